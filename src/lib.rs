@@ -1,0 +1,3 @@
+//! Encrypted session tokens, one key per session.
+
+pub mod clock;

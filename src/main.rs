@@ -1,0 +1,2 @@
+//! lacre
+fn main() {}
