@@ -1,3 +1,8 @@
 //! Encrypted session tokens, one key per session.
 
+pub mod accounts;
 pub mod clock;
+pub mod config;
+pub mod data_dir;
+pub mod http;
+pub mod telemetry;

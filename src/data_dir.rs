@@ -1,0 +1,1 @@
+//! The data directory: one server at a time, private files.

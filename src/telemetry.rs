@@ -1,0 +1,1 @@
+//! Logs and audit: where the true reason of a refusal goes.
