@@ -1,0 +1,39 @@
+# Each goal first installs what it lacks, and nothing else, then calls cargo.
+# `.ci/need` says what is missing and prints the cargo flags that this machine needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+ARGS ?=
+
+.PHONY: help run test bench lint
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-6s %s\n", $$1, $$2}' Makefile
+
+run: ## Start a server for trying out, on loopback (ARGS="--listen 127.0.0.1:0" adds flags)
+	@flags=$$(.ci/need build); $(CARGO) run --locked $$flags -- serve --dev $(ARGS)
+
+test: ## Run all tests of the workspace and its doc tests (ARGS=name runs some of them)
+	@flags=$$(.ci/need build); \
+	if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		$(CARGO) nextest run --workspace --locked $$flags $(ARGS); \
+		$(CARGO) test --workspace --locked --doc $$flags $(ARGS); \
+	else \
+		$(CARGO) test --workspace --locked --no-fail-fast $$flags $(ARGS); \
+	fi
+
+bench: ## Run the benchmarks (ARGS=name runs some of them)
+	@flags=$$(.ci/need build); $(CARGO) bench --workspace --locked $$flags $(ARGS)
+
+lint: ## Check form, lints, documentation and, where cargo-deny is installed, dependencies
+	@flags=$$(.ci/need build lint); \
+	$(CARGO) fmt --all --check; \
+	$(CARGO) clippy --workspace --all-targets --locked $$flags -- -D warnings; \
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked $$flags; \
+	if $(CARGO) deny --version >/dev/null 2>&1; then \
+		$(CARGO) deny --locked check --config .deny.toml bans licenses sources; \
+	else \
+		echo "cargo-deny is not installed: dependencies were not checked" >&2; \
+	fi
