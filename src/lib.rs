@@ -6,3 +6,4 @@ pub mod config;
 pub mod data_dir;
 pub mod http;
 pub mod telemetry;
+pub mod token;

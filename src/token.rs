@@ -1,0 +1,34 @@
+//! The token, to the byte: a signed JWT inside a JWE, sealed for one session's key.
+//!
+//! Pure: no I/O, no actix, no store, no clock of its own. `docs/token-format.md` has the form.
+//!
+//! This room must never let a step be skipped: each type is built by the step before it alone.
+
+mod agreement;
+pub mod base64url;
+mod claims;
+mod content;
+mod error;
+mod handle;
+mod header;
+pub mod json;
+pub mod jwk;
+mod kind;
+mod open;
+mod seal;
+mod signature;
+mod unopened;
+
+pub use agreement::{EphemeralPublicKey, SessionKey};
+pub use claims::{Claims, RESERVED_CLAIMS};
+pub use content::ContentKey;
+pub use error::TokenError;
+pub use handle::Handle;
+pub use kind::TokenKind;
+pub use open::{Expected, OpenedToken};
+pub use seal::{Recipient, seal, seal_members};
+pub use signature::{KeyError, SigningKey, VerifyingKey, VerifyingKeys};
+pub use unopened::UnopenedToken;
+
+/// The most characters that a token may have; a longer one is refused before any parsing.
+pub const MAX_TOKEN_LENGTH: usize = 8192;

@@ -1,0 +1,82 @@
+//! Base64url without padding, in its one canonical spelling (RFC 4648 §5, RFC 7515 §2).
+//!
+//! A token that could be spelled twice would slip past any list or cache keyed by its text
+//! (threats 3 and 4), so spare bits, padding and foreign characters are all refused.
+//!
+//! This room must never guess: what isn't canonical is no answer.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Encodes without padding.
+#[must_use]
+pub fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Appends the encoding to `out`.
+pub(crate) fn encode_into(bytes: impl AsRef<[u8]>, out: &mut String) {
+    URL_SAFE_NO_PAD.encode_string(bytes, out);
+}
+
+/// Decodes the canonical spelling; `None` for any other.
+#[must_use]
+pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// Decodes exactly `N` bytes; `None` where the text holds more, fewer or is not canonical.
+#[must_use]
+pub fn decode_array<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    if text.len() != encoded_length(N) {
+        return None;
+    }
+    let mut bytes = [0; N];
+    match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
+        Ok(length) if length == N => Some(bytes),
+        _ => None,
+    }
+}
+
+/// How many characters `length` bytes take.
+const fn encoded_length(length: usize) -> usize {
+    (length * 4).div_ceil(3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn spare_bits_padding_and_the_standard_alphabet_are_refused() {
+        assert_eq!(decode(b"AA"), Some(vec![0]));
+        for other in [
+            "AB", "AA=", "AA==", "A", "A+", "A/", "A\n", " AA", "AA ", "A%",
+        ] {
+            assert_eq!(decode(other.as_bytes()), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn an_array_takes_exactly_its_length() {
+        assert_eq!(decode_array::<1>(b"AA"), Some([0]));
+        for other in ["", "A", "AAA", "AAAA", "AB", "AA="] {
+            assert_eq!(decode_array::<1>(other.as_bytes()), None, "{other:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_decodes_encodes_to_the_same_text(text in "[A-Za-z0-9_-]{0,60}") {
+            if let Some(bytes) = decode(text.as_bytes()) {
+                prop_assert_eq!(encode(bytes), text);
+            }
+        }
+
+        #[test]
+        fn bytes_survive_the_round_trip(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            prop_assert_eq!(decode(encode(&bytes).as_bytes()), Some(bytes));
+        }
+    }
+}

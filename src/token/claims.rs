@@ -1,0 +1,334 @@
+//! The claims of a session token: the registered ones typed, the caller's own beside them.
+//!
+//! This room must never fill a missing claim with a default: what has to be there is there, of its
+//! one type, or the claims are refused (RFC 8725 §3.9, RFC 9068 §2.2).
+
+use super::{Handle, TokenError, json};
+use crate::clock::UnixSeconds;
+use serde_json::{Map, Value};
+
+/// Whole seconds and counters stay below 2^53, so that every JSON reader sees the same number.
+const NUMBERS_END: u64 = 1 << 53;
+
+/// What an inner token says (RFC 7519 §4.1, RFC 9068 §2.2).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claims {
+    /// `iss`: who issued the token.
+    pub issuer: String,
+    /// `sub`: the user.
+    pub subject: String,
+    /// `aud`: whom the token is meant for; at least one.
+    pub audience: Vec<String>,
+    /// `iat`: when it was issued.
+    pub issued_at: UnixSeconds,
+    /// `exp`: refused from this second on.
+    pub expires_at: UnixSeconds,
+    /// `nbf`: refused before this second.
+    pub not_before: Option<UnixSeconds>,
+    /// `jti`: this one token.
+    pub token_id: String,
+    /// `sid`: the session handle, equal to the outer `kid`.
+    pub session: Handle,
+    /// `gen`: the session's generation when the token was made.
+    pub generation: u64,
+    /// `id`: the user once more, equal to `sub`, for readers of the first service's claims.
+    pub id: Option<String>,
+    /// `email`.
+    pub email: Option<String>,
+    /// `role`: the first of `roles`.
+    pub role: Option<String>,
+    /// `roles`.
+    pub roles: Vec<String>,
+    /// `permissions`.
+    pub permissions: Vec<String>,
+    /// `fresh`: made by proving the password, not by a refresh.
+    pub fresh: Option<bool>,
+    /// `auth_time`: when the password was proven last.
+    pub authenticated_at: Option<UnixSeconds>,
+    /// The caller's additional claims, under names of their own.
+    pub additional: Map<String, Value>,
+}
+
+/// The names that lacre gives a meaning to; an additional claim can't take one of them.
+pub const RESERVED_CLAIMS: [&str; 16] = [
+    "iss",
+    "sub",
+    "aud",
+    "iat",
+    "exp",
+    "nbf",
+    "jti",
+    "sid",
+    "gen",
+    "id",
+    "email",
+    "role",
+    "roles",
+    "permissions",
+    "fresh",
+    "auth_time",
+];
+
+impl Claims {
+    /// Reads claims from the JSON of an inner token.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, TokenError> {
+        let mut reader = Reader(json::object(text).ok_or(TokenError::Claims)?);
+        let claims = Self {
+            issuer: reader.required_text("iss")?,
+            subject: reader.required_text("sub")?,
+            audience: reader.audience()?,
+            issued_at: reader.required_number("iat")?,
+            expires_at: reader.required_number("exp")?,
+            not_before: reader.number("nbf")?,
+            token_id: reader.required_text("jti")?,
+            session: Handle::parse(&reader.required_text("sid")?)
+                .map_err(|_| TokenError::Claims)?,
+            generation: reader.required_number("gen")?,
+            id: reader.text("id")?,
+            email: reader.text("email")?,
+            role: reader.text("role")?,
+            roles: reader.texts("roles")?,
+            permissions: reader.texts("permissions")?,
+            fresh: reader.flag("fresh")?,
+            authenticated_at: reader.number("auth_time")?,
+            additional: reader.0,
+        };
+        match &claims.id {
+            Some(id) if *id != claims.subject => Err(TokenError::SessionMismatch),
+            _ => Ok(claims),
+        }
+    }
+
+    /// The claims as the JSON object that is signed.
+    #[must_use]
+    pub fn to_json(&self) -> Map<String, Value> {
+        let mut members = Map::new();
+        let mut put = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
+        put("iss", self.issuer.as_str().into());
+        put("sub", self.subject.as_str().into());
+        put(
+            "aud",
+            match self.audience.as_slice() {
+                [one] => one.as_str().into(),
+                several => several.into(),
+            },
+        );
+        put("iat", self.issued_at.into());
+        put("exp", self.expires_at.into());
+        put("jti", self.token_id.as_str().into());
+        put("sid", self.session.as_str().into());
+        put("gen", self.generation.into());
+        let texts = [
+            ("id", &self.id),
+            ("email", &self.email),
+            ("role", &self.role),
+        ];
+        for (name, value) in texts {
+            if let Some(value) = value {
+                put(name, value.as_str().into());
+            }
+        }
+        for (name, list) in [("roles", &self.roles), ("permissions", &self.permissions)] {
+            if !list.is_empty() {
+                put(name, list.as_slice().into());
+            }
+        }
+        for (name, number) in [
+            ("nbf", self.not_before),
+            ("auth_time", self.authenticated_at),
+        ] {
+            if let Some(number) = number {
+                put(name, number.into());
+            }
+        }
+        if let Some(fresh) = self.fresh {
+            put("fresh", fresh.into());
+        }
+        for (name, value) in &self.additional {
+            members
+                .entry(name.as_str())
+                .or_insert_with(|| value.clone());
+        }
+        members
+    }
+}
+
+/// Takes members out of a claim set one by one, each of its one type.
+struct Reader(Map<String, Value>);
+
+impl Reader {
+    fn text(&mut self, name: &str) -> Result<Option<String>, TokenError> {
+        match self.0.remove(name) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+            Some(_) => Err(TokenError::Claims),
+        }
+    }
+
+    fn required_text(&mut self, name: &str) -> Result<String, TokenError> {
+        self.text(name)?.ok_or(TokenError::Claims)
+    }
+
+    /// A JSON integer: `1.0`, `1e3`, `"1"` and `-1` are none.
+    fn number(&mut self, name: &str) -> Result<Option<u64>, TokenError> {
+        match self.0.remove(name) {
+            None => Ok(None),
+            Some(value) => match value.as_u64() {
+                Some(number) if number < NUMBERS_END => Ok(Some(number)),
+                _ => Err(TokenError::Claims),
+            },
+        }
+    }
+
+    fn required_number(&mut self, name: &str) -> Result<u64, TokenError> {
+        self.number(name)?.ok_or(TokenError::Claims)
+    }
+
+    fn flag(&mut self, name: &str) -> Result<Option<bool>, TokenError> {
+        match self.0.remove(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            Some(_) => Err(TokenError::Claims),
+        }
+    }
+
+    fn texts(&mut self, name: &str) -> Result<Vec<String>, TokenError> {
+        match self.0.remove(name) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(items)) => items.into_iter().map(nonempty_text).collect(),
+            Some(_) => Err(TokenError::Claims),
+        }
+    }
+
+    /// A string, or an array of at least one string (RFC 7519 §4.1.3).
+    fn audience(&mut self) -> Result<Vec<String>, TokenError> {
+        if let Some(Value::Array(_)) = self.0.get("aud") {
+            let audience = self.texts("aud")?;
+            return if audience.is_empty() {
+                Err(TokenError::Claims)
+            } else {
+                Ok(audience)
+            };
+        }
+        Ok(vec![self.required_text("aud")?])
+    }
+}
+
+fn nonempty_text(value: Value) -> Result<String, TokenError> {
+    match value {
+        Value::String(text) if !text.is_empty() => Ok(text),
+        _ => Err(TokenError::Claims),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    pub(crate) fn good() -> Value {
+        json!({
+            "iss": "https://issuer.test", "sub": "u1", "aud": "api", "iat": 100, "exp": 200,
+            "jti": "t1", "sid": "h1", "gen": 1, "id": "u1", "email": "a@b.c", "role": "user",
+            "roles": ["user", "admin"], "permissions": ["read"], "fresh": true, "auth_time": 90,
+            "theme": {"dark": true},
+        })
+    }
+
+    fn parse(value: &Value) -> Result<Claims, TokenError> {
+        Claims::parse(value.to_string().as_bytes())
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let claims = parse(&good()).unwrap();
+        assert_eq!(Value::Object(claims.to_json()), good());
+        assert_eq!(claims.additional.len(), 1);
+    }
+
+    #[test]
+    fn each_required_claim_is_required() {
+        for name in ["iss", "sub", "aud", "iat", "exp", "jti", "sid", "gen"] {
+            let mut bad = good();
+            bad.as_object_mut().unwrap().remove(name);
+            assert_eq!(parse(&bad), Err(TokenError::Claims), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_claim_has_one_type() {
+        let texts = ["iss", "sub", "jti", "sid", "id", "email", "role"];
+        let numbers = ["iat", "exp", "nbf", "gen", "auth_time"];
+        for name in texts {
+            for wrong in [
+                json!(1),
+                json!(null),
+                json!(""),
+                json!(["u1"]),
+                json!({}),
+                json!(true),
+            ] {
+                let mut bad = good();
+                bad[name] = wrong.clone();
+                assert!(parse(&bad).is_err(), "{name}: {wrong}");
+            }
+        }
+        let too_large = 9_007_199_254_740_992_u64;
+        for name in numbers {
+            for wrong in [
+                json!("1"),
+                json!(null),
+                json!(-1),
+                json!(1.5),
+                json!(1.0),
+                json!(too_large),
+            ] {
+                let mut bad = good();
+                bad[name] = wrong.clone();
+                assert_eq!(parse(&bad), Err(TokenError::Claims), "{name}: {wrong}");
+            }
+        }
+        for (name, wrong) in [
+            ("aud", json!([])),
+            ("aud", json!([""])),
+            ("aud", json!(["a", 1])),
+            ("aud", json!(1)),
+            ("aud", json!("")),
+            ("roles", json!("user")),
+            ("roles", json!([1])),
+            ("permissions", json!({})),
+            ("fresh", json!("true")),
+            ("fresh", json!(null)),
+        ] {
+            let mut bad = good();
+            bad[name] = wrong.clone();
+            assert_eq!(parse(&bad), Err(TokenError::Claims), "{name}: {wrong}");
+        }
+    }
+
+    #[test]
+    fn id_must_be_the_subject() {
+        let mut bad = good();
+        bad["id"] = json!("u2");
+        assert_eq!(parse(&bad), Err(TokenError::SessionMismatch));
+    }
+
+    #[test]
+    fn an_additional_claim_never_replaces_a_registered_one() {
+        let mut claims = parse(&good()).unwrap();
+        for name in RESERVED_CLAIMS {
+            claims.additional.insert(name.into(), json!("forged"));
+        }
+        claims.not_before = Some(100);
+        let written = claims.to_json();
+        assert!(written.values().all(|value| value != "forged"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_object_panics(text in r#"\{"(iss|exp|aud|gen)":[\PC]{0,20}\}"#) {
+            let _ = Claims::parse(text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! A256CBC-HS512: the authenticated encryption of a token's content (RFC 7518 §5.2).
+//!
+//! The MAC is compared first, in constant time; nothing is decrypted, and no padding looked at,
+//! before it is right (RFC 7518 §5.2.2.2). A service that unpads first is a padding oracle
+//! (threat 25), and the JOSE library under this project does so: its own content decryption is
+//! never given a token from outside.
+//!
+//! This room must never decrypt before it has authenticated.
+
+use super::TokenError;
+use aws_lc_rs::cipher::{
+    AES_256, DecryptingKey, DecryptionContext, EncryptionContext, PaddedBlockEncryptingKey,
+    UnboundCipherKey,
+};
+use aws_lc_rs::hmac;
+use aws_lc_rs::iv::FixedLength;
+use rand::CryptoRng;
+use std::fmt;
+use subtle::ConstantTimeEq as _;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// Bytes of an AES block, of the IV, and what the ciphertext is a multiple of.
+pub(super) const BLOCK: usize = 16;
+/// Bytes of the authentication tag: the first half of HMAC-SHA-512.
+pub(super) const TAG_LENGTH: usize = 32;
+
+/// A token's content key: 32 bytes for the MAC, then 32 bytes for the cipher (RFC 7518 §5.2.2.1).
+///
+/// Wiped when it is dropped.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct ContentKey {
+    bytes: [u8; Self::LENGTH],
+    genuine: bool,
+}
+
+impl ContentKey {
+    /// Bytes of the key.
+    pub const LENGTH: usize = 64;
+
+    /// Makes a new key from the given randomness.
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
+        let mut bytes = [0; Self::LENGTH];
+        rng.fill_bytes(&mut bytes);
+        Self {
+            bytes,
+            genuine: true,
+        }
+    }
+
+    /// The key that was unwrapped into the first 64 bytes.
+    pub(super) fn from_unwrapped(unwrapped: &[u8; Self::LENGTH + 8]) -> Self {
+        let mut bytes = [0; Self::LENGTH];
+        bytes.copy_from_slice(&unwrapped[..Self::LENGTH]);
+        Self {
+            bytes,
+            genuine: true,
+        }
+    }
+
+    /// Stands in where no key could be unwrapped: does the same work and accepts nothing.
+    pub(super) fn that_opens_nothing() -> Self {
+        Self {
+            bytes: [0; Self::LENGTH],
+            genuine: false,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_genuine(&self) -> bool {
+        self.genuine
+    }
+
+    pub(super) fn expose(&self) -> &[u8; Self::LENGTH] {
+        &self.bytes
+    }
+
+    fn mac_key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA512, &self.bytes[..32])
+    }
+
+    fn cipher_key(&self) -> Result<UnboundCipherKey, TokenError> {
+        UnboundCipherKey::new(&AES_256, &self.bytes[32..]).map_err(|_| TokenError::NotAuthentic)
+    }
+
+    /// Encrypts `plaintext`; `aad` is the encoded protected header.
+    pub fn seal(
+        &self,
+        iv: [u8; BLOCK],
+        aad: &[u8],
+        plaintext: Zeroizing<Vec<u8>>,
+    ) -> Result<(Vec<u8>, [u8; TAG_LENGTH]), TokenError> {
+        let mut ciphertext = plaintext;
+        let context = EncryptionContext::Iv128(FixedLength::from(iv));
+        PaddedBlockEncryptingKey::cbc_pkcs7(self.cipher_key()?)
+            .and_then(|key| key.less_safe_encrypt(&mut *ciphertext, context))
+            .map_err(|_| TokenError::NotAuthentic)?;
+        let tag = self.tag(&iv, aad, &ciphertext);
+        Ok((std::mem::take(&mut *ciphertext), tag))
+    }
+
+    /// Authenticates and decrypts `ciphertext` in place; the plaintext is a part of its buffer.
+    ///
+    /// [`TokenError::NotAuthentic`] for a wrong tag, before anything was decrypted;
+    /// [`TokenError::Padding`] where the tag was right and the padding is not, which only somebody
+    /// who has the content key can bring about.
+    pub fn open<'a>(
+        &self,
+        iv: &[u8; BLOCK],
+        aad: &[u8],
+        ciphertext: &'a mut [u8],
+        tag: &[u8; TAG_LENGTH],
+    ) -> Result<&'a [u8], TokenError> {
+        let expected = self.tag(iv, aad, ciphertext);
+        let right = bool::from(expected.ct_eq(tag)) & self.genuine;
+        if !right {
+            return Err(TokenError::NotAuthentic);
+        }
+        if ciphertext.is_empty() || !ciphertext.len().is_multiple_of(BLOCK) {
+            return Err(TokenError::Malformed);
+        }
+        let context = DecryptionContext::Iv128(FixedLength::from(*iv));
+        let plaintext = DecryptingKey::cbc(self.cipher_key()?)
+            .and_then(|key| key.decrypt(ciphertext, context))
+            .map_err(|_| TokenError::Padding)?;
+        unpad(plaintext).ok_or(TokenError::Padding)
+    }
+
+    /// The first 32 bytes of HMAC-SHA-512 over AAD ‖ IV ‖ ciphertext ‖ AL (RFC 7518 §5.2.2.1).
+    fn tag(&self, iv: &[u8; BLOCK], aad: &[u8], ciphertext: &[u8]) -> [u8; TAG_LENGTH] {
+        let mut mac = hmac::Context::with_key(&self.mac_key());
+        mac.update(aad);
+        mac.update(iv);
+        mac.update(ciphertext);
+        mac.update(&(aad.len() as u64 * 8).to_be_bytes());
+        let mut tag = [0; TAG_LENGTH];
+        tag.copy_from_slice(&mac.sign().as_ref()[..TAG_LENGTH]);
+        tag
+    }
+}
+
+impl fmt::Debug for ContentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ContentKey(..)")
+    }
+}
+
+/// Takes the PKCS #7 padding off: the last byte says how many bytes there are, and each says so.
+///
+/// The last block is looked at as a whole, whatever it holds.
+fn unpad(padded: &[u8]) -> Option<&[u8]> {
+    let last_block = padded.last_chunk::<BLOCK>()?;
+    let length = usize::from(last_block[BLOCK - 1]);
+    let mut wrong = u8::from(length == 0) | u8::from(length > BLOCK);
+    for (position, byte) in last_block.iter().rev().enumerate() {
+        wrong |= u8::from(position < length) & u8::from(usize::from(*byte) != length);
+    }
+    if wrong == 0 {
+        padded.get(..padded.len() - length)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

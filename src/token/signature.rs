@@ -1,0 +1,350 @@
+//! The inner signature: ES256 over compact JWS, and the keys that make and check it (RFC 7515,
+//! RFC 7518 §3.4).
+//!
+//! ECDH-ES does not authenticate the sender: whoever knows a session's public half could seal a
+//! token for it (threat 24, CVE-2026-29000). Therefore the signature is never optional and there is
+//! no way through this room without it.
+//!
+//! This room must never take a key, an algorithm or an address from a token.
+
+use super::handle::is_name;
+use super::{TokenError, TokenKind, base64url, json};
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, ParsedPublicKey,
+};
+use josekit::jwk::Jwk;
+use p256::SecretKey;
+use p256::elliptic_curve::Generate as _;
+use p256::elliptic_curve::sec1::ToSec1Point as _;
+use rand::CryptoRng;
+use serde_json::Value;
+use std::fmt;
+use zeroize::{Zeroize as _, Zeroizing};
+
+const ALG: &str = "ES256";
+/// Characters of a 64-byte signature in base64url.
+const SIGNATURE_TEXT_LENGTH: usize = 86;
+/// The most characters that a signing key's `kid` may have.
+const MAX_KEY_ID_LENGTH: usize = 64;
+
+/// The deployment's ES256 signing key.
+pub struct SigningKey {
+    id: Box<str>,
+    scalar: Zeroizing<[u8; 32]>,
+    point: [u8; 65],
+    pair: EcdsaKeyPair,
+}
+
+impl SigningKey {
+    /// Makes a new key from the given randomness; its id is its RFC 7638 thumbprint.
+    pub fn generate(rng: &mut impl CryptoRng) -> Result<Self, KeyError> {
+        Self::from_secret(&SecretKey::generate_from_rng(rng), None)
+    }
+
+    /// Takes a scalar of 1..n-1; the id is the RFC 7638 thumbprint.
+    pub fn from_scalar(scalar: &[u8; 32]) -> Result<Self, KeyError> {
+        Self::from_secret(&SecretKey::from_slice(scalar).map_err(|_| KeyError)?, None)
+    }
+
+    /// Takes a private EC JWK of P-256 (RFC 7518 §6.2.2); its `kid`, where it has one, is the id.
+    pub fn from_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
+        Self::from_secret(&super::jwk::private_key(jwk)?, jwk.key_id())
+    }
+
+    fn from_secret(secret: &SecretKey, id: Option<&str>) -> Result<Self, KeyError> {
+        let point: [u8; 65] = secret
+            .public_key()
+            .to_sec1_point(false)
+            .as_bytes()
+            .try_into()
+            .map_err(|_| KeyError)?;
+        let mut bytes = secret.to_bytes();
+        let mut scalar = Zeroizing::new([0; 32]);
+        scalar.copy_from_slice(&bytes);
+        bytes.zeroize();
+        let pair = EcdsaKeyPair::from_private_key_and_public_key(
+            &ECDSA_P256_SHA256_FIXED_SIGNING,
+            scalar.as_ref(),
+            &point,
+        )
+        .map_err(|_| KeyError)?;
+        Ok(Self {
+            id: key_id(id, &point)?,
+            scalar,
+            point,
+            pair,
+        })
+    }
+
+    /// The key's id: the `kid` of what it signs.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The scalar, for the sealed key ring alone.
+    pub(crate) fn scalar(&self) -> &Zeroizing<[u8; 32]> {
+        &self.scalar
+    }
+
+    /// The half that checks signatures.
+    pub fn verifying_key(&self) -> Result<VerifyingKey, KeyError> {
+        VerifyingKey::from_point(&self.point, self.id.clone())
+    }
+
+    /// Signs `claims` as a compact JWS of this `kind`.
+    pub(crate) fn sign(
+        &self,
+        kind: TokenKind,
+        claims: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+        let header = format!(
+            r#"{{"alg":"{ALG}","typ":"{}","kid":"{}"}}"#,
+            kind.typ(),
+            self.id
+        );
+        let mut jws = Zeroizing::new(String::with_capacity(
+            (header.len() + claims.len() + 64) * 4 / 3 + 32,
+        ));
+        base64url::encode_into(header, &mut jws);
+        jws.push('.');
+        base64url::encode_into(claims, &mut jws);
+        // The nonce of the signature comes from the engine's own generator: its interface takes
+        // a source of randomness and says that it is not used.
+        let signature = self
+            .pair
+            .sign(&SystemRandom::new(), jws.as_bytes())
+            .map_err(|_| TokenError::Signature)?;
+        jws.push('.');
+        base64url::encode_into(signature, &mut jws);
+        Ok(Zeroizing::new(std::mem::take(&mut *jws).into_bytes()))
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({}, ..)", self.id)
+    }
+}
+
+/// A key that checks inner signatures.
+#[derive(Clone)]
+pub struct VerifyingKey {
+    id: Box<str>,
+    key: std::sync::Arc<ParsedPublicKey>,
+}
+
+impl VerifyingKey {
+    /// Takes a public EC JWK of P-256 (RFC 7518 §6.2.1); its `kid`, where it has one, is the id.
+    pub fn from_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
+        let point = super::jwk::public_point(jwk)?;
+        Self::from_point(&point, key_id(jwk.key_id(), &point)?)
+    }
+
+    fn from_point(point: &[u8; 65], id: Box<str>) -> Result<Self, KeyError> {
+        let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).map_err(|_| KeyError)?;
+        Ok(Self {
+            id,
+            key: key.into(),
+        })
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifyingKey({})", self.id)
+    }
+}
+
+/// The keys whose signatures are ours, found by their id alone.
+#[derive(Debug, Clone, Default)]
+pub struct VerifyingKeys(Vec<VerifyingKey>);
+
+impl VerifyingKeys {
+    /// A set of keys.
+    #[must_use]
+    pub fn new(keys: Vec<VerifyingKey>) -> Self {
+        Self(keys)
+    }
+
+    /// Checks a compact JWS and gives back its kind and its claims' JSON.
+    pub(crate) fn verify(&self, jws: &[u8]) -> Result<(TokenKind, Zeroizing<Vec<u8>>), TokenError> {
+        let signing_input_length = jws
+            .len()
+            .checked_sub(SIGNATURE_TEXT_LENGTH + 1)
+            .ok_or(TokenError::InnerForm)?;
+        let (signing_input, signature) = jws.split_at(signing_input_length);
+        let signature = signature
+            .strip_prefix(b".")
+            .and_then(base64url::decode_array::<64>)
+            .ok_or(TokenError::InnerForm)?;
+        let mut parts = signing_input.split(|byte| *byte == b'.');
+        let (Some(header), Some(claims), None) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(TokenError::InnerForm);
+        };
+        let (kind, key_id) = parse_header(header)?;
+        let key = self
+            .0
+            .iter()
+            .find(|key| *key.id == *key_id)
+            .ok_or(TokenError::UnknownSigner)?;
+        key.key
+            .verify_sig(signing_input, &signature)
+            .map_err(|_| TokenError::Signature)?;
+        let claims = base64url::decode(claims).ok_or(TokenError::InnerForm)?;
+        Ok((kind, Zeroizing::new(claims)))
+    }
+}
+
+/// Exactly `alg`, `typ` and `kid`.
+fn parse_header(text: &[u8]) -> Result<(TokenKind, String), TokenError> {
+    let mut members = base64url::decode(text)
+        .and_then(|header| json::object(&header))
+        .ok_or(TokenError::InnerForm)?;
+    let mut take = |name| match members.remove(name) {
+        Some(Value::String(text)) => Ok(text),
+        _ => Err(TokenError::InnerForm),
+    };
+    let (alg, typ, id) = (take("alg")?, take("typ")?, take("kid")?);
+    if !members.is_empty() || alg != ALG {
+        return Err(TokenError::InnerForm);
+    }
+    let kind = TokenKind::from_typ(&typ).ok_or(TokenError::Kind)?;
+    if is_name(&id, MAX_KEY_ID_LENGTH) {
+        Ok((kind, id))
+    } else {
+        Err(TokenError::UnknownSigner)
+    }
+}
+
+/// A key that is not a usable P-256 key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a usable P-256 key")]
+pub struct KeyError;
+
+/// The JWK's own `kid`, or the RFC 7638 thumbprint.
+fn key_id(own: Option<&str>, point: &[u8; 65]) -> Result<Box<str>, KeyError> {
+    match own {
+        Some(id) if is_name(id, MAX_KEY_ID_LENGTH) => Ok(id.into()),
+        Some(_) => Err(KeyError),
+        None => {
+            let (x, y) = point[1..].split_at(32);
+            let canonical = format!(
+                r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#,
+                base64url::encode(x),
+                base64url::encode(y)
+            );
+            Ok(base64url::encode(digest(&SHA256, canonical.as_bytes())).into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng as _;
+    use rand::rngs::StdRng;
+
+    fn key(seed: u64) -> SigningKey {
+        SigningKey::generate(&mut StdRng::seed_from_u64(seed)).unwrap()
+    }
+
+    fn keys(key: &SigningKey) -> VerifyingKeys {
+        VerifyingKeys::new(vec![key.verifying_key().unwrap()])
+    }
+
+    #[test]
+    fn what_is_signed_verifies_and_says_its_kind() {
+        let key = key(1);
+        let jws = key.sign(TokenKind::Refresh, b"{}").unwrap();
+        let (kind, claims) = keys(&key).verify(&jws).unwrap();
+        assert_eq!((kind, &claims[..]), (TokenKind::Refresh, &b"{}"[..]));
+    }
+
+    #[test]
+    fn another_key_of_the_same_name_is_refused() {
+        let (ours, theirs) = (key(1), key(2));
+        let jws = theirs.sign(TokenKind::Access, b"{}").unwrap();
+        assert_eq!(
+            keys(&ours).verify(&jws).unwrap_err(),
+            TokenError::UnknownSigner
+        );
+        let mut impostor = theirs;
+        impostor.id = ours.id.clone();
+        let jws = impostor.sign(TokenKind::Access, b"{}").unwrap();
+        assert_eq!(keys(&ours).verify(&jws).unwrap_err(), TokenError::Signature);
+    }
+
+    #[test]
+    fn zero_and_out_of_range_signatures_are_refused() {
+        let key = key(1);
+        let jws = key.sign(TokenKind::Access, b"{}").unwrap();
+        let input = &jws[..jws.len() - SIGNATURE_TEXT_LENGTH];
+        for (r, s) in [
+            ([0; 32], [0; 32]),
+            ([0; 32], [1; 32]),
+            ([1; 32], [0; 32]),
+            ([0xff; 32], [1; 32]),
+        ] {
+            let mut bad = input.to_vec();
+            bad.extend(base64url::encode([r, s].concat()).bytes());
+            assert_eq!(keys(&key).verify(&bad).unwrap_err(), TokenError::Signature);
+        }
+    }
+
+    #[test]
+    fn the_header_has_three_members_of_one_form() {
+        for bad in [
+            r#"{"alg":"none","typ":"at+jwt","kid":"k"}"#,
+            r#"{"alg":"es256","typ":"at+jwt","kid":"k"}"#,
+            r#"{"alg":"ES256","typ":"JWT","kid":"k"}"#,
+            r#"{"alg":"ES256","typ":"at+jwt"}"#,
+            r#"{"alg":"ES256","typ":"at+jwt","kid":""}"#,
+            r#"{"alg":"ES256","typ":"at+jwt","kid":"a/b"}"#,
+            r#"{"alg":"ES256","typ":"at+jwt","kid":"k","crit":[]}"#,
+            r#"{"alg":"ES256","typ":"at+jwt","kid":"k","jwk":{}}"#,
+            r#"{"alg":"ES256","alg":"ES256","typ":"at+jwt","kid":"k"}"#,
+        ] {
+            assert!(
+                parse_header(base64url::encode(bad).as_bytes()).is_err(),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn too_short_or_too_many_parts() {
+        let key = key(1);
+        let jws = key.sign(TokenKind::Access, b"{}").unwrap();
+        let text = String::from_utf8(jws.to_vec()).unwrap();
+        for bad in [
+            "",
+            ".",
+            "..",
+            &text[1..],
+            &format!("x.{text}"),
+            &text[..text.len() - 1],
+        ] {
+            assert!(keys(&key).verify(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    /// RFC 7638 §3.1 has RSA; this EC pair was computed by an independent implementation.
+    #[test]
+    fn the_id_is_the_thumbprint_unless_the_jwk_names_one() {
+        let key = key(1);
+        assert_eq!(key.id().len(), 43);
+        assert_eq!(key_id(Some("mine"), &key.point).unwrap().as_ref(), "mine");
+        assert!(key_id(Some("not a name"), &key.point).is_err());
+        let again = SigningKey::from_scalar(key.scalar()).unwrap();
+        assert_eq!(again.id(), key.id());
+    }
+
+    #[test]
+    fn secrets_print_nothing() {
+        let key = key(1);
+        assert_eq!(format!("{key:?}"), format!("SigningKey({}, ..)", key.id()));
+    }
+}

@@ -1,0 +1,133 @@
+//! A token as it came in: in the right form, and nothing of it believed.
+//!
+//! Length, alphabet, five segments and their lengths come first, then the strict header. Every
+//! buffer is sized by the profile, none by a number that the sender wrote.
+//!
+//! This room must never decrypt anything, and never look at a claim.
+
+use super::agreement::ENCRYPTED_KEY_LENGTH;
+use super::content::{BLOCK, TAG_LENGTH};
+use super::header::Header;
+use super::{Handle, MAX_TOKEN_LENGTH, TokenError, base64url};
+
+/// A token in the compact form of the profile (RFC 7516 §3.1), not yet opened.
+#[derive(Debug)]
+pub struct UnopenedToken<'a> {
+    pub(super) header: Header,
+    /// The encoded protected header: the additional authenticated data (RFC 7516 §5.1 step 14).
+    pub(super) aad: &'a [u8],
+    pub(super) encrypted_key: [u8; ENCRYPTED_KEY_LENGTH],
+    pub(super) iv: [u8; BLOCK],
+    pub(super) ciphertext: Vec<u8>,
+    pub(super) tag: [u8; TAG_LENGTH],
+}
+
+impl<'a> UnopenedToken<'a> {
+    /// Takes the text of a token; refuses every form but the one of the profile.
+    pub fn parse(text: &'a [u8]) -> Result<Self, TokenError> {
+        if text.len() > MAX_TOKEN_LENGTH {
+            return Err(TokenError::TooLong);
+        }
+        let mut segments = text.splitn(6, |byte| *byte == b'.');
+        let mut next = || segments.next().ok_or(TokenError::Malformed);
+        let [aad, encrypted_key, iv, ciphertext, tag] =
+            [next()?, next()?, next()?, next()?, next()?];
+        if segments.next().is_some() {
+            return Err(TokenError::Malformed);
+        }
+        let encrypted_key = base64url::decode_array(encrypted_key).ok_or(TokenError::Malformed)?;
+        let iv = base64url::decode_array(iv).ok_or(TokenError::Malformed)?;
+        let tag = base64url::decode_array(tag).ok_or(TokenError::Malformed)?;
+        let ciphertext = base64url::decode(ciphertext).ok_or(TokenError::Malformed)?;
+        if ciphertext.is_empty() || !ciphertext.len().is_multiple_of(BLOCK) {
+            return Err(TokenError::Malformed);
+        }
+        let header = Header::parse(&base64url::decode(aad).ok_or(TokenError::Malformed)?)?;
+        Ok(Self {
+            header,
+            aad,
+            encrypted_key,
+            iv,
+            ciphertext,
+            tag,
+        })
+    }
+
+    /// The session that the token claims to be of: only good for looking up its key.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        &self.header.handle
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::seal::tests::sealed;
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn five_segments_of_the_due_lengths() {
+        let token = sealed();
+        let segments: Vec<&str> = token.split('.').collect();
+        assert!(UnopenedToken::parse(token.as_bytes()).is_ok());
+        assert_eq!(
+            segments.iter().skip(1).map(|s| s.len()).collect::<Vec<_>>()[..2],
+            [96, 22]
+        );
+        for position in 0..5 {
+            for change in ["", "A", "AA", "AAAAAAAA"] {
+                let mut bad: Vec<String> = segments.iter().map(ToString::to_string).collect();
+                bad[position] = change.to_owned();
+                assert!(UnopenedToken::parse(bad.join(".").as_bytes()).is_err());
+                bad[position] = format!("{}{change}A", segments[position]);
+                assert!(UnopenedToken::parse(bad.join(".").as_bytes()).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn every_shorter_and_every_longer_token_is_refused() {
+        let token = sealed();
+        for end in 0..token.len() {
+            assert!(
+                UnopenedToken::parse(&token.as_bytes()[..end]).is_err(),
+                "cut at {end}"
+            );
+        }
+        for more in [".", "A", ".A", " ", "\n", "\0", "="] {
+            assert!(
+                UnopenedToken::parse(format!("{token}{more}").as_bytes()).is_err(),
+                "{more:?}"
+            );
+            assert!(
+                UnopenedToken::parse(format!("{more}{token}").as_bytes()).is_err(),
+                "{more:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn length_comes_before_parsing() {
+        assert_eq!(
+            UnopenedToken::parse(&[b'.'; MAX_TOKEN_LENGTH + 1]).unwrap_err(),
+            TokenError::TooLong
+        );
+        assert_eq!(
+            UnopenedToken::parse(&[b'.'; MAX_TOKEN_LENGTH]).unwrap_err(),
+            TokenError::Malformed
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics(text in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = UnopenedToken::parse(&text);
+        }
+
+        #[test]
+        fn no_text_of_the_alphabet_panics(text in "[A-Za-z0-9_-]{0,40}(\\.[A-Za-z0-9_-]{0,110}){0,6}") {
+            prop_assert!(UnopenedToken::parse(text.as_bytes()).is_err());
+        }
+    }
+}

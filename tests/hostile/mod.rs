@@ -1,0 +1,3 @@
+//! Attacks on tokens; `docs/threats.md` links each row to the case here that stops it.
+
+mod vectors;

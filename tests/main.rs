@@ -1,0 +1,13 @@
+//! The tests from outside: what a stranger, an operator and an attacker can do with lacre.
+//!
+//! One binary: `support` has the gestures, `hostile` the attacks.
+
+// A test that fails says so by panicking, and says on the way what it ran.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
+mod hostile;
+mod support;
