@@ -1,0 +1,639 @@
+use std::collections::BTreeSet;
+use std::fs;
+
+use proptest::prelude::*;
+
+use super::*;
+
+type Env = std::vec::IntoIter<(OsString, OsString)>;
+
+/// A configuration being put together; `resolve` sees nothing of this process.
+#[derive(Default)]
+struct Given {
+    file: Option<tempfile::NamedTempFile>,
+    env: Vec<(OsString, OsString)>,
+    flags: Vec<(String, String)>,
+    dev: bool,
+}
+
+impl Given {
+    fn nothing() -> Self {
+        Self::default()
+    }
+
+    fn file(mut self, toml: &str) -> Self {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), toml).unwrap();
+        self.file = Some(file);
+        self
+    }
+
+    fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    fn flag(mut self, key: &str, value: &str) -> Self {
+        self.flags.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn dev(mut self) -> Self {
+        self.dev = true;
+        self
+    }
+
+    fn resolve(&self) -> Result<Config, ConfigErrors> {
+        let env: Env = self.env.clone().into_iter();
+        Config::resolve(Sources {
+            file: self.file.as_ref().map(|file| file.path().to_owned()),
+            env,
+            flags: self.flags.clone(),
+            dev: self.dev,
+        })
+    }
+
+    fn config(&self) -> Config {
+        self.resolve().unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    /// The only problem there is.
+    fn problem(&self) -> ConfigError {
+        let errors = self.resolve().unwrap_err();
+        assert_eq!(errors.iter().count(), 1, "{errors}");
+        errors.iter().next().unwrap().clone()
+    }
+}
+
+/// The values alone, without where they came from.
+fn values(config: &Config) -> String {
+    let mut config = config.clone();
+    config.settings.clear();
+    format!("{config:?} {}", config.accounts.url.expose())
+}
+
+fn source_of<'c>(config: &'c Config, key: &str) -> &'c Source {
+    &setting(config, key).source
+}
+
+fn setting<'c>(config: &'c Config, key: &str) -> &'c Setting {
+    let found = config.settings().iter().find(|setting| setting.key == key);
+    found.unwrap_or_else(|| panic!("no setting {key}"))
+}
+
+#[test]
+fn nothing_given_means_the_documented_defaults() {
+    let config = Given::nothing().config();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let days = |days: u64| Duration::from_hours(days * 24);
+    assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
+    assert_eq!(config.management_listen, "127.0.0.1:9090".parse().unwrap());
+    assert_eq!(config.data_dir, Path::new("./data"));
+    assert_eq!(config.master_key_file, Path::new("./data/master.key"));
+    assert_eq!(config.signup, Signup::Closed);
+    assert_eq!(config.trusted_proxies, []);
+    assert_eq!(config.keystore.engine, Engine::Sled);
+    assert_eq!(config.keystore.cache_bytes, 64 << 20);
+    assert_eq!(
+        config.accounts.url.expose(),
+        "sqlite:./data/accounts.sqlite"
+    );
+    assert_eq!(config.token.issuer, None);
+    assert_eq!(config.token.audience, "lacre");
+    assert_eq!(config.token.access_ttl, Duration::from_mins(15));
+    assert_eq!(config.token.leeway, Duration::ZERO);
+    assert_eq!(config.token.locations, [Location::Header]);
+    assert_eq!(config.session.refresh_ttl, days(30));
+    assert_eq!(config.session.absolute_ttl, days(90));
+    assert_eq!(config.session.max_per_user, 100);
+    assert_eq!(config.refresh.grace, Duration::from_secs(10));
+    assert_eq!(config.errors.style, ErrorStyle::Rfc);
+    assert_eq!(config.limits.body, 65_536);
+    assert_eq!(config.limits.token, 8_192);
+    assert_eq!(config.limits.header, 32_768);
+    assert_eq!(config.hashing.threads, cores);
+    assert_eq!(config.hashing.queue, 64);
+    assert_eq!(config.server.workers, cores);
+    assert_eq!(config.server.drain, Duration::from_secs(10));
+    for setting in config.settings() {
+        assert_eq!(setting.source, Source::Default, "{}", setting.key);
+    }
+}
+
+#[test]
+fn every_key_is_listed_once_and_in_order() {
+    let config = Given::nothing().config();
+    let listed: Vec<_> = config
+        .settings()
+        .iter()
+        .map(|setting| setting.key)
+        .collect();
+    let keys: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+    assert_eq!(listed, keys);
+    assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len());
+}
+
+#[test]
+fn flags_win_over_the_environment_and_the_environment_over_the_file() {
+    let given = Given::nothing().file("token.audience = \"file\"");
+    assert_eq!(given.config().token.audience, "file");
+    let path = given.file.as_ref().unwrap().path().to_owned();
+    assert_eq!(
+        source_of(&given.config(), "token.audience"),
+        &Source::File(path)
+    );
+
+    let given = given.env("LACRE_TOKEN__AUDIENCE", "env");
+    let config = given.config();
+    assert_eq!(config.token.audience, "env");
+    assert_eq!(
+        source_of(&config, "token.audience").to_string(),
+        "environment LACRE_TOKEN__AUDIENCE"
+    );
+
+    let config = given.flag("token.audience", "flag").config();
+    assert_eq!(config.token.audience, "flag");
+    assert_eq!(
+        source_of(&config, "token.audience").to_string(),
+        "flag --token-audience"
+    );
+}
+
+#[test]
+fn defaults_follow_the_data_directory() {
+    let config = Given::nothing().flag("data_dir", "/srv/100%?").config();
+    assert_eq!(config.master_key_file, Path::new("/srv/100%?/master.key"));
+    assert_eq!(
+        config.accounts.url.expose(),
+        "sqlite:/srv/100%25%3F/accounts.sqlite"
+    );
+    let config = Given::nothing()
+        .flag("data_dir", "/srv")
+        .env("LACRE_MASTER_KEY_FILE", "/keys/k")
+        .config();
+    assert_eq!(config.master_key_file, Path::new("/keys/k"));
+}
+
+#[test]
+fn the_issuer_is_the_address_that_was_bound_unless_it_is_set() {
+    let bound = "127.0.0.1:4711".parse().unwrap();
+    assert_eq!(
+        Given::nothing().config().issuer(bound),
+        "http://127.0.0.1:4711"
+    );
+    let config = Given::nothing()
+        .flag("token.issuer", "https://login.example")
+        .config();
+    assert_eq!(config.issuer(bound), "https://login.example");
+}
+
+#[test]
+fn an_unknown_name_is_an_error_that_names_the_likely_one() {
+    for (given, key, suggestion) in [
+        (
+            Given::nothing().file("token.acess_ttl = \"5m\""),
+            "token.acess_ttl",
+            "token.access_ttl",
+        ),
+        (
+            Given::nothing().file("[tokn]\naudience = \"a\""),
+            "tokn.audience",
+            "token.audience",
+        ),
+        (
+            Given::nothing().file("access_ttl = \"5m\""),
+            "access_ttl",
+            "token.access_ttl",
+        ),
+        (
+            Given::nothing().env("LACRE_TOKEN_ACCESS_TTL", "5m"),
+            "LACRE_TOKEN_ACCESS_TTL",
+            "LACRE_TOKEN__ACCESS_TTL",
+        ),
+        (
+            Given::nothing().env("LACRE_LISTN", "x"),
+            "LACRE_LISTN",
+            "LACRE_LISTEN",
+        ),
+        (Given::nothing().flag("listn", "x"), "listn", "listen"),
+    ] {
+        let error = given.problem();
+        assert_eq!(error.code(), "config_unknown_key");
+        let text = error.to_string();
+        assert!(text.contains(&format!("unknown key `{key}`")), "{text}");
+        assert!(
+            text.ends_with(&format!("did you mean `{suggestion}`?")),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_name_like_no_other_gets_no_suggestion() {
+    let text = Given::nothing()
+        .env("LACRE_XQZW", "1")
+        .problem()
+        .to_string();
+    assert_eq!(text, "environment LACRE_XQZW: unknown key `LACRE_XQZW`");
+}
+
+#[test]
+fn an_empty_unknown_table_is_an_unknown_key_too() {
+    assert_eq!(
+        Given::nothing().file("[tokn]").problem().code(),
+        "config_unknown_key"
+    );
+    Given::nothing().file("[token]").config();
+}
+
+#[test]
+fn variables_that_are_no_keys_are_passed_over() {
+    let mut given = Given::nothing()
+        .env("PATH", "/bin")
+        .env("lacre_listen", "x");
+    for name in [
+        "CONFIG",
+        "LOG",
+        "VECTORS",
+        "BLESS",
+        "TEST_POSTGRES",
+        "BENCH_SECONDS",
+    ] {
+        given = given.env(&format!("LACRE_{name}"), "anything");
+    }
+    given.config();
+}
+
+#[test]
+fn all_problems_are_reported_at_once() {
+    let errors = Given::nothing()
+        .file("tokn = 1\nlimits.body = true")
+        .env("LACRE_LISTEN", "nowhere")
+        .env("LACRE_KEYSTORE__ENGINE", "redis")
+        .flag("refresh.grace", "10")
+        .resolve()
+        .unwrap_err();
+    let codes: Vec<_> = errors.iter().map(ConfigError::code).collect();
+    assert_eq!(codes.len(), 5, "{errors}");
+    assert_eq!(codes[0], "config_unknown_key");
+    assert_eq!(
+        codes
+            .iter()
+            .filter(|code| **code == "config_bad_value")
+            .count(),
+        3
+    );
+    assert!(codes.contains(&"config_not_built"));
+    assert_eq!(errors.to_string().lines().count(), 5);
+}
+
+#[test]
+fn a_bad_value_names_key_source_and_what_was_expected() {
+    let text = Given::nothing()
+        .env("LACRE_TOKEN__ACCESS_TTL", "15")
+        .problem()
+        .to_string();
+    assert_eq!(
+        text,
+        "environment LACRE_TOKEN__ACCESS_TTL: token.access_ttl = `15` is no good: expected a \
+         duration such as `15m` or `1h30m`, from `1s` to `1d`"
+    );
+}
+
+#[test]
+fn a_value_cannot_forge_a_line_of_the_report() {
+    let text = Given::nothing()
+        .flag("listen", "x\nlisten = fine\u{1b}[2J")
+        .problem()
+        .to_string();
+    assert!(!text.contains(char::is_control), "{text:?}");
+}
+
+#[test]
+fn what_is_not_built_is_refused_by_name() {
+    for (key, value) in [
+        ("keystore.engine", "redis"),
+        ("errors.style", "auth0"),
+        ("token.locations", "header,cookie"),
+    ] {
+        let error = Given::nothing().flag(key, value).problem();
+        assert_eq!(error.code(), "config_not_built");
+        assert!(error.to_string().contains("is not built yet"), "{error}");
+    }
+}
+
+#[test]
+fn lists_are_arrays_in_the_file_and_words_with_commas_elsewhere() {
+    let networks = vec!["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()];
+    let file = Given::nothing()
+        .file("trusted_proxies = [\"10.0.0.0/8\", \"::1\"]")
+        .config();
+    let flag = Given::nothing()
+        .flag("trusted_proxies", "10.0.0.0/8, ::1")
+        .config();
+    assert_eq!(file.trusted_proxies, networks);
+    assert_eq!(flag.trusted_proxies, networks);
+    for config in [file, flag] {
+        assert_eq!(
+            setting(&config, "trusted_proxies").value,
+            "[\"10.0.0.0/8\", \"::1\"]"
+        );
+    }
+    for bad in [
+        "trusted_proxies = [1]",
+        "token.locations = []",
+        "token.locations = [\"header\", \"header\"]",
+    ] {
+        assert_eq!(
+            Given::nothing().file(bad).problem().code(),
+            "config_bad_value",
+            "{bad}"
+        );
+    }
+}
+
+#[test]
+fn numbers_of_the_file_are_taken_where_numbers_are_due_only() {
+    let config = Given::nothing()
+        .file("limits.body = 4096\nhashing.queue = 0")
+        .config();
+    assert_eq!((config.limits.body, config.hashing.queue), (4096, 0));
+    for bad in [
+        "token.access_ttl = 900",
+        "token.audience = 5",
+        "limits.body = -1",
+        "limits.body = 4096.0",
+    ] {
+        assert_eq!(
+            Given::nothing().file(bad).problem().code(),
+            "config_bad_value",
+            "{bad}"
+        );
+    }
+}
+
+#[test]
+fn limits_hold_at_both_ends() {
+    for (key, good, bad) in [
+        ("token.access_ttl", ["1s", "1d"], ["0s", "24h1s"]),
+        ("token.leeway", ["0s", "5m"], ["1h", "301s"]),
+        ("limits.token", ["1KiB", "64KiB"], ["1023", "65537"]),
+        ("session.max_per_user", ["1", "10000"], ["0", "10001"]),
+        ("server.workers", ["1", "cores"], ["0", "1025"]),
+        (
+            "listen",
+            ["[::1]:0", "localhost:80"],
+            ["localhost", "localhost:+80"],
+        ),
+        (
+            "accounts.url",
+            ["sqlite:a", "postgres://h/d"],
+            ["sqlite:", "mysql://h/d"],
+        ),
+    ] {
+        for value in good {
+            Given::nothing().flag(key, value).config();
+        }
+        for value in bad {
+            let error = Given::nothing().flag(key, value).problem();
+            assert_eq!(error.code(), "config_bad_value", "{key} = {value}");
+        }
+    }
+}
+
+#[test]
+fn dev_opens_sign_up_and_takes_loopback_addresses_only() {
+    let config = Given::nothing().dev().config();
+    assert_eq!(config.signup, Signup::Open);
+    assert_eq!(source_of(&config, "signup"), &Source::Dev);
+    assert_eq!(
+        Given::nothing()
+            .dev()
+            .flag("signup", "closed")
+            .config()
+            .signup,
+        Signup::Closed
+    );
+
+    Given::nothing().dev().flag("listen", "[::1]:0").config();
+    for key in ["listen", "management_listen"] {
+        let given = Given::nothing().flag(key, "0.0.0.0:8080");
+        given.config();
+        let error = given.dev().problem();
+        assert_eq!(error.code(), "config_dev_not_loopback");
+        assert!(error.to_string().starts_with(key), "{error}");
+    }
+}
+
+#[test]
+fn a_secret_is_shown_nowhere() {
+    let url = "postgres://lacre:hunter2@db/lacre";
+    let config = Given::nothing().env("LACRE_ACCOUNTS__URL", url).config();
+    assert_eq!(config.accounts.url.expose(), url);
+    assert_eq!(setting(&config, "accounts.url").value, "********");
+    assert!(!format!("{config:?}").contains("hunter2"));
+    for given in [
+        Given::nothing().env("LACRE_ACCOUNTS__URL", "mysql://lacre:hunter2@db"),
+        Given::nothing().file("accounts.url = \"postgres://lacre:hunter2@db\" oops"),
+        Given::nothing().file("accounts.url = [\"hunter2\"]"),
+    ] {
+        let errors = given.resolve().unwrap_err();
+        assert!(
+            !format!("{errors} {errors:?}").contains("hunter2"),
+            "{errors}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_may_come_from_a_file_of_its_own() {
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    fs::write(secret.path(), "postgres://lacre:hunter2@db/lacre\n").unwrap();
+    let path = secret.path().to_str().unwrap();
+    let config = Given::nothing()
+        .env("LACRE_ACCOUNTS__URL_FILE", path)
+        .config();
+    assert_eq!(
+        config.accounts.url.expose(),
+        "postgres://lacre:hunter2@db/lacre"
+    );
+    assert_eq!(
+        source_of(&config, "accounts.url"),
+        &Source::Environment("LACRE_ACCOUNTS__URL_FILE".to_owned())
+    );
+    // A higher source wins, whichever way it spells the key.
+    let given = Given::nothing().file(&format!("accounts.url_file = {path:?}"));
+    assert_eq!(
+        given.config().accounts.url.expose(),
+        "postgres://lacre:hunter2@db/lacre"
+    );
+    assert_eq!(
+        given
+            .flag("accounts.url", "sqlite:x")
+            .config()
+            .accounts
+            .url
+            .expose(),
+        "sqlite:x"
+    );
+}
+
+#[test]
+fn a_missing_secret_file_and_a_key_set_twice_are_errors() {
+    let gone = Given::nothing().env("LACRE_ACCOUNTS__URL_FILE", "/nonexistent/url");
+    assert_eq!(gone.problem().code(), "config_file_unreadable");
+    let twice = Given::nothing().file("accounts.url = \"sqlite:a\"\naccounts.url_file = \"b\"");
+    assert_eq!(twice.problem().code(), "config_set_twice");
+    let twice = Given::nothing()
+        .flag("signup", "open")
+        .flag("signup", "closed");
+    assert_eq!(twice.problem().code(), "config_set_twice");
+    let empty = Given::nothing().env("LACRE_ACCOUNTS__URL_FILE", "");
+    assert_eq!(empty.problem().code(), "config_bad_value");
+}
+
+#[test]
+fn a_file_that_is_missing_or_no_toml_is_an_error() {
+    let missing = Config::resolve(Sources {
+        file: Some("/nonexistent/lacre.toml".into()),
+        env: Vec::new().into_iter(),
+        flags: Vec::new(),
+        dev: false,
+    });
+    let errors = missing.unwrap_err();
+    assert_eq!(
+        errors.iter().next().unwrap().code(),
+        "config_file_unreadable"
+    );
+
+    let error = Given::nothing()
+        .file("signup = \"open\"\nlisten = = 1\n")
+        .problem();
+    assert_eq!(error.code(), "config_file_invalid");
+    assert!(error.to_string().contains("line 2"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_utf8_is_a_bad_value() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let mut given = Given::nothing();
+    given.env.push((
+        "LACRE_DATA_DIR".into(),
+        OsString::from_vec(vec![b'a', 0xff]),
+    ));
+    assert_eq!(given.problem().code(), "config_bad_value");
+}
+
+#[test]
+fn the_documentation_lists_every_key_as_it_is() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let page = reference();
+    for key in KEYS {
+        assert!(
+            page.contains(&format!("### `{}`", key.name)),
+            "{}",
+            key.name
+        );
+        assert!(key.doc.ends_with('.'), "{}: a full sentence", key.name);
+    }
+    #[allow(clippy::disallowed_methods)] // this room is the reader of the environment
+    if std::env::var_os("LACRE_BLESS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, &page).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        written, page,
+        "docs/configuration.md is stale: run with LACRE_BLESS=1"
+    );
+}
+
+/// Texts that `key` takes.
+fn good_text(key: &Key) -> BoxedStrategy<String> {
+    let number = |from: u32, to: u32| (from..=to).prop_map(|n| n.to_string()).boxed();
+    match key.kind {
+        Kind::Text { .. } => "[a-z][a-z0-9:/. ]{0,20}[a-z]".boxed(),
+        Kind::Address { .. } => any::<SocketAddr>()
+            .prop_map(|address| match address {
+                SocketAddr::V4(_) => address.to_string(),
+                SocketAddr::V6(v6) => SocketAddr::from((*v6.ip(), v6.port())).to_string(),
+            })
+            .boxed(),
+        Kind::Path { .. } => "[a-zA-Z0-9/._%-]{1,40}".boxed(),
+        Kind::Url { schemes, .. } => (prop::sample::select(schemes), "[a-z0-9/:@.]{1,20}")
+            .prop_map(|(scheme, rest)| format!("{scheme}{rest}"))
+            .boxed(),
+        Kind::Duration { from, to, .. } => (from.as_secs()..=to.as_secs())
+            .prop_map(|seconds| quantity::duration_text(Duration::from_secs(seconds)))
+            .boxed(),
+        Kind::Size { from, to, .. } => (from..=to)
+            .prop_map(|bytes| quantity::size_text(bytes.into()))
+            .boxed(),
+        Kind::Count { from, to, .. } => number(from, to),
+        Kind::Threads { .. } => prop_oneof![Just("cores".to_owned()), number(1, 1024)].boxed(),
+        Kind::Choice { built, .. } | Kind::Choices { built, .. } => {
+            let words: Vec<_> = built.iter().map(|(word, _)| (*word).to_owned()).collect();
+            prop::sample::select(words).boxed()
+        }
+        Kind::Networks { .. } => prop::collection::vec(any::<std::net::IpAddr>(), 0..4)
+            .prop_map(|list| {
+                let words: Vec<_> = list
+                    .iter()
+                    .map(|address| address.to_canonical().to_string())
+                    .collect();
+                words.join(",")
+            })
+            .boxed(),
+    }
+}
+
+fn key_and_text() -> impl Strategy<Value = (&'static Key, String)> {
+    prop::sample::select(KEYS).prop_flat_map(|key| {
+        let key = KEYS.iter().find(|other| other.name == key.name).unwrap();
+        good_text(key).prop_map(move |text| (key, text))
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_key_means_the_same_from_each_source((key, text) in key_and_text()) {
+        let toml = if key.kind.is_list() {
+            let words: Vec<_> = text.split(',').filter(|word| !word.is_empty()).collect();
+            format!("{} = {words:?}", key.name)
+        } else {
+            format!("{} = {text:?}", key.name)
+        };
+        let file = Given::nothing().file(&toml).config();
+        let env = Given::nothing().env(&key.environment(), &text).config();
+        let flag = Given::nothing().flag(key.name, &text).config();
+        prop_assert_eq!(values(&file), values(&env));
+        prop_assert_eq!(values(&file), values(&flag));
+        for config in [&file, &env, &flag] {
+            let setting = setting(config, key.name);
+            prop_assert!(setting.source != Source::Default);
+            prop_assert_eq!(&setting.value, &super::tests::setting(&file, key.name).value);
+            prop_assert_eq!(setting.value == "********", key.secret);
+        }
+    }
+
+    #[test]
+    fn no_file_makes_the_reader_panic(text in any::<String>(), name in "[a-z._]{1,20}") {
+        let _ = Given::nothing().file(&text).resolve();
+        let _ = Given::nothing().file(&format!("{name} = {text}")).resolve();
+    }
+
+    #[test]
+    fn no_value_makes_the_reader_panic(
+        key in prop::sample::select(KEYS),
+        text in prop_oneof![any::<String>(), "[0-9a-zA-Z:,/.]{0,30}"],
+    ) {
+        let given = Given::nothing().flag(key.name, &text);
+        let _ = given.env(&key.environment(), &text).resolve();
+    }
+
+    #[test]
+    fn no_variable_makes_the_reader_panic(name in "LACRE_\\PC{0,20}", text in any::<String>()) {
+        let _ = Given::nothing().env(&name, &text).resolve();
+    }
+}
