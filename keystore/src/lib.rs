@@ -1,1 +1,130 @@
-//! keystore
+//! The keystore of lacre: sealed session records, compare-and-swap, durable before the answer.
+//!
+//! A record holds the private half of one session's key and what is known about the session. It
+//! has a name of 32 bytes, the user's tag and the session's id ([`RecordKey`]), and is kept sealed
+//! with a master key under that name. This crate knows no token, no HTTP, no clock and no way from
+//! a user to a tag.
+//!
+//! # The contract
+//!
+//! **Names.** [`Keystore::put_new`] stores a record where there is none and never overwrites: of
+//! any number of callers with one name, one hears [`PutOutcome::Stored`] and the others
+//! [`PutOutcome::Taken`].
+//!
+//! **Changes.** [`Keystore::get`] returns a record with its [`Version`];
+//! [`Keystore::compare_and_swap`] and [`Keystore::remove_if`] change it only if it is still that
+//! version. Of any number of callers with one version, one wins. No version ever comes back, not
+//! even where a record is sealed again with the same contents, so a swap can't be fooled by a
+//! record that was removed and put anew.
+//!
+//! **Ends.** After the answer of [`Keystore::remove`], [`Keystore::remove_user`] or
+//! [`Keystore::remove_all`] no read returns the removed record, and no swap that began before
+//! brings it back. Only a `put_new` can use the name again.
+//!
+//! **Order.** All changes of a keystore take their turn, one after the other. A read sees the
+//! changes that have had their turn, which may be before they are durable and before their caller
+//! hears of it: it may find that a session has ended a moment before the end is answered. Nobody
+//! should hand out a token because a *read* found its record; the answer to the put is what
+//! counts.
+//!
+//! **Durability.** An answer other than an error means that the change survives: a crash of the
+//! process with any engine but memory, and a crash of the machine where the disk does what
+//! `fdatasync` demands of it. The same goes for the answers that changed nothing: a lost swap's
+//! winner is durable when the loser hears of it.
+//!
+//! **Crash.** A change that was under way may be found done or not done afterwards, never half
+//! done. So may a change whose caller stopped waiting: dropping the future takes nothing back.
+//!
+//! **Failure.** When a write fails, what is on disk is unknown. From then on every change is
+//! refused with `store_unavailable` and [`Keystore::health`] says so, until the process opens the
+//! store anew; reads go on. Errors have a stable [`KeystoreError::code`].
+//!
+//! **Damage.** Bytes that aren't what was sealed under that name are an error that names the
+//! record; they are never a record and never "no record". A listing goes on past them.
+//!
+//! **Listing.** [`Keystore::list`], [`Keystore::list_all`] and [`Keystore::sweep`] read page by
+//! page. A record that is there all the while is seen once; one that comes or goes meanwhile may
+//! be seen or missed.
+//!
+//! **What the disk shows.** Names of records, their number and their sizes; nothing of what is in
+//! them. Who has the master key reads all of it.
+//!
+//! # Example
+//!
+//! ```
+//! use lacre_keystore::{
+//!     Keystore, MasterKey, MasterKeyRing, MemoryEngine, PrivateScalar, PutOutcome, Record,
+//!     RecordKey, SessionId, Swap, UserTag,
+//! };
+//! use rand::rngs::SysRng;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), lacre_keystore::KeystoreError> {
+//! let ring = MasterKeyRing::new(MasterKey::from_bytes(1, [7; 32]));
+//! let keystore = Keystore::open(MemoryEngine::new(), ring, SysRng)?;
+//!
+//! let key = RecordKey::new(UserTag::from_bytes([1; 16]), SessionId::from_bytes([2; 16]));
+//! let record = Record {
+//!     private_scalar: PrivateScalar::new([3; 32]),
+//!     user_id: "alice".to_owned(),
+//!     created_at: 1_000,
+//!     authenticated_at: 1_000,
+//!     expires_at: 2_000,
+//!     ends_at: 9_000,
+//!     last_seen_at: 1_000,
+//!     generation: 1,
+//!     rotated_at: 1_000,
+//!     access_ended: false,
+//!     label: None,
+//!     address: None,
+//!     user_agent: None,
+//!     client_id: None,
+//!     user_session: None,
+//! };
+//! assert_eq!(keystore.put_new(&key, &record).await?, PutOutcome::Stored);
+//! assert_eq!(keystore.put_new(&key, &record).await?, PutOutcome::Taken);
+//!
+//! // A refresh: two at once have one winner.
+//! let seen = keystore.get(&key)?.expect("it was put");
+//! let refreshed = Record { generation: 2, ..seen.record.clone() };
+//! assert_eq!(keystore.compare_and_swap(&key, &seen, &refreshed).await?, Swap::Won);
+//! assert_eq!(keystore.compare_and_swap(&key, &seen, &refreshed).await?, Swap::Lost);
+//!
+//! // The end: the key is gone, and a swap under way doesn't bring it back.
+//! let seen = keystore.get(&key)?.expect("it was swapped");
+//! assert!(keystore.remove(&key).await?);
+//! assert_eq!(keystore.compare_and_swap(&key, &seen, &refreshed).await?, Swap::Lost);
+//! assert!(keystore.get(&key)?.is_none());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Map
+//!
+//! | file | holds |
+//! |---|---|
+//! | `key` | names of records |
+//! | `record` | a session's record and its private scalar |
+//! | `master_key` | the ring of master keys; how anything is sealed |
+//! | `codec` | a record as sealed bytes, and back |
+//! | `engine` | what is asked of a store; the memory and the sled engine |
+//! | `committer` | the one thread that writes: groups, durability, failure |
+//! | `keystore` | the keystore: get, put, swap; `removal` and `listing` below it |
+//! | `error` | what can go wrong |
+
+mod codec;
+mod committer;
+mod engine;
+mod error;
+mod key;
+mod keystore;
+mod master_key;
+mod record;
+
+pub use codec::MAX_SEALED_RECORD;
+pub use engine::{Change, Engine, KeyBytes, KeyRange, MemoryEngine, SledEngine, SledOptions};
+pub use error::KeystoreError;
+pub use key::{RecordKey, SessionId, UserTag};
+pub use keystore::{Keystore, Page, PutOutcome, Rewrap, Stats, Stored, Swap, Version};
+pub use master_key::{MasterKey, MasterKeyRing};
+pub use record::{PrivateScalar, Record};

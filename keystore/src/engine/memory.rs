@@ -1,0 +1,73 @@
+//! A store in memory: for tests, examples and throw-away servers.
+//!
+//! This room must never pretend to be durable anywhere else: what it holds ends with the process.
+
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use super::{Change, Engine, KeyBytes, KeyRange};
+use crate::error::KeystoreError;
+
+/// An engine whose records end with it.
+#[derive(Default)]
+pub struct MemoryEngine {
+    records: RwLock<BTreeMap<KeyBytes, Vec<u8>>>,
+}
+
+impl MemoryEngine {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A thread that panicked while it held the lock left the map whole: every change is one
+    /// insert or one remove.
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<KeyBytes, Vec<u8>>> {
+        self.records.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine for MemoryEngine {
+    fn get(&self, key: &KeyBytes) -> Result<Option<Vec<u8>>, KeystoreError> {
+        Ok(self.read().get(key).cloned())
+    }
+
+    fn scan(
+        &self,
+        range: &KeyRange,
+        limit: usize,
+    ) -> Result<Vec<(KeyBytes, Vec<u8>)>, KeystoreError> {
+        Ok(self
+            .read()
+            .range(range.first()..=range.last())
+            .take(limit)
+            .map(|(key, value)| (*key, value.clone()))
+            .collect())
+    }
+
+    fn count(&self) -> Result<u64, KeystoreError> {
+        Ok(self.read().len() as u64)
+    }
+
+    fn apply(&self, change: &Change) -> Result<bool, KeystoreError> {
+        let mut records = self.records.write().unwrap_or_else(PoisonError::into_inner);
+        if records.get(&change.key) != change.expected.as_ref() {
+            return Ok(false);
+        }
+        match &change.new {
+            Some(value) => records.insert(change.key, value.clone()),
+            None => records.remove(&change.key),
+        };
+        Ok(true)
+    }
+
+    fn persist(&self) -> Result<(), KeystoreError> {
+        Ok(())
+    }
+
+    /// Nothing of it is on disk.
+    fn size_on_disk(&self) -> Result<u64, KeystoreError> {
+        Ok(0)
+    }
+}

@@ -1,0 +1,258 @@
+//! A store on disk: sled 0.34, and what it takes to rely on it.
+//!
+//! Three of sled's ways shape this file. Its `flush` ends in `sync_file_range`, which leaves the
+//! file's size and the disk's own cache alone, so a `fdatasync` follows. It can panic on files
+//! that aren't what it wrote, so every call is guarded and the first panic closes the engine for
+//! good. It touches the folder before it finds it locked, and a lock it held may outlive its
+//! handle for a moment, so the folder has a lock file of ours that is taken first.
+//!
+//! This room must never call `flush_async` (it deadlocks), `apply_batch` or `transaction` (the
+//! first of them puts one lock on every later operation), and never write from two threads.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
+
+use super::{Change, Engine, KeyBytes, KeyRange};
+use crate::error::KeystoreError;
+
+/// The tree that holds the records.
+const TREE: &str = "records";
+
+/// How often, and how long between, sled's own lock is tried once the folder is ours.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// How a sled store is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SledOptions {
+    /// The bytes of pages that are kept in memory.
+    pub cache_capacity: u64,
+}
+
+impl Default for SledOptions {
+    /// 64 MiB of cache; sled's own default is 1 GiB.
+    fn default() -> Self {
+        Self {
+            cache_capacity: 64 << 20,
+        }
+    }
+}
+
+/// An engine that keeps its records in a folder, for one process at a time.
+pub struct SledEngine {
+    /// Taken out by `drop` alone.
+    store: Option<Store>,
+    /// sled's database file once more, to sync it.
+    database: File,
+    /// Why nothing is asked of sled any more, once it has panicked.
+    broken: OnceLock<KeystoreError>,
+    /// Held until the engine is gone; dropped last, as it stands last.
+    _lock: File,
+}
+
+struct Store {
+    tree: sled::Tree,
+    db: sled::Db,
+}
+
+impl SledEngine {
+    /// Opens the store in this folder, which is made, for its owner alone, where it doesn't exist.
+    ///
+    /// [`KeystoreError::StoreHeld`] where someone has it open; nothing in the folder is touched
+    /// then. [`KeystoreError::StoreCorrupt`] where its files aren't sled's.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, KeystoreError> {
+        Self::open_with(folder, SledOptions::default())
+    }
+
+    /// As [`open`](Self::open), with options.
+    pub fn open_with(
+        folder: impl AsRef<Path>,
+        options: SledOptions,
+    ) -> Result<Self, KeystoreError> {
+        let folder = folder.as_ref();
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|error| io_error("make the folder", &error))?;
+        let lock = lock(folder)?;
+        let store = guarded(|| open_sled(folder, options))?;
+        let database = File::open(folder.join("db"))
+            .and_then(|database| sync_all(folder, &database).map(|()| database))
+            .map_err(|error| io_error("sync the new store", &error))?;
+        Ok(Self {
+            store: Some(store),
+            database,
+            broken: OnceLock::new(),
+            _lock: lock,
+        })
+    }
+
+    /// Runs one call of sled's, unless an earlier one panicked: after that its state can't be
+    /// trusted.
+    fn ask<T>(&self, call: impl FnOnce(&Store) -> sled::Result<T>) -> Result<T, KeystoreError> {
+        if let Some(error) = self.broken.get() {
+            return Err(error.clone());
+        }
+        let Some(store) = &self.store else {
+            return Err(KeystoreError::unavailable("the store is closed"));
+        };
+        guarded(|| call(store)).inspect_err(|error| {
+            if matches!(error, KeystoreError::StoreCorrupt { .. }) {
+                let _ = self.broken.set(error.clone());
+            }
+        })
+    }
+}
+
+impl Engine for SledEngine {
+    fn get(&self, key: &KeyBytes) -> Result<Option<Vec<u8>>, KeystoreError> {
+        let value = self.ask(|store| store.tree.get(key))?;
+        Ok(value.map(|value| value.to_vec()))
+    }
+
+    fn scan(
+        &self,
+        range: &KeyRange,
+        limit: usize,
+    ) -> Result<Vec<(KeyBytes, Vec<u8>)>, KeystoreError> {
+        let entries = self.ask(|store| {
+            store
+                .tree
+                .range(range.first()..=range.last())
+                .take(limit)
+                .collect::<sled::Result<Vec<_>>>()
+        })?;
+        entries
+            .into_iter()
+            .map(|(key, value)| {
+                let key = KeyBytes::try_from(key.as_ref())
+                    .map_err(|_| KeystoreError::corrupt("a key is not 32 bytes long"))?;
+                Ok((key, value.to_vec()))
+            })
+            .collect()
+    }
+
+    fn count(&self) -> Result<u64, KeystoreError> {
+        self.ask(|store| {
+            store
+                .tree
+                .iter()
+                .keys()
+                .try_fold(0, |count, key| key.map(|_| count + 1))
+        })
+    }
+
+    fn apply(&self, change: &Change) -> Result<bool, KeystoreError> {
+        let (expected, new) = (change.expected.as_deref(), change.new.as_deref());
+        self.ask(|store| store.tree.compare_and_swap(change.key, expected, new))
+            .map(|swapped| swapped.is_ok())
+    }
+
+    fn persist(&self) -> Result<(), KeystoreError> {
+        self.ask(|store| store.tree.flush())?;
+        self.database
+            .sync_data()
+            .map_err(|error| io_error("sync the store", &error))
+    }
+
+    fn size_on_disk(&self) -> Result<u64, KeystoreError> {
+        self.ask(|store| store.db.size_on_disk())
+    }
+}
+
+/// sled flushes as its last handle goes, and panics where it can't; nothing waits for that flush,
+/// because everything that was promised has been persisted before.
+impl Drop for SledEngine {
+    fn drop(&mut self) {
+        let store = self.store.take();
+        if catch_unwind(AssertUnwindSafe(move || drop(store))).is_err() {
+            log::error!("the store could not be closed in good order");
+        }
+    }
+}
+
+/// Takes the folder's lock file, for this process alone, without waiting.
+fn lock(folder: &Path) -> Result<File, KeystoreError> {
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(folder.join("lock"))
+        .map_err(|error| io_error("open the lock file", &error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(held(folder)),
+        Err(TryLockError::Error(error)) => Err(io_error("lock the folder", &error)),
+    }
+}
+
+/// Opens sled in a folder whose lock is ours. sled's own lock can be held nevertheless: by an
+/// earlier engine of this process whose last background task hasn't gone yet, for a moment, or by
+/// a foreign program, for good.
+fn open_sled(folder: &Path, options: SledOptions) -> sled::Result<Store> {
+    let mut tries = 0;
+    let db = loop {
+        tries += 1;
+        match sled::Config::new()
+            .path(folder)
+            .cache_capacity(options.cache_capacity)
+            // The committer flushes; a second flusher would only wake up for nothing.
+            .flush_every_ms(None)
+            .open()
+        {
+            Err(error) if is_lock(&error) && tries < LOCK_TRIES => thread::sleep(LOCK_PAUSE),
+            outcome => break outcome?,
+        }
+    };
+    let tree = db.open_tree(TREE)?;
+    tree.flush()?;
+    Ok(Store { tree, db })
+}
+
+/// Makes the files that sled has made, and their names, survive a crash of the machine.
+fn sync_all(folder: &Path, database: &File) -> io::Result<()> {
+    database.sync_all()?;
+    File::open(folder.join("conf"))?.sync_all()?;
+    File::open(folder)?.sync_all()?;
+    match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+/// Runs sled's code and turns its errors, panics among them, into ours.
+fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, KeystoreError> {
+    catch_unwind(AssertUnwindSafe(call))
+        .map_err(|_| KeystoreError::corrupt("sled panicked"))?
+        .map_err(|error| match error {
+            sled::Error::Io(_) if is_lock(&error) => KeystoreError::StoreHeld {
+                path: error.to_string().into(),
+            },
+            sled::Error::Io(error) => io_error("use the store", &error),
+            error => KeystoreError::corrupt(error.to_string()),
+        })
+}
+
+/// Whether sled says that its database file is locked. It has no better way to say it.
+fn is_lock(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(error)
+        if error.to_string().starts_with("could not acquire lock"))
+}
+
+fn held(folder: &Path) -> KeystoreError {
+    KeystoreError::StoreHeld {
+        path: folder.display().to_string().into(),
+    }
+}
+
+fn io_error(task: &str, error: &io::Error) -> KeystoreError {
+    KeystoreError::unavailable(format!("could not {task}: {error}"))
+}

@@ -1,0 +1,177 @@
+//! What can go wrong here, each with a code that doesn't change.
+//!
+//! This room must never carry plaintext, key material or sealed bytes in an error. The texts name
+//! records and files: they are for the operator's log, not for an answer to a client.
+
+use std::sync::Arc;
+
+use crate::key::RecordKey;
+
+/// Why the keystore couldn't do what it was asked.
+///
+/// "There is no such record" is not among them: that is `Ok(None)`. Errors are cheap to clone,
+/// because all waiters of one group of changes get the same.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeystoreError {
+    /// The record's bytes aren't what was sealed under this name with this master key.
+    #[error("record {record} is damaged, was moved, or belongs to another master key")]
+    RecordDamaged {
+        /// The record's name.
+        record: RecordKey,
+    },
+    /// The record was written in a form that this version doesn't know.
+    #[error("record {record} has the unknown form {version}")]
+    RecordUnknownVersion {
+        /// The record's name.
+        record: RecordKey,
+        /// The form's number, the first byte of the sealed record.
+        version: u8,
+    },
+    /// The record is sealed with a master key that isn't in the ring.
+    #[error("record {record} is sealed with master key {key_id}, which is not in the ring")]
+    RecordUnknownKey {
+        /// The record's name.
+        record: RecordKey,
+        /// The id of the missing master key.
+        key_id: u32,
+    },
+    /// The record takes more room than a record may; nothing was stored.
+    #[error(
+        "record {record} would take {bytes} bytes sealed, more than {}",
+        crate::MAX_SEALED_RECORD
+    )]
+    RecordTooLarge {
+        /// The record's name.
+        record: RecordKey,
+        /// Its size, sealed.
+        bytes: usize,
+    },
+    /// Sealed bytes outside the store aren't what was sealed for this purpose with this key.
+    #[error("sealed bytes are damaged, serve another purpose, or belong to another master key")]
+    SealedDamaged,
+    /// Sealed bytes outside the store have a form that this version doesn't know.
+    #[error("sealed bytes have the unknown form {version}")]
+    SealedUnknownVersion {
+        /// The form's number.
+        version: u8,
+    },
+    /// Sealed bytes outside the store need a master key that isn't in the ring.
+    #[error("sealed bytes need master key {key_id}, which is not in the ring")]
+    SealedUnknownKey {
+        /// The id of the missing master key.
+        key_id: u32,
+    },
+    /// Two master keys of one ring have the same id.
+    #[error("the ring has a master key {key_id} already")]
+    MasterKeyIdTaken {
+        /// The id in question.
+        key_id: u32,
+    },
+    /// The cipher refused to seal: more bytes than AES-GCM may take at once. Nothing was stored.
+    #[error("sealing failed")]
+    SealingFailed,
+    /// The source of randomness failed; nothing was stored.
+    #[error("no randomness: {reason}")]
+    RandomnessUnavailable {
+        /// What the source said.
+        reason: Arc<str>,
+    },
+    /// The store can't be reached, or an earlier write failed and it refuses further changes.
+    #[error("the store is not available: {reason}")]
+    StoreUnavailable {
+        /// What the engine or the operating system said.
+        reason: Arc<str>,
+    },
+    /// Another process, or another keystore of this one, has the store open.
+    #[error("the store in {path} is held by another process")]
+    StoreHeld {
+        /// The folder.
+        path: Arc<str>,
+    },
+    /// The store's files aren't what the engine wrote.
+    #[error("the store is corrupt: {reason}")]
+    StoreCorrupt {
+        /// What the engine said.
+        reason: Arc<str>,
+    },
+}
+
+impl KeystoreError {
+    /// The stable name of the case, for logs, metrics and scripts.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::RecordDamaged { .. } => "record_damaged",
+            Self::RecordUnknownVersion { .. } => "record_unknown_version",
+            Self::RecordUnknownKey { .. } => "record_unknown_key",
+            Self::RecordTooLarge { .. } => "record_too_large",
+            Self::SealedDamaged => "sealed_damaged",
+            Self::SealedUnknownVersion { .. } => "sealed_unknown_version",
+            Self::SealedUnknownKey { .. } => "sealed_unknown_key",
+            Self::MasterKeyIdTaken { .. } => "master_key_id_taken",
+            Self::SealingFailed => "sealing_failed",
+            Self::RandomnessUnavailable { .. } => "randomness_unavailable",
+            Self::StoreUnavailable { .. } => "store_unavailable",
+            Self::StoreHeld { .. } => "store_held",
+            Self::StoreCorrupt { .. } => "store_corrupt",
+        }
+    }
+
+    /// The record that the error is about, where it is about one.
+    #[must_use]
+    pub fn record(&self) -> Option<RecordKey> {
+        match self {
+            Self::RecordDamaged { record }
+            | Self::RecordUnknownVersion { record, .. }
+            | Self::RecordUnknownKey { record, .. }
+            | Self::RecordTooLarge { record, .. } => Some(*record),
+            _ => None,
+        }
+    }
+
+    /// An engine that can't do its work now.
+    pub fn unavailable(reason: impl Into<Arc<str>>) -> Self {
+        Self::StoreUnavailable {
+            reason: reason.into(),
+        }
+    }
+
+    /// An engine whose files are broken.
+    pub fn corrupt(reason: impl Into<Arc<str>>) -> Self {
+        Self::StoreCorrupt {
+            reason: reason.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_about_a_record_names_it() {
+        let record = RecordKey::from_bytes(&[0x5a; 32]);
+        for (error, code) in [
+            (KeystoreError::RecordDamaged { record }, "record_damaged"),
+            (
+                KeystoreError::RecordUnknownVersion { record, version: 9 },
+                "record_unknown_version",
+            ),
+            (
+                KeystoreError::RecordUnknownKey { record, key_id: 9 },
+                "record_unknown_key",
+            ),
+            (
+                KeystoreError::RecordTooLarge {
+                    record,
+                    bytes: 9_999,
+                },
+                "record_too_large",
+            ),
+        ] {
+            assert_eq!(error.code(), code);
+            assert_eq!(error.record(), Some(record));
+            assert!(error.to_string().contains(&"5a".repeat(32)), "{error}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Ending sessions: one, a user's, all, and those whose time is over.
+
+use super::{Keystore, Stored, Version};
+use crate::codec;
+use crate::engine::{Change, KeyRange};
+use crate::error::KeystoreError;
+use crate::key::{RecordKey, UserTag};
+
+/// How many records one step of a long removal takes; other changes get their turn between steps.
+const STEP: usize = 512;
+
+impl Keystore {
+    /// Removes a record, whatever its state, damaged included. False where there was none; its
+    /// absence is durable then, too.
+    pub async fn remove(&self, key: &RecordKey) -> Result<bool, KeystoreError> {
+        let removed = self.inner.committer.remove(key.to_bytes()).await?;
+        removed.wait().await
+    }
+
+    /// Removes a record if it is still the version that was read; false where it isn't.
+    pub async fn remove_if(&self, key: &RecordKey, seen: &Stored) -> Result<bool, KeystoreError> {
+        self.change(key, Some(&seen.version), None).await
+    }
+
+    /// Removes all records of a user, damaged ones included, and returns their names.
+    ///
+    /// It takes its turn among the changes and is not divided: every record of the user whose
+    /// `put_new` took its turn before is removed, and none slips past it while it runs. One that
+    /// takes its turn afterwards is stored; who wants none of those must refuse the user first.
+    pub async fn remove_user(&self, user: UserTag) -> Result<Vec<RecordKey>, KeystoreError> {
+        let range = KeyRange::of_user(user);
+        let removed = self.inner.committer.remove_range(range, usize::MAX);
+        let keys = removed.await?.wait().await?;
+        Ok(keys.iter().map(RecordKey::from_bytes).collect())
+    }
+
+    /// Removes every record that is there when it begins, damaged ones included, and returns how
+    /// many it removed.
+    ///
+    /// It runs in steps, and other changes get their turn between them: a record that is put
+    /// meanwhile may stay or go. Where a step fails, those before it are done.
+    pub async fn remove_all(&self) -> Result<u64, KeystoreError> {
+        let mut removed = 0;
+        let mut rest = Some(KeyRange::ALL);
+        while let Some(range) = rest {
+            let step = self.inner.committer.remove_range(range, STEP);
+            let keys = step.await?.wait().await?;
+            removed += keys.len() as u64;
+            rest = match keys.last() {
+                Some(last) if keys.len() == STEP => range.after(last),
+                _ => None,
+            };
+        }
+        Ok(removed)
+    }
+
+    /// Removes the records of sessions that are over at `now` (Unix seconds) and returns how many
+    /// it removed.
+    ///
+    /// A record that is refreshed meanwhile stays: each is removed only as it was read. It runs in
+    /// steps, each of a bounded number of records and one durable write. Damaged records stay, and
+    /// are logged.
+    pub async fn sweep(&self, now: u64) -> Result<usize, KeystoreError> {
+        let mut removed = 0;
+        let mut rest = Some(KeyRange::ALL);
+        while let Some(range) = rest {
+            let entries = self.inner.engine.scan(&range, STEP)?;
+            rest = match entries.last() {
+                Some((last, _)) if entries.len() == STEP => range.after(last),
+                _ => None,
+            };
+            let mut pending = Vec::new();
+            for (key, sealed) in entries {
+                match codec::open(&self.ring(), &RecordKey::from_bytes(&key), &sealed) {
+                    Ok(record) if record.is_expired(now) => {
+                        let change = Change {
+                            key,
+                            expected: Some(sealed),
+                            new: None,
+                        };
+                        pending.push(self.inner.committer.swap(change).await?);
+                    }
+                    Ok(_) => {}
+                    Err(error) => log::warn!("sweeping passed over a record: {error}"),
+                }
+            }
+            for answer in pending {
+                removed += usize::from(answer.wait().await?);
+            }
+        }
+        Ok(removed)
+    }
+}
+
+impl Version {
+    /// The id of the master key that this version is sealed with.
+    #[must_use]
+    pub fn key_id(&self) -> Option<u32> {
+        crate::master_key::key_id_of(&self.0)
+    }
+}

@@ -1,0 +1,160 @@
+//! What the keystore keeps about one session.
+//!
+//! This room must never print a private scalar, nor give it a way into a text format: its one way
+//! out of the process is the codec, sealed.
+
+use std::fmt;
+
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// The private half of a session's key: a P-256 scalar, 32 bytes big-endian (RFC 7518 §6.2.2.1).
+///
+/// It is wiped when dropped, prints nothing, and lives on the heap, so that moving it leaves no
+/// copy behind. The keystore doesn't look into it: that it is a valid scalar is for the token
+/// room to check.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct PrivateScalar(Box<[u8; 32]>);
+
+impl PrivateScalar {
+    /// Takes the scalar's bytes; the array that was passed in is wiped.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        let bytes = Zeroizing::new(bytes);
+        Self(Box::new(*bytes))
+    }
+
+    /// The scalar's bytes, for the one place that computes with them.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PrivateScalar {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("PrivateScalar")
+    }
+}
+
+/// Compares two secrets of the same holder, for tests and for change detection. It looks at every
+/// byte whatever the first ones say.
+impl PartialEq for PrivateScalar {
+    fn eq(&self, other: &Self) -> bool {
+        let difference = self
+            .0
+            .iter()
+            .zip(other.0.iter())
+            .fold(0, |seen, (a, b)| seen | (a ^ b));
+        std::hint::black_box(difference) == 0
+    }
+}
+
+impl Eq for PrivateScalar {}
+
+/// One session: its key and what is known about it. All times are Unix seconds.
+///
+/// Sealed, a record may take [`MAX_SEALED_RECORD`](crate::MAX_SEALED_RECORD) bytes; texts that
+/// come from outside (`label`, `user_agent`) are the caller's to shorten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The private half of the session's key pair.
+    pub private_scalar: PrivateScalar,
+    /// The account that the session belongs to.
+    pub user_id: String,
+    /// When the session began.
+    pub created_at: u64,
+    /// When the user last proved a password; what "fresh" is measured from.
+    pub authenticated_at: u64,
+    /// When the session ends unless it is refreshed before (idle end).
+    pub expires_at: u64,
+    /// When the session ends however often it is refreshed (absolute end).
+    pub ends_at: u64,
+    /// When the session was last used, to the minute or so.
+    pub last_seen_at: u64,
+    /// Which tokens are current: `gen` in their claims equals this number.
+    pub generation: u64,
+    /// When the generation last changed; the refresh grace counts from here.
+    pub rotated_at: u64,
+    /// Access tokens of the current generation are refused until the next refresh.
+    pub access_ended: bool,
+    /// A name that the user gave the session.
+    pub label: Option<String>,
+    /// The network address that the session began at.
+    pub address: Option<String>,
+    /// The `User-Agent` that the session began with.
+    pub user_agent: Option<String>,
+    /// The trusted client that asked for the session.
+    pub client_id: Option<String>,
+    /// The client's own name for the session.
+    pub user_session: Option<String>,
+}
+
+impl Record {
+    /// Whether the session is over at `now`: from the earlier of its two ends on.
+    #[must_use]
+    pub fn is_expired(&self, now: u64) -> bool {
+        now >= self.expires_at.min(self.ends_at)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A record with every member set, told apart by `seed`.
+    pub(crate) fn sample(seed: u8) -> Record {
+        Record {
+            private_scalar: PrivateScalar::new([seed; 32]),
+            user_id: format!("user-{seed}"),
+            created_at: 1_000,
+            authenticated_at: 1_001,
+            expires_at: 2_000,
+            ends_at: 3_000,
+            last_seen_at: 1_002,
+            generation: u64::from(seed),
+            rotated_at: 1_003,
+            access_ended: seed % 2 == 1,
+            label: Some("laptop".to_owned()),
+            address: Some("192.0.2.1".to_owned()),
+            user_agent: Some("Mozilla/5.0".to_owned()),
+            client_id: Some("back-end".to_owned()),
+            user_session: None,
+        }
+    }
+
+    #[test]
+    fn a_record_shows_itself_without_its_scalar() {
+        let shown = format!("{:?}", sample(0xab));
+        assert!(shown.contains("user-171"));
+        for spelling in ["171, 171", "abab", "ABAB", "0xab"] {
+            assert!(!shown.contains(spelling), "{shown}");
+        }
+    }
+
+    #[test]
+    fn scalars_differ_in_any_byte() {
+        for place in 0..32 {
+            let mut other = [7; 32];
+            other[place] ^= 1;
+            assert_ne!(PrivateScalar::new([7; 32]), PrivateScalar::new(other));
+        }
+        assert_eq!(PrivateScalar::new([7; 32]), PrivateScalar::new([7; 32]));
+    }
+
+    #[test]
+    fn a_wiped_scalar_is_zero() {
+        let mut scalar = PrivateScalar::new([7; 32]);
+        scalar.zeroize();
+        assert_eq!(scalar.expose(), &[0; 32]);
+    }
+
+    #[test]
+    fn a_session_is_over_from_the_earlier_of_its_ends() {
+        let mut record = sample(1);
+        assert!(!record.is_expired(1_999));
+        assert!(record.is_expired(2_000));
+        record.expires_at = u64::MAX;
+        assert!(!record.is_expired(2_999));
+        assert!(record.is_expired(3_000));
+    }
+}

@@ -1,0 +1,8 @@
+//! The keystore's contract, tested from outside, on every engine.
+
+// Clippy excuses functions marked as tests; here most of the tests' lines stand outside of them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+mod concurrency;
+mod conformance;
+mod support;
