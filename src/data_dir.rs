@@ -1,1 +1,164 @@
-//! The data directory: one server at a time, private files.
+//! The data directory: one process at a time, private files, whole or not at all.
+//!
+//! | path | what |
+//! |---|---|
+//! | `version` | the layout of this directory, now `1` |
+//! | `lock` | held while a process works here; holds its process id |
+//! | `keystore/` | the session records of the sled engine |
+//! | `accounts.sqlite` | the accounts, unless `accounts.url` says otherwise |
+//! | `keyring` | the signing keys, sealed under the master key |
+//! | `master.key` | the master keys, unless `master_key_file` says otherwise |
+//! | `admin.sock` | the admin socket of the running server |
+//!
+//! This room must never change a directory that is newer than this program or that another
+//! process holds, never leave half a file, and never read a secret that others may read.
+
+mod error;
+mod master_key;
+mod secret_file;
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+
+pub use error::DataDirError;
+pub use master_key::MasterKeyFile;
+pub use secret_file::{read_or_create_secret, read_secret, write_secret};
+
+/// The layout that this program reads and writes.
+const VERSION: u32 = 1;
+
+/// A data directory that this process holds until the value is dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Opens the directory at `path`, and makes it (mode 0700) if there is none.
+    ///
+    /// Nothing is made or changed where the directory is newer ([`DataDirError::TooNew`]) or in
+    /// use ([`DataDirError::Held`]).
+    pub fn open(path: &Path) -> Result<Self, DataDirError> {
+        // Before the lock, which would make a file: a newer directory is left alone.
+        let known = read_version(path)?;
+        if known.is_none() {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(path)
+                .map_err(|why| DataDirError::unusable(path, why))?;
+        }
+        let lock = take_lock(path)?;
+        // Another process may have been here between the first look and the lock.
+        secret_file::sweep(path).map_err(|why| DataDirError::unusable(path, why))?;
+        if read_version(path)?.is_none() {
+            write_secret(&path.join("version"), format!("{VERSION}\n").as_bytes())?;
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock,
+        })
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory of the sled engine.
+    #[must_use]
+    pub fn keystore(&self) -> PathBuf {
+        self.path.join("keystore")
+    }
+
+    /// The `SQLite` database of the accounts.
+    #[must_use]
+    pub fn accounts(&self) -> PathBuf {
+        self.path.join("accounts.sqlite")
+    }
+
+    /// The signing keys, sealed under the master key.
+    #[must_use]
+    pub fn keyring(&self) -> PathBuf {
+        self.path.join("keyring")
+    }
+
+    /// The master keys, where the configuration names no other file.
+    #[must_use]
+    pub fn master_key(&self) -> PathBuf {
+        self.path.join("master.key")
+    }
+
+    /// The admin socket of the server that works in `path`. Commands ask it without holding the
+    /// directory, so this needs no open one.
+    #[must_use]
+    pub fn admin_socket(path: &Path) -> PathBuf {
+        path.join("admin.sock")
+    }
+}
+
+/// Makes every file that this process creates from now on private to its user, whatever library
+/// creates it. For `main`, before anything is opened.
+pub fn keep_new_files_private() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+}
+
+/// The version of the directory, `None` where there is none yet. Touches nothing.
+fn read_version(path: &Path) -> Result<Option<u32>, DataDirError> {
+    let file = path.join("version");
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::InvalidData => String::new(),
+        Err(error) => return Err(DataDirError::unusable(path, error)),
+    };
+    let digits = text.strip_suffix('\n').unwrap_or(&text);
+    match digits.parse() {
+        Ok(VERSION) if digits == VERSION.to_string() => Ok(Some(VERSION)),
+        Ok(found) if found > VERSION => Err(DataDirError::TooNew {
+            path: path.to_owned(),
+            found,
+            known: VERSION,
+        }),
+        _ => Err(DataDirError::BadVersion { path: file }),
+    }
+}
+
+/// Takes the lock that ends with the process, however the process ends.
+fn take_lock(path: &Path) -> Result<File, DataDirError> {
+    let unusable = |why: io::Error| DataDirError::unusable(path, why);
+    let mut lock = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path.join("lock"))
+        .map_err(unusable)?;
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let mut holder = String::new();
+            // Whatever is wrong with the number, the directory is held.
+            let _ = lock.read_to_string(&mut holder);
+            return Err(DataDirError::Held {
+                path: path.to_owned(),
+                pid: holder.trim_end().parse().ok(),
+            });
+        }
+        Err(error) => return Err(unusable(error.into())),
+    }
+    lock.set_len(0).map_err(unusable)?;
+    lock.rewind().map_err(unusable)?;
+    writeln!(lock, "{}", std::process::id()).map_err(unusable)?;
+    Ok(lock)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+//! The file of the master keys: one line a key, `id:key`.
+//!
+//! ```text
+//! 1:C2mTCRxEnIhF0cLFmLpGXYqSe1xNLvWbiQ0n4MZ1f7k
+//! ```
+//!
+//! `id` is a decimal number without leading zeros, ascending from line to line; `key` is 32 bytes
+//! as base64url without padding. The key with the highest id seals; the others only open what
+//! they sealed before it.
+//!
+//! This room must never guess: one wrong character and no key of the file is used, for a record
+//! sealed under half a ring is lost with it.
+
+use std::fmt::{self, Write as _};
+use std::path::Path;
+
+use rand::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::{DataDirError, read_or_create_secret, write_secret};
+use crate::token::base64url;
+
+/// The 256-bit master keys with their ids, ascending, one at least. Wiped when dropped.
+pub struct MasterKeyFile(Vec<(u32, Zeroizing<[u8; 32]>)>);
+
+impl MasterKeyFile {
+    /// A file with one new key, whose id is 1.
+    #[must_use]
+    pub fn generate(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
+        Self(vec![(1, new_key(rng))])
+    }
+
+    /// Reads the file at `path`, and makes it with one new key if there is none.
+    pub fn open(path: &Path, rng: &mut (impl CryptoRng + ?Sized)) -> Result<Self, DataDirError> {
+        let text = read_or_create_secret(path, || Self::generate(rng).to_bytes())?;
+        Self::parse(&text).map_err(|(line, why)| DataDirError::BadMasterKey {
+            path: path.to_owned(),
+            line,
+            why,
+        })
+    }
+
+    /// Puts the keys at `path`, in place of those that were there.
+    pub fn save(&self, path: &Path) -> Result<(), DataDirError> {
+        write_secret(path, &self.to_bytes())
+    }
+
+    /// Adds a new key, which seals from now on. `None` when all ids are used up.
+    #[must_use]
+    pub fn with_new_key(mut self, rng: &mut (impl CryptoRng + ?Sized)) -> Option<Self> {
+        let (latest, _) = self.0.last()?;
+        let id = latest.checked_add(1)?;
+        self.0.push((id, new_key(rng)));
+        Some(self)
+    }
+
+    /// The keys, ascending by id; the last one seals.
+    #[must_use]
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = (u32, &[u8; 32])> {
+        self.0.iter().map(|(id, key)| (*id, &**key))
+    }
+
+    /// Reads the form above; on failure the line and what is wrong with it.
+    fn parse(text: &[u8]) -> Result<Self, (usize, &'static str)> {
+        let text = std::str::from_utf8(text).map_err(|_| (1, "not a file of master keys"))?;
+        let mut keys: Vec<(u32, Zeroizing<[u8; 32]>)> = Vec::new();
+        for (i, line) in text.split_terminator('\n').enumerate() {
+            let bad = |why| (i + 1, why);
+            let (id, key) = line
+                .split_once(':')
+                .ok_or(bad("expected `id:key`, one key a line"))?;
+            let id = read_id(id).ok_or(bad("the id is no number without leading zeros"))?;
+            if keys.last().is_some_and(|(before, _)| *before >= id) {
+                return Err(bad("the ids don't ascend"));
+            }
+            let key = base64url::decode_array(key.as_bytes())
+                .map(Zeroizing::new)
+                .ok_or(bad("the key is no base64url of 32 bytes, 43 characters"))?;
+            keys.push((id, key));
+        }
+        if keys.is_empty() {
+            return Err((1, "no key in it"));
+        }
+        Ok(Self(keys))
+    }
+
+    fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        // An id of 10 digits, a colon, a key of 43 characters and a line end.
+        let mut text = Zeroizing::new(String::with_capacity(self.0.len() * 55));
+        for (id, key) in self.keys() {
+            let key = Zeroizing::new(base64url::encode(key));
+            let _ = writeln!(text, "{id}:{}", *key);
+        }
+        Zeroizing::new(text.as_bytes().to_vec())
+    }
+}
+
+impl fmt::Debug for MasterKeyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKeyFile")
+    }
+}
+
+fn read_id(text: &str) -> Option<u32> {
+    let id: u32 = text.parse().ok()?;
+    (id > 0 && id.to_string() == text).then_some(id)
+}
+
+fn new_key(rng: &mut (impl CryptoRng + ?Sized)) -> Zeroizing<[u8; 32]> {
+    let mut key = Zeroizing::new([0; 32]);
+    rng.fill_bytes(&mut *key);
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use proptest::prelude::*;
+    use rand::SeedableRng as _;
+    use rand::rngs::StdRng;
+
+    use super::*;
+
+    const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+    fn rng() -> StdRng {
+        StdRng::seed_from_u64(1)
+    }
+
+    fn problem(text: &str) -> (usize, &'static str) {
+        MasterKeyFile::parse(text.as_bytes())
+            .map(|_| ())
+            .unwrap_err()
+    }
+
+    #[test]
+    fn the_form_is_read_to_the_byte() {
+        let text = format!("1:{KEY}\n7:{KEY}\n");
+        let file = MasterKeyFile::parse(text.as_bytes()).unwrap();
+        let bytes: [u8; 32] = std::array::from_fn(|i| u8::try_from(i).unwrap());
+        assert_eq!(file.keys().collect::<Vec<_>>(), [(1, &bytes), (7, &bytes)]);
+        assert_eq!(*file.to_bytes(), text.into_bytes());
+    }
+
+    #[test]
+    fn whatever_is_not_that_form_names_its_line() {
+        let good = format!("1:{KEY}\n");
+        assert_eq!(problem(""), (1, "no key in it"));
+        for bad in [
+            "\n".to_owned(),
+            KEY.to_owned(),
+            format!("0:{KEY}"),
+            format!("01:{KEY}"),
+            format!("+1:{KEY}"),
+            format!("4294967296:{KEY}"),
+            format!(" 1:{KEY}"),
+            format!("1:{KEY} "),
+            format!("1:{KEY}="),
+            format!("1:{KEY}\r"),
+            format!("1:{}", &KEY[1..]),
+            format!("1:{}9", &KEY[1..]),
+            format!("1:{}", "+".repeat(43)),
+        ] {
+            assert_eq!(problem(&bad).0, 1, "{bad:?}");
+            let (line, _) = problem(&format!("{good}{}", bad.replacen("1:", "2:", 1)));
+            assert_eq!(line, 2, "{bad:?}");
+        }
+        assert_eq!(
+            problem(&format!("{good}{good}")),
+            (2, "the ids don't ascend")
+        );
+        assert!(MasterKeyFile::parse(b"1:\xff").is_err());
+    }
+
+    #[test]
+    fn the_first_open_makes_a_key_and_later_ones_find_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("master.key");
+        let first = MasterKeyFile::open(&path, &mut rng()).unwrap();
+        let mut other = StdRng::seed_from_u64(2);
+        let again = MasterKeyFile::open(&path, &mut other).unwrap();
+        assert_eq!(first.to_bytes(), again.to_bytes());
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error_and_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("master.key");
+        write_secret(&path, b"1:garbage\n").unwrap();
+        let error = MasterKeyFile::open(&path, &mut rng()).unwrap_err();
+        assert_eq!(error.code(), "master_key_bad");
+        assert!(!error.to_string().contains("garbage"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"1:garbage\n");
+    }
+
+    #[test]
+    fn a_new_key_seals_and_the_earlier_ones_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("master.key");
+        let mut rng = rng();
+        let before = MasterKeyFile::open(&path, &mut rng).unwrap();
+        let (_, old) = before.keys().last().map(|(id, key)| (id, *key)).unwrap();
+        before.with_new_key(&mut rng).unwrap().save(&path).unwrap();
+        let after = MasterKeyFile::open(&path, &mut rng).unwrap();
+        let ids: Vec<_> = after.keys().map(|(id, _)| id).collect();
+        assert_eq!(ids, [1, 2]);
+        assert_eq!(after.keys().next().unwrap().1, &old);
+        assert_ne!(after.keys().last().unwrap().1, &old);
+    }
+
+    #[test]
+    fn the_last_id_has_no_successor() {
+        let text = format!("{}:{KEY}\n", u32::MAX);
+        let file = MasterKeyFile::parse(text.as_bytes()).unwrap();
+        assert!(file.with_new_key(&mut rng()).is_none());
+    }
+
+    #[test]
+    fn keys_are_never_printed() {
+        assert_eq!(
+            format!("{:?}", MasterKeyFile::generate(&mut rng())),
+            "MasterKeyFile"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_content_makes_the_reader_panic(
+            content in prop_oneof![any::<Vec<u8>>(), "([0-9]{0,11}:[a-zA-Z0-9_-]{40,45}\n){0,3}".prop_map(String::into_bytes)],
+        ) {
+            if let Ok(file) = MasterKeyFile::parse(&content) {
+                let text = file.to_bytes();
+                prop_assert_eq!(text.strip_suffix(b"\n"), content.strip_suffix(b"\n").or(Some(&content)));
+            }
+        }
+    }
+}

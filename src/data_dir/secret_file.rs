@@ -1,0 +1,120 @@
+//! Files that hold secrets: mode 0600, written whole or not at all.
+//!
+//! A file is written beside its place under a name of its own, brought to the disk, and only then
+//! put in place by one rename; the directory is brought to the disk last. A full disk or a killed
+//! process leaves the file of before, or none.
+//!
+//! This room must never write over a secret that it was asked to create, and never read one that
+//! others may read.
+
+use std::fs::{File, Permissions};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+use zeroize::Zeroizing;
+
+use super::DataDirError;
+
+/// What a file under way is called, so that [`sweep`] finds what a killed process left.
+const UNDER_WAY: &str = ".lacre-new-";
+
+/// More than any file of secrets holds: what is larger is something else.
+const MOST: u64 = 1 << 20;
+
+/// Reads the secret at `path`; where there is none, keeps what `make` returns and returns that.
+///
+/// Of two processes that come at once, both return the secret of the one that came first.
+pub fn read_or_create_secret(
+    path: &Path,
+    make: impl FnOnce() -> Zeroizing<Vec<u8>>,
+) -> Result<Zeroizing<Vec<u8>>, DataDirError> {
+    if let Some(secret) = read_secret(path)? {
+        return Ok(secret);
+    }
+    let unusable = |why| DataDirError::unusable(path, why);
+    let fresh = make();
+    let file = under_way(path, &fresh).map_err(unusable)?;
+    match file.persist_noclobber(path) {
+        Ok(_) => sync_directory(path).map_err(unusable)?,
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
+            let gone = || unusable(ErrorKind::NotFound.into());
+            return read_secret(path)?.ok_or_else(gone);
+        }
+        Err(error) => return Err(unusable(error.error)),
+    }
+    Ok(fresh)
+}
+
+/// Reads the secret at `path`, `None` where there is none.
+pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, DataDirError> {
+    let unusable = |why| DataDirError::unusable(path, why);
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unusable(error)),
+    };
+    // Of the open file, not of the path: nobody can change it in between.
+    let about = file.metadata().map_err(unusable)?;
+    if !about.is_file() || about.len() > MOST {
+        return Err(unusable(io::Error::other("not a file of secrets")));
+    }
+    let mode = about.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(DataDirError::SecretExposed {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    // Room for all of it at once: a buffer that grows leaves copies behind.
+    let room = usize::try_from(about.len()).unwrap_or_default() + 1;
+    let mut secret = Zeroizing::new(Vec::with_capacity(room));
+    file.read_to_end(&mut secret).map_err(unusable)?;
+    Ok(Some(secret))
+}
+
+/// Puts `secret` at `path`, in place of what was there.
+pub fn write_secret(path: &Path, secret: &[u8]) -> Result<(), DataDirError> {
+    let unusable = |why| DataDirError::unusable(path, why);
+    let file = under_way(path, secret).map_err(unusable)?;
+    file.persist(path).map_err(|error| unusable(error.error))?;
+    sync_directory(path).map_err(unusable)
+}
+
+/// Removes the files that a killed process left under way in `directory`. Only for the process
+/// that holds the directory: to anybody else such a file may be in use.
+pub(super) fn sweep(directory: &Path) -> io::Result<()> {
+    for entry in directory.read_dir()? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(UNDER_WAY) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// `secret` on the disk, in the directory of `path`, under a name of its own.
+fn under_way(path: &Path, secret: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new()
+        .prefix(UNDER_WAY)
+        .permissions(Permissions::from_mode(0o600))
+        .tempfile_in(directory_of(path))?;
+    file.write_all(secret)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(directory_of(path))?.sync_all()
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests;
