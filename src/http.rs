@@ -1,12 +1,20 @@
 //! HTTP: the only room that knows actix.
 //!
-//! A request passes the edge first (an id, hard caps, the last resort for panics, the headers
-//! that every answer carries), then a resource reads what it needs with its body and its
+//! A request passes the [`edge`] first (an id, hard caps, the last resort for panics, the headers
+//! that every answer carries), then a resource reads what it needs with [`body`] and
 //! [`credentials`], and whatever goes wrong leaves as a [`problem`].
 //!
 //! This room must never decide whether a token is good, and never put a cause of refusal, a path
 //! or a library's text into an answer.
 
+pub mod body;
 pub mod credentials;
+pub mod edge;
+pub mod management;
+pub mod metrics;
 pub mod problem;
 pub mod request_id;
+pub mod server;
+
+#[cfg(test)]
+mod live;

@@ -1,0 +1,273 @@
+//! The members of a body, asked for by name and type.
+//!
+//! Every question takes the member out, so a text is moved and not copied, and what nobody asked
+//! for is wiped with the rest. `null` counts as absent.
+//!
+//! This room must never put the value of a member into a problem.
+
+use super::super::problem::{Code, Problem};
+use serde_json::{Map, Value};
+use std::fmt;
+use zeroize::{Zeroize as _, Zeroizing};
+
+/// One parsed object. It prints nothing and wipes every text when dropped.
+#[derive(Default)]
+pub struct Members(Map<String, Value>);
+
+impl Members {
+    /// Whether nothing was sent, or everything has been taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the member is there, with a value other than `null`.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// A text that must be there; it may be empty.
+    pub fn required_text(&mut self, name: &'static str) -> Result<String, Problem> {
+        self.optional_text(name)?
+            .ok_or_else(|| Problem::missing_member(name))
+    }
+
+    /// A text that may be there.
+    pub fn optional_text(&mut self, name: &'static str) -> Result<Option<String>, Problem> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(wrong_type(name, "a string", other)),
+        }
+    }
+
+    /// A text that must be there and is wiped when dropped.
+    pub fn required_secret(&mut self, name: &'static str) -> Result<Zeroizing<String>, Problem> {
+        self.required_text(name).map(Zeroizing::new)
+    }
+
+    /// A text that may be there and is wiped when dropped.
+    pub fn optional_secret(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<Zeroizing<String>>, Problem> {
+        Ok(self.optional_text(name)?.map(Zeroizing::new))
+    }
+
+    /// The one text that was sent under one of these names, with its name. None of them is a
+    /// missing member, named after the first; two are refused.
+    pub fn required_text_of(
+        &mut self,
+        names: &[&'static str],
+    ) -> Result<(&'static str, String), Problem> {
+        let mut found = None;
+        for name in names {
+            if let Some(text) = self.optional_text(name)? {
+                if found.is_some() {
+                    let names = names.join("`, `");
+                    return Err(Problem::new(Code::InvalidRequest)
+                        .detail(format!("Send only one of the members `{names}`."))
+                        .field(*name));
+                }
+                found = Some((*name, text));
+            }
+        }
+        found.ok_or_else(|| {
+            Problem::missing_member(names.first().copied().unwrap_or_default()).detail(format!(
+                "One of the members `{}` is needed.",
+                names.join("`, `")
+            ))
+        })
+    }
+
+    /// `true` or `false` that may be there.
+    pub fn optional_flag(&mut self, name: &'static str) -> Result<Option<bool>, Problem> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            Some(other) => Err(wrong_type(name, "true or false", other)),
+        }
+    }
+
+    /// An array of texts that may be there.
+    pub fn optional_texts(&mut self, name: &'static str) -> Result<Option<Vec<String>>, Problem> {
+        let expected = "an array of strings";
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Array(items)) if items.iter().all(Value::is_string) => Ok(Some(
+                items
+                    .into_iter()
+                    .filter_map(|item| match item {
+                        Value::String(text) => Some(text),
+                        _ => None,
+                    })
+                    .collect(),
+            )),
+            Some(other) => Err(wrong_type(name, expected, other)),
+        }
+    }
+
+    /// An object that may be there.
+    pub fn optional_object(&mut self, name: &'static str) -> Result<Option<Members>, Problem> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Object(members)) => Ok(Some(Self(members))),
+            Some(other) => Err(wrong_type(name, "an object", other)),
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.remove(name).filter(|value| !value.is_null())
+    }
+}
+
+impl From<Map<String, Value>> for Members {
+    fn from(members: Map<String, Value>) -> Self {
+        Self(members)
+    }
+}
+
+impl Drop for Members {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(wipe);
+    }
+}
+
+impl fmt::Debug for Members {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Members")
+    }
+}
+
+fn wrong_type(name: &'static str, expected: &str, mut value: Value) -> Problem {
+    wipe(&mut value);
+    Problem::new(Code::BodyWrongType)
+        .detail(format!("The member `{name}` must be {expected}."))
+        .field(name)
+}
+
+/// Overwrites every text in `value`; [`crate::token::json`] bounds the depth.
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn members(value: Value) -> Members {
+        match value {
+            Value::Object(members) => Members(members),
+            _ => panic!("not an object"),
+        }
+    }
+
+    fn refused<T>(result: Result<T, Problem>) -> (Code, Value) {
+        let Err(problem) = result else {
+            panic!("not refused")
+        };
+        let body: Value = serde_json::from_str(&problem.body()).unwrap();
+        (problem.code(), body["field"].clone())
+    }
+
+    #[test]
+    fn a_member_is_taken_once() {
+        let mut body = members(json!({"email": "a@b", "name": ""}));
+        assert!(body.has("email"));
+        assert_eq!(body.required_text("email").unwrap(), "a@b");
+        assert!(!body.has("email"));
+        assert_eq!(body.optional_text("name").unwrap().as_deref(), Some(""));
+        assert!(body.is_empty());
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let missing = (Code::BodyMissingMember, json!("password"));
+        assert_eq!(
+            refused(members(json!({})).required_text("password")),
+            missing
+        );
+        assert_eq!(
+            refused(members(json!({})).required_secret("password")),
+            missing
+        );
+        assert_eq!(
+            refused(members(json!({"password": null})).required_secret("password")),
+            missing
+        );
+    }
+
+    #[test]
+    fn a_wrong_type_is_named_and_its_value_is_not() {
+        let wrong = (Code::BodyWrongType, json!("m"));
+        for value in [
+            json!(1),
+            json!(true),
+            json!(["s3cret"]),
+            json!({"a": "s3cret"}),
+        ] {
+            let result = members(json!({"m": value})).required_secret("m");
+            assert!(!result.as_ref().unwrap_err().body().contains("s3cret"));
+            assert_eq!(refused(result), wrong);
+        }
+        assert_eq!(
+            refused(members(json!({"m": "true"})).optional_flag("m")),
+            wrong
+        );
+        assert_eq!(
+            refused(members(json!({"m": ["a", 1]})).optional_texts("m")),
+            wrong
+        );
+        assert_eq!(
+            refused(members(json!({"m": "a"})).optional_texts("m")),
+            wrong
+        );
+        assert_eq!(
+            refused(members(json!({"m": []})).optional_object("m")),
+            wrong
+        );
+    }
+
+    #[test]
+    fn every_type_comes_as_itself() {
+        let mut body = members(json!({"f": false, "t": ["a", "b"], "o": {"x": "y"}, "n": null}));
+        assert_eq!(body.optional_flag("f").unwrap(), Some(false));
+        assert_eq!(
+            body.optional_texts("t").unwrap(),
+            Some(vec!["a".into(), "b".into()])
+        );
+        let mut inner = body.optional_object("o").unwrap().unwrap();
+        assert_eq!(inner.required_text("x").unwrap(), "y");
+        assert_eq!(body.optional_text("n").unwrap(), None, "null is absent");
+        assert!(body.optional_object("absent").unwrap().is_none());
+    }
+
+    #[test]
+    fn one_of_several_names() {
+        let names = ["email", "id"];
+        let found = members(json!({"id": "u1"}))
+            .required_text_of(&names)
+            .unwrap();
+        assert_eq!(found, ("id", "u1".to_owned()));
+        let both = members(json!({"id": "u1", "email": "a@b"})).required_text_of(&names);
+        assert_eq!(refused(both), (Code::InvalidRequest, json!("id")));
+        let none = members(json!({})).required_text_of(&names);
+        assert_eq!(refused(none), (Code::BodyMissingMember, json!("email")));
+    }
+
+    #[test]
+    fn members_print_nothing_and_are_wiped() {
+        let body = members(json!({"password": "s3cret"}));
+        assert_eq!(format!("{body:?}"), "Members");
+        let mut value = json!({"a": ["s3cret", {"b": "s3cret"}]});
+        wipe(&mut value);
+        assert!(!value.to_string().contains("s3cret"), "{value}");
+    }
+}

@@ -1,0 +1,242 @@
+//! The first and the last thing that a request meets.
+//!
+//! On the way in: a fresh id, and caps on the target and the header fields. On the way out: a
+//! panic becomes an answer and the worker lives (ASVS 16.5.4), actix's own errors become problems
+//! without its texts, and every answer carries the standing headers.
+//!
+//! A middleware below should refuse with `request.error_response(problem)`; an `Err` is answered
+//! as well, but its route is lost to the metrics.
+//!
+//! This room must never let an error through that it hasn't looked at.
+
+use super::metrics::{Metrics, UNMATCHED};
+use super::problem::{Code, Problem, stamp};
+use super::request_id::RequestId;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::{Error, HttpMessage as _, HttpResponse};
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use rand::rngs::StdRng;
+use rand::{CryptoRng, SeedableRng};
+use std::cell::RefCell;
+use std::future::{Ready, ready};
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// The longest target (path and query, in bytes) that is routed: room for a token in the query.
+pub const MAX_TARGET: usize = 16 * 1024;
+
+/// The most bytes that the names and values of all header fields may have: two tokens and what
+/// browsers and proxies add. actix itself reads at most 96 fields in 128 KiB.
+pub const MAX_HEADERS: usize = 32 * 1024;
+
+/// The outermost middleware of every listener.
+#[derive(Clone)]
+pub struct Edge {
+    /// Seeds one generator of ids for each worker.
+    seeds: Arc<Mutex<StdRng>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Edge {
+    /// An edge that counts into `metrics` and draws its ids from a generator seeded by `rng`.
+    pub fn new(rng: &mut impl CryptoRng, metrics: Arc<Metrics>) -> Self {
+        Self {
+            seeds: Arc::new(Mutex::new(StdRng::from_rng(rng))),
+            metrics,
+        }
+    }
+
+    /// The same edge, with other counters.
+    #[must_use]
+    pub fn counting_into(&self, metrics: Arc<Metrics>) -> Self {
+        Self {
+            seeds: Arc::clone(&self.seeds),
+            metrics,
+        }
+    }
+
+    /// Where this edge counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Edge
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Transform = EdgeService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, next: S) -> Self::Future {
+        let mut seeds = self.seeds.lock().unwrap_or_else(PoisonError::into_inner);
+        ready(Ok(EdgeService {
+            next: Rc::new(next),
+            ids: RefCell::new(StdRng::from_rng(&mut *seeds)),
+            metrics: Arc::clone(&self.metrics),
+        }))
+    }
+}
+
+/// An [`Edge`] in front of one worker's routes.
+pub struct EdgeService<S> {
+    next: Rc<S>,
+    ids: RefCell<StdRng>,
+    metrics: Arc<Metrics>,
+}
+
+impl<S, B> Service<ServiceRequest> for EdgeService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<ServiceResponse, Error>>;
+
+    forward_ready!(next);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let began = Instant::now();
+        let id = RequestId::fresh(&mut *self.ids.borrow_mut());
+        let (next, metrics) = (Rc::clone(&self.next), Arc::clone(&self.metrics));
+        let in_flight = metrics.enter();
+        Box::pin(async move {
+            let _in_flight = in_flight;
+            let method = request.method().clone();
+            let answered = answer(&*next, request, id, &metrics).await;
+            let (route, status) = match &answered {
+                Ok(response) => (response.request().match_pattern(), response.status()),
+                Err(error) => (None, error.as_response_error().status_code()),
+            };
+            let route = route.as_deref().unwrap_or(UNMATCHED);
+            metrics.answered(route, &method, status, began.elapsed());
+            answered
+        })
+    }
+}
+
+async fn answer<S, B>(
+    next: &S,
+    request: ServiceRequest,
+    id: RequestId,
+    metrics: &Metrics,
+) -> Result<ServiceResponse, Error>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody + 'static,
+{
+    if let Some(code) = too_large(&request) {
+        return Ok(request.error_response(Problem::new(code).with_request_id(id)));
+    }
+    request.extensions_mut().insert(id);
+    // Nothing that outlives a panic is left half changed: what a handler shares is behind locks
+    // that recover, or in a store.
+    let call = AssertUnwindSafe(async move { next.call(request).await });
+    match call.catch_unwind().await {
+        Ok(Ok(response)) => {
+            let (request, response) = response.into_parts();
+            Ok(ServiceResponse::new(
+                request,
+                finish(response.map_into_boxed_body(), id),
+            ))
+        }
+        Ok(Err(error)) => Err(problem_of(&error, id).with_request_id(id).into()),
+        Err(_panic) => {
+            // The panic hook has told where; its payload may hold anything and stays there.
+            log::error!(request_id = id.as_str(); "a handler panicked");
+            metrics.panicked();
+            Err(Problem::new(Code::InternalError).with_request_id(id).into())
+        }
+    }
+}
+
+fn too_large(request: &ServiceRequest) -> Option<Code> {
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |target| target.as_str().len());
+    if target > MAX_TARGET {
+        return Some(Code::UriTooLong);
+    }
+    let fields = request.headers().iter();
+    let total: usize = fields
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    (total > MAX_HEADERS).then_some(Code::HeaderTooLarge)
+}
+
+/// The problem that an error is answered with. What isn't a problem keeps its class and loses its
+/// text, which goes to the log.
+fn problem_of(error: &Error, id: RequestId) -> Problem {
+    if let Some(problem) = error.as_error::<Problem>() {
+        return problem.clone();
+    }
+    let status = error.as_response_error().status_code();
+    let code = Code::for_status(status);
+    if code == Code::InternalError {
+        log::error!(request_id = id.as_str(); "unforeseen error: {error}");
+    } else {
+        log::debug!(request_id = id.as_str(); "refused by actix: {error}");
+    }
+    Problem::new(code)
+}
+
+fn finish(mut response: HttpResponse, id: RequestId) -> HttpResponse {
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        if let Some(problem) = response
+            .error()
+            .and_then(|error| error.as_error::<Problem>())
+        {
+            let body = problem.clone().with_request_id(id).body();
+            response = response.set_body(BoxBody::new(body));
+        } else if is_bare(&response) {
+            let problem = match response.error() {
+                Some(error) => problem_of(error, id),
+                None => Problem::new(Code::for_status(status)),
+            };
+            response = replace(response, &problem.with_request_id(id));
+        }
+    }
+    stamp(response.headers_mut(), Some(id));
+    response
+}
+
+/// Whether an error answer says nothing, or says it in somebody else's words. One in JSON was
+/// made on purpose.
+fn is_bare(response: &HttpResponse) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE);
+    matches!(response.body().size(), BodySize::None | BodySize::Sized(0))
+        || kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"))
+}
+
+/// Turns `response` into `problem` and keeps its other headers, `Allow` above all.
+fn replace(response: HttpResponse, problem: &Problem) -> HttpResponse {
+    let told: HttpResponse = actix_web::ResponseError::error_response(problem);
+    let mut response = response.set_body(BoxBody::new(problem.body()));
+    *response.status_mut() = told.status();
+    let headers = response.headers_mut();
+    for name in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING] {
+        headers.remove(name);
+    }
+    for (name, value) in told.headers() {
+        if !headers.contains_key(name) {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests;

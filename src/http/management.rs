@@ -1,0 +1,122 @@
+//! The management listener: is the process alive, is it ready, what does it count.
+//!
+//! For the operator's network only: it asks for no credentials. It knows no route of the public
+//! listener, and the public listener none of these.
+//!
+//! This room must never show a session, a user or a key.
+
+use super::metrics::{Gauge, Metrics, PROMETHEUS_TEXT};
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpResponse, http::header::CONTENT_TYPE};
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long the stores may take to answer before readiness says no.
+const READY_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What one store answered when it was asked whether it works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreCheck {
+    /// The store as the operator knows it: `keystore`, `accounts`.
+    pub store: &'static str,
+    /// Whether it answered.
+    pub up: bool,
+}
+
+type Ready = dyn Fn() -> BoxFuture<'static, Vec<StoreCheck>> + Send + Sync;
+type Gauges = dyn Fn() -> Vec<Gauge> + Send + Sync;
+
+/// What the management listener shows.
+#[derive(Clone)]
+pub struct Management {
+    metrics: Arc<Metrics>,
+    ready: Arc<Ready>,
+    gauges: Arc<Gauges>,
+    draining: Arc<AtomicBool>,
+}
+
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    draining: bool,
+    /// Each store, `up` or `down`; empty where they didn't answer in time.
+    stores: BTreeMap<&'static str, &'static str>,
+}
+
+impl Management {
+    /// Shows the counters of the public listener, asks `ready` for the state of the stores and
+    /// `gauges` for whatever else is measured.
+    pub fn new<R, F, G>(metrics: Arc<Metrics>, ready: R, gauges: G) -> Self
+    where
+        R: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Vec<StoreCheck>> + Send + 'static,
+        G: Fn() -> Vec<Gauge> + Send + Sync + 'static,
+    {
+        Self {
+            metrics,
+            ready: Arc::new(move || Box::pin(ready())),
+            gauges: Arc::new(gauges),
+            draining: Arc::default(),
+        }
+    }
+
+    /// From now on not ready, so that a balancer sends no more requests.
+    pub(super) fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// `/livez`, `/readyz` and `/metrics`.
+    pub(super) fn routes(&self, config: &mut ServiceConfig) {
+        let resource = |path: &str| web::resource(path.to_owned());
+        config
+            .app_data(Data::new(self.clone()))
+            .service(
+                resource("/livez")
+                    .route(web::get().to(alive))
+                    .route(web::head().to(alive)),
+            )
+            .service(
+                resource("/readyz")
+                    .route(web::get().to(ready))
+                    .route(web::head().to(ready)),
+            )
+            .service(resource("/metrics").route(web::get().to(metrics)));
+    }
+}
+
+async fn alive() -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
+        .body("ok\n")
+}
+
+async fn ready(management: Data<Management>) -> HttpResponse {
+    let draining = management.draining.load(Ordering::Relaxed);
+    let checks = tokio::time::timeout(READY_TIMEOUT, (management.ready)()).await;
+    let in_time = checks.is_ok();
+    let checks = checks.unwrap_or_default();
+    let readiness = Readiness {
+        ready: in_time && !draining && checks.iter().all(|check| check.up),
+        draining,
+        stores: checks
+            .iter()
+            .map(|check| (check.store, if check.up { "up" } else { "down" }))
+            .collect(),
+    };
+    if readiness.ready {
+        HttpResponse::Ok().json(readiness)
+    } else {
+        HttpResponse::ServiceUnavailable().json(readiness)
+    }
+}
+
+async fn metrics(management: Data<Management>) -> HttpResponse {
+    let text = management.metrics.render(&(management.gauges)());
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, PROMETHEUS_TEXT))
+        .body(text)
+}

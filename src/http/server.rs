@@ -1,0 +1,270 @@
+//! Starting and stopping: two listeners, bound before anything else is built, served until told
+//! to stop, then drained.
+//!
+//! actix's own signal handling is off: it force-stops on SIGINT and ends the whole runtime.
+//!
+//! This room must never know a route of the public listener, and never end the process.
+
+use super::body::BodyLimits;
+use super::edge::Edge;
+use super::management::Management;
+use super::metrics::Metrics;
+use actix_web::dev::Server;
+use actix_web::web::ServiceConfig;
+use actix_web::{App, HttpServer};
+use futures_util::{Stream, StreamExt as _};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How many connections may wait to be accepted on each listener.
+const BACKLOG: i32 = 1024;
+
+/// Applies what both listeners share. A macro, since the type of an `HttpServer` names its app.
+macro_rules! configured {
+    ($server:expr, $settings:expr) => {
+        $server
+            .max_connections($settings.max_connections)
+            .keep_alive($settings.keep_alive)
+            .client_request_timeout($settings.head_timeout)
+            .client_disconnect_timeout($settings.disconnect_timeout)
+            .shutdown_timeout(whole_seconds($settings.drain_timeout))
+            .disable_signals()
+    };
+}
+
+/// Why the service can't start, or stopped without being told to.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    /// Another process listens there.
+    #[error("{0} is in use by another process")]
+    AddressInUse(SocketAddr),
+    /// The address can't be listened on: not of this machine, or not allowed.
+    #[error("can't listen on {address}: {source}")]
+    Bind {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The server couldn't be set up or ended by itself.
+    #[error("the server failed: {0}")]
+    Serve(#[from] io::Error),
+}
+
+impl ServerError {
+    /// The stable name of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AddressInUse(_) => "address_in_use",
+            Self::Bind { .. } => "address_unusable",
+            Self::Serve(_) => "server_failed",
+        }
+    }
+}
+
+/// How connections are treated. The default suits a service behind a proxy.
+///
+/// What actix fixes and nobody can set: at most 96 header fields, a head of at most 128 KiB, and
+/// 16 pipelined requests; the [edge](super::edge) refuses less than that already.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Threads that serve the public listener; each has its own event loop. At least 1.
+    pub workers: usize,
+    /// The most open connections of each worker; more wait in the backlog.
+    pub max_connections: usize,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// How long the first head of a connection may take, against slow senders (408).
+    pub head_timeout: Duration,
+    /// How long a connection may linger after it was told to close.
+    pub disconnect_timeout: Duration,
+    /// How long requests in flight may take when the service stops, rounded up to seconds.
+    pub drain_timeout: Duration,
+    /// The limits for bodies.
+    pub body: BodyLimits,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            max_connections: 10_000,
+            keep_alive: Duration::from_mins(1),
+            head_timeout: Duration::from_secs(5),
+            disconnect_timeout: Duration::from_secs(1),
+            drain_timeout: Duration::from_secs(30),
+            body: BodyLimits::default(),
+        }
+    }
+}
+
+/// Both addresses, taken but not yet served.
+#[derive(Debug)]
+pub struct Listeners {
+    public: TcpListener,
+    management: TcpListener,
+}
+
+impl Listeners {
+    /// Takes both addresses, or neither. Port 0 picks a free one.
+    pub fn bind(public: SocketAddr, management: SocketAddr) -> Result<Self, ServerError> {
+        Ok(Self {
+            public: listen(public)?,
+            management: listen(management)?,
+        })
+    }
+
+    /// The address of the public listener, its port known.
+    pub fn public_address(&self) -> io::Result<SocketAddr> {
+        self.public.local_addr()
+    }
+
+    /// The address of the management listener, its port known.
+    pub fn management_address(&self) -> io::Result<SocketAddr> {
+        self.management.local_addr()
+    }
+
+    /// Puts `routes` behind the edge on the public listener, and `management` on its own. Nothing
+    /// is served until [`Running::until`] is awaited, but connections already wait in line.
+    pub fn serve<C>(
+        self,
+        settings: &Settings,
+        edge: Edge,
+        routes: C,
+        management: Management,
+    ) -> Result<Running, ServerError>
+    where
+        C: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    {
+        let body = settings.body;
+        // What is asked of the management listener doesn't count as traffic.
+        let management_edge = edge.counting_into(Arc::new(Metrics::default()));
+        let public = HttpServer::new(move || {
+            App::new()
+                .app_data(body)
+                .wrap(edge.clone())
+                .configure(routes.clone())
+        })
+        .workers(settings.workers.max(1));
+        let shown = management.clone();
+        let operator = HttpServer::new(move || {
+            let shown = shown.clone();
+            App::new()
+                .wrap(management_edge.clone())
+                .configure(move |config| shown.routes(config))
+        })
+        .workers(1);
+        Ok(Running {
+            public: configured!(public, settings).listen(self.public)?.run(),
+            operator: configured!(operator, settings)
+                .listen(self.management)?
+                .run(),
+            management,
+        })
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
+    let refused = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => ServerError::AddressInUse(address),
+        _ => ServerError::Bind { address, source },
+    };
+    let listener = TcpListener::bind(address).map_err(refused)?;
+    // A second call only lengthens the queue that std has set up.
+    rustix::net::listen(&listener, BACKLOG).map_err(|error| refused(error.into()))?;
+    Ok(listener)
+}
+
+/// Rounded up: actix takes no fractions, and 0 would drop everything.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every request was answered, or the drain timeout had passed.
+    Drained,
+    /// It was told to stop a second time: requests in flight were dropped.
+    Forced,
+}
+
+/// Both servers, set up.
+#[must_use = "nothing is served until `until` is awaited"]
+pub struct Running {
+    public: Server,
+    operator: Server,
+    management: Management,
+}
+
+impl Running {
+    /// Serves until `stops` yields. Then readiness says no, no connection is accepted any more,
+    /// requests in flight are answered, and last the management listener closes. A second yield
+    /// drops what is still in flight.
+    ///
+    /// Needs a tokio runtime with time and I/O.
+    pub async fn until(
+        self,
+        mut stops: impl Stream<Item = ()> + Unpin,
+    ) -> Result<Ended, ServerError> {
+        let (public, operator) = (self.public.handle(), self.operator.handle());
+        let mut serving = tokio::spawn(async { tokio::try_join!(self.public, self.operator) });
+        tokio::select! {
+            ended = &mut serving => return Err(failed(ended)),
+            _ = stops.next() => {}
+        }
+        self.management.start_draining();
+        let drained = async {
+            public.stop(true).await;
+            operator.stop(true).await;
+        };
+        let again = async {
+            if stops.next().await.is_none() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let ended = tokio::select! {
+            () = drained => Ended::Drained,
+            () = again => Ended::Forced,
+        };
+        // Dropping the servers force-stops whatever still runs.
+        serving.abort();
+        let _ = serving.await;
+        Ok(ended)
+    }
+}
+
+fn failed(ended: Result<io::Result<((), ())>, tokio::task::JoinError>) -> ServerError {
+    let source = match ended {
+        Ok(Err(source)) => source,
+        Ok(Ok(_)) => io::Error::other("it stopped without being told to"),
+        Err(_) => io::Error::other("its task died"),
+    };
+    ServerError::Serve(source)
+}
+
+/// Yields for each SIGTERM and each SIGINT. Take it before the listeners are announced, so that
+/// no signal meets the default handler.
+pub fn stop_signals() -> io::Result<impl Stream<Item = ()> + Unpin + Send> {
+    let terminate = signal(SignalKind::terminate())?;
+    let interrupt = signal(SignalKind::interrupt())?;
+    let stops = futures_util::stream::unfold(
+        (terminate, interrupt),
+        async |(mut terminate, mut interrupt)| {
+            let yielded = tokio::select! {
+                yielded = terminate.recv() => yielded,
+                yielded = interrupt.recv() => yielded,
+            };
+            yielded.map(|()| ((), (terminate, interrupt)))
+        },
+    );
+    Ok(Box::pin(stops))
+}
+
+#[cfg(test)]
+mod tests;
