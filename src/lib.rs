@@ -5,6 +5,14 @@ pub mod clock;
 pub mod config;
 pub mod data_dir;
 pub mod entropy;
+pub mod guard;
+pub mod handles;
 pub mod http;
+pub mod issuer;
+pub mod keyring;
+pub mod lacre;
+pub mod sessions;
 pub mod telemetry;
 pub mod token;
+
+pub use lacre::{Lacre, LacreBuilder, Rules};

@@ -5,7 +5,7 @@
 //!
 //! This room must never know how a handle finds its record: that is [`crate::handle`].
 
-use super::TokenError;
+use super::{TokenError, base64url};
 use std::fmt;
 
 /// The most characters that a handle may have.
@@ -23,6 +23,11 @@ impl Handle {
         } else {
             Err(TokenError::Header)
         }
+    }
+
+    /// The handle that spells these bytes: 43 characters.
+    pub(crate) fn of_bytes(bytes: &[u8; 32]) -> Self {
+        Self(base64url::encode(bytes).into())
     }
 
     /// The handle as text.

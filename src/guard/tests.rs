@@ -1,0 +1,130 @@
+use super::*;
+use crate::lacre::testing::Fixture;
+use crate::token::base64url;
+use lacre_keystore::Swap;
+
+fn guard(deployment: &Fixture, token: &str) -> Result<LiveSession, Refusal> {
+    deployment.lacre.guard(token.as_bytes(), TokenKind::Access)
+}
+
+fn code(deployment: &Fixture, token: &str) -> &'static str {
+    guard(deployment, token).unwrap_err().code()
+}
+
+#[tokio::test]
+async fn an_ended_session_is_unknown_from_the_next_call_on() {
+    let deployment = Fixture::new();
+    let issued = deployment.log_in("u1").await;
+    assert!(guard(&deployment, issued.access.expose()).is_ok());
+    assert!(deployment.lacre.end_handle(&issued.handle).await.unwrap());
+    assert_eq!(code(&deployment, issued.access.expose()), "session_unknown");
+}
+
+#[tokio::test]
+async fn from_the_second_of_expiry_on_a_token_is_refused() {
+    let deployment = Fixture::new();
+    let issued = deployment.log_in("u1").await;
+    deployment.clock.advance(899);
+    assert!(guard(&deployment, issued.access.expose()).is_ok());
+    deployment.clock.advance(1);
+    assert_eq!(code(&deployment, issued.access.expose()), "token_expired");
+}
+
+#[tokio::test]
+async fn an_access_token_is_no_refresh_token() {
+    let deployment = Fixture::new();
+    let issued = deployment.log_in("u1").await;
+    let refused = deployment
+        .lacre
+        .guard(issued.access.expose().as_bytes(), TokenKind::Refresh);
+    assert_eq!(refused.unwrap_err().code(), "token_kind");
+}
+
+#[tokio::test]
+async fn another_generation_or_ended_access_is_refused() {
+    let deployment = Fixture::new();
+    for change in [
+        |record: &mut Record| record.generation = 2,
+        |record: &mut Record| record.access_ended = true,
+    ] {
+        let issued = deployment.log_in("u1").await;
+        let stored = deployment
+            .lacre
+            .keystore()
+            .get(&issued.key)
+            .unwrap()
+            .unwrap();
+        let mut record = stored.record.clone();
+        change(&mut record);
+        let swapped = deployment
+            .lacre
+            .keystore()
+            .compare_and_swap(&issued.key, &stored, &record)
+            .await;
+        assert_eq!(swapped.unwrap(), Swap::Won);
+        assert_eq!(
+            code(&deployment, issued.access.expose()),
+            "token_generation"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_record_of_another_user_opens_nothing() {
+    let deployment = Fixture::new();
+    let issued = deployment.log_in("u1").await;
+    let stored = deployment
+        .lacre
+        .keystore()
+        .get(&issued.key)
+        .unwrap()
+        .unwrap();
+    let mut record = stored.record.clone();
+    record.user_id = "u2".into();
+    let swapped = deployment
+        .lacre
+        .keystore()
+        .compare_and_swap(&issued.key, &stored, &record)
+        .await;
+    assert_eq!(swapped.unwrap(), Swap::Won);
+    assert_eq!(
+        code(&deployment, issued.access.expose()),
+        "token_session_mismatch"
+    );
+}
+
+#[tokio::test]
+async fn the_handle_of_one_session_with_the_content_of_another_is_refused() {
+    let deployment = Fixture::new();
+    let (one, two) = (deployment.log_in("u1").await, deployment.log_in("u2").await);
+    let (one, two) = (one.access.expose(), two.access.expose());
+    let (_, content) = one.split_once('.').unwrap();
+    let (header, _) = two.split_once('.').unwrap();
+    assert_eq!(
+        code(&deployment, &format!("{header}.{content}")),
+        "token_not_authentic"
+    );
+}
+
+#[tokio::test]
+async fn a_handle_that_was_never_given_out_is_unknown() {
+    let deployment = Fixture::new();
+    let issued = deployment.log_in("u1").await;
+    let (header, rest) = issued.access.expose().split_once('.').unwrap();
+    let header = String::from_utf8(base64url::decode(header.as_bytes()).unwrap()).unwrap();
+    for other in ["never-given-out", &"A".repeat(43), &"_".repeat(128)] {
+        let header = base64url::encode(header.replace(issued.handle.as_str(), other));
+        assert_eq!(
+            code(&deployment, &format!("{header}.{rest}")),
+            "session_unknown",
+            "{other}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_token_is_refused_before_the_keystore_is_asked() {
+    let deployment = Fixture::new();
+    assert_eq!(code(&deployment, ""), "token_malformed");
+    assert_eq!(code(&deployment, &"A".repeat(9000)), "token_too_long");
+}

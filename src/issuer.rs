@@ -1,0 +1,285 @@
+//! The issue path: from a proven user to a token that only this session's key opens.
+//!
+//! New key pair → claims signed, then sealed → record durable in the keystore → and only then does
+//! the token leave. Whoever proves the user's credentials calls this room; it asks no questions.
+//!
+//! This room must never return a token whose record might be lost in a crash.
+
+use crate::lacre::Lacre;
+use crate::token::{Claims, Handle, Recipient, SessionKey, TokenError, TokenKind, seal};
+use crate::token::{RESERVED_CLAIMS, base64url};
+use lacre_keystore::{KeystoreError, PrivateScalar, PutOutcome, Record, RecordKey, Swap};
+use rand::CryptoRng;
+use serde_json::{Map, Value};
+use std::fmt;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// How often a named session is tried again when others replace it at the same moment.
+const ATTEMPTS: usize = 32;
+
+/// Whom a session is for: what goes into the claims.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// The user's id: `sub` and `id`.
+    pub id: String,
+    /// `email`.
+    pub email: Option<String>,
+    /// `roles`; the first one is `role` as well.
+    pub roles: Vec<String>,
+    /// `permissions`.
+    pub permissions: Vec<String>,
+}
+
+/// Where a session comes from: shown to its user and to operators, never trusted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// A name that the user gave the session.
+    pub label: Option<String>,
+    /// The peer's address.
+    pub address: Option<String>,
+    /// The `User-Agent`.
+    pub user_agent: Option<String>,
+}
+
+/// How a session came about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Occasion {
+    /// The user proved a password: a fresh session.
+    LogIn,
+    /// A trusted client speaks for the user.
+    OnBehalf {
+        /// The client's id.
+        client_id: String,
+    },
+}
+
+/// One request for a session.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// Whom it is for.
+    pub subject: Subject,
+    /// How it came about.
+    pub occasion: Occasion,
+    /// The caller's own name for the session: a session of the same user and name is replaced.
+    /// Without one, the session is new.
+    pub user_session: Option<String>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Additional claims, under names that lacre gives no meaning to.
+    pub additional: Map<String, Value>,
+}
+
+/// A token on its way out. Prints nothing, wipes itself.
+pub struct IssuedToken(Zeroizing<String>);
+
+impl IssuedToken {
+    /// The token's text, for the answer to the one who asked.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for IssuedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IssuedToken(..)")
+    }
+}
+
+/// A session that has begun.
+#[derive(Debug)]
+pub struct Issued {
+    /// The access token.
+    pub access: IssuedToken,
+    /// Seconds until the access token expires.
+    pub expires_in: u64,
+    /// The session's handle.
+    pub handle: Handle,
+    /// The session's record.
+    pub key: RecordKey,
+}
+
+/// Why no session began.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// The keystore didn't take the record.
+    #[error("the keystore is unavailable: {0}")]
+    Store(#[from] KeystoreError),
+    /// An additional claim has a name that lacre gives a meaning to.
+    #[error("the claim {0:?} has a meaning of its own")]
+    ReservedClaim(String),
+    /// With these claims the token would be longer than a guard reads.
+    #[error("the claims make the token too long")]
+    TooLong,
+    /// The token could not be made.
+    #[error("the token could not be sealed")]
+    Seal,
+    /// Too many requests replaced the same named session at once.
+    #[error("the session is being replaced by too many requests at once")]
+    Contended,
+}
+
+impl IssueError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::ReservedClaim(_) => "claim_reserved",
+            Self::TooLong => "token_too_long",
+            Self::Seal => "token_not_sealed",
+            Self::Contended => "session_contended",
+        }
+    }
+}
+
+impl Lacre {
+    /// Begins a session and returns its token, after its record is durable.
+    pub async fn issue(&self, grant: &Grant) -> Result<Issued, IssueError> {
+        if let Some(name) = grant
+            .additional
+            .keys()
+            .find(|name| RESERVED_CLAIMS.contains(&name.as_str()))
+        {
+            return Err(IssueError::ReservedClaim(name.clone()));
+        }
+        let parts = self.parts();
+        let handles = parts.keyring.handles();
+        let key = match &grant.user_session {
+            None => handles.new_session(&grant.subject.id, &mut (parts.entropy)()),
+            Some(name) => handles.named_session(&grant.subject.id, name),
+        };
+        let handle = handles.handle(&key);
+        let record = self.new_record(grant);
+        let (access, expires_in) = self.access_token(grant, &handle, &record)?;
+        match &grant.user_session {
+            None => self.put(&key, &record).await?,
+            Some(_) => self.replace(&key, &record).await?,
+        }
+        Ok(Issued {
+            access,
+            expires_in,
+            handle,
+            key,
+        })
+    }
+
+    fn new_record(&self, grant: &Grant) -> Record {
+        let parts = self.parts();
+        let now = parts.clock.now();
+        let session_key = SessionKey::generate(&mut (parts.entropy)());
+        let ends_at = now.saturating_add(parts.rules.absolute_ttl);
+        let client_id = match &grant.occasion {
+            Occasion::LogIn => None,
+            Occasion::OnBehalf { client_id } => Some(client_id.clone()),
+        };
+        Record {
+            private_scalar: PrivateScalar::new(*session_key.scalar()),
+            user_id: grant.subject.id.clone(),
+            created_at: now,
+            authenticated_at: now,
+            expires_at: now.saturating_add(parts.rules.refresh_ttl).min(ends_at),
+            ends_at,
+            last_seen_at: now,
+            generation: 1,
+            rotated_at: now,
+            access_ended: false,
+            label: grant.origin.label.clone(),
+            address: grant.origin.address.clone(),
+            user_agent: grant.origin.user_agent.clone(),
+            client_id,
+            user_session: grant.user_session.clone(),
+        }
+    }
+
+    /// Makes the access token that goes with `record`; nothing is stored yet.
+    fn access_token(
+        &self,
+        grant: &Grant,
+        handle: &Handle,
+        record: &Record,
+    ) -> Result<(IssuedToken, u64), IssueError> {
+        let parts = self.parts();
+        let mut rng = (parts.entropy)();
+        let expires_in = parts
+            .rules
+            .access_ttl
+            .min(record.expires_at - record.created_at);
+        let claims = Claims {
+            issuer: parts.rules.issuer.clone(),
+            subject: grant.subject.id.clone(),
+            audience: vec![parts.rules.audience.clone()],
+            issued_at: record.created_at,
+            expires_at: record.created_at.saturating_add(expires_in),
+            not_before: None,
+            token_id: random_id(&mut rng),
+            session: handle.clone(),
+            generation: record.generation,
+            id: Some(grant.subject.id.clone()),
+            email: grant.subject.email.clone(),
+            role: grant.subject.roles.first().cloned(),
+            roles: grant.subject.roles.clone(),
+            permissions: grant.subject.permissions.clone(),
+            fresh: Some(grant.occasion == Occasion::LogIn),
+            authenticated_at: Some(record.authenticated_at),
+            additional: grant.additional.clone(),
+        };
+        let session_key = SessionKey::from_scalar(record.private_scalar.expose())?;
+        let recipient = Recipient {
+            key: &session_key.public_key()?,
+            handle,
+        };
+        let token = seal(
+            recipient,
+            parts.keyring.signer(),
+            TokenKind::Access,
+            &claims,
+            &mut rng,
+        )?;
+        Ok((IssuedToken(Zeroizing::new(token)), expires_in))
+    }
+
+    /// Stores a new session under an id of its own.
+    async fn put(&self, key: &RecordKey, record: &Record) -> Result<(), IssueError> {
+        match self.parts().keystore.put_new(key, record).await? {
+            PutOutcome::Stored => Ok(()),
+            PutOutcome::Taken => Err(IssueError::Contended), // 128 random bits met themselves
+        }
+    }
+
+    /// Stores a named session in place of the one before: one compare-and-swap, one winner.
+    async fn replace(&self, key: &RecordKey, record: &Record) -> Result<(), IssueError> {
+        let keystore = &self.parts().keystore;
+        for _ in 0..ATTEMPTS {
+            let replaced = match keystore.get(key)? {
+                None => keystore.put_new(key, record).await? == PutOutcome::Stored,
+                Some(old) => keystore.compare_and_swap(key, &old, record).await? == Swap::Won,
+            };
+            if replaced {
+                return Ok(());
+            }
+        }
+        Err(IssueError::Contended)
+    }
+}
+
+impl From<TokenError> for IssueError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::TooLong => Self::TooLong,
+            _ => Self::Seal,
+        }
+    }
+}
+
+/// 128 random bits as 22 characters.
+fn random_id(rng: &mut impl CryptoRng) -> String {
+    let mut bytes = [0; 16];
+    rng.fill_bytes(&mut bytes);
+    base64url::encode(bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+use super::*;
+use crate::guard::Refusal;
+use crate::lacre::Rules;
+use crate::lacre::testing::{Fixture, NOW, grant, on_behalf};
+use serde_json::json;
+
+fn open(deployment: &Fixture, issued: &Issued) -> Result<crate::guard::LiveSession, Refusal> {
+    deployment
+        .lacre
+        .guard(issued.access.expose().as_bytes(), TokenKind::Access)
+}
+
+#[tokio::test]
+async fn an_issued_token_is_good_at_once_and_says_who() {
+    let deployment = Fixture::new();
+    let mut grant = grant("u1", Occasion::LogIn);
+    grant.subject.roles = vec!["admin".into(), "user".into()];
+    grant
+        .additional
+        .insert("theme".into(), json!({"dark": true}));
+    let issued = deployment.lacre.issue(&grant).await.unwrap();
+    assert_eq!(issued.expires_in, 900);
+    let session = open(&deployment, &issued).unwrap();
+    assert_eq!(session.user_id(), "u1");
+    assert_eq!(session.handle(), &issued.handle);
+    assert!(session.is_fresh());
+    assert_eq!(session.claims.role.as_deref(), Some("admin"));
+    assert_eq!(session.claims.additional["theme"], json!({"dark": true}));
+    assert_eq!(
+        (session.claims.issued_at, session.claims.expires_at),
+        (NOW, NOW + 900)
+    );
+}
+
+#[tokio::test]
+async fn each_log_in_is_a_session_of_its_own() {
+    let deployment = Fixture::new();
+    let (one, two) = (deployment.log_in("u1").await, deployment.log_in("u1").await);
+    assert_ne!(one.handle, two.handle);
+    deployment.lacre.end(&one.key).await.unwrap();
+    assert!(open(&deployment, &one).is_err());
+    assert!(open(&deployment, &two).is_ok());
+}
+
+#[tokio::test]
+async fn asking_again_for_the_same_pair_replaces_the_key() {
+    let deployment = Fixture::new();
+    let first = deployment.lacre.issue(&on_behalf("u1", "s")).await.unwrap();
+    assert!(open(&deployment, &first).is_ok_and(|session| !session.is_fresh()));
+    let second = deployment.lacre.issue(&on_behalf("u1", "s")).await.unwrap();
+    assert_eq!(first.handle, second.handle);
+    assert_eq!(
+        open(&deployment, &first).unwrap_err(),
+        TokenError::NotAuthentic.into()
+    );
+    assert!(open(&deployment, &second).is_ok());
+    let other = deployment.lacre.issue(&on_behalf("u1", "t")).await.unwrap();
+    assert!(open(&deployment, &second).is_ok() && open(&deployment, &other).is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_replace_at_once_one_token_stays_good() {
+    let deployment = Fixture::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let lacre = deployment.lacre.clone();
+        tasks.spawn(async move { lacre.issue(&on_behalf("u1", "s")).await });
+    }
+    let issued = tasks.join_all().await;
+    let good = issued
+        .iter()
+        .flatten()
+        .filter(|issued| open(&deployment, issued).is_ok())
+        .count();
+    assert_eq!(good, 1);
+}
+
+#[tokio::test]
+async fn nothing_is_stored_where_no_token_can_be_made() {
+    let deployment = Fixture::new();
+    let mut reserved = grant("u1", Occasion::LogIn);
+    reserved.additional.insert("sid".into(), json!("x"));
+    let refused = deployment.lacre.issue(&reserved).await.unwrap_err();
+    assert_eq!(refused, IssueError::ReservedClaim("sid".into()));
+    let mut long = grant("u1", Occasion::LogIn);
+    long.additional
+        .insert("note".into(), json!("x".repeat(9000)));
+    assert_eq!(
+        deployment.lacre.issue(&long).await.unwrap_err(),
+        IssueError::TooLong
+    );
+    assert_eq!(deployment.lacre.sessions_of("u1").unwrap(), []);
+}
+
+#[tokio::test]
+async fn no_access_token_outlives_its_session() {
+    let rules = Rules {
+        absolute_ttl: 60,
+        ..Rules::new("https://issuer.test", "api")
+    };
+    let deployment = Fixture::with_rules(rules);
+    let issued = deployment.log_in("u1").await;
+    assert_eq!(issued.expires_in, 60);
+    deployment.clock.advance(59);
+    assert!(open(&deployment, &issued).is_ok());
+    deployment.clock.advance(1);
+    assert!(open(&deployment, &issued).is_err());
+}
+
+#[tokio::test]
+async fn a_token_prints_nothing() {
+    let issued = Fixture::new().log_in("u1").await;
+    assert_eq!(format!("{:?}", issued.access), "IssuedToken(..)");
+}

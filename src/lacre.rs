@@ -1,0 +1,143 @@
+//! The one handle of the library: keystore, keys, time, randomness and the rules for tokens.
+//!
+//! [`crate::issuer`], [`crate::guard`] and [`crate::sessions`] are its three faces: before, during
+//! and after a session's life.
+//!
+//! This room must never have a default for what a deployment has to decide: whose tokens these are
+//! and whom they are for.
+
+use crate::clock::{Clock, SystemClock};
+use crate::entropy::{self, Entropy};
+use crate::keyring::Keyring;
+use crate::token::SessionKey;
+use lacre_keystore::Keystore;
+use std::fmt;
+use std::sync::Arc;
+
+/// The rules for tokens and sessions. Durations are whole seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// The `iss` of our tokens, and the only one accepted.
+    pub issuer: String,
+    /// The `aud` of our tokens, and the one that must be among a token's.
+    pub audience: String,
+    /// How long an access token lives.
+    pub access_ttl: u64,
+    /// How long a session lives without being refreshed.
+    pub refresh_ttl: u64,
+    /// How long a session lives at most.
+    pub absolute_ttl: u64,
+    /// By how much `exp`, `iat` and `nbf` may be off.
+    pub leeway: u64,
+    /// The most sessions of one user; a new one beyond them ends the oldest.
+    pub max_per_user: usize,
+}
+
+impl Rules {
+    /// Rules with the documented defaults for this issuer and this audience.
+    #[must_use]
+    pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
+        Self {
+            issuer: issuer.into(),
+            audience: audience.into(),
+            access_ttl: 15 * 60,
+            refresh_ttl: 30 * 24 * 3600,
+            absolute_ttl: 90 * 24 * 3600,
+            leeway: 0,
+            max_per_user: 100,
+        }
+    }
+}
+
+/// Issues, guards and ends sessions. Cheap to clone; every clone is the same deployment.
+#[derive(Clone)]
+pub struct Lacre(Arc<Parts>);
+
+pub(crate) struct Parts {
+    pub(crate) rules: Rules,
+    pub(crate) keystore: Keystore,
+    pub(crate) keyring: Keyring,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Entropy,
+    /// A session that nobody has: a token of an unknown session is tried with it, so that an
+    /// unknown session costs what a known one does (threat 32).
+    pub(crate) nobody: SessionKey,
+}
+
+impl Lacre {
+    /// Puts a deployment together from its keystore, its keys and its rules.
+    pub fn builder(keystore: Keystore, keyring: Keyring, rules: Rules) -> LacreBuilder {
+        LacreBuilder {
+            keystore,
+            keyring,
+            rules,
+            clock: Arc::new(SystemClock::default()),
+            entropy: entropy::system(),
+        }
+    }
+
+    /// The rules that this deployment follows.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.0.rules
+    }
+
+    /// The keystore, for the operator's window.
+    #[must_use]
+    pub fn keystore(&self) -> &Keystore {
+        &self.0.keystore
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing;
+
+impl fmt::Debug for Lacre {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lacre")
+            .field("rules", &self.0.rules)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Builds a [`Lacre`]; time and randomness are the system's unless given.
+#[must_use]
+pub struct LacreBuilder {
+    keystore: Keystore,
+    keyring: Keyring,
+    rules: Rules,
+    clock: Arc<dyn Clock>,
+    entropy: Entropy,
+}
+
+impl LacreBuilder {
+    /// Takes the time from `clock`.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Takes randomness from `entropy`.
+    pub fn entropy(mut self, entropy: Entropy) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
+    /// The finished handle.
+    #[must_use]
+    pub fn build(self) -> Lacre {
+        let nobody = SessionKey::generate(&mut (self.entropy)());
+        Lacre(Arc::new(Parts {
+            rules: self.rules,
+            keystore: self.keystore,
+            keyring: self.keyring,
+            clock: self.clock,
+            entropy: self.entropy,
+            nobody,
+        }))
+    }
+}
