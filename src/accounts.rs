@@ -1,1 +1,327 @@
 //! Accounts: who may log in, and what they may do.
+//!
+//! [`Accounts`] answers three questions: is this password that user's, is this secret that
+//! client's, and what is known about an account. It knows no tokens and no sessions: whoever
+//! changes an account here ends its sessions elsewhere.
+//!
+//! An unknown user, a wrong password, a disabled account and an account without a password are one
+//! error after the work of one argon2 run (threat 55).
+//!
+//! This room must never give out a password's hash, tell one failed log-in from another, or say
+//! that a change is done before it would survive a power cut.
+
+mod account;
+mod argon;
+mod client;
+mod clients;
+mod error;
+mod hashing;
+mod identity;
+mod password;
+mod store;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rand::CryptoRng;
+
+pub use self::account::{Account, Change, Login, NewAccount, Page};
+pub use self::client::{Client, ClientId, ClientSecret, NewClient};
+pub use self::error::AccountsError;
+pub use self::hashing::{HashingPool, HashingSettings};
+pub use self::identity::{Email, LoginName, UserId};
+pub use self::password::{Password, PresentedPassword};
+
+use self::account::{display_name, first_roles, permissions, roles};
+use self::argon::RawSalt;
+use self::error::invalid;
+use self::store::{Found, NewRow, Store};
+use crate::clock::Clock;
+
+/// The most accounts on one page.
+const LARGEST_PAGE: usize = 1000;
+const LONGEST_QUERY: usize = 254;
+
+/// The accounts and the clients of one deployment; a handle to share.
+#[derive(Clone)]
+pub struct Accounts {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    hashing: HashingPool,
+    clock: Arc<dyn Clock>,
+    random: Mutex<Box<dyn CryptoRng + Send>>,
+    /// What a password is compared with where there is nothing to compare it with.
+    decoy: String,
+}
+
+impl Accounts {
+    /// Opens the database at `url` (`sqlite:PATH`, made with mode 0600 where there is none, or
+    /// `postgres://…`), brings its schema up to date, and starts the threads that hash.
+    ///
+    /// `random` makes identifiers, secrets and salts.
+    pub async fn open(
+        url: &str,
+        hashing: HashingSettings,
+        clock: Arc<dyn Clock>,
+        random: Box<dyn CryptoRng + Send>,
+    ) -> Result<Self, AccountsError> {
+        Self::assemble(url, HashingPool::start(hashing)?, clock, random).await
+    }
+
+    async fn assemble(
+        url: &str,
+        hashing: HashingPool,
+        clock: Arc<dyn Clock>,
+        mut random: Box<dyn CryptoRng + Send>,
+    ) -> Result<Self, AccountsError> {
+        let decoy = hashing
+            .argon()
+            .decoy(&mut *random)
+            .ok_or(AccountsError::AccountsUnavailable)?;
+        let store = Store::open(url).await?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                store,
+                hashing,
+                clock,
+                random: Mutex::new(random),
+                decoy,
+            }),
+        })
+    }
+
+    /// The URL of a `SQLite` database at `path`, for [`Accounts::open`].
+    #[must_use]
+    pub fn sqlite_url(path: &Path) -> String {
+        store::sqlite_url(path)
+    }
+
+    /// Makes an account. Its e-mail is unique whatever the case.
+    pub async fn create(&self, new: NewAccount) -> Result<Account, AccountsError> {
+        let now = self.inner.clock.now();
+        let account = Account {
+            id: new.id.unwrap_or_else(|| self.with_random(UserId::generate)),
+            email: new.email,
+            name: new
+                .name
+                .map_or(Ok(None), |name| display_name("name", &name))?,
+            roles: first_roles(new.roles)?,
+            permissions: permissions(new.permissions)?,
+            active: true,
+            created_at: now,
+            updated_at: now,
+            revision: 1,
+        };
+        let password_hash = match new.password {
+            Some(password) => {
+                password.must_differ_from(&account.email)?;
+                Some(self.hash(password).await?)
+            }
+            None => None,
+        };
+        self.inner
+            .store
+            .insert(NewRow {
+                account: account.clone(),
+                password_hash,
+            })
+            .await?;
+        Ok(account)
+    }
+
+    /// The account that a log-in proves to be.
+    ///
+    /// Whoever makes a session of it compares its `revision` with a second [`Accounts::get`] once
+    /// the session exists: a change of the moment between must not leave a session behind.
+    pub async fn authenticate(&self, login: Login) -> Result<Account, AccountsError> {
+        let found = match &login.by {
+            LoginName::Id(id) => self.inner.store.by_id(id).await?,
+            LoginName::Email(email) => self.inner.store.by_email(email).await?,
+            LoginName::Nobody => None,
+        };
+        self.prove(found, login.password).await
+    }
+
+    /// The account, if the password is its own: proof once more from one who is logged in.
+    pub async fn verify_password(
+        &self,
+        id: &UserId,
+        password: PresentedPassword,
+    ) -> Result<Account, AccountsError> {
+        let found = self.inner.store.by_id(id).await?;
+        self.prove(found, password).await
+    }
+
+    /// The account with this id.
+    pub async fn get(&self, id: &UserId) -> Result<Option<Account>, AccountsError> {
+        Ok(self.inner.store.by_id(id).await?.map(|found| found.account))
+    }
+
+    /// The account with this id or, where `name` has an `@`, this e-mail.
+    pub async fn find(&self, name: &str) -> Result<Option<Account>, AccountsError> {
+        let found = match LoginName::parse(name) {
+            LoginName::Id(id) => self.inner.store.by_id(&id).await?,
+            LoginName::Email(email) => self.inner.store.by_email(&email).await?,
+            LoginName::Nobody => None,
+        };
+        Ok(found.map(|found| found.account))
+    }
+
+    /// A page of at most `limit` (1 to 1000) accounts in the order of their ids, beginning behind
+    /// `after`. With `query`, those that have it in the id, the e-mail or the name, whatever the
+    /// case.
+    pub async fn list(
+        &self,
+        after: Option<UserId>,
+        limit: usize,
+        query: Option<&str>,
+    ) -> Result<Page, AccountsError> {
+        let query = query.unwrap_or_default().to_lowercase();
+        if query.len() > LONGEST_QUERY || query.chars().any(char::is_control) {
+            return Err(invalid("q", "must be at most 254 bytes of text"));
+        }
+        let limit = limit.clamp(1, LARGEST_PAGE);
+        // One more than asked for tells whether there is another page.
+        let mut accounts = self
+            .inner
+            .store
+            .list(after.as_ref(), limit + 1, &query)
+            .await?;
+        let more = accounts.len() > limit;
+        accounts.truncate(limit);
+        let next = accounts.last().filter(|_| more).map(|last| last.id.clone());
+        Ok(Page { accounts, next })
+    }
+
+    /// Changes an account; its new state. A change of nothing is none and leaves the revision.
+    pub async fn update(&self, id: &UserId, change: Change) -> Result<Account, AccountsError> {
+        if change == Change::default() {
+            return self.get(id).await?.ok_or(AccountsError::AccountUnknown);
+        }
+        if let Some(name) = &change.name {
+            display_name("name", name)?;
+        }
+        let change = Change {
+            roles: change.roles.map(roles).transpose()?,
+            permissions: change.permissions.map(permissions).transpose()?,
+            ..change
+        };
+        let now = self.inner.clock.now();
+        self.inner.store.update(id, change, now).await
+    }
+
+    /// Gives an account another password, or its first.
+    pub async fn set_password(
+        &self,
+        id: &UserId,
+        password: Password,
+    ) -> Result<Account, AccountsError> {
+        let account = self.get(id).await?.ok_or(AccountsError::AccountUnknown)?;
+        password.must_differ_from(&account.email)?;
+        let hash = self.hash(password).await?;
+        let now = self.inner.clock.now();
+        self.inner.store.set_password_hash(id, hash, now).await
+    }
+
+    /// Takes an account away; `false` where there was none.
+    pub async fn delete(&self, id: &UserId) -> Result<bool, AccountsError> {
+        self.inner.store.delete(id).await
+    }
+
+    /// Whether the database answers.
+    pub async fn health(&self) -> Result<(), AccountsError> {
+        self.inner.store.health().await
+    }
+
+    /// How many passwords wait to be hashed now.
+    #[must_use]
+    pub fn queue_length(&self) -> usize {
+        self.inner.hashing.queue_length()
+    }
+
+    /// How many argon2 runs were done since the start.
+    #[must_use]
+    pub fn hashes(&self) -> u64 {
+        self.inner.hashing.runs()
+    }
+
+    /// Ends the hashing threads, whose memory is wiped, and closes the database. What is asked
+    /// afterwards gets [`AccountsError::AccountsUnavailable`].
+    pub async fn close(&self) {
+        self.inner.hashing.close().await;
+        self.inner.store.close().await;
+    }
+
+    /// One argon2 run whoever was found, then one answer for every failure.
+    async fn prove(
+        &self,
+        found: Option<Found>,
+        password: PresentedPassword,
+    ) -> Result<Account, AccountsError> {
+        let usable = found.and_then(|found| Some((found.account, found.password_hash?)));
+        let active = usable.as_ref().is_some_and(|(account, _)| account.active);
+        let stored = usable.as_ref().map_or(&self.inner.decoy, |(_, hash)| hash);
+        let salt = self.salt();
+        // A disabled account's hash isn't renewed: the second run would tell that the password
+        // was right.
+        let answer = self
+            .inner
+            .hashing
+            .verify(password.into_secret(), stored.clone(), salt, active)
+            .await?;
+        let Some((account, stored)) = usable.filter(|_| active && answer.matches) else {
+            return Err(AccountsError::InvalidCredentials);
+        };
+        self.still_true(&account.id, stored, answer.renewed).await
+    }
+
+    /// The account as it is after the hash, which may have waited in the queue for a second: what
+    /// was changed meanwhile counts.
+    async fn still_true(
+        &self,
+        id: &UserId,
+        proven: String,
+        renewed: Option<String>,
+    ) -> Result<Account, AccountsError> {
+        let found = self.inner.store.by_id(id).await?;
+        let same = found.filter(|found| {
+            found.account.active && found.password_hash.as_deref() == Some(proven.as_str())
+        });
+        let account = same.ok_or(AccountsError::InvalidCredentials)?.account;
+        if let Some(renewed) = renewed
+            && let Err(error) = self
+                .inner
+                .store
+                .renew_password_hash(id, proven, renewed)
+                .await
+        {
+            log::warn!("a password hash keeps its old parameters: {error}");
+        }
+        Ok(account)
+    }
+
+    async fn hash(&self, password: Password) -> Result<String, AccountsError> {
+        let salt = self.salt();
+        self.inner.hashing.hash(password.into_secret(), salt).await
+    }
+
+    fn salt(&self) -> RawSalt {
+        self.with_random(|random| {
+            let mut salt = RawSalt::default();
+            random.fill_bytes(&mut salt);
+            salt
+        })
+    }
+
+    fn with_random<T>(&self, make: impl FnOnce(&mut (dyn CryptoRng + Send + 'static)) -> T) -> T {
+        let random = &self.inner.random;
+        let mut random = random.lock().unwrap_or_else(PoisonError::into_inner);
+        make(&mut **random)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! What [`Accounts`] does with clients.
+//!
+//! This room must never answer an unknown client faster than a wrong secret.
+
+use super::Accounts;
+use super::account::display_name;
+use super::client::{Client, ClientId, ClientSecret, Fingerprint, NewClient};
+use super::error::{AccountsError, invalid};
+
+impl Accounts {
+    /// Makes a client called `name` (1 to 200 characters). Its secret is never to be had again.
+    pub async fn create_client(&self, name: &str) -> Result<NewClient, AccountsError> {
+        let name = display_name("name", name)?.ok_or(invalid("name", "must not be empty"))?;
+        let (id, secret) = self.with_random(|random| {
+            let id = ClientId::generate(random);
+            (id, ClientSecret::generate(random))
+        });
+        let client = Client {
+            id: id.clone(),
+            name,
+            created_at: self.inner.clock.now(),
+        };
+        let store = &self.inner.store;
+        store.insert_client(&client, &secret.fingerprint()).await?;
+        Ok(NewClient { id, secret })
+    }
+
+    /// The client whose id and secret these are, as HTTP Basic carries them (RFC 6749 §2.3.1).
+    pub async fn authenticate_client(
+        &self,
+        id: &str,
+        secret: &str,
+    ) -> Result<Client, AccountsError> {
+        let presented = Fingerprint::of(secret);
+        let decoy = self.with_random(Fingerprint::decoy);
+        let found = match ClientId::parse(id) {
+            Ok(id) => self.inner.store.client(&id).await?,
+            Err(_) => None,
+        };
+        let (client, stored) = match found {
+            Some((client, stored)) => (Some(client), stored),
+            None => (None, decoy),
+        };
+        let proven = presented.is(&stored);
+        client
+            .filter(|_| proven)
+            .ok_or(AccountsError::InvalidCredentials)
+    }
+
+    /// All clients, the oldest first.
+    pub async fn list_clients(&self) -> Result<Vec<Client>, AccountsError> {
+        self.inner.store.clients().await
+    }
+
+    /// Takes a client away; `false` where there was none.
+    pub async fn delete_client(&self, id: &ClientId) -> Result<bool, AccountsError> {
+        self.inner.store.delete_client(id).await
+    }
+}

@@ -1,0 +1,352 @@
+//! The few threads that hash passwords, and the short queue before them.
+//!
+//! One hash takes 19 MiB and some 20 ms of a core. Log-ins arrive as fast as somebody wants to send
+//! them (threat 56); guarded calls must not wait for them. So the threads are few, yield to all
+//! others, and whoever finds the queue full is sent away at once.
+//!
+//! This room must never hash on a thread of the server, and never hold a password once its answer
+//! is given.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use super::argon::{Argon, Memory, RawSalt};
+use super::error::{AccountsError, invalid};
+
+/// Enough to make the scheduler prefer any other thread of the process (`nice`, −20 to 19).
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
+/// What a hash costs, and how many may be under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HashingSettings {
+    /// Memory of one hash in KiB.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub iterations: u32,
+    /// Lanes, worked on one after the other.
+    pub lanes: u32,
+    /// Threads that hash.
+    pub threads: usize,
+    /// Passwords that may wait for a thread.
+    pub queue: usize,
+}
+
+impl Default for HashingSettings {
+    /// argon2id with 19 MiB, 2 passes, 1 lane (OWASP); one thread on up to two cores, half the
+    /// cores otherwise; 64 in the queue.
+    fn default() -> Self {
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self {
+            memory_kib: 19 * 1024,
+            iterations: 2,
+            lanes: 1,
+            threads: (cores / 2).max(1),
+            queue: 64,
+        }
+    }
+}
+
+/// What a thread found.
+pub(super) struct Answer {
+    /// Whether the password matched; a new password matches itself.
+    pub(super) matches: bool,
+    /// The hash to store from now on, where there is a new one.
+    pub(super) renewed: Option<String>,
+}
+
+enum Work {
+    Hash,
+    Verify { stored: String, renew: bool },
+}
+
+struct Job {
+    password: Zeroizing<String>,
+    salt: RawSalt,
+    work: Work,
+    answer: oneshot::Sender<Answer>,
+}
+
+struct Queue {
+    jobs: VecDeque<Job>,
+    open: bool,
+}
+
+struct Shared {
+    argon: Argon,
+    capacity: usize,
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    runs: AtomicU64,
+}
+
+/// Threads that hash passwords, with a bounded queue. Dropping it lets them end after the hash at
+/// hand; [`HashingPool::close`] waits for that.
+pub struct HashingPool {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl HashingPool {
+    /// Starts the threads.
+    pub fn start(settings: HashingSettings) -> Result<Self, AccountsError> {
+        let pool = Self::stopped(settings)?;
+        pool.start_threads(settings.threads)?;
+        Ok(pool)
+    }
+
+    /// A pool whose threads are yet to be started.
+    pub(super) fn stopped(settings: HashingSettings) -> Result<Self, AccountsError> {
+        if settings.threads == 0 || settings.queue == 0 {
+            return Err(invalid(
+                "hashing",
+                "needs at least one thread and one place to wait",
+            ));
+        }
+        let argon = Argon::new(settings.memory_kib, settings.iterations, settings.lanes)
+            .ok_or(invalid("hashing", "argon2 can't work with these costs"))?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                argon,
+                capacity: settings.queue,
+                queue: Mutex::new(Queue {
+                    jobs: VecDeque::with_capacity(settings.queue.min(1024)),
+                    open: true,
+                }),
+                wake: Condvar::new(),
+                runs: AtomicU64::new(0),
+            }),
+            threads: Mutex::default(),
+        })
+    }
+
+    pub(super) fn start_threads(&self, count: usize) -> Result<(), AccountsError> {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for number in 0..count {
+            let shared = Arc::clone(&self.shared);
+            let thread = thread::Builder::new()
+                .name(format!("hashing-{number}"))
+                .spawn(move || shared.work())
+                .map_err(|error| {
+                    log::error!("can't start a thread for hashing: {error}");
+                    AccountsError::AccountsUnavailable
+                })?;
+            threads.push(thread);
+        }
+        Ok(())
+    }
+
+    /// How many passwords wait for a thread now.
+    #[must_use]
+    pub fn queue_length(&self) -> usize {
+        self.shared.lock().jobs.len()
+    }
+
+    /// How many argon2 runs were done since the start.
+    #[must_use]
+    pub fn runs(&self) -> u64 {
+        self.shared.runs.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn argon(&self) -> &Argon {
+        &self.shared.argon
+    }
+
+    /// The hash of a new password.
+    pub(super) async fn hash(
+        &self,
+        password: Zeroizing<String>,
+        salt: RawSalt,
+    ) -> Result<String, AccountsError> {
+        let answer = self.ask(password, salt, Work::Hash).await?;
+        answer.renewed.ok_or(AccountsError::AccountsUnavailable)
+    }
+
+    /// Whether a password is the one of a stored hash. With `renew`, one that is comes with a hash
+    /// of today's parameters, if the stored one has others.
+    pub(super) async fn verify(
+        &self,
+        password: Zeroizing<String>,
+        stored: String,
+        salt: RawSalt,
+        renew: bool,
+    ) -> Result<Answer, AccountsError> {
+        self.ask(password, salt, Work::Verify { stored, renew })
+            .await
+    }
+
+    async fn ask(
+        &self,
+        password: Zeroizing<String>,
+        salt: RawSalt,
+        work: Work,
+    ) -> Result<Answer, AccountsError> {
+        let (answer, answered) = oneshot::channel();
+        self.shared.push(Job {
+            password,
+            salt,
+            work,
+            answer,
+        })?;
+        answered
+            .await
+            .map_err(|_| AccountsError::AccountsUnavailable)
+    }
+
+    /// Takes no more passwords, sends the waiting away, and waits until every thread has wiped its
+    /// memory.
+    pub async fn close(&self) {
+        self.shared.shut();
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                if thread.join().is_err() {
+                    log::error!("a hashing thread had panicked");
+                }
+            }
+        });
+        if joined.await.is_err() {
+            log::error!("could not wait for the hashing threads");
+        }
+    }
+}
+
+impl Drop for HashingPool {
+    fn drop(&mut self) {
+        self.shared.shut();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, job: Job) -> Result<(), AccountsError> {
+        let mut queue = self.lock();
+        if !queue.open {
+            return Err(AccountsError::AccountsUnavailable);
+        }
+        if queue.jobs.len() >= self.capacity {
+            // Who went away keeps no place.
+            queue.jobs.retain(|job| !job.answer.is_closed());
+        }
+        if queue.jobs.len() >= self.capacity {
+            return Err(AccountsError::HashingBusy);
+        }
+        queue.jobs.push_back(job);
+        drop(queue);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    fn shut(&self) {
+        let mut queue = self.lock();
+        queue.open = false;
+        queue.jobs.clear();
+        drop(queue);
+        self.wake.notify_all();
+    }
+
+    fn work(&self) {
+        yield_to_others();
+        let mut memory = Memory::new();
+        while let Some(job) = self.next(&mut memory) {
+            // The answer of a job that panics is dropped, which its waiter notices.
+            if catch_unwind(AssertUnwindSafe(|| self.run(&mut memory, job))).is_err() {
+                log::error!("hashing a password panicked");
+            }
+        }
+    }
+
+    /// The next job that somebody waits for; `None` at the end.
+    fn next(&self, memory: &mut Memory) -> Option<Job> {
+        let mut queue = self.lock();
+        loop {
+            while let Some(job) = queue.jobs.pop_front() {
+                if !job.answer.is_closed() {
+                    return Some(job);
+                }
+            }
+            if !queue.open {
+                return None;
+            }
+            // Wiping between two hashes of a rush would cost a tenth of each; an idle thread must
+            // hold nothing.
+            if memory.is_dirty() {
+                drop(queue);
+                memory.wipe();
+                queue = self.lock();
+                continue;
+            }
+            queue = self
+                .wake
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn run(&self, memory: &mut Memory, job: Job) {
+        let Job {
+            password,
+            salt,
+            work,
+            answer,
+        } = job;
+        let found = match work {
+            Work::Hash => self.fresh(memory, &password, &salt).map(|hash| Answer {
+                matches: true,
+                renewed: Some(hash),
+            }),
+            Work::Verify { stored, renew } => {
+                self.runs.fetch_add(1, Ordering::Relaxed);
+                let verdict = self.argon.verify(memory, password.as_bytes(), &stored);
+                let renewed = if verdict.matches && verdict.outdated && renew {
+                    self.fresh(memory, &password, &salt)
+                } else {
+                    None
+                };
+                Some(Answer {
+                    matches: verdict.matches,
+                    renewed,
+                })
+            }
+        };
+        drop(password);
+        if let Some(found) = found {
+            // Its waiter may have gone away meanwhile.
+            let _ = answer.send(found);
+        }
+    }
+
+    fn fresh(&self, memory: &mut Memory, password: &str, salt: &RawSalt) -> Option<String> {
+        self.runs.fetch_add(1, Ordering::Relaxed);
+        self.argon
+            .hash(memory, password.as_bytes(), salt)
+            .inspect_err(|error| log::error!("argon2 failed: {error}"))
+            .ok()
+    }
+}
+
+/// Lets every other thread of the machine go first. On Linux niceness belongs to a thread, and
+/// raising one's own needs no privilege; elsewhere it belongs to the process, and is left alone.
+fn yield_to_others() {
+    #[cfg(target_os = "linux")]
+    {
+        let this = Some(rustix::thread::gettid());
+        if let Err(error) = rustix::process::setpriority_process(this, NICENESS) {
+            log::debug!("a hashing thread keeps its priority: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

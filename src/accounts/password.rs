@@ -1,0 +1,192 @@
+//! Passwords: one that an account may have, and one that a log-in presents.
+//!
+//! Two types, because they are judged differently: a new password is held to the rules of today,
+//! a presented one is only compared.
+//!
+//! This room must never change a password (ASVS 6.2.8) and never show one.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::LazyLock;
+
+use zeroize::Zeroizing;
+
+use super::error::{AccountsError, invalid};
+use super::identity::Email;
+
+const FEWEST_CHARACTERS: usize = 8;
+const MOST_CHARACTERS: usize = 128;
+/// Twice what the longest password takes in UTF-8.
+const LONGEST_PRESENTED: usize = 1024;
+
+/// The commonest passwords (ASVS 6.2.4), in lower case.
+static COMMON: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    include_str!("common-passwords.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .collect()
+});
+
+/// A password fit to be set: 8 to 128 characters of any kind, used exactly as received, and none of
+/// the 3000 commonest in any case. `Debug` shows nothing; wiped on drop.
+pub struct Password(Zeroizing<String>);
+
+impl Password {
+    /// Takes a new password as typed.
+    pub fn parse(text: &str) -> Result<Self, AccountsError> {
+        // The byte length first: counting the characters of a megabyte is work for nothing.
+        if text.len() > MOST_CHARACTERS * 4 {
+            return Err(invalid("password", "must have at most 128 characters"));
+        }
+        match text.chars().count() {
+            ..FEWEST_CHARACTERS => {
+                return Err(invalid("password", "must have at least 8 characters"));
+            }
+            FEWEST_CHARACTERS..=MOST_CHARACTERS => {}
+            _ => return Err(invalid("password", "must have at most 128 characters")),
+        }
+        let lower = Zeroizing::new(text.to_lowercase());
+        if COMMON.contains(lower.as_str()) {
+            return Err(invalid("password", "is one of the commonest passwords"));
+        }
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// Refuses the one password that everybody would guess for this account.
+    pub(super) fn must_differ_from(&self, email: &Email) -> Result<(), AccountsError> {
+        let lower = Zeroizing::new(self.0.to_lowercase());
+        if lower.as_str() == email.lookup() {
+            return Err(invalid("password", "must not be the e-mail"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn into_secret(self) -> Zeroizing<String> {
+        self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
+}
+
+/// A password as a log-in presents it: any text up to 1024 bytes, not judged, since the rules may
+/// have been others when it was set. `Debug` shows nothing; wiped on drop.
+pub struct PresentedPassword(Zeroizing<String>);
+
+impl PresentedPassword {
+    /// Takes a password as typed; only its length can be wrong.
+    pub fn parse(text: &str) -> Result<Self, AccountsError> {
+        if text.len() > LONGEST_PRESENTED {
+            return Err(invalid("password", "must have at most 1024 bytes"));
+        }
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+
+    pub(super) fn into_secret(self) -> Zeroizing<String> {
+        self.0
+    }
+}
+
+impl fmt::Debug for PresentedPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PresentedPassword")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn length_is_counted_in_characters() {
+        for good in [
+            "åäöåäöåä",
+            &"🔑".repeat(128),
+            "        ",
+            "\0\0\0\0\0\0\0\0",
+        ] {
+            assert!(Password::parse(good).is_ok(), "{good:?}");
+        }
+        for bad in [
+            "",
+            "1234567",
+            "åäöåäöå",
+            &"x".repeat(129),
+            &"🔑".repeat(129),
+        ] {
+            assert_eq!(Password::parse(bad).unwrap_err().field(), Some("password"));
+        }
+    }
+
+    #[test]
+    fn a_password_is_used_exactly_as_received() {
+        let odd = "  A\u{301}\u{212b} \t\u{0}x ";
+        assert_eq!(Password::parse(odd).unwrap().into_secret().as_str(), odd);
+        let presented = PresentedPassword::parse(odd).unwrap();
+        assert_eq!(presented.into_secret().as_str(), odd);
+    }
+
+    #[test]
+    fn the_commonest_are_refused_in_any_case() {
+        for common in [
+            "password",
+            "PassWord1",
+            "123456789",
+            "QWERTYuiop",
+            "iloveyou",
+        ] {
+            assert!(Password::parse(common).is_err(), "{common}");
+        }
+        assert!(Password::parse("iloveyou and nobody else").is_ok());
+    }
+
+    #[test]
+    fn the_list_holds_what_could_be_typed() {
+        assert_eq!(COMMON.len(), 3_000);
+        for entry in COMMON.iter() {
+            assert!(
+                entry.chars().count() >= FEWEST_CHARACTERS,
+                "{entry} is too short to need a ban"
+            );
+            assert_eq!(
+                *entry,
+                entry.to_lowercase(),
+                "{entry} would never be matched"
+            );
+            assert!(Password::parse(&entry.to_uppercase()).is_err(), "{entry}");
+        }
+    }
+
+    #[test]
+    fn the_email_is_no_password() {
+        let email = Email::parse("Ann@example.org").unwrap();
+        for same in ["ann@example.org", "ANN@EXAMPLE.ORG"] {
+            let password = Password::parse(same).unwrap();
+            assert!(password.must_differ_from(&email).is_err(), "{same}");
+        }
+        let other = Password::parse("ann@example.org!").unwrap();
+        assert!(other.must_differ_from(&email).is_ok());
+    }
+
+    #[test]
+    fn a_presented_password_is_measured_and_not_judged() {
+        for any in ["", "x", "password", &"x".repeat(1024)] {
+            assert!(PresentedPassword::parse(any).is_ok());
+        }
+        assert!(PresentedPassword::parse(&"x".repeat(1025)).is_err());
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        let secret = "correct horse battery";
+        for shown in [
+            format!("{:?}", Password::parse(secret).unwrap()),
+            format!("{:?}", PresentedPassword::parse(secret).unwrap()),
+        ] {
+            assert!(!shown.contains("horse"), "{shown}");
+        }
+    }
+}

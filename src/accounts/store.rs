@@ -1,0 +1,330 @@
+//! The accounts at rest: one SQL text for `SQLite` and `PostgreSQL`.
+//!
+//! Every change is one statement, so that it happens wholly or not at all without a transaction,
+//! and it is durable before it is answered.
+//!
+//! This room must never judge: what comes in was parsed, what goes out is parsed again. And the
+//! database's own words must never leave it but for the debug log.
+
+mod connect;
+mod row;
+
+use std::time::Duration;
+
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, AnyPool};
+
+use self::row::{account, client_with_secret, to_stored};
+use super::account::{Account, Change};
+use super::client::{Client, ClientId, Fingerprint};
+use super::error::AccountsError;
+use super::identity::{Email, UserId};
+use crate::clock::UnixSeconds;
+
+pub(super) use self::connect::sqlite_url;
+pub(super) use self::row::Found;
+
+/// How long a question may take before the database counts as away.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A question with its arguments bound.
+type Question = Query<'static, Any, AnyArguments>;
+
+/// The columns of an account, in the order that [`row::account`] doesn't depend on.
+macro_rules! columns {
+    () => {
+        "id, email, name, roles, permissions, active, created_at, updated_at, revision"
+    };
+}
+
+/// Where the accounts are kept.
+#[derive(Clone)]
+pub(super) struct Store {
+    /// `SQLite`: several readers. `PostgreSQL`: the same pool as `write`.
+    read: AnyPool,
+    /// `SQLite`: a single connection, since it has a single writer.
+    write: AnyPool,
+}
+
+/// All that a new account has, parsed.
+pub(super) struct NewRow {
+    pub(super) account: Account,
+    pub(super) password_hash: Option<String>,
+}
+
+impl Store {
+    /// Opens the database and brings its schema up to date.
+    pub(super) async fn open(url: &str) -> Result<Self, AccountsError> {
+        connect::open(url).await
+    }
+
+    pub(super) async fn insert(&self, new: NewRow) -> Result<(), AccountsError> {
+        let NewRow {
+            account,
+            password_hash,
+        } = new;
+        let question = sqlx::query(
+            "INSERT INTO accounts (id, email, email_lookup, name, name_lookup, roles, permissions, \
+             active, password_hash, created_at, updated_at, revision) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        )
+        .bind(account.id.as_str().to_owned())
+        .bind(account.email.as_str().to_owned())
+        .bind(account.email.lookup().to_owned())
+        .bind(account.name.clone())
+        .bind(account.name.as_deref().map(str::to_lowercase))
+        .bind(account.roles.join(" "))
+        .bind(account.permissions.join(" "))
+        .bind(i64::from(account.active))
+        .bind(password_hash)
+        .bind(to_stored(account.created_at))
+        .bind(to_stored(account.updated_at))
+        .bind(to_stored(account.revision));
+        self.change(question).await.map(drop)
+    }
+
+    pub(super) async fn by_id(&self, id: &UserId) -> Result<Option<Found>, AccountsError> {
+        let question = sqlx::query(concat!(
+            "SELECT ",
+            columns!(),
+            ", password_hash FROM accounts WHERE id = $1"
+        ))
+        .bind(id.as_str().to_owned());
+        self.one(question)
+            .await?
+            .as_ref()
+            .map(row::found)
+            .transpose()
+    }
+
+    pub(super) async fn by_email(&self, email: &Email) -> Result<Option<Found>, AccountsError> {
+        let question = sqlx::query(concat!(
+            "SELECT ",
+            columns!(),
+            ", password_hash FROM accounts WHERE email_lookup = $1"
+        ))
+        .bind(email.lookup().to_owned());
+        self.one(question)
+            .await?
+            .as_ref()
+            .map(row::found)
+            .transpose()
+    }
+
+    /// Up to `limit` accounts whose id is greater than `after`, in the order of their ids; with
+    /// `query`, those that have it in the id, the e-mail or the name, whatever the case.
+    pub(super) async fn list(
+        &self,
+        after: Option<&UserId>,
+        limit: usize,
+        query: &str,
+    ) -> Result<Vec<Account>, AccountsError> {
+        let question = sqlx::query(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM accounts WHERE id > $1 AND ($2 = '' OR lower(id) LIKE $3 ESCAPE '!' \
+             OR email_lookup LIKE $3 ESCAPE '!' OR name_lookup LIKE $3 ESCAPE '!') \
+             ORDER BY id LIMIT $4"
+        ))
+        .bind(after.map_or("", UserId::as_str).to_owned())
+        .bind(query.to_owned())
+        .bind(anywhere(query))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        self.all(question).await?.iter().map(account).collect()
+    }
+
+    /// Makes a parsed change.
+    pub(super) async fn update(
+        &self,
+        id: &UserId,
+        change: Change,
+        now: UnixSeconds,
+    ) -> Result<Account, AccountsError> {
+        let renamed = i64::from(change.name.is_some());
+        let name = change.name.filter(|name| !name.is_empty());
+        let question = sqlx::query(concat!(
+            "UPDATE accounts SET email = COALESCE($2, email), \
+             email_lookup = COALESCE($3, email_lookup), \
+             name = CASE WHEN $4 = 1 THEN $5 ELSE name END, \
+             name_lookup = CASE WHEN $4 = 1 THEN $6 ELSE name_lookup END, \
+             roles = COALESCE($7, roles), permissions = COALESCE($8, permissions), \
+             active = COALESCE($9, active), updated_at = $10, revision = revision + 1 \
+             WHERE id = $1 RETURNING ",
+            columns!()
+        ))
+        .bind(id.as_str().to_owned())
+        .bind(change.email.as_ref().map(|email| email.as_str().to_owned()))
+        .bind(change.email.as_ref().map(|email| email.lookup().to_owned()))
+        .bind(renamed)
+        .bind(name.clone())
+        .bind(name.as_deref().map(str::to_lowercase))
+        .bind(change.roles.map(|roles| roles.join(" ")))
+        .bind(change.permissions.map(|permissions| permissions.join(" ")))
+        .bind(change.active.map(i64::from))
+        .bind(to_stored(now));
+        self.changed_account(question).await
+    }
+
+    pub(super) async fn set_password_hash(
+        &self,
+        id: &UserId,
+        hash: String,
+        now: UnixSeconds,
+    ) -> Result<Account, AccountsError> {
+        let question = sqlx::query(concat!(
+            "UPDATE accounts SET password_hash = $2, updated_at = $3, revision = revision + 1 \
+             WHERE id = $1 RETURNING ",
+            columns!()
+        ))
+        .bind(id.as_str().to_owned())
+        .bind(hash)
+        .bind(to_stored(now));
+        self.changed_account(question).await
+    }
+
+    /// Puts a hash of the same password in the place of another; no change that anybody can see.
+    pub(super) async fn renew_password_hash(
+        &self,
+        id: &UserId,
+        old: String,
+        new: String,
+    ) -> Result<(), AccountsError> {
+        let question = sqlx::query(
+            "UPDATE accounts SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+        )
+        .bind(id.as_str().to_owned())
+        .bind(old)
+        .bind(new);
+        self.change(question).await.map(drop)
+    }
+
+    pub(super) async fn delete(&self, id: &UserId) -> Result<bool, AccountsError> {
+        let question =
+            sqlx::query("DELETE FROM accounts WHERE id = $1").bind(id.as_str().to_owned());
+        Ok(self.change(question).await? > 0)
+    }
+
+    pub(super) async fn insert_client(
+        &self,
+        client: &Client,
+        secret: &Fingerprint,
+    ) -> Result<(), AccountsError> {
+        let question = sqlx::query(
+            "INSERT INTO clients (id, name, secret_sha256, created_at) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(client.id.as_str().to_owned())
+        .bind(client.name.clone())
+        .bind(secret.as_bytes().to_vec())
+        .bind(to_stored(client.created_at));
+        self.change(question).await.map(drop)
+    }
+
+    pub(super) async fn client(
+        &self,
+        id: &ClientId,
+    ) -> Result<Option<(Client, Fingerprint)>, AccountsError> {
+        let question =
+            sqlx::query("SELECT id, name, secret_sha256, created_at FROM clients WHERE id = $1")
+                .bind(id.as_str().to_owned());
+        let row = self.one(question).await?;
+        row.as_ref().map(client_with_secret).transpose()
+    }
+
+    pub(super) async fn clients(&self) -> Result<Vec<Client>, AccountsError> {
+        let question = sqlx::query(
+            "SELECT id, name, secret_sha256, created_at FROM clients ORDER BY created_at, id",
+        );
+        let rows = self.all(question).await?;
+        rows.iter()
+            .map(|row| client_with_secret(row).map(|(client, _)| client))
+            .collect()
+    }
+
+    pub(super) async fn delete_client(&self, id: &ClientId) -> Result<bool, AccountsError> {
+        let question =
+            sqlx::query("DELETE FROM clients WHERE id = $1").bind(id.as_str().to_owned());
+        Ok(self.change(question).await? > 0)
+    }
+
+    /// Reads one page of the database, which `SELECT 1` would not.
+    pub(super) async fn health(&self) -> Result<(), AccountsError> {
+        self.all(sqlx::query("SELECT id FROM clients LIMIT 1"))
+            .await
+            .map(drop)
+    }
+
+    pub(super) async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+
+    async fn one(&self, question: Question) -> Result<Option<AnyRow>, AccountsError> {
+        patiently(question.fetch_optional(&self.read)).await
+    }
+
+    async fn all(&self, question: Question) -> Result<Vec<AnyRow>, AccountsError> {
+        patiently(question.fetch_all(&self.read)).await
+    }
+
+    async fn change(&self, question: Question) -> Result<u64, AccountsError> {
+        let done = patiently(question.execute(&self.write)).await?;
+        Ok(done.rows_affected())
+    }
+
+    /// The account that an `UPDATE … RETURNING` left. All rows are fetched: `SQLite` commits only
+    /// when the statement has come to its end.
+    async fn changed_account(&self, question: Question) -> Result<Account, AccountsError> {
+        let rows = patiently(question.fetch_all(&self.write)).await?;
+        account(rows.first().ok_or(AccountsError::AccountUnknown)?)
+    }
+}
+
+/// A pattern for `LIKE … ESCAPE '!'` that finds `query`, every character of it literal.
+fn anywhere(query: &str) -> String {
+    let mut pattern = String::with_capacity(query.len() + 2);
+    pattern.push('%');
+    for character in query.chars() {
+        if matches!(character, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// An answer, unless the database takes too long: a half-dead one must not hold its callers.
+async fn patiently<T>(
+    asked: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, AccountsError> {
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(refused(&error)),
+        Err(_) => {
+            log::debug!("the accounts database took longer than {PATIENCE:?}");
+            Err(AccountsError::AccountsUnavailable)
+        }
+    }
+}
+
+fn refused(error: &sqlx::Error) -> AccountsError {
+    if error
+        .as_database_error()
+        .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+    {
+        return AccountsError::AccountExists;
+    }
+    log::debug!("the accounts database answered: {error}");
+    AccountsError::AccountsUnavailable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_takes_its_query_literally() {
+        assert_eq!(anywhere("a_b%c!d\\"), "%a!_b!%c!!d\\%");
+    }
+}

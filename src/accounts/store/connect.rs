@@ -1,0 +1,238 @@
+//! Opening the database: the file and its mode, the pools, the schema.
+//!
+//! This room must never touch a database that a newer version of this program wrote.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _, Row as _, SqlSafeStr as _};
+
+use super::super::error::{AccountsError, invalid};
+use super::{PATIENCE, Store, patiently, refused};
+
+const SQLITE_READERS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 8;
+
+/// WAL: readers never wait for the writer. FULL: what is answered survives a power cut.
+const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+     PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;";
+
+/// The schema, one step a file. A step that was ever released is never edited.
+const SQLITE_STEPS: [(&str, &str); 1] = [(
+    "accounts",
+    include_str!("../migrations/sqlite/0001_accounts.sql"),
+)];
+const POSTGRES_STEPS: [(&str, &str); 1] = [(
+    "accounts",
+    include_str!("../migrations/postgres/0001_accounts.sql"),
+)];
+
+const SQLITE_HAS_SCHEMA: &str =
+    "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
+const POSTGRES_HAS_SCHEMA: &str = "SELECT COUNT(*) FROM information_schema.tables \
+     WHERE table_name = '_sqlx_migrations' AND table_schema = current_schema()";
+
+/// The URL of a `SQLite` database at a path.
+pub(in super::super) fn sqlite_url(path: &Path) -> String {
+    let mut url = String::from("sqlite:");
+    for character in path.to_string_lossy().chars() {
+        match character {
+            '%' => url.push_str("%25"),
+            '?' => url.push_str("%3F"),
+            '#' => url.push_str("%23"),
+            other => url.push(other),
+        }
+    }
+    url
+}
+
+pub(super) async fn open(url: &str) -> Result<Store, AccountsError> {
+    sqlx::any::install_default_drivers();
+    if url.starts_with("sqlite:") {
+        open_sqlite(url).await
+    } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        open_postgres(url).await
+    } else {
+        Err(invalid(
+            "accounts.url",
+            "must begin with 'sqlite:' or 'postgres:'",
+        ))
+    }
+}
+
+async fn open_sqlite(url: &str) -> Result<Store, AccountsError> {
+    let unusable = || invalid("accounts.url", "is no URL of a SQLite file");
+    let options = SqliteConnectOptions::from_str(url).map_err(|_| unusable())?;
+    let path = options.get_filename();
+    if path.as_os_str().is_empty() || url.contains(":memory:") || url.contains("mode=memory") {
+        return Err(unusable());
+    }
+    create_private(path).map_err(|error| {
+        log::debug!("the accounts file can't be made: {error}");
+        AccountsError::AccountsUnavailable
+    })?;
+    let url = sqlite_url(path);
+    let known = newest(&SQLITE_STEPS);
+    // Read-only, so that a database of a newer version stays as it is to the last byte.
+    refuse_newer(&format!("{url}?mode=ro"), SQLITE_HAS_SCHEMA, known).await?;
+    let write = pool(&url, 1, Some(SQLITE_SETTINGS)).await?;
+    migrate(&write, &SQLITE_STEPS).await?;
+    let read = pool(&url, SQLITE_READERS, Some(SQLITE_SETTINGS)).await?;
+    Ok(Store { read, write })
+}
+
+async fn open_postgres(url: &str) -> Result<Store, AccountsError> {
+    refuse_newer(url, POSTGRES_HAS_SCHEMA, newest(&POSTGRES_STEPS)).await?;
+    let write = pool(url, POSTGRES_CONNECTIONS, None).await?;
+    migrate(&write, &POSTGRES_STEPS).await?;
+    let read = write.clone();
+    Ok(Store { read, write })
+}
+
+/// Makes the file before `SQLite` does, which would leave its mode to the umask. `SQLite` gives its
+/// journals the mode of the database.
+fn create_private(path: &Path) -> io::Result<()> {
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Ok(_) => {
+            let parent = path
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty());
+            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn pool(
+    url: &str,
+    connections: u32,
+    settings: Option<&'static str>,
+) -> Result<AnyPool, AccountsError> {
+    let options = AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(PATIENCE)
+        .idle_timeout(Duration::from_mins(10))
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                if let Some(settings) = settings {
+                    connection.execute(settings).await?;
+                }
+                Ok(())
+            })
+        });
+    options.connect(url).await.map_err(|error| refused(&error))
+}
+
+async fn refuse_newer(
+    url: &str,
+    has_schema: &'static str,
+    known: i64,
+) -> Result<(), AccountsError> {
+    let mut connection = patiently(AnyConnection::connect(url)).await?;
+    let found = patiently(async {
+        let tables: i64 = connection.fetch_one(has_schema).await?.try_get(0)?;
+        if tables == 0 {
+            return Ok(0);
+        }
+        let newest = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations";
+        connection.fetch_one(newest).await?.try_get(0)
+    })
+    .await?;
+    patiently(connection.close()).await?;
+    if found > known {
+        return Err(AccountsError::AccountsTooNew { found, known });
+    }
+    Ok(())
+}
+
+async fn migrate(
+    pool: &AnyPool,
+    steps: &'static [(&'static str, &'static str)],
+) -> Result<(), AccountsError> {
+    let migrations = (1..)
+        .zip(steps)
+        .map(|(version, (name, sql))| {
+            let sql = sql.into_sql_str();
+            Migration::new(version, (*name).into(), MigrationType::Simple, sql, false)
+        })
+        .collect();
+    let migrator = Migrator::with_migrations(migrations);
+    migrator.run(pool).await.map_err(|error| {
+        log::error!("the schema of the accounts can't be brought up to date");
+        log::debug!("the accounts database answered: {error}");
+        AccountsError::AccountsUnavailable
+    })
+}
+
+/// The number of the last step.
+fn newest(steps: &[(&str, &str)]) -> i64 {
+    i64::try_from(steps.len()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_survives_the_way_through_its_url() {
+        for path in [
+            "data/accounts.sqlite",
+            "/var/lib/lacre/accounts.sqlite",
+            "/odd/50% off?#1 ü/a.sqlite",
+            "./data/a.sqlite",
+        ] {
+            let options = SqliteConnectOptions::from_str(&sqlite_url(Path::new(path))).unwrap();
+            assert_eq!(options.get_filename(), Path::new(path));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_database_is_refused_by_name() {
+        for url in [
+            "",
+            "accounts.sqlite",
+            "mysql://x/y",
+            "sqlite:",
+            "sqlite::memory:",
+        ] {
+            let error = open(url).await.err().unwrap();
+            assert_eq!(error.field(), Some("accounts.url"), "{url:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_connection_is_durable_and_readers_do_not_wait() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(&sqlite_url(&dir.path().join("a.sqlite")))
+            .await
+            .unwrap();
+        for pool in [&store.write, &store.read] {
+            for (setting, expected) in [
+                ("PRAGMA synchronous", 2),
+                ("PRAGMA foreign_keys", 1),
+                ("PRAGMA busy_timeout", 5000),
+            ] {
+                let row = pool.fetch_one(setting).await.unwrap();
+                let found: i64 = row.try_get(0).unwrap();
+                assert_eq!(found, expected, "{setting}");
+            }
+            let row = pool.fetch_one("PRAGMA journal_mode").await.unwrap();
+            let mode: String = row.try_get(0).unwrap();
+            assert_eq!(mode, "wal");
+        }
+        store.close().await;
+    }
+}

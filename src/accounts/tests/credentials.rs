@@ -1,0 +1,221 @@
+use super::engine::cheap;
+use super::*;
+
+on_every_engine!(
+    the_right_password_proves_the_account,
+    every_failure_is_one_error_after_one_hash,
+    a_new_password_replaces_the_old_one,
+    a_password_is_proven_once_more,
+    a_hash_of_old_parameters_is_renewed_at_the_next_log_in,
+    a_change_during_the_wait_counts,
+    a_full_queue_is_told_at_once,
+    debug_texts_hold_no_password,
+);
+
+async fn the_right_password_proves_the_account(engine: &Engine) {
+    let accounts = engine.open().await;
+    let ann = accounts.sign_up("Ann@b", "correct horse").await;
+    for name in ["ann@b", "ANN@B", ann.id.as_str()] {
+        let proven = accounts.log_in(name, "correct horse").await;
+        assert_eq!(proven.as_ref(), Ok(&ann), "{name}");
+    }
+    for wrong in ["", "Correct horse", "correct horse ", "correct horse\0"] {
+        let refused = accounts.log_in("ann@b", wrong).await;
+        assert_eq!(refused, Err(AccountsError::InvalidCredentials), "{wrong:?}");
+    }
+}
+
+async fn every_failure_is_one_error_after_one_hash(engine: &Engine) {
+    let accounts = engine.open().await;
+    accounts.sign_up("ann@b", "correct horse").await;
+    let off = accounts.sign_up("off@b", "correct horse").await;
+    let disable = Change {
+        active: Some(false),
+        ..Change::default()
+    };
+    accounts.update(&off.id, disable).await.unwrap();
+    let bare = NewAccount::with_email(email("bare@b"));
+    let bare = accounts.create(bare).await.unwrap();
+
+    for (name, secret) in [
+        ("ann@b", "wrong"),
+        ("unknown@b", "correct horse"),
+        ("unknown", "correct horse"),
+        ("", "correct horse"),
+        ("a@b@c", "correct horse"),
+        ("client_0123456789abcdef", "correct horse"),
+        ("off@b", "correct horse"),
+        ("off@b", "wrong"),
+        (off.id.as_str(), "correct horse"),
+        ("bare@b", ""),
+        (bare.id.as_str(), "correct horse"),
+    ] {
+        let before = accounts.hashes();
+        let refused = accounts.log_in(name, secret).await;
+        assert_eq!(refused, Err(AccountsError::InvalidCredentials), "{name}");
+        assert_eq!(accounts.hashes() - before, 1, "{name} costs one hash");
+    }
+    let before = accounts.hashes();
+    accounts.log_in("ann@b", "correct horse").await.unwrap();
+    assert_eq!(accounts.hashes() - before, 1, "success costs one, too");
+
+    let enable = Change {
+        active: Some(true),
+        ..Change::default()
+    };
+    accounts.update(&off.id, enable).await.unwrap();
+    assert!(accounts.log_in("off@b", "correct horse").await.is_ok());
+}
+
+async fn a_new_password_replaces_the_old_one(engine: &Engine) {
+    let accounts = engine.open().await;
+    let bare = NewAccount::with_email(email("ann@b"));
+    let ann = accounts.create(bare).await.unwrap();
+    for (new, old) in [("first horse", ""), ("second horse", "first horse")] {
+        accounts.set_password(&ann.id, password(new)).await.unwrap();
+        assert!(accounts.log_in("ann@b", new).await.is_ok());
+        assert_eq!(
+            accounts.log_in("ann@b", old).await,
+            Err(AccountsError::InvalidCredentials)
+        );
+    }
+}
+
+async fn a_password_is_proven_once_more(engine: &Engine) {
+    let accounts = engine.open().await;
+    let ann = accounts.sign_up("ann@b", "correct horse").await;
+    let verify = |secret| accounts.verify_password(&ann.id, presented(secret));
+    assert_eq!(verify("correct horse").await.as_ref(), Ok(&ann));
+    assert_eq!(
+        verify("wrong").await,
+        Err(AccountsError::InvalidCredentials)
+    );
+    accounts.delete(&ann.id).await.unwrap();
+    let before = accounts.hashes();
+    assert_eq!(
+        verify("correct horse").await,
+        Err(AccountsError::InvalidCredentials)
+    );
+    assert_eq!(accounts.hashes() - before, 1);
+}
+
+async fn a_hash_of_old_parameters_is_renewed_at_the_next_log_in(engine: &Engine) {
+    let before = engine.open().await;
+    let ann = before.sign_up("ann@b", "correct horse").await;
+    let off = before.sign_up("off@b", "correct horse").await;
+    let disable = Change {
+        active: Some(false),
+        ..Change::default()
+    };
+    before.update(&off.id, disable).await.unwrap();
+    before.close().await;
+
+    let stronger = HashingSettings {
+        iterations: 2,
+        ..cheap()
+    };
+    let accounts = engine.try_open(stronger).await.unwrap();
+    for (name, secret, expected) in [
+        ("ann@b", "wrong", 1),
+        ("off@b", "correct horse", 1),
+        ("ann@b", "correct horse", 2),
+        ("ann@b", "correct horse", 1),
+    ] {
+        let before = accounts.hashes();
+        let _ = accounts.log_in(name, secret).await;
+        assert_eq!(accounts.hashes() - before, expected, "{name} {secret}");
+    }
+    let same = accounts.get(&ann.id).await.unwrap();
+    assert_eq!(same, Some(ann), "nobody asked for a change");
+}
+
+/// Accounts whose hashing threads wait for a sign.
+async fn halted(engine: &Engine, queue: usize) -> Accounts {
+    let settings = HashingSettings { queue, ..cheap() };
+    let pool = HashingPool::stopped(settings).unwrap();
+    let random = Box::new(rand::rand_core::UnwrapErr(rand::rngs::SysRng));
+    Accounts::assemble(&engine.url, pool, engine.clock.clone(), random)
+        .await
+        .unwrap()
+}
+
+async fn wait_for_queue(accounts: &Accounts, length: usize) {
+    while accounts.queue_length() < length {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn a_change_during_the_wait_counts(engine: &Engine) {
+    let open = engine.open().await;
+    for change in ["disable", "password", "delete"] {
+        let ann = open.sign_up("ann@b", "correct horse").await;
+        let accounts = halted(engine, 4).await;
+        let waiting = tokio::spawn({
+            let accounts = accounts.clone();
+            async move { accounts.log_in("ann@b", "correct horse").await }
+        });
+        wait_for_queue(&accounts, 1).await;
+        match change {
+            "disable" => {
+                let disable = Change {
+                    active: Some(false),
+                    ..Change::default()
+                };
+                open.update(&ann.id, disable).await.map(drop)
+            }
+            "password" => {
+                let secret = password("another horse");
+                open.set_password(&ann.id, secret).await.map(drop)
+            }
+            _ => open.delete(&ann.id).await.map(drop),
+        }
+        .unwrap();
+        accounts.inner.hashing.start_threads(1).unwrap();
+        let late = waiting.await.unwrap();
+        assert_eq!(late, Err(AccountsError::InvalidCredentials), "{change}");
+        accounts.close().await;
+        open.delete(&ann.id).await.unwrap();
+    }
+}
+
+async fn a_full_queue_is_told_at_once(engine: &Engine) {
+    let accounts = halted(engine, 1).await;
+    let waiting = tokio::spawn({
+        let accounts = accounts.clone();
+        async move { accounts.log_in("ann@b", "correct horse").await }
+    });
+    wait_for_queue(&accounts, 1).await;
+    assert_eq!(
+        accounts.log_in("bob@b", "correct horse").await,
+        Err(AccountsError::HashingBusy)
+    );
+    let mut new = NewAccount::with_email(email("new@b"));
+    new.password = Some(password("correct horse"));
+    assert_eq!(accounts.create(new).await, Err(AccountsError::HashingBusy));
+    assert_eq!(accounts.find("new@b").await.unwrap(), None);
+
+    accounts.inner.hashing.start_threads(1).unwrap();
+    assert_eq!(
+        waiting.await.unwrap(),
+        Err(AccountsError::InvalidCredentials)
+    );
+}
+
+async fn debug_texts_hold_no_password(engine: &Engine) {
+    let accounts = engine.open().await;
+    let mut new = NewAccount::with_email(email("ann@b"));
+    new.password = Some(password("correct horse"));
+    let login = Login {
+        by: LoginName::parse("ann@b"),
+        password: presented("correct horse"),
+    };
+    let mut texts = vec![format!("{new:?}"), format!("{login:?}")];
+    texts.push(format!("{:?}", accounts.create(new).await));
+    texts.push(format!("{:?}", accounts.authenticate(login).await));
+    for text in texts {
+        assert!(
+            !text.contains("horse") && !text.contains("argon2"),
+            "{text}"
+        );
+    }
+}
