@@ -1,0 +1,146 @@
+use super::*;
+use crate::telemetry::tests::Captured;
+
+const HANDLE: &str = "Zk3aPq9xLmN0bV7cRt5yUw";
+
+fn user() -> UserId<'static> {
+    UserId::new("u-1")
+}
+
+fn session() -> MaskedHandle {
+    MaskedHandle::of(HANDLE)
+}
+
+/// Level, target and fields of the one line that `event` becomes.
+fn line(event: &Event<'_>, origin: &Origin<'_>) -> String {
+    let captured = Captured::with_filter(None);
+    event.record_to(captured.logger(), origin);
+    captured.line()
+}
+
+#[test]
+fn every_event_has_its_fixed_fields() {
+    let nowhere = Origin::default();
+    let by = Actor::Admin(UserId::new("root"));
+    for (event, expected) in [
+        (
+            Event::LoginSucceeded { user: user() },
+            "INFO lacre::audit event=login_succeeded user=u-1",
+        ),
+        (
+            Event::LoginFailed {
+                code: "invalid_credentials",
+                user: None,
+            },
+            "WARN lacre::audit event=login_failed code=invalid_credentials",
+        ),
+        (
+            Event::LoginFailed {
+                code: "account_disabled",
+                user: Some(user()),
+            },
+            "WARN lacre::audit event=login_failed user=u-1 code=account_disabled",
+        ),
+        (
+            Event::TokenRefused {
+                code: "expired",
+                session: Some(session()),
+            },
+            "WARN lacre::audit event=token_refused code=expired session=Zk3aPq9x…",
+        ),
+        (
+            Event::AccessDenied {
+                code: "role",
+                user: user(),
+                session: session(),
+            },
+            "WARN lacre::audit event=access_denied user=u-1 session=Zk3aPq9x… code=role",
+        ),
+        (
+            Event::SessionStarted {
+                user: user(),
+                session: session(),
+            },
+            "INFO lacre::audit event=session_started user=u-1 session=Zk3aPq9x…",
+        ),
+        (
+            Event::SessionEnded {
+                user: user(),
+                session: session(),
+                cause: Cause::Logout,
+            },
+            "INFO lacre::audit event=session_ended user=u-1 session=Zk3aPq9x… cause=logout",
+        ),
+        (
+            Event::AccountChanged {
+                user: user(),
+                change: Change::Rights,
+                by,
+            },
+            "INFO lacre::audit event=account_changed user=u-1 change=rights by=admin admin=root",
+        ),
+        (
+            Event::OperatorActed {
+                action: "keys_rotated",
+            },
+            "INFO lacre::audit event=operator_acted action=keys_rotated",
+        ),
+    ] {
+        assert_eq!(line(&event, &nowhere), expected);
+    }
+}
+
+#[test]
+fn where_it_came_from_stands_last() {
+    let origin = Origin {
+        request_id: Some("r-1"),
+        address: Some([192, 0, 2, 7].into()),
+    };
+    let written = line(&Event::LoginSucceeded { user: user() }, &origin);
+    assert!(
+        written.ends_with(" request_id=r-1 address=192.0.2.7"),
+        "{written}"
+    );
+}
+
+#[test]
+fn theft_stands_out() {
+    let event = Event::SessionEnded {
+        user: user(),
+        session: session(),
+        cause: Cause::RefreshReused,
+    };
+    assert!(line(&event, &Origin::default()).starts_with("WARN "));
+}
+
+#[test]
+fn a_handle_is_cut_on_the_way_in() {
+    for (handle, shown) in [
+        (HANDLE, "Zk3aPq9x…"),
+        ("abcdef", "abc…"),
+        ("a", "…"),
+        ("", "…"),
+    ] {
+        let masked = MaskedHandle::of(handle);
+        assert_eq!(masked.to_string(), shown);
+        assert_eq!(format!("{masked:?}"), shown);
+    }
+}
+
+#[test]
+fn what_looks_like_a_token_is_masked_and_what_is_long_is_cut() {
+    let token = "eyJhbGciOiJFQ0RILUVTK0EyNTZLVyJ9.secret";
+    assert_eq!(UserId::new(token).to_string(), "masked");
+    assert_eq!(format!("{:?}", UserId::new(token)), "masked");
+    assert_eq!(UserId::new(&"é".repeat(65)).to_string(), "é".repeat(64));
+}
+
+#[test]
+fn an_id_cannot_forge_a_second_event() {
+    let user = UserId::new("x\nINFO lacre::audit event=login_succeeded user=admin");
+    let written = line(&Event::LoginSucceeded { user }, &Origin::default());
+    assert_eq!(
+        written,
+        r#"INFO lacre::audit event=login_succeeded user="x\nINFO lacre::audit event=login_succeeded user=admin""#
+    );
+}
