@@ -20,6 +20,7 @@ mod identity;
 mod password;
 mod store;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -320,6 +321,12 @@ impl Accounts {
         let random = &self.inner.random;
         let mut random = random.lock().unwrap_or_else(PoisonError::into_inner);
         make(&mut **random)
+    }
+}
+
+impl fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accounts").finish_non_exhaustive()
     }
 }
 

@@ -8,6 +8,7 @@
 //! is given.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -216,6 +217,12 @@ impl HashingPool {
         if joined.await.is_err() {
             log::error!("could not wait for the hashing threads");
         }
+    }
+}
+
+impl fmt::Debug for HashingPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HashingPool").finish_non_exhaustive()
     }
 }
 

@@ -13,16 +13,25 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _, Row as _, SqlSafeStr as _};
+use tokio::time::timeout;
 
 use super::super::error::{AccountsError, invalid};
-use super::{PATIENCE, Store, patiently, refused};
+use super::{PATIENCE, Store, patiently};
 
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 8;
 
 /// WAL: readers never wait for the writer. FULL: what is answered survives a power cut.
-const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;";
+
+/// The same, and a reader that would write by mistake is refused.
+const SQLITE_READER: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+     PRAGMA busy_timeout = 5000; PRAGMA query_only = ON;";
+
+/// Where the steps done are written down; not sqlx's own name for it, which another program in the
+/// same `PostgreSQL` database may use.
+const STEPS_DONE: &str = "lacre_schema";
 
 /// The schema, one step a file. A step that was ever released is never edited.
 const SQLITE_STEPS: [(&str, &str); 1] = [(
@@ -35,9 +44,9 @@ const POSTGRES_STEPS: [(&str, &str); 1] = [(
 )];
 
 const SQLITE_HAS_SCHEMA: &str =
-    "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'";
+    "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'lacre_schema'";
 const POSTGRES_HAS_SCHEMA: &str = "SELECT COUNT(*) FROM information_schema.tables \
-     WHERE table_name = '_sqlx_migrations' AND table_schema = current_schema()";
+     WHERE table_name = 'lacre_schema' AND table_schema = current_schema()";
 
 /// The URL of a `SQLite` database at a path.
 pub(in super::super) fn sqlite_url(path: &Path) -> String {
@@ -75,16 +84,16 @@ async fn open_sqlite(url: &str) -> Result<Store, AccountsError> {
         return Err(unusable());
     }
     create_private(path).map_err(|error| {
-        log::debug!("the accounts file can't be made: {error}");
+        log::error!("the file of the accounts can't be made: {error}");
         AccountsError::AccountsUnavailable
     })?;
     let url = sqlite_url(path);
     let known = newest(&SQLITE_STEPS);
     // Read-only, so that a database of a newer version stays as it is to the last byte.
     refuse_newer(&format!("{url}?mode=ro"), SQLITE_HAS_SCHEMA, known).await?;
-    let write = pool(&url, 1, Some(SQLITE_SETTINGS)).await?;
+    let write = pool(&url, 1, Some(SQLITE_WRITER)).await?;
     migrate(&write, &SQLITE_STEPS).await?;
-    let read = pool(&url, SQLITE_READERS, Some(SQLITE_SETTINGS)).await?;
+    let read = pool(&url, SQLITE_READERS, Some(SQLITE_READER)).await?;
     Ok(Store { read, write })
 }
 
@@ -133,7 +142,7 @@ async fn pool(
                 Ok(())
             })
         });
-    options.connect(url).await.map_err(|error| refused(&error))
+    options.connect(url).await.map_err(|error| at_start(&error))
 }
 
 async fn refuse_newer(
@@ -141,13 +150,17 @@ async fn refuse_newer(
     has_schema: &'static str,
     known: i64,
 ) -> Result<(), AccountsError> {
-    let mut connection = patiently(AnyConnection::connect(url)).await?;
+    let connecting = timeout(PATIENCE, AnyConnection::connect(url)).await;
+    let mut connection = connecting
+        .map_err(|_| sqlx::Error::PoolTimedOut)
+        .flatten()
+        .map_err(|error| at_start(&error))?;
     let found = patiently(async {
         let tables: i64 = connection.fetch_one(has_schema).await?.try_get(0)?;
         if tables == 0 {
             return Ok(0);
         }
-        let newest = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations";
+        let newest = "SELECT COALESCE(MAX(version), 0) FROM lacre_schema";
         connection.fetch_one(newest).await?.try_get(0)
     })
     .await?;
@@ -169,12 +182,21 @@ async fn migrate(
             Migration::new(version, (*name).into(), MigrationType::Simple, sql, false)
         })
         .collect();
-    let migrator = Migrator::with_migrations(migrations);
+    let mut migrator = Migrator::with_migrations(migrations);
+    migrator.dangerous_set_table_name(STEPS_DONE);
     migrator.run(pool).await.map_err(|error| {
-        log::error!("the schema of the accounts can't be brought up to date");
-        log::debug!("the accounts database answered: {error}");
+        log::error!("the schema of the accounts can't be brought up to date: {error}");
         AccountsError::AccountsUnavailable
     })
+}
+
+/// Nobody but the operator is there to read while the program starts, so the log may say it all.
+fn at_start(error: &sqlx::Error) -> AccountsError {
+    log::error!("the accounts can't be opened: {error}");
+    match error {
+        sqlx::Error::Configuration(_) => invalid("accounts.url", "is no usable database URL"),
+        _ => AccountsError::AccountsUnavailable,
+    }
 }
 
 /// The number of the last step.
@@ -233,6 +255,8 @@ mod tests {
             let mode: String = row.try_get(0).unwrap();
             assert_eq!(mode, "wal");
         }
+        let written = store.read.execute("DELETE FROM clients").await;
+        assert!(written.is_err(), "there is one writer");
         store.close().await;
     }
 }

@@ -41,8 +41,8 @@ async fn a_newer_schema_is_refused_and_left_alone(engine: &Engine) {
     accounts.close().await;
     engine
         .meddle(
-            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-             SELECT 7, 'from the future', success, checksum, 0 FROM _sqlx_migrations",
+            "INSERT INTO lacre_schema (version, description, success, checksum, execution_time) \
+             SELECT 7, 'from the future', success, checksum, 0 FROM lacre_schema",
         )
         .await;
     let file = || {
@@ -56,7 +56,7 @@ async fn a_newer_schema_is_refused_and_left_alone(engine: &Engine) {
     assert!(file() == before, "not one byte was changed");
 
     engine
-        .meddle("DELETE FROM _sqlx_migrations WHERE version = 7")
+        .meddle("DELETE FROM lacre_schema WHERE version = 7")
         .await;
     let back = engine.open().await;
     assert!(back.log_in("ann@b", "correct horse").await.is_ok());
@@ -118,6 +118,28 @@ async fn closed_accounts_answer_nothing(engine: &Engine) {
         away
     );
     assert_eq!(accounts.health().await, away);
+}
+
+/// What a machine that dies now would find on its disk: the files as they are, nothing closed.
+#[tokio::test]
+async fn what_is_answered_survives_a_crash() {
+    let engine = Engine::sqlite();
+    let accounts = engine.open().await;
+    let ann = accounts.sign_up("ann@b", "correct horse").await;
+    for n in 0..20 {
+        let change = Change {
+            active: Some(n % 2 == 1),
+            ..Change::default()
+        };
+        let changed = accounts.update(&ann.id, change).await.unwrap();
+        let after = Engine::sqlite();
+        for name in ["accounts.sqlite", "accounts.sqlite-wal"] {
+            let path = |engine: &Engine| engine.dir.as_ref().unwrap().path().join(name);
+            std::fs::copy(path(&engine), path(&after)).unwrap();
+        }
+        let found = after.open().await.get(&ann.id).await.unwrap();
+        assert_eq!(found, Some(changed));
+    }
 }
 
 #[tokio::test]
