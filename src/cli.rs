@@ -6,10 +6,13 @@
 //! This room must never print a secret that isn't the command's very answer.
 
 mod failure;
+mod place;
+mod serve;
 mod token;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
+use place::Place;
 use std::process::ExitCode;
 
 /// Encrypted session tokens, one key per session, revocable at once.
@@ -22,12 +25,16 @@ use std::process::ExitCode;
     max_term_width = 100
 )]
 struct Arguments {
+    #[command(flatten)]
+    place: Place,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the service
+    Serve(serve::Serve),
     /// Open and seal tokens with keys from files, as the service does, without a store
     #[command(subcommand)]
     Token(token::Command),
@@ -55,7 +62,11 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn dispatch(arguments: Arguments) -> Result<(), Failure> {
+    lacre::data_dir::keep_new_files_private();
+    // Nothing else has set a logger up, and if it had, the command still works.
+    let _ = lacre::telemetry::init(lacre::config::log_filter().as_deref());
     match arguments.command {
+        Command::Serve(command) => command.run(&arguments.place),
         Command::Token(command) => token::run(command),
     }
 }

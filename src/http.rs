@@ -7,13 +7,17 @@
 //! This room must never decide whether a token is good, and never put a cause of refusal, a path
 //! or a library's text into an answer.
 
+mod answer;
 pub mod body;
 pub mod credentials;
 pub mod edge;
+pub mod guard;
 pub mod management;
 pub mod metrics;
+pub mod origin;
 pub mod problem;
 pub mod request_id;
+pub mod resources;
 pub mod server;
 
 #[cfg(test)]

@@ -123,7 +123,7 @@ impl Live {
                 vec![Gauge {
                     name: "lacre_hash_queue_length",
                     help: "Waiting.",
-                    value: 3.0,
+                    value: 3,
                 }]
             },
         );

@@ -33,7 +33,7 @@ pub struct Gauge {
     /// One sentence.
     pub help: &'static str,
     /// The value now.
-    pub value: f64,
+    pub value: u64,
 }
 
 /// Counters for all requests of one listener. Shared by all workers.
@@ -290,11 +290,11 @@ mod tests {
         let gauge = Gauge {
             name: "lacre_hash_queue_length",
             help: "Waiting.",
-            value: 2.5,
+            value: 25,
         };
         let text = Metrics::default().render(&[gauge]);
         assert!(
-            text.contains("# TYPE lacre_hash_queue_length gauge\nlacre_hash_queue_length 2.5\n")
+            text.contains("# TYPE lacre_hash_queue_length gauge\nlacre_hash_queue_length 25\n")
         );
     }
 

@@ -70,11 +70,8 @@ pub enum Missing {
     AnyRole(Vec<String>),
     /// This permission.
     Permission(String),
-    /// A log-in or re-authentication within this many seconds.
-    FreshLogin {
-        /// How old the proof of the password may be, in seconds.
-        max_age: u64,
-    },
+    /// A token that was made by proving the password.
+    FreshLogin,
 }
 
 impl Problem {

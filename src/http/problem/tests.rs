@@ -95,11 +95,8 @@ fn a_missing_right_is_named() {
     assert_eq!(sent(&role).2["missing"], json!({"role": "admin"}));
     let roles = Problem::insufficient_scope(Missing::AnyRole(vec!["a".into(), "b".into()]));
     assert_eq!(sent(&roles).2["missing"], json!({"any_role": ["a", "b"]}));
-    let fresh = Problem::insufficient_scope(Missing::FreshLogin { max_age: 300 });
-    assert_eq!(
-        sent(&fresh).2["missing"],
-        json!({"fresh_login": {"max_age": 300}})
-    );
+    let fresh = Problem::insufficient_scope(Missing::FreshLogin);
+    assert_eq!(sent(&fresh).2["missing"], json!("fresh_login"));
     let permission = Problem::insufficient_scope(Missing::Permission("users:read".into()));
     assert_eq!(
         challenge(&permission).unwrap(),

@@ -1,0 +1,41 @@
+//! The options that say which deployment a command is about.
+//!
+//! This room must never read the environment itself: [`lacre::config`] does.
+
+use super::failure::{self, Failure};
+use clap::Args;
+use lacre::config::Config;
+use std::path::PathBuf;
+
+/// Where the deployment is and how it is configured.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Place {
+    /// The data directory [default: ./data]
+    #[arg(long, value_name = "DIR", global = true)]
+    data_dir: Option<String>,
+    /// The configuration file [default: ./lacre.toml, where there is one]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    /// Resolves the configuration: these options, then `flags`, over environment and file.
+    pub(super) fn resolve(
+        &self,
+        flags: &[(&str, Option<&String>)],
+        dev: bool,
+    ) -> Result<Config, Failure> {
+        let own = [("data_dir", self.data_dir.as_ref())];
+        let given = own
+            .iter()
+            .chain(flags)
+            .filter_map(|(key, value)| value.map(|value| ((*key).to_owned(), value.clone())));
+        Config::load(self.config.clone(), given.collect(), dev).map_err(|errors| {
+            let first = errors
+                .iter()
+                .next()
+                .map_or("config_invalid", |error| error.code());
+            Failure::new(failure::CONFIG, first, errors)
+        })
+    }
+}

@@ -1,0 +1,206 @@
+//! `lacre serve`: the service, from the configuration to the drained end.
+//!
+//! The addresses are taken before anything on disk is opened, and announced only when everything
+//! stands.
+//!
+//! This room must never announce an address that nobody answers on.
+
+use super::failure::{self, Failure};
+use super::place::Place;
+use clap::Args;
+use lacre::clock::{Clock, SystemClock};
+use lacre::config::{Config, Signup};
+use lacre::deployment::{Deployment, OpenError};
+use lacre::entropy;
+use lacre::http::edge::Edge;
+use lacre::http::management::{Management, StoreCheck};
+use lacre::http::metrics::{Gauge, Metrics};
+use lacre::http::origin::TrustedProxies;
+use lacre::http::resources::{Policy, routes};
+use lacre::http::server::{Listeners, ServerError, Settings, stop_signals};
+use lacre::service::Service;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often expired sessions are swept out of the keystore.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  lacre serve --dev\n  lacre serve --listen 0.0.0.0:8080 --data-dir /var/lib/lacre"
+)]
+pub(crate) struct Serve {
+    /// For trying it out: loopback addresses only, open sign-up, next steps to paste
+    #[arg(long)]
+    dev: bool,
+    /// Where the service answers [default: 127.0.0.1:8080]; port 0 picks a free one
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Where /livez, /readyz and /metrics answer [default: 127.0.0.1:9090]
+    #[arg(long, value_name = "ADDR")]
+    management_listen: Option<String>,
+}
+
+impl Serve {
+    pub(super) fn run(&self, place: &Place) -> Result<(), Failure> {
+        let flags = [
+            ("listen", self.listen.as_ref()),
+            ("management_listen", self.management_listen.as_ref()),
+        ];
+        let config = place.resolve(&flags, self.dev)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("lacre")
+            .enable_all()
+            .build()?;
+        runtime.block_on(serve(&config))
+    }
+}
+
+async fn serve(config: &Config) -> Result<(), Failure> {
+    let stops = stop_signals()?;
+    let listeners = Listeners::bind(config.listen, config.management_listen)?;
+    let (public, management) = (listeners.public_address()?, listeners.management_address()?);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let deployment =
+        Deployment::open(config, config.issuer(public), clock, entropy::system()).await?;
+    let service = deployment.service().clone();
+
+    let metrics = Arc::new(Metrics::default());
+    let edge = Edge::new(&mut (entropy::system())(), Arc::clone(&metrics));
+    let policy = Policy {
+        open_signup: config.signup == Signup::Open,
+        trusted_proxies: TrustedProxies::new(config.trusted_proxies.clone()),
+    };
+    let running = listeners.serve(
+        &settings(config),
+        edge,
+        routes(service.clone(), policy),
+        operators_view(metrics, &service),
+    )?;
+    let sweeper = tokio::spawn(sweep(service));
+    announce(config.dev, public, management)?;
+    let ended = running.until(stops).await;
+    sweeper.abort();
+    deployment.close().await;
+    log::info!("stopped: {:?}", ended?);
+    Ok(())
+}
+
+fn settings(config: &Config) -> Settings {
+    let mut settings = Settings {
+        workers: config.server.workers,
+        drain_timeout: config.server.drain,
+        ..Settings::default()
+    };
+    settings.body.max_bytes = config.limits.body;
+    settings
+}
+
+/// Readiness asks the stores; the gauges are what an operator watches.
+fn operators_view(metrics: Arc<Metrics>, service: &Service) -> Management {
+    let (asked, watched) = (service.clone(), service.clone());
+    let ready = move || {
+        let service = asked.clone();
+        async move {
+            vec![
+                StoreCheck {
+                    store: "keystore",
+                    up: service.lacre().keystore().health().is_ok(),
+                },
+                StoreCheck {
+                    store: "accounts",
+                    up: service.accounts().health().await.is_ok(),
+                },
+            ]
+        }
+    };
+    let gauges = move || {
+        let mut gauges = vec![gauge(
+            "lacre_hashing_queue_length",
+            "Passwords that wait to be hashed.",
+            watched.accounts().queue_length() as u64,
+        )];
+        if let Ok(stats) = watched.lacre().keystore().stats() {
+            gauges.push(gauge(
+                "lacre_keystore_records",
+                "Session records, expired ones that are not swept yet included.",
+                stats.records,
+            ));
+            gauges.push(gauge(
+                "lacre_keystore_bytes",
+                "Bytes that the keystore's files take.",
+                stats.bytes_on_disk,
+            ));
+        }
+        gauges
+    };
+    Management::new(metrics, ready, gauges)
+}
+
+fn gauge(name: &'static str, help: &'static str, value: u64) -> Gauge {
+    Gauge { name, help, value }
+}
+
+/// Removes what has expired. Nothing depends on it but the size of the keystore: the guard refuses
+/// an expired session whether it is swept or not.
+async fn sweep(service: Service) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    let clock = SystemClock::default();
+    loop {
+        ticks.tick().await;
+        match service.lacre().keystore().sweep(clock.now()).await {
+            Ok(0) => {}
+            Ok(swept) => log::debug!(swept; "expired sessions were swept"),
+            Err(error) => log::error!(code = error.code(); "sweeping failed: {error}"),
+        }
+    }
+}
+
+/// Says where the service is; the last line is the sign that it answers.
+fn announce(dev: bool, public: SocketAddr, management: SocketAddr) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    if dev {
+        write!(out, "{}", next_steps(public))?;
+    }
+    writeln!(out, "management on http://{management}")?;
+    writeln!(out, "listening on http://{public}")?;
+    out.flush()?;
+    Ok(())
+}
+
+fn next_steps(public: SocketAddr) -> String {
+    format!(
+        r#"Next steps, to paste into another terminal:
+
+  curl -s http://{public}/signup -d email=ada@example.com -d 'password=correct horse battery'
+  TOKEN=$(curl -s http://{public}/getToken -d email=ada@example.com \
+      -d 'password=correct horse battery' | sed 's/.*"auth":"\([^"]*\)".*/\1/')
+  curl -i http://{public}/me -H "Authorization: Bearer $TOKEN"
+  curl -i -X POST http://{public}/logout -H "Authorization: Bearer $TOKEN"
+  curl -i http://{public}/me -H "Authorization: Bearer $TOKEN"
+
+"#
+    )
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        Self::new(failure::UNAVAILABLE, error.code(), error)
+    }
+}
+
+/// What somebody else holds or what doesn't answer is 69; what is wrong with the deployment is 78.
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        let status = match error.code() {
+            "data_dir_held" | "store_held" | "store_unavailable" | "accounts_unavailable" => {
+                failure::UNAVAILABLE
+            }
+            _ => failure::CONFIG,
+        };
+        Self::new(status, error.code(), error)
+    }
+}

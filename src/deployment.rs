@@ -1,0 +1,192 @@
+//! Opening a deployment: the parts on disk, in the order that loses nothing.
+//!
+//! The directory is taken first. Then the keys: where a keyring exists, the master key must open
+//! it, and where sessions exist, there must be a keyring. Only when all of that fits is the
+//! keystore opened and the accounts' database brought up to date.
+//!
+//! This room must never make a new key where an old one is missing.
+
+use crate::accounts::{Accounts, AccountsError, HashingSettings};
+use crate::clock::Clock;
+use crate::config::{Config, Engine};
+use crate::data_dir::{DataDir, DataDirError, MasterKeyFile, read_secret, write_secret};
+use crate::entropy::Entropy;
+use crate::keyring::{Keyring, KeyringError};
+use crate::lacre::{Lacre, Rules};
+use crate::service::Service;
+use lacre_keystore::{
+    Keystore, KeystoreError, MasterKey, MasterKeyRing, MemoryEngine, SledEngine, SledOptions,
+};
+use rand::SeedableRng as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use thiserror::Error;
+
+/// A deployment that this process holds.
+#[derive(Debug)]
+pub struct Deployment {
+    service: Service,
+    data_dir: DataDir,
+}
+
+impl Deployment {
+    /// Opens the deployment that `config` describes; `issuer` goes into its tokens.
+    pub async fn open(
+        config: &Config,
+        issuer: String,
+        clock: Arc<dyn Clock>,
+        entropy: Entropy,
+    ) -> Result<Self, OpenError> {
+        let data_dir = DataDir::open(&config.data_dir)?;
+        let (master, keyring) = open_keys(&data_dir, &config.master_key_file, &entropy)?;
+        let keystore = open_keystore(config, &data_dir, master)?;
+        let accounts = Accounts::open(
+            config.accounts.url.expose(),
+            HashingSettings {
+                threads: config.hashing.threads,
+                queue: config.hashing.queue,
+                ..HashingSettings::default()
+            },
+            Arc::clone(&clock),
+            Box::new(rand::rngs::StdRng::from_rng(&mut entropy())),
+        )
+        .await?;
+        let lacre = Lacre::builder(keystore, keyring, rules(config, issuer))
+            .clock(clock)
+            .entropy(entropy)
+            .build();
+        Ok(Self {
+            service: Service::new(lacre, accounts),
+            data_dir,
+        })
+    }
+
+    /// Accounts and sessions.
+    #[must_use]
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn data_dir(&self) -> &DataDir {
+        &self.data_dir
+    }
+
+    /// Ends what is under way, durably, and gives the directory free.
+    pub async fn close(self) {
+        self.service.lacre().keystore().close().await;
+        self.service.accounts().close().await;
+    }
+}
+
+fn rules(config: &Config, issuer: String) -> Rules {
+    Rules {
+        access_ttl: config.token.access_ttl.as_secs(),
+        refresh_ttl: config.session.refresh_ttl.as_secs(),
+        absolute_ttl: config.session.absolute_ttl.as_secs(),
+        leeway: config.token.leeway.as_secs(),
+        max_per_user: config.session.max_per_user as usize,
+        ..Rules::new(issuer, config.token.audience.clone())
+    }
+}
+
+/// Reads the master keys and the keyring; makes both where the directory is new.
+fn open_keys(
+    data_dir: &DataDir,
+    master_key_file: &Path,
+    entropy: &Entropy,
+) -> Result<(MasterKeyRing, Keyring), OpenError> {
+    let sealed = read_secret(&data_dir.keyring())?;
+    if sealed.is_some() && !master_key_file.exists() {
+        return Err(OpenError::MasterKeyMissing {
+            path: master_key_file.to_owned(),
+        });
+    }
+    if sealed.is_none() && data_dir.keystore().exists() {
+        return Err(KeyringError::Missing.into());
+    }
+    let master = ring(&MasterKeyFile::open(master_key_file, &mut entropy())?)?;
+    if let Some(sealed) = sealed {
+        let keyring = Keyring::open(&sealed, &master)?;
+        return Ok((master, keyring));
+    }
+    let keyring = Keyring::generate(&mut entropy())?;
+    write_secret(&data_dir.keyring(), &keyring.seal(&master, &mut entropy())?)?;
+    Ok((master, keyring))
+}
+
+/// The key with the highest id seals, the others only open.
+fn ring(file: &MasterKeyFile) -> Result<MasterKeyRing, OpenError> {
+    let mut keys = file
+        .keys()
+        .rev()
+        .map(|(id, key)| MasterKey::from_bytes(id, *key));
+    let current = keys.next().ok_or(KeyringError::Missing)?;
+    keys.try_fold(MasterKeyRing::new(current), MasterKeyRing::with_older)
+        .map_err(OpenError::Keystore)
+}
+
+fn open_keystore(
+    config: &Config,
+    data_dir: &DataDir,
+    master: MasterKeyRing,
+) -> Result<Keystore, KeystoreError> {
+    let nonces = rand::rngs::SysRng;
+    let keystore = match config.keystore.engine {
+        Engine::Memory => Keystore::open(MemoryEngine::default(), master, nonces)?,
+        Engine::Sled => {
+            let options = SledOptions {
+                cache_capacity: config.keystore.cache_bytes,
+            };
+            Keystore::open(
+                SledEngine::open_with(data_dir.keystore(), options)?,
+                master,
+                nonces,
+            )?
+        }
+    };
+    keystore.verify_opens()?;
+    Ok(keystore)
+}
+
+/// Why a deployment doesn't open. Nothing of it was changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The directory, or a file of keys in it.
+    #[error("{0}")]
+    DataDir(#[from] DataDirError),
+    /// The master key's file is missing, and there is a keyring that only it opens.
+    #[error("{}: the master key is missing, and without it no session opens; put the file back", path.display())]
+    MasterKeyMissing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The keyring.
+    #[error("{0}")]
+    Keyring(#[from] KeyringError),
+    /// The keystore.
+    #[error("{0}")]
+    Keystore(#[from] KeystoreError),
+    /// The accounts' database.
+    #[error("{0}")]
+    Accounts(#[from] AccountsError),
+}
+
+impl OpenError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::DataDir(error) => error.code(),
+            Self::MasterKeyMissing { .. } => "master_key_missing",
+            Self::Keyring(error) => error.code(),
+            Self::Keystore(error) => error.code(),
+            Self::Accounts(error) => error.code(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

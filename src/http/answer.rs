@@ -1,0 +1,121 @@
+//! How the rooms below say no, in HTTP; and how times are written.
+//!
+//! This room must never pass a text from below into an answer.
+
+use super::problem::{Code, Problem};
+use crate::accounts::AccountsError;
+use crate::clock::UnixSeconds;
+use crate::issuer::IssueError;
+use crate::service::ServiceError;
+use lacre_keystore::KeystoreError;
+
+impl From<KeystoreError> for Problem {
+    fn from(error: KeystoreError) -> Self {
+        log::error!(code = error.code(); "the keystore can't be asked: {error}");
+        Self::new(Code::StoreUnavailable)
+    }
+}
+
+impl From<AccountsError> for Problem {
+    fn from(error: AccountsError) -> Self {
+        match error {
+            AccountsError::InvalidCredentials => Self::new(Code::InvalidCredentials),
+            AccountsError::AccountExists => Self::new(Code::AccountExists),
+            AccountsError::AccountInvalid { field, reason } => Self::new(Code::AccountInvalid)
+                .field(field)
+                .detail(format!("`{field}` {reason}.")),
+            AccountsError::HashingBusy => Self::new(Code::HashingBusy),
+            AccountsError::AccountUnknown => Self::new(Code::NotFound),
+            error => {
+                log::error!(code = error.code(); "the accounts can't be asked: {error}");
+                Self::new(Code::StoreUnavailable)
+            }
+        }
+    }
+}
+
+impl From<IssueError> for Problem {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::Store(error) => error.into(),
+            IssueError::ReservedClaim(_) | IssueError::TooLong => {
+                Self::new(Code::InvalidRequest).detail("The claims don't fit into a token.")
+            }
+            IssueError::Contended => Self::new(Code::StoreUnavailable),
+            error @ IssueError::Seal => {
+                log::error!(code = error.code(); "{error}");
+                Self::new(Code::InternalError)
+            }
+        }
+    }
+}
+
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Accounts(error) => error.into(),
+            ServiceError::InvalidClient => Self::invalid_client(),
+            // The words of the first service that clients know.
+            ServiceError::IncorrectUser => {
+                Self::new(Code::InvalidCredentials).detail("Incorrect user")
+            }
+            ServiceError::UserSession => {
+                Self::new(Code::BodyWrongType).field("user_session").detail(
+                    "`user_session` must be 1 to 4096 bytes of text without control characters.",
+                )
+            }
+            ServiceError::Issue(error) => error.into(),
+            ServiceError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// A time as RFC 3339 has it, in UTC.
+pub(super) fn timestamp(seconds: UnixSeconds) -> String {
+    i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+        .map_or_else(String::new, |time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::ResponseError as _;
+
+    #[test]
+    fn a_time_is_written_in_utc() {
+        assert_eq!(timestamp(0), "1970-01-01T00:00:00Z");
+        assert_eq!(timestamp(1_800_000_000), "2027-01-15T08:00:00Z");
+        assert_eq!(timestamp(u64::MAX), "");
+    }
+
+    fn held() -> KeystoreError {
+        KeystoreError::StoreHeld {
+            path: "keystore".into(),
+        }
+    }
+
+    #[test]
+    fn a_store_that_fails_is_never_a_refusal() {
+        let problems: [Problem; 3] = [
+            held().into(),
+            AccountsError::AccountsUnavailable.into(),
+            ServiceError::Store(held()).into(),
+        ];
+        assert!(problems.iter().all(|problem| problem.status_code() == 503));
+    }
+
+    #[test]
+    fn a_bad_field_is_named() {
+        let error = AccountsError::AccountInvalid {
+            field: "email",
+            reason: "must have one '@'",
+        };
+        let body = Problem::from(error).body();
+        assert!(
+            body.contains(r#""field":"email""#) && body.contains("one '@'"),
+            "{body}"
+        );
+    }
+}

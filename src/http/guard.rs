@@ -1,0 +1,248 @@
+//! The guard in front of actix handlers: [`TokenGuard`] lets a request in, [`Session`] tells the
+//! handler who came.
+//!
+//! Every bad token gets one answer, whatever is wrong with it; the true reason goes to the log. A
+//! store that can't be asked is 503, never 401 and never 200.
+//!
+//! This room must never let a request through that [`Lacre::guard`] hasn't judged.
+
+use super::credentials;
+use super::problem::{Code, Missing, Problem};
+use super::request_id::RequestId;
+use crate::guard::{LiveSession, Refusal};
+use crate::lacre::Lacre;
+use crate::telemetry::audit::{Event, Origin};
+use crate::token::TokenKind;
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use std::future::{Ready, ready};
+use std::rc::Rc;
+
+/// Middleware that lets in what carries a good access token.
+///
+/// ```
+/// use actix_web::{App, HttpResponse, web};
+/// use lacre::http::guard::TokenGuard;
+///
+/// # fn app(lacre: &lacre::Lacre) {
+/// let app = App::new().service(
+///     web::scope("/reports")
+///         .wrap(TokenGuard::required(lacre).role("auditor"))
+///         .route("", web::get().to(HttpResponse::Ok)),
+/// );
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct TokenGuard {
+    lacre: Lacre,
+    demands: Rc<Demands>,
+}
+
+/// What a guard asks of a request.
+#[derive(Debug, Clone, Default)]
+struct Demands {
+    optional: bool,
+    fresh: bool,
+    any_role: Vec<String>,
+    permissions: Vec<String>,
+}
+
+impl TokenGuard {
+    /// Lets in only who has a good token.
+    pub fn required(lacre: &Lacre) -> Self {
+        Self {
+            lacre: lacre.clone(),
+            demands: Rc::default(),
+        }
+    }
+
+    /// Lets in who has a good token and who has none; a bad one is refused all the same.
+    pub fn optional(lacre: &Lacre) -> Self {
+        Self::required(lacre).with(|demands| demands.optional = true)
+    }
+
+    /// Demands a token that was made by proving a password, not by a refresh.
+    pub fn fresh(self) -> Self {
+        self.with(|demands| demands.fresh = true)
+    }
+
+    /// Demands this role.
+    pub fn role(self, role: impl Into<String>) -> Self {
+        self.any_role([role])
+    }
+
+    /// Demands at least one of these roles.
+    pub fn any_role<R: Into<String>>(self, roles: impl IntoIterator<Item = R>) -> Self {
+        let roles: Vec<String> = roles.into_iter().map(Into::into).collect();
+        self.with(|demands| demands.any_role = roles)
+    }
+
+    /// Demands this permission, besides those demanded before.
+    pub fn permission(self, permission: impl Into<String>) -> Self {
+        let permission = permission.into();
+        self.with(|demands| demands.permissions.push(permission))
+    }
+
+    fn with(self, change: impl FnOnce(&mut Demands)) -> Self {
+        let mut demands = Demands::clone(&self.demands);
+        change(&mut demands);
+        Self {
+            demands: Rc::new(demands),
+            ..self
+        }
+    }
+
+    /// Judges a request; what it leaves in the request is the session, or nothing for a visitor
+    /// whom an optional guard lets in.
+    fn judge(&self, request: &ServiceRequest) -> Result<Option<LiveSession>, Problem> {
+        let Some(token) = credentials::bearer(request.headers())? else {
+            return if self.demands.optional {
+                Ok(None)
+            } else {
+                Err(Problem::no_credentials())
+            };
+        };
+        let session = self
+            .lacre
+            .guard(token.as_str().as_bytes(), TokenKind::Access)
+            .map_err(|refusal| refused(request, &refusal))?;
+        self.demands.check(&session)?;
+        Ok(Some(session))
+    }
+}
+
+impl Demands {
+    fn check(&self, session: &LiveSession) -> Result<(), Problem> {
+        let claims = &session.claims;
+        let lacks = |missing| Err(Problem::insufficient_scope(missing));
+        if !self.any_role.is_empty()
+            && !self.any_role.iter().any(|role| claims.roles.contains(role))
+        {
+            return lacks(match self.any_role.as_slice() {
+                [one] => Missing::Role(one.clone()),
+                several => Missing::AnyRole(several.to_vec()),
+            });
+        }
+        if let Some(missing) = self
+            .permissions
+            .iter()
+            .find(|name| !claims.permissions.contains(name))
+        {
+            return lacks(Missing::Permission(missing.clone()));
+        }
+        if self.fresh && !session.is_fresh() {
+            return lacks(Missing::FreshLogin);
+        }
+        Ok(())
+    }
+}
+
+/// One answer for every bad token; the reason is for the log alone.
+fn refused(request: &ServiceRequest, refusal: &Refusal) -> Problem {
+    let request_id = RequestId::of(request.request());
+    match refusal {
+        Refusal::Token(error) => {
+            Event::TokenRefused {
+                code: error.code(),
+                session: None,
+            }
+            .record(&Origin {
+                request_id: request_id.as_ref().map(RequestId::as_str),
+                address: request.peer_addr().map(|peer| peer.ip()),
+            });
+            Problem::invalid_token()
+        }
+        Refusal::Store(error) => error.clone().into(),
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for TokenGuard
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = GuardedService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, next: S) -> Self::Future {
+        ready(Ok(GuardedService {
+            guard: self.clone(),
+            next,
+        }))
+    }
+}
+
+/// A [`TokenGuard`] in front of one worker's service.
+pub struct GuardedService<S> {
+    guard: TokenGuard,
+    next: S,
+}
+
+impl<S, B> Service<ServiceRequest> for GuardedService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+
+    forward_ready!(next);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        match self.guard.judge(&request) {
+            Ok(session) => {
+                request
+                    .extensions_mut()
+                    .insert(Visitor(session.map(Rc::new)));
+                let answer = self.next.call(request);
+                Box::pin(async move { Ok(answer.await?.map_into_left_body()) })
+            }
+            Err(problem) => {
+                let answer = request.error_response(problem).map_into_right_body();
+                Box::pin(ready(Ok(answer)))
+            }
+        }
+    }
+}
+
+/// What a guard leaves in the request that it let in.
+struct Visitor(Option<Rc<LiveSession>>);
+
+/// The session of a guarded request, as a handler's parameter: `Session` behind a required
+/// guard, `Option<Session>` behind an optional one.
+///
+/// Without a guard in front of the route the answer is 500: a handler that wants a session must
+/// not run because somebody forgot the guard.
+#[derive(Debug, Clone)]
+pub struct Session(Rc<LiveSession>);
+
+impl std::ops::Deref for Session {
+    type Target = LiveSession;
+
+    fn deref(&self) -> &LiveSession {
+        &self.0
+    }
+}
+
+impl FromRequest for Session {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(match request.extensions().get::<Visitor>() {
+            Some(Visitor(Some(session))) => Ok(Self(Rc::clone(session))),
+            Some(Visitor(None)) => Err(Problem::no_credentials()),
+            None => {
+                log::error!("a handler asks for a session and no guard stands before it");
+                Err(Problem::new(Code::InternalError))
+            }
+        })
+    }
+}

@@ -1,0 +1,123 @@
+//! Where a request comes from, as its user will see it in the list of sessions.
+//!
+//! What is learnt here is shown and never trusted. `X-Forwarded-For` is read only when the peer is
+//! a proxy that the configuration names; from everybody else it is a claim like any other.
+//!
+//! This room must never decide anything.
+
+use crate::config::Network;
+use crate::issuer::Origin;
+use actix_web::HttpRequest;
+use actix_web::http::header::{HeaderMap, USER_AGENT};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The longest `User-Agent` and label that are kept.
+const LONGEST_TEXT: usize = 200;
+
+/// The proxies whose word about the client's address is taken.
+#[derive(Debug, Clone, Default)]
+pub struct TrustedProxies(Arc<[Network]>);
+
+impl TrustedProxies {
+    /// Trusts peers in these networks.
+    #[must_use]
+    pub fn new(networks: Vec<Network>) -> Self {
+        Self(networks.into())
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(address))
+    }
+
+    /// The nearest address that isn't a trusted proxy's: from the peer backwards through
+    /// `X-Forwarded-For`, as long as each one is trusted.
+    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let mut client = peer;
+        let lines: Vec<&str> = headers
+            .get_all("x-forwarded-for")
+            .filter_map(|line| line.to_str().ok())
+            .collect();
+        for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+            if !self.contains(client) {
+                break;
+            }
+            match hop.trim().parse() {
+                Ok(address) => client = address,
+                Err(_) => break,
+            }
+        }
+        client
+    }
+}
+
+/// What is kept of a request's origin, with the label that its sender gave.
+pub(super) fn of(request: &HttpRequest, proxies: &TrustedProxies, label: Option<&str>) -> Origin {
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let user_agent = request
+        .headers()
+        .get(USER_AGENT)
+        .and_then(|value| value.to_str().ok());
+    Origin {
+        label: label.and_then(shown),
+        address: peer.map(|peer| proxies.client(peer, request.headers()).to_string()),
+        user_agent: user_agent.and_then(shown),
+    }
+}
+
+/// A text that may be shown on a terminal: no control characters, not too long, not empty.
+fn shown(text: &str) -> Option<String> {
+    let text: String = text
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(LONGEST_TEXT)
+        .collect();
+    Some(text).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn address(peer: &str, forwarded: &[&str]) -> String {
+        let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        let mut request = TestRequest::default().peer_addr(format!("{peer}:1").parse().unwrap());
+        for line in forwarded {
+            request = request.append_header(("X-Forwarded-For", *line));
+        }
+        of(&request.to_http_request(), &proxies, None)
+            .address
+            .unwrap()
+    }
+
+    #[test]
+    fn only_a_trusted_peer_may_speak_for_another() {
+        assert_eq!(address("192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
+        assert_eq!(address("10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
+        assert_eq!(address("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn what_the_client_wrote_itself_lies_behind_what_the_proxies_wrote() {
+        assert_eq!(
+            address("10.0.0.1", &["1.1.1.1, 198.51.100.7, 10.0.0.2"]),
+            "198.51.100.7"
+        );
+        assert_eq!(
+            address("10.0.0.1", &["1.1.1.1", "198.51.100.7"]),
+            "198.51.100.7"
+        );
+        assert_eq!(address("10.0.0.1", &["1.1.1.1, nonsense"]), "10.0.0.1");
+    }
+
+    #[test]
+    fn nothing_that_moves_a_cursor_is_kept() {
+        assert_eq!(shown("a\u{1b}[2Jb\r\n"), Some("a[2Jb".to_owned()));
+        assert_eq!(shown("\n"), None);
+        assert_eq!(
+            shown(&"é".repeat(300)).unwrap().chars().count(),
+            LONGEST_TEXT
+        );
+    }
+}

@@ -1,0 +1,94 @@
+//! `POST /getToken` and `POST /login`: credentials for a token.
+//!
+//! This room must never tell an unknown user from a wrong password.
+
+use super::super::body::JsonOrForm;
+use super::super::credentials::{self, BasicCredentials};
+use super::super::origin;
+use super::super::problem::{Code, Problem};
+use super::Policy;
+use crate::accounts::{AccountsError, PresentedPassword};
+use crate::issuer::Issued;
+use crate::service::{LogIn, OnBehalf, Service};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+/// What a client is given: RFC 6749 §5.1 with the first service's names for token and session.
+#[derive(Serialize)]
+struct TokenAnswer<'a> {
+    /// The access token.
+    auth: &'a str,
+    /// The session handle.
+    crt: &'a str,
+    token_type: &'static str,
+    /// Seconds.
+    expires_in: u64,
+}
+
+pub(super) async fn get_token(
+    request: HttpRequest,
+    service: Data<Service>,
+    policy: Data<Policy>,
+    JsonOrForm(mut body): JsonOrForm,
+) -> Result<HttpResponse, Problem> {
+    let client = credentials::basic(request.headers())?;
+    let label = body.optional_text("label")?;
+    let origin = origin::of(&request, &policy.trusted_proxies, label.as_deref());
+    let user_session = body.optional_text("user_session")?;
+    let has_password = body.has("password");
+    let issued = match (client, user_session) {
+        (Some(_), _) if has_password => return Err(Problem::two_credentials()),
+        (
+            Some(BasicCredentials {
+                id: client_id,
+                secret: client_secret,
+            }),
+            user_session,
+        ) => {
+            let user_id = body.required_text("id")?;
+            let user_session =
+                user_session.ok_or_else(|| Problem::missing_member("user_session"))?;
+            let request = OnBehalf {
+                client_id,
+                client_secret,
+                user_id,
+                user_session,
+                origin,
+            };
+            service.on_behalf(request).await?
+        }
+        // Only a client may ask without a password.
+        (None, Some(_)) if !has_password && body.has("id") => return Err(Problem::invalid_client()),
+        (None, user_session) => {
+            let (_, user) = body.required_text_of(&["email", "id"])?;
+            let password = presented(&body.required_secret("password")?)?;
+            service
+                .log_in(LogIn {
+                    user,
+                    password,
+                    user_session,
+                    origin,
+                })
+                .await?
+        }
+    };
+    Ok(answer(&issued))
+}
+
+/// A password that is too long to be anybody's is a wrong one.
+fn presented(text: &str) -> Result<PresentedPassword, Problem> {
+    PresentedPassword::parse(text).map_err(|error| match error {
+        AccountsError::AccountInvalid { .. } => Problem::new(Code::InvalidCredentials),
+        error => error.into(),
+    })
+}
+
+fn answer(issued: &Issued) -> HttpResponse {
+    HttpResponse::Ok().json(TokenAnswer {
+        auth: issued.access.expose(),
+        crt: issued.handle.as_str(),
+        token_type: "Bearer",
+        expires_in: issued.expires_in,
+    })
+}

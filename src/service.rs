@@ -1,0 +1,98 @@
+//! The service: accounts and sessions together, by the rules of what ends what.
+//!
+//! HTTP and the command line both come through here, so that an account that is disabled on the
+//! command line ends the same sessions as one that is disabled over HTTP.
+//!
+//! This room must never answer that an account has changed before the sessions that the change
+//! ends are gone.
+
+mod log_in;
+mod users;
+
+pub use log_in::{LogIn, OnBehalf};
+pub use users::Changed;
+
+use crate::accounts::{Accounts, AccountsError};
+use crate::issuer::IssueError;
+use crate::lacre::Lacre;
+use lacre_keystore::KeystoreError;
+use std::fmt;
+use thiserror::Error;
+
+/// One deployment's accounts and sessions. Cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    lacre: Lacre,
+    accounts: Accounts,
+}
+
+impl Service {
+    /// Puts accounts and sessions together.
+    #[must_use]
+    pub fn new(lacre: Lacre, accounts: Accounts) -> Self {
+        Self { lacre, accounts }
+    }
+
+    /// The sessions.
+    #[must_use]
+    pub fn lacre(&self) -> &Lacre {
+        &self.lacre
+    }
+
+    /// The accounts, for reading; changes go through this room.
+    #[must_use]
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("lacre", &self.lacre)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the service didn't do what it was asked to.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// The accounts say no, or can't be asked.
+    #[error("{0}")]
+    Accounts(#[from] AccountsError),
+    /// The client's own credentials are wrong.
+    #[error("the client's credentials are wrong")]
+    InvalidClient,
+    /// A client asks for a user that can't log in.
+    #[error("there is no such user")]
+    IncorrectUser,
+    /// The name that a caller gave the session is empty, too long or not plain text.
+    #[error("user_session must be 1 to 4096 characters without control characters")]
+    UserSession,
+    /// No session could be begun.
+    #[error("{0}")]
+    Issue(#[from] IssueError),
+    /// The keystore can't be asked. A change of the account before it stands; repeating the
+    /// request ends the sessions.
+    #[error("the keystore is unavailable: {0}")]
+    Store(#[from] KeystoreError),
+}
+
+impl ServiceError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Accounts(error) => error.code(),
+            Self::InvalidClient => "invalid_client",
+            Self::IncorrectUser => "invalid_credentials",
+            Self::UserSession => "user_session_invalid",
+            Self::Issue(error) => error.code(),
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

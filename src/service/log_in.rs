@@ -1,0 +1,153 @@
+//! From credentials to a session.
+//!
+//! This room must never leave a session behind whose account was changed while it was made.
+
+use super::{Service, ServiceError};
+use crate::accounts::{
+    Account, AccountsError, Login, LoginName, NewAccount, PresentedPassword, UserId,
+};
+use crate::issuer::{Grant, Issued, Occasion, Origin, Subject};
+use serde_json::Map;
+
+/// The longest name that a caller can give a session: room for a token of another issuer.
+const LONGEST_USER_SESSION: usize = 4096;
+
+/// A log-in by password.
+#[derive(Debug)]
+pub struct LogIn {
+    /// The user's id or e-mail.
+    pub user: String,
+    /// The password it presents.
+    pub password: PresentedPassword,
+    /// The caller's own name for the session; a session of the same name is replaced.
+    pub user_session: Option<String>,
+    /// Where the request comes from.
+    pub origin: Origin,
+}
+
+/// A trusted client's request for a user's session.
+#[derive(Debug)]
+pub struct OnBehalf {
+    /// The client's id, as HTTP Basic brought it.
+    pub client_id: String,
+    /// The client's secret.
+    pub client_secret: zeroize::Zeroizing<String>,
+    /// The user's id.
+    pub user_id: String,
+    /// The client's own name for the session; a session of the same name is replaced.
+    pub user_session: String,
+    /// Where the request comes from.
+    pub origin: Origin,
+}
+
+impl Service {
+    /// Makes an account.
+    pub async fn sign_up(&self, new: NewAccount) -> Result<Account, ServiceError> {
+        Ok(self.accounts.create(new).await?)
+    }
+
+    /// Begins a session for the user who proves the password.
+    ///
+    /// Unknown user, wrong password and disabled account are one error after the same work.
+    pub async fn log_in(&self, request: LogIn) -> Result<Issued, ServiceError> {
+        check_user_session(request.user_session.as_deref())?;
+        let by = LoginName::parse(&request.user);
+        let account = self
+            .accounts
+            .authenticate(Login {
+                by,
+                password: request.password,
+            })
+            .await?;
+        let grant = Grant {
+            subject: subject(&account),
+            occasion: Occasion::LogIn,
+            user_session: request.user_session,
+            origin: request.origin,
+            additional: Map::new(),
+        };
+        self.begin(&account, &grant)
+            .await?
+            .ok_or(AccountsError::InvalidCredentials.into())
+    }
+
+    /// Begins a session for the user whom a trusted client names.
+    pub async fn on_behalf(&self, request: OnBehalf) -> Result<Issued, ServiceError> {
+        let client = match self
+            .accounts
+            .authenticate_client(&request.client_id, &request.client_secret)
+            .await
+        {
+            Ok(client) => client,
+            Err(AccountsError::InvalidCredentials) => return Err(ServiceError::InvalidClient),
+            Err(error) => return Err(error.into()),
+        };
+        check_user_session(Some(&request.user_session))?;
+        let account = self.active_account(&request.user_id).await?;
+        let grant = Grant {
+            subject: subject(&account),
+            occasion: Occasion::OnBehalf {
+                client_id: client.id.as_str().to_owned(),
+            },
+            user_session: Some(request.user_session),
+            origin: request.origin,
+            additional: Map::new(),
+        };
+        self.begin(&account, &grant)
+            .await?
+            .ok_or(ServiceError::IncorrectUser)
+    }
+
+    async fn active_account(&self, id: &str) -> Result<Account, ServiceError> {
+        let Ok(id) = UserId::parse(id) else {
+            return Err(ServiceError::IncorrectUser);
+        };
+        let account = self.accounts.get(&id).await?;
+        account
+            .filter(|account| account.active)
+            .ok_or(ServiceError::IncorrectUser)
+    }
+
+    /// Begins the session, then looks at the account once more: what changed it in between has
+    /// ended the sessions that it found, and this one came too late to be among them.
+    async fn begin(
+        &self,
+        account: &Account,
+        grant: &Grant,
+    ) -> Result<Option<Issued>, ServiceError> {
+        let issued = self.lacre.issue(grant).await?;
+        match self.accounts.get(&account.id).await {
+            Ok(Some(now)) if now.revision == account.revision => Ok(Some(issued)),
+            Ok(_) => {
+                self.lacre.end(&issued.key).await?;
+                Ok(None)
+            }
+            Err(error) => {
+                self.lacre.end(&issued.key).await?;
+                Err(error.into())
+            }
+        }
+    }
+}
+
+fn check_user_session(name: Option<&str>) -> Result<(), ServiceError> {
+    match name {
+        Some(name)
+            if name.is_empty()
+                || name.len() > LONGEST_USER_SESSION
+                || name.chars().any(char::is_control) =>
+        {
+            Err(ServiceError::UserSession)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn subject(account: &Account) -> Subject {
+    Subject {
+        id: account.id.as_str().to_owned(),
+        email: Some(account.email.as_str().to_owned()),
+        roles: account.roles.clone(),
+        permissions: account.permissions.clone(),
+    }
+}

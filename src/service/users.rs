@@ -1,0 +1,74 @@
+//! Changes of accounts, and what they end.
+//!
+//! The account is changed first and the sessions are ended second, so that nobody can log in
+//! between the two; a log-in that was under way finds the account changed and gives its session
+//! up. Every function returns when both are durable.
+//!
+//! This room must never end less than `docs/revocation.md` says.
+
+use super::{Service, ServiceError};
+use crate::accounts::{Account, AccountsError, Change, Password, UserId};
+
+/// A changed account and what the change ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The account as it is now; as it was, where it was deleted.
+    pub account: Account,
+    /// How many sessions ended.
+    pub ended: usize,
+}
+
+impl Service {
+    /// The account with this id or e-mail.
+    pub async fn find_user(&self, name: &str) -> Result<Account, ServiceError> {
+        self.accounts
+            .find(name)
+            .await?
+            .ok_or(AccountsError::AccountUnknown.into())
+    }
+
+    /// Keeps a user from logging in and ends all of the user's sessions.
+    pub async fn disable_user(&self, id: &UserId) -> Result<Changed, ServiceError> {
+        let change = Change {
+            active: Some(false),
+            ..Change::default()
+        };
+        let account = self.accounts.update(id, change).await?;
+        self.ended(account).await
+    }
+
+    /// Lets a user log in again. Sessions that were ended stay ended.
+    pub async fn enable_user(&self, id: &UserId) -> Result<Changed, ServiceError> {
+        let change = Change {
+            active: Some(true),
+            ..Change::default()
+        };
+        let account = self.accounts.update(id, change).await?;
+        Ok(Changed { account, ended: 0 })
+    }
+
+    /// Gives a user another password, as an administrator, and ends all of the user's sessions.
+    pub async fn set_password(
+        &self,
+        id: &UserId,
+        password: Password,
+    ) -> Result<Changed, ServiceError> {
+        let account = self.accounts.set_password(id, password).await?;
+        self.ended(account).await
+    }
+
+    /// Deletes an account and ends all of the user's sessions.
+    ///
+    /// Repeating it after a failure between the two ends the sessions of an account that is gone.
+    pub async fn delete_user(&self, id: &UserId) -> Result<Option<Changed>, ServiceError> {
+        let account = self.accounts.get(id).await?;
+        self.accounts.delete(id).await?;
+        let ended = self.lacre.end_all_of(id.as_str()).await?;
+        Ok(account.map(|account| Changed { account, ended }))
+    }
+
+    async fn ended(&self, account: Account) -> Result<Changed, ServiceError> {
+        let ended = self.lacre.end_all_of(account.id.as_str()).await?;
+        Ok(Changed { account, ended })
+    }
+}
