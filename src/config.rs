@@ -225,7 +225,9 @@ impl Config {
     ) -> Result<Self, ConfigErrors> {
         #[allow(clippy::disallowed_methods)] // this room is the reader of the environment
         let named = file.or_else(|| std::env::var_os("LACRE_CONFIG").map(PathBuf::from));
-        let usual = || Some(PathBuf::from("lacre.toml")).filter(|path| path.exists());
+        // One that can't be looked at is not passed over: reading it says what is wrong.
+        let there = |path: &PathBuf| path.try_exists().unwrap_or(true);
+        let usual = || Some(PathBuf::from("lacre.toml")).filter(there);
         Self::resolve(Sources {
             file: named.or_else(usual),
             env: std::env::vars_os(),
