@@ -33,7 +33,7 @@ lint: ## Check form, lints, documentation and, where cargo-deny is installed, de
 	$(CARGO) clippy --workspace --all-targets --locked $$flags -- -D warnings; \
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked $$flags; \
 	if $(CARGO) deny --version >/dev/null 2>&1; then \
-		$(CARGO) deny --locked check --config .deny.toml bans licenses sources; \
+		$(CARGO) deny --locked check --hide-inclusion-graph bans licenses sources; \
 	else \
 		echo "cargo-deny is not installed: dependencies were not checked" >&2; \
 	fi
