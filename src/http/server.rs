@@ -5,11 +5,15 @@
 //!
 //! This room must never know a route of the public listener, and never end the process.
 
+mod connections;
+
+use self::connections::{Connections, mark_busy};
 use super::body::BodyLimits;
 use super::edge::Edge;
 use super::management::Management;
 use super::metrics::Metrics;
 use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
 use futures_util::{Stream, StreamExt as _};
@@ -25,15 +29,17 @@ const BACKLOG: i32 = 1024;
 
 /// Applies what both listeners share. A macro, since the type of an `HttpServer` names its app.
 macro_rules! configured {
-    ($server:expr, $settings:expr) => {
+    ($server:expr, $settings:expr, $connections:expr) => {{
+        let connections = Arc::clone(&$connections);
         $server
+            .on_connect(move |socket, data| connections.opened(socket, data))
             .max_connections($settings.max_connections)
             .keep_alive($settings.keep_alive)
             .client_request_timeout($settings.head_timeout)
             .client_disconnect_timeout($settings.disconnect_timeout)
             .shutdown_timeout(whole_seconds($settings.drain_timeout))
             .disable_signals()
-    };
+    }};
 }
 
 /// Why the service can't start, or stopped without being told to.
@@ -77,7 +83,8 @@ pub struct Settings {
     pub workers: usize,
     /// The most open connections of each worker; more wait in the backlog.
     pub max_connections: usize,
-    /// How long an idle connection is kept.
+    /// How long an idle connection is kept. One that is neither idle nor sends a whole request is
+    /// cut off after this and `head_timeout`.
     pub keep_alive: Duration,
     /// How long the first head of a connection may take, against slow senders (408).
     pub head_timeout: Duration,
@@ -148,6 +155,7 @@ impl Listeners {
             App::new()
                 .app_data(body)
                 .wrap(edge.clone())
+                .wrap(from_fn(mark_busy))
                 .configure(routes.clone())
         })
         .workers(settings.workers.max(1));
@@ -156,15 +164,21 @@ impl Listeners {
             let shown = shown.clone();
             App::new()
                 .wrap(management_edge.clone())
+                .wrap(from_fn(mark_busy))
                 .configure(move |config| shown.routes(config))
         })
         .workers(1);
+        let connections = Connections::new();
         Ok(Running {
-            public: configured!(public, settings).listen(self.public)?.run(),
-            operator: configured!(operator, settings)
+            public: configured!(public, settings, connections)
+                .listen(self.public)?
+                .run(),
+            operator: configured!(operator, settings, connections)
                 .listen(self.management)?
                 .run(),
             management,
+            connections,
+            idle_limit: settings.keep_alive + settings.head_timeout,
         })
     }
 }
@@ -200,6 +214,8 @@ pub struct Running {
     public: Server,
     operator: Server,
     management: Management,
+    connections: Arc<Connections>,
+    idle_limit: Duration,
 }
 
 impl Running {
@@ -216,6 +232,7 @@ impl Running {
         let mut serving = tokio::spawn(async { tokio::try_join!(self.public, self.operator) });
         tokio::select! {
             ended = &mut serving => return Err(failed(ended)),
+            () = self.connections.watch(self.idle_limit) => {}
             _ = stops.next() => {}
         }
         self.management.start_draining();

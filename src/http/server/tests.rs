@@ -162,22 +162,29 @@ fn a_slow_head_is_cut_off() {
 }
 
 #[test]
-fn a_slow_second_head_is_cut_off_with_the_idle_connection() {
+fn a_slow_second_head_is_cut_off_too() {
     let settings = Settings {
         workers: 1,
         keep_alive: SHORT,
+        head_timeout: SHORT,
         ..Settings::default()
     };
     let live = Live::with(settings);
     let mut stream = connect(live.public);
     stream
-        .write_all(b"GET /id HTTP/1.1\r\nHost: a\r\n\r\nGET /id HTTP/1.1\r\nHost: ")
+        .write_all(b"GET /optional HTTP/1.1\r\nHost: a\r\n\r\n")
         .unwrap();
-    assert_eq!(
-        answer(&mut stream).status,
-        200,
-        "and then the end of the connection"
-    );
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).unwrap();
+    let mut last = *b" ";
+    while last != *b"}" {
+        stream.read_exact(&mut last).unwrap();
+    }
+    stream.write_all(b"GET /id HTTP/1.1\r\nHost: ").unwrap();
+    let mut rest = Vec::new();
+    stream
+        .read_to_end(&mut rest)
+        .expect("closed, not left open");
 }
 
 #[test]
