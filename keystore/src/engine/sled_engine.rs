@@ -82,7 +82,10 @@ impl SledEngine {
             .create(folder)
             .map_err(|error| io_error("make the folder", &error))?;
         let lock = lock(folder)?;
-        let store = guarded(|| open_sled(folder, options))?;
+        let store = guarded(|| open_sled(folder, options)).map_err(|error| match error {
+            KeystoreError::StoreHeld { .. } => held(folder),
+            error => error,
+        })?;
         let database = File::open(folder.join("db"))
             .and_then(|database| sync_all(folder, &database).map(|()| database))
             .map_err(|error| io_error("sync the new store", &error))?;

@@ -1,6 +1,6 @@
 //! One suite that every engine runs: what a keystore does, call by call.
 
-use lacre_keystore::{Keystore, MasterKey, MasterKeyRing, PutOutcome, Stats, Swap};
+use lacre_keystore::{Change, Engine, Keystore, MasterKey, MasterKeyRing, PutOutcome, Stats, Swap};
 
 use crate::support::{Home, Kind, generation, key, keystore_on, record, ring, swap, user};
 
@@ -38,6 +38,7 @@ on_every_engine!(
     a_sweep_ends_what_is_over,
     a_record_that_is_too_large_is_refused,
     another_ring_opens_nothing_and_says_so,
+    a_damaged_record_doesnt_hide_the_others,
     a_new_master_key_takes_over_record_by_record,
     a_closed_keystore_reads_and_changes_nothing,
 );
@@ -282,6 +283,55 @@ async fn another_ring_opens_nothing_and_says_so<K: Kind>() {
     keystore.set_ring(MasterKeyRing::new(MasterKey::from_bytes(2, [2; 32])));
     assert_eq!(keystore.remove(&key(1, 1)).await, Ok(true));
     assert_eq!(keystore.remove_user(user(1)).await, Ok(vec![key(1, 2)]));
+}
+
+async fn a_damaged_record_doesnt_hide_the_others<K: Kind>() {
+    let home = Home::new();
+    let engine = K::engine(&home);
+    // One before, one between and one after the good ones, each broken in its own way.
+    for (session, bytes) in [(0, vec![]), (2, vec![9; 100]), (9, vec![1; 100])] {
+        let change = Change {
+            key: key(1, session).to_bytes(),
+            expected: None,
+            new: Some(bytes),
+        };
+        assert_eq!(engine.apply(&change), Ok(true));
+    }
+    let keystore = keystore_on(engine);
+    assert_eq!(
+        keystore.verify_opens().unwrap_err().code(),
+        "record_damaged"
+    );
+    put(&keystore, 1, 1).await;
+    put(&keystore, 1, 3).await;
+    assert_eq!(keystore.verify_opens(), Ok(()));
+    assert_eq!(keystore.stats().unwrap().records, 5);
+    let page = keystore.list(user(1), None, 10).unwrap();
+    assert_eq!(
+        page.entries,
+        [(key(1, 1), record(1)), (key(1, 3), record(3))]
+    );
+    let damaged: Vec<_> = page
+        .damaged
+        .iter()
+        .map(|error| (error.code(), error.record()))
+        .collect();
+    assert_eq!(
+        damaged,
+        [
+            ("record_damaged", Some(key(1, 0))),
+            ("record_unknown_version", Some(key(1, 2))),
+            ("record_unknown_key", Some(key(1, 9))),
+        ]
+    );
+    let step = keystore.rewrap(None, 10).await.unwrap();
+    assert_eq!((step.rewrapped, step.damaged), (0, page.damaged));
+    assert_eq!(keystore.sweep(u64::MAX).await, Ok(2));
+    // A name is taken even by what can't be read, until it is removed.
+    let taken = keystore.put_new(&key(1, 2), &record(2)).await;
+    assert_eq!(taken, Ok(PutOutcome::Taken));
+    assert_eq!(keystore.remove(&key(1, 2)).await, Ok(true));
+    assert_eq!(keystore.remove_all().await, Ok(2));
 }
 
 async fn a_new_master_key_takes_over_record_by_record<K: Kind>() {

@@ -5,4 +5,8 @@
 
 mod concurrency;
 mod conformance;
+mod faults;
+mod killed;
+mod model;
+mod reopening;
 mod support;

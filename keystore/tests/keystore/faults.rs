@@ -1,0 +1,286 @@
+//! Engines that fail, stall or panic: who hears what, and when.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use lacre_keystore::{
+    Change, Engine, KeyBytes, KeyRange, Keystore, KeystoreError, MemoryEngine, PutOutcome,
+};
+use tokio::task::JoinSet;
+
+use crate::support::{Home, Kind, Memory, Sled, generation, key, keystore_on, record, user};
+
+/// What goes wrong, switched from outside.
+#[derive(Default)]
+struct Faults {
+    persist_fails: AtomicBool,
+    apply_fails: AtomicBool,
+    persist_panics: AtomicBool,
+    applied: AtomicU64,
+    persisted: AtomicU64,
+}
+
+/// A real engine with faults put in front of it.
+struct Faulty<E> {
+    engine: E,
+    faults: Arc<Faults>,
+}
+
+impl<E: Engine> Faulty<E> {
+    fn new(engine: E) -> (Self, Arc<Faults>) {
+        let faults = Arc::<Faults>::default();
+        let this = Self {
+            engine,
+            faults: Arc::clone(&faults),
+        };
+        (this, faults)
+    }
+}
+
+impl<E: Engine> Engine for Faulty<E> {
+    fn get(&self, key: &KeyBytes) -> Result<Option<Vec<u8>>, KeystoreError> {
+        self.engine.get(key)
+    }
+    fn scan(
+        &self,
+        range: &KeyRange,
+        limit: usize,
+    ) -> Result<Vec<(KeyBytes, Vec<u8>)>, KeystoreError> {
+        self.engine.scan(range, limit)
+    }
+    fn count(&self) -> Result<u64, KeystoreError> {
+        self.engine.count()
+    }
+    fn apply(&self, change: &Change) -> Result<bool, KeystoreError> {
+        if self.faults.apply_fails.load(Ordering::SeqCst) {
+            return Err(KeystoreError::unavailable("the disk is gone"));
+        }
+        self.faults.applied.fetch_add(1, Ordering::SeqCst);
+        self.engine.apply(change)
+    }
+    fn persist(&self) -> Result<(), KeystoreError> {
+        self.faults.persisted.fetch_add(1, Ordering::SeqCst);
+        assert!(
+            !self.faults.persist_panics.load(Ordering::SeqCst),
+            "as it was told"
+        );
+        if self.faults.persist_fails.load(Ordering::SeqCst) {
+            return Err(KeystoreError::unavailable("the disk is full"));
+        }
+        self.engine.persist()
+    }
+    fn size_on_disk(&self) -> Result<u64, KeystoreError> {
+        self.engine.size_on_disk()
+    }
+}
+
+/// Puts 64 records at once and returns what each caller heard.
+async fn put_many(keystore: &Keystore, user: u8) -> Vec<Result<PutOutcome, KeystoreError>> {
+    let mut tasks = JoinSet::new();
+    for session in 0..64 {
+        let keystore = keystore.clone();
+        tasks.spawn(async move {
+            keystore
+                .put_new(&key(user, session), &record(session))
+                .await
+        });
+    }
+    tasks.join_all().await
+}
+
+/// Every kind of change is refused, nothing reaches the engine, and reads go on.
+async fn assert_closed_for_good(keystore: &Keystore, faults: &Faults) {
+    assert_eq!(keystore.health().unwrap_err().code(), "store_unavailable");
+    let applied = faults.applied.load(Ordering::SeqCst);
+    let seen = keystore.get(&key(1, 0)).unwrap().unwrap();
+    let refusals = [
+        keystore.put_new(&key(9, 9), &record(9)).await.unwrap_err(),
+        keystore
+            .compare_and_swap(&key(1, 0), &seen, &record(9))
+            .await
+            .unwrap_err(),
+        keystore.remove(&key(1, 0)).await.unwrap_err(),
+        keystore.remove(&key(9, 9)).await.unwrap_err(),
+        keystore.remove_if(&key(1, 0), &seen).await.unwrap_err(),
+        keystore.remove_user(user(1)).await.unwrap_err(),
+        keystore.remove_all().await.unwrap_err(),
+        keystore.sweep(u64::MAX).await.unwrap_err(),
+    ];
+    for refusal in refusals {
+        assert_eq!(refusal.code(), "store_unavailable");
+    }
+    assert_eq!(faults.applied.load(Ordering::SeqCst), applied);
+    assert_eq!(generation(keystore, &key(1, 0)), Some(0));
+    assert!(keystore.get(&key(9, 9)).unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_hears_of_success_when_a_persist_fails_and_all_writing_ends() {
+    let (engine, faults) = Faulty::new(MemoryEngine::new());
+    let keystore = keystore_on(engine);
+    assert!(put_many(&keystore, 1).await.iter().all(Result::is_ok));
+    faults.persist_fails.store(true, Ordering::SeqCst);
+    for outcome in put_many(&keystore, 2).await {
+        assert_eq!(outcome.unwrap_err().code(), "store_unavailable");
+    }
+    // A disk that works again doesn't help: nobody knows what of the lost write is on it.
+    faults.persist_fails.store(false, Ordering::SeqCst);
+    assert_closed_for_good(&keystore, &faults).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_fails_ends_all_writing() {
+    let (engine, faults) = Faulty::new(MemoryEngine::new());
+    let keystore = keystore_on(engine);
+    assert!(put_many(&keystore, 1).await.iter().all(Result::is_ok));
+    faults.apply_fails.store(true, Ordering::SeqCst);
+    for outcome in put_many(&keystore, 2).await {
+        let error = outcome.unwrap_err();
+        assert_eq!(error.code(), "store_unavailable");
+        assert!(error.to_string().contains("the disk is gone"), "{error}");
+    }
+    faults.apply_fails.store(false, Ordering::SeqCst);
+    assert_closed_for_good(&keystore, &faults).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_in_the_engine_leaves_nobody_waiting() {
+    let (engine, faults) = Faulty::new(MemoryEngine::new());
+    let keystore = keystore_on(engine);
+    assert!(put_many(&keystore, 1).await.iter().all(Result::is_ok));
+    faults.persist_panics.store(true, Ordering::SeqCst);
+    for outcome in put_many(&keystore, 2).await {
+        assert_eq!(outcome.unwrap_err().code(), "store_unavailable");
+    }
+    assert_closed_for_good(&keystore, &faults).await;
+    keystore.close().await;
+}
+
+/// An engine whose persist says that it has begun and waits until it is let go.
+struct Gated {
+    engine: MemoryEngine,
+    begun: Sender<()>,
+    go: Mutex<Receiver<()>>,
+}
+
+impl Engine for Gated {
+    fn get(&self, key: &KeyBytes) -> Result<Option<Vec<u8>>, KeystoreError> {
+        self.engine.get(key)
+    }
+    fn scan(
+        &self,
+        range: &KeyRange,
+        limit: usize,
+    ) -> Result<Vec<(KeyBytes, Vec<u8>)>, KeystoreError> {
+        self.engine.scan(range, limit)
+    }
+    fn count(&self) -> Result<u64, KeystoreError> {
+        self.engine.count()
+    }
+    fn apply(&self, change: &Change) -> Result<bool, KeystoreError> {
+        self.engine.apply(change)
+    }
+    fn persist(&self) -> Result<(), KeystoreError> {
+        self.begun.send(()).unwrap();
+        self.go.lock().unwrap().recv().unwrap();
+        self.engine.persist()
+    }
+    fn size_on_disk(&self) -> Result<u64, KeystoreError> {
+        self.engine.size_on_disk()
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_answered_before_the_persist_not_even_who_lost() {
+    let (begun, has_begun) = channel();
+    let (let_go, go) = channel();
+    let keystore = keystore_on(Gated {
+        engine: MemoryEngine::new(),
+        begun,
+        go: Mutex::new(go),
+    });
+    let mut context = Context::from_waker(Waker::noop());
+    let (name, new) = (key(1, 1), record(1));
+
+    // The first put holds the thread in its persist; the others gather meanwhile.
+    let mut first = Box::pin(keystore.put_new(&name, &new));
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    has_begun.recv().unwrap();
+    let (second_name, third_name) = (key(1, 2), key(1, 3));
+    let mut winner = Box::pin(keystore.put_new(&second_name, &new));
+    let mut loser = Box::pin(keystore.put_new(&second_name, &new));
+    let mut absent = Box::pin(keystore.remove(&third_name));
+    assert!(winner.as_mut().poll(&mut context).is_pending());
+    assert!(loser.as_mut().poll(&mut context).is_pending());
+    assert!(absent.as_mut().poll(&mut context).is_pending());
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    let_go.send(()).unwrap();
+    assert_eq!(first.await, Ok(PutOutcome::Stored));
+
+    // Now the others are applied and wait for their persist: seen by reads, answered to nobody.
+    has_begun.recv().unwrap();
+    assert_eq!(generation(&keystore, &second_name), Some(1));
+    assert!(winner.as_mut().poll(&mut context).is_pending());
+    assert!(loser.as_mut().poll(&mut context).is_pending());
+    assert!(absent.as_mut().poll(&mut context).is_pending());
+    let_go.send(()).unwrap();
+    assert_eq!(winner.await, Ok(PutOutcome::Stored));
+    assert_eq!(loser.await, Ok(PutOutcome::Taken));
+    assert_eq!(absent.await, Ok(false));
+
+    // Who lost alone has nothing to wait for: what it lost to is durable.
+    let mut late = Box::pin(keystore.put_new(&second_name, &new));
+    assert_eq!(late.as_mut().await, Ok(PutOutcome::Taken));
+    assert!(has_begun.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_change_whose_caller_has_gone_is_made_nevertheless() {
+    let keystore = keystore_on(MemoryEngine::new());
+    let (name, new) = (key(1, 1), record(1));
+    let mut put = Box::pin(keystore.put_new(&name, &new));
+    let mut context = Context::from_waker(Waker::noop());
+    if let Poll::Ready(outcome) = put.as_mut().poll(&mut context) {
+        assert_eq!(outcome, Ok(PutOutcome::Stored));
+    }
+    drop(put);
+    // Takes its turn after the put.
+    assert_eq!(keystore.remove(&name).await, Ok(true));
+}
+
+/// 64 tasks of 1000 durable puts each come to an end, and share their persists.
+async fn many_writers_share_persists<K: Kind>() {
+    let home = Home::new();
+    let (engine, faults) = Faulty::new(K::engine(&home));
+    let keystore = keystore_on(engine);
+    let mut tasks = JoinSet::new();
+    for task in 0..64 {
+        let keystore = keystore.clone();
+        tasks.spawn(async move {
+            for session in 0..1_000 {
+                let outcome = keystore
+                    .put_new(&key(task, session), &record(session))
+                    .await;
+                assert_eq!(outcome, Ok(PutOutcome::Stored));
+            }
+        });
+    }
+    tasks.join_all().await;
+    let persists = faults.persisted.load(Ordering::SeqCst);
+    println!("64000 puts, {persists} persists");
+    assert_eq!(keystore.stats().unwrap().records, 64_000);
+    assert!(persists >= 1_000, "each task waits for each of its puts");
+    assert!(persists < 32_000, "{persists} persists: nothing was shared");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_writers_share_persists_in_memory() {
+    many_writers_share_persists::<Memory>().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_writers_share_persists_on_disk() {
+    many_writers_share_persists::<Sled>().await;
+}
