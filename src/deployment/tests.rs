@@ -1,1 +1,158 @@
+use super::*;
+use crate::clock::FixedClock;
+use crate::config::Sources;
+use crate::entropy;
+use crate::issuer::Issued;
+use crate::issuer::Occasion;
+use crate::lacre::testing::{NOW, grant};
+use crate::token::TokenKind;
+use std::collections::BTreeMap;
+use std::fs;
 
+fn config(directory: &Path) -> Config {
+    Config::resolve(Sources {
+        file: None,
+        env: std::iter::empty(),
+        flags: vec![("data_dir".into(), directory.to_str().unwrap().into())],
+        dev: false,
+    })
+    .unwrap()
+}
+
+async fn open(directory: &Path) -> Result<Deployment, OpenError> {
+    let clock = Arc::new(FixedClock::at(NOW));
+    Deployment::open(
+        &config(directory),
+        "https://issuer.test".into(),
+        clock,
+        entropy::system(),
+    )
+    .await
+}
+
+async fn session_in(directory: &Path) -> Issued {
+    let deployment = open(directory).await.unwrap();
+    let issued = deployment
+        .service()
+        .lacre()
+        .issue(&grant("u1", Occasion::LogIn))
+        .await
+        .unwrap();
+    deployment.close().await;
+    issued
+}
+
+/// Every file below `directory` with its bytes, the lock's aside: it names who looked last.
+fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+        } else if path.file_name().is_some_and(|name| name != "lock") {
+            found.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+/// Opening must fail with this code and leave every file as it was.
+async fn refuses_untouched(directory: &Path, code: &str) {
+    let before = contents(directory);
+    assert_eq!(open(directory).await.unwrap_err().code(), code);
+    assert_eq!(contents(directory), before, "{code}: something was changed");
+}
+
+#[tokio::test]
+async fn a_session_outlives_the_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let issued = session_in(directory.path()).await;
+    let deployment = open(directory.path()).await.unwrap();
+    let token = issued.access.expose().as_bytes();
+    assert!(
+        deployment
+            .service()
+            .lacre()
+            .guard(token, TokenKind::Access)
+            .is_ok()
+    );
+}
+
+#[tokio::test]
+async fn one_process_at_a_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let held = open(directory.path()).await.unwrap();
+    refuses_untouched(directory.path(), "data_dir_held").await;
+    held.close().await;
+    assert!(open(directory.path()).await.is_ok());
+}
+
+#[tokio::test]
+async fn another_master_key_touches_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    session_in(directory.path()).await;
+    let other = tempfile::tempdir().unwrap();
+    session_in(other.path()).await;
+    fs::copy(
+        other.path().join("master.key"),
+        directory.path().join("master.key"),
+    )
+    .unwrap();
+    refuses_untouched(directory.path(), "master_key_mismatch").await;
+}
+
+#[tokio::test]
+async fn no_new_key_is_made_where_an_old_one_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    session_in(directory.path()).await;
+    let master = fs::read(directory.path().join("master.key")).unwrap();
+    fs::remove_file(directory.path().join("master.key")).unwrap();
+    refuses_untouched(directory.path(), "master_key_missing").await;
+
+    crate::data_dir::write_secret(&directory.path().join("master.key"), &master).unwrap();
+    let keyring = fs::read(directory.path().join("keyring")).unwrap();
+    fs::remove_file(directory.path().join("keyring")).unwrap();
+    refuses_untouched(directory.path(), "keyring_missing").await;
+
+    crate::data_dir::write_secret(&directory.path().join("keyring"), &keyring).unwrap();
+    assert!(
+        open(directory.path()).await.is_ok(),
+        "put back, everything works again"
+    );
+}
+
+#[tokio::test]
+async fn records_of_another_deployment_are_noticed_at_the_start() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    session_in(one.path()).await;
+    session_in(two.path()).await;
+    fs::remove_dir_all(one.path().join("keystore")).unwrap();
+    fs::rename(two.path().join("keystore"), one.path().join("keystore")).unwrap();
+    let refused = open(one.path()).await.unwrap_err();
+    assert!(matches!(refused, OpenError::Keystore(_)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_memory_engine_forgets_and_the_rest_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let issued = session_in(directory.path()).await;
+    let mut config = config(directory.path());
+    config.keystore.engine = Engine::Memory;
+    let clock = Arc::new(FixedClock::at(NOW));
+    let deployment = Deployment::open(
+        &config,
+        "https://issuer.test".into(),
+        clock,
+        entropy::system(),
+    )
+    .await
+    .unwrap();
+    let token = issued.access.expose().as_bytes();
+    assert!(
+        deployment
+            .service()
+            .lacre()
+            .guard(token, TokenKind::Access)
+            .is_err()
+    );
+}

@@ -1,1 +1,192 @@
+use super::*;
+use crate::accounts::{Email, HashingSettings, NewAccount, Password, PresentedPassword, UserId};
+use crate::entropy;
+use crate::issuer::{Issued, Origin};
+use crate::lacre::testing::Fixture;
+use crate::token::TokenKind;
 
+const PASSWORD: &str = "correct horse battery";
+
+struct Rig {
+    service: Service,
+    user: UserId,
+    _directory: tempfile::TempDir,
+}
+
+impl Rig {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let fixture = Fixture::new();
+        let accounts = Accounts::open(
+            &Accounts::sqlite_url(&directory.path().join("accounts.sqlite")),
+            HashingSettings::default(),
+            fixture.clock.clone(),
+            Box::new(rand::rngs::StdRng::from_rng(&mut (entropy::system())())),
+        )
+        .await
+        .unwrap();
+        let service = Service::new(fixture.lacre, accounts);
+        let account = service
+            .sign_up(NewAccount {
+                password: Some(Password::parse(PASSWORD).unwrap()),
+                ..NewAccount::with_email(Email::parse("ada@example.com").unwrap())
+            })
+            .await
+            .unwrap();
+        Self {
+            service,
+            user: account.id,
+            _directory: directory,
+        }
+    }
+
+    async fn log_in(&self) -> Result<Issued, ServiceError> {
+        self.service
+            .log_in(LogIn {
+                user: "ada@example.com".into(),
+                password: PresentedPassword::parse(PASSWORD).unwrap(),
+                user_session: None,
+                origin: Origin::default(),
+            })
+            .await
+    }
+
+    fn is_good(&self, issued: &Issued) -> bool {
+        self.service
+            .lacre()
+            .guard(issued.access.expose().as_bytes(), TokenKind::Access)
+            .is_ok()
+    }
+}
+
+use rand::SeedableRng as _;
+
+#[tokio::test]
+async fn a_disabled_account_has_no_session_and_gets_none() {
+    let rig = Rig::new().await;
+    let (one, two) = (rig.log_in().await.unwrap(), rig.log_in().await.unwrap());
+    let changed = rig.service.disable_user(&rig.user).await.unwrap();
+    assert_eq!((changed.ended, changed.account.active), (2, false));
+    assert!(!rig.is_good(&one) && !rig.is_good(&two));
+    assert_eq!(
+        rig.log_in().await.unwrap_err().code(),
+        "invalid_credentials"
+    );
+    rig.service.enable_user(&rig.user).await.unwrap();
+    assert!(!rig.is_good(&one), "what was ended stays ended");
+    assert!(rig.is_good(&rig.log_in().await.unwrap()));
+}
+
+#[tokio::test]
+async fn a_password_set_by_an_administrator_ends_all_sessions() {
+    let rig = Rig::new().await;
+    let issued = rig.log_in().await.unwrap();
+    let new = Password::parse("another horse battery").unwrap();
+    assert_eq!(
+        rig.service
+            .set_password(&rig.user, new)
+            .await
+            .unwrap()
+            .ended,
+        1
+    );
+    assert!(!rig.is_good(&issued));
+    assert_eq!(
+        rig.log_in().await.unwrap_err().code(),
+        "invalid_credentials"
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_account_takes_its_sessions_along() {
+    let rig = Rig::new().await;
+    let issued = rig.log_in().await.unwrap();
+    assert_eq!(
+        rig.service
+            .delete_user(&rig.user)
+            .await
+            .unwrap()
+            .unwrap()
+            .ended,
+        1
+    );
+    assert!(!rig.is_good(&issued));
+    assert_eq!(
+        rig.service.delete_user(&rig.user).await.unwrap(),
+        None,
+        "gone already"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_session_survives_a_disabling_that_comes_while_it_begins() {
+    let rig = Rig::new().await;
+    for _ in 0..5 {
+        let logs_in = {
+            let service = rig.service.clone();
+            tokio::spawn(async move {
+                let mut issued = Vec::new();
+                for _ in 0..4 {
+                    issued.extend(
+                        service
+                            .log_in(LogIn {
+                                user: "ada@example.com".into(),
+                                password: PresentedPassword::parse(PASSWORD).unwrap(),
+                                user_session: None,
+                                origin: Origin::default(),
+                            })
+                            .await,
+                    );
+                }
+                issued
+            })
+        };
+        rig.log_in().await.unwrap();
+        rig.service.disable_user(&rig.user).await.unwrap();
+        let issued = logs_in.await.unwrap();
+        let good = issued.iter().filter(|issued| rig.is_good(issued)).count();
+        assert_eq!(good, 0, "of {}", issued.len());
+        rig.service.enable_user(&rig.user).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_client_names_the_session_and_the_user() {
+    let rig = Rig::new().await;
+    let client = rig.service.accounts().create_client("shop").await.unwrap();
+    let ask = |secret: &str, user_id: &str, user_session: &str| {
+        let request = OnBehalf {
+            client_id: client.id.as_str().to_owned(),
+            client_secret: zeroize::Zeroizing::new(secret.to_owned()),
+            user_id: user_id.to_owned(),
+            user_session: user_session.to_owned(),
+            origin: Origin::default(),
+        };
+        rig.service.on_behalf(request)
+    };
+    let (secret, user) = (client.secret.expose(), rig.user.as_str());
+    let first = ask(secret, user, "a.b.c").await.unwrap();
+    let second = ask(secret, user, "a.b.c").await.unwrap();
+    assert_eq!(first.handle, second.handle);
+    assert!(!rig.is_good(&first) && rig.is_good(&second));
+
+    assert_eq!(
+        ask("wrong", user, "s").await.unwrap_err().code(),
+        "invalid_client"
+    );
+    for nobody in ["nobody", "", "client_a", "ada@example.com"] {
+        let refused = ask(secret, nobody, "s").await.unwrap_err();
+        assert!(matches!(refused, ServiceError::IncorrectUser), "{nobody:?}");
+    }
+    for bad in ["", "a\nb", &"x".repeat(5000)] {
+        assert_eq!(
+            ask(secret, user, bad).await.unwrap_err().code(),
+            "user_session_invalid"
+        );
+    }
+    rig.service.disable_user(&rig.user).await.unwrap();
+    assert!(matches!(
+        ask(secret, user, "s").await.unwrap_err(),
+        ServiceError::IncorrectUser
+    ));
+}
