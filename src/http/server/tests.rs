@@ -161,21 +161,22 @@ fn a_slow_head_is_cut_off() {
     assert_eq!(answer(&mut stream).status, 408);
 }
 
-#[test]
-fn a_slow_second_head_is_cut_off_too() {
-    let settings = Settings {
+/// Impatient enough that a test needn't wait.
+fn impatient() -> Settings {
+    Settings {
         workers: 1,
         keep_alive: SHORT,
         head_timeout: SHORT,
         ..Settings::default()
-    };
-    let live = Live::with(settings);
+    }
+}
+
+/// Sends a whole request and a part of a second one, and returns when the server has cut it off.
+fn send_one_and_a_part(live: &Live) {
     let mut stream = connect(live.public);
     stream
-        .write_all(b"GET /optional HTTP/1.1\r\nHost: a\r\n\r\n")
+        .write_all(b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n")
         .unwrap();
-    let mut start = [0; 12];
-    stream.read_exact(&mut start).unwrap();
     let mut last = *b" ";
     while last != *b"}" {
         stream.read_exact(&mut last).unwrap();
@@ -185,6 +186,22 @@ fn a_slow_second_head_is_cut_off_too() {
     stream
         .read_to_end(&mut rest)
         .expect("closed, not left open");
+}
+
+#[test]
+fn a_slow_second_head_is_cut_off_too() {
+    send_one_and_a_part(&Live::with(impatient()));
+}
+
+#[test]
+fn a_request_in_flight_is_never_cut_off() {
+    let live = Live::with(impatient());
+    let mut held = held(&live);
+    // Whatever began after it has reached the deadline, so it has reached it too.
+    send_one_and_a_part(&live);
+    live.gate.open.add_permits(1);
+    live.stop();
+    assert_eq!(answer(&mut held).body, "through");
 }
 
 #[test]
