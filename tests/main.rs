@@ -1,6 +1,6 @@
 //! The tests from outside: what a stranger, an operator and an attacker can do with lacre.
 //!
-//! One binary: `support` has the gestures, `hostile` the attacks.
+//! One binary: `support` has the gestures, `hostile` the attacks, `journeys` what people do.
 
 // A test that fails says so by panicking, and says on the way what it ran.
 #![allow(
@@ -10,4 +10,5 @@
     clippy::print_stderr
 )]
 mod hostile;
+mod journeys;
 mod support;

@@ -1,0 +1,3 @@
+//! What people do with lacre, from outside: over HTTP, against the real program.
+
+mod restart;
