@@ -94,6 +94,8 @@ pub struct Issued {
     pub access: IssuedToken,
     /// Seconds until the access token expires.
     pub expires_in: u64,
+    /// Whose session it is.
+    pub user_id: String,
     /// The session's handle.
     pub handle: Handle,
     /// The session's record.
@@ -161,6 +163,7 @@ impl Lacre {
         Ok(Issued {
             access,
             expires_in,
+            user_id: record.user_id,
             handle,
             key,
         })

@@ -128,22 +128,26 @@ impl Lacre {
         }
     }
 
-    /// Ends every session of a user, also one that doesn't open any more, and says how many.
-    pub async fn end_all_of(&self, user_id: &str) -> Result<usize, KeystoreError> {
-        let user = self.parts().keyring.handles().user_tag(user_id);
-        Ok(self.keystore().remove_user(user).await?.len())
+    /// Ends every session of a user, also one that doesn't open any more, and says which.
+    pub async fn end_all_of(&self, user_id: &str) -> Result<Vec<Handle>, KeystoreError> {
+        let handles = self.parts().keyring.handles();
+        let ended = self
+            .keystore()
+            .remove_user(handles.user_tag(user_id))
+            .await?;
+        Ok(ended.iter().map(|key| handles.handle(key)).collect())
     }
 
-    /// Ends every session of a user but one, and says how many.
+    /// Ends every session of a user but one, and says which.
     pub async fn end_all_but(
         &self,
         user_id: &str,
         keep: &RecordKey,
-    ) -> Result<usize, KeystoreError> {
-        let mut ended = 0;
+    ) -> Result<Vec<Handle>, KeystoreError> {
+        let mut ended = Vec::new();
         for session in self.sessions_of(user_id)? {
             if session.key != *keep && self.end(&session.key).await? {
-                ended += 1;
+                ended.push(session.handle);
             }
         }
         Ok(ended)

@@ -5,8 +5,10 @@
 //!
 //! This room must never decide anything.
 
+use super::request_id::RequestId;
 use crate::config::Network;
 use crate::issuer::Origin;
+use crate::telemetry::audit::{self, Event};
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderMap, USER_AGENT};
 use std::net::IpAddr;
@@ -48,6 +50,31 @@ impl TrustedProxies {
             }
         }
         client
+    }
+}
+
+/// Who writes the audit trail of a request.
+#[derive(Debug)]
+pub(super) struct Trail {
+    request_id: Option<RequestId>,
+    address: Option<IpAddr>,
+}
+
+impl Trail {
+    pub(super) fn of(request: &HttpRequest, proxies: &TrustedProxies) -> Self {
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        Self {
+            request_id: RequestId::of(request),
+            address: peer.map(|peer| proxies.client(peer, request.headers())),
+        }
+    }
+
+    /// Writes the event, with the request that it belongs to.
+    pub(super) fn record(&self, event: &Event<'_>) {
+        event.record(&audit::Origin {
+            request_id: self.request_id.as_ref().map(RequestId::as_str),
+            address: self.address,
+        });
     }
 }
 

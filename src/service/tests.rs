@@ -66,7 +66,7 @@ async fn a_disabled_account_has_no_session_and_gets_none() {
     let rig = Rig::new().await;
     let (one, two) = (rig.log_in().await.unwrap(), rig.log_in().await.unwrap());
     let changed = rig.service.disable_user(&rig.user).await.unwrap();
-    assert_eq!((changed.ended, changed.account.active), (2, false));
+    assert_eq!((changed.ended.len(), changed.account.active), (2, false));
     assert!(!rig.is_good(&one) && !rig.is_good(&two));
     assert_eq!(
         rig.log_in().await.unwrap_err().code(),
@@ -87,7 +87,8 @@ async fn a_password_set_by_an_administrator_ends_all_sessions() {
             .set_password(&rig.user, new)
             .await
             .unwrap()
-            .ended,
+            .ended
+            .len(),
         1
     );
     assert!(!rig.is_good(&issued));
@@ -107,7 +108,8 @@ async fn a_deleted_account_takes_its_sessions_along() {
             .await
             .unwrap()
             .unwrap()
-            .ended,
+            .ended
+            .len(),
         1
     );
     assert!(!rig.is_good(&issued));

@@ -8,14 +8,15 @@
 
 use super::{Service, ServiceError};
 use crate::accounts::{Account, AccountsError, Change, Password, UserId};
+use crate::token::Handle;
 
 /// A changed account and what the change ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
     /// The account as it is now; as it was, where it was deleted.
     pub account: Account,
-    /// How many sessions ended.
-    pub ended: usize,
+    /// The sessions that ended.
+    pub ended: Vec<Handle>,
 }
 
 impl Service {
@@ -44,7 +45,10 @@ impl Service {
             ..Change::default()
         };
         let account = self.accounts.update(id, change).await?;
-        Ok(Changed { account, ended: 0 })
+        Ok(Changed {
+            account,
+            ended: Vec::new(),
+        })
     }
 
     /// Gives a user another password, as an administrator, and ends all of the user's sessions.

@@ -3,18 +3,21 @@
 use super::super::answer::timestamp;
 use super::super::body::JsonOrForm;
 use super::super::guard::Session;
+use super::super::origin::Trail;
 use super::super::problem::{Code, Problem};
 use super::Policy;
 use crate::accounts::{Account, Email, NewAccount, Password, UserId};
 use crate::service::Service;
-use actix_web::HttpResponse;
+use crate::telemetry::audit::{self, Actor, Change, Event};
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 /// `POST /signup`: a stranger makes an account, where the deployment lets strangers in.
 pub(super) async fn sign_up(
     service: Data<Service>,
     policy: Data<Policy>,
+    request: HttpRequest,
     JsonOrForm(mut body): JsonOrForm,
 ) -> Result<HttpResponse, Problem> {
     if !policy.open_signup {
@@ -30,6 +33,11 @@ pub(super) async fn sign_up(
         ..NewAccount::with_email(Email::parse(&email)?)
     };
     let account = service.sign_up(new).await?;
+    Trail::of(&request, &policy.trusted_proxies).record(&Event::AccountChanged {
+        user: audit::UserId::new(account.id.as_str()),
+        change: Change::Created,
+        by: Actor::Owner,
+    });
     Ok(HttpResponse::Created().json(shown(&account)))
 }
 

@@ -4,12 +4,13 @@
 
 use super::super::body::JsonOrForm;
 use super::super::credentials::{self, BasicCredentials};
-use super::super::origin;
+use super::super::origin::{self, Trail};
 use super::super::problem::{Code, Problem};
 use super::Policy;
 use crate::accounts::{AccountsError, PresentedPassword};
 use crate::issuer::Issued;
 use crate::service::{LogIn, OnBehalf, Service};
+use crate::telemetry::audit::{Event, MaskedHandle, UserId};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -35,6 +36,7 @@ pub(super) async fn get_token(
     let client = credentials::basic(request.headers())?;
     let label = body.optional_text("label")?;
     let origin = origin::of(&request, &policy.trusted_proxies, label.as_deref());
+    let trail = Trail::of(&request, &policy.trusted_proxies);
     let user_session = body.optional_text("user_session")?;
     let has_password = body.has("password");
     let issued = match (client, user_session) {
@@ -56,7 +58,7 @@ pub(super) async fn get_token(
                 user_session,
                 origin,
             };
-            service.on_behalf(request).await?
+            service.on_behalf(request).await
         }
         // Only a client may ask without a password.
         (None, Some(_)) if !has_password && body.has("id") => return Err(Problem::invalid_client()),
@@ -70,10 +72,25 @@ pub(super) async fn get_token(
                     user_session,
                     origin,
                 })
-                .await?
+                .await
         }
     };
-    Ok(answer(&issued))
+    match issued {
+        Ok(issued) => {
+            let user = UserId::new(&issued.user_id);
+            let session = MaskedHandle::of(issued.handle.as_str());
+            trail.record(&Event::LoginSucceeded { user });
+            trail.record(&Event::SessionStarted { user, session });
+            Ok(answer(&issued))
+        }
+        Err(error) => {
+            trail.record(&Event::LoginFailed {
+                code: error.code(),
+                user: None,
+            });
+            Err(error.into())
+        }
+    }
 }
 
 /// A password that is too long to be anybody's is a wrong one.

@@ -4,13 +4,19 @@
 
 use super::super::answer::timestamp;
 use super::super::guard::Session;
+use super::super::origin::Trail;
 use super::super::problem::{Code, Problem};
+use super::Policy;
+use crate::lacre::Lacre;
 use crate::service::Service;
+use crate::telemetry::audit::{Cause, Event, MaskedHandle, UserId};
 use crate::token::Handle;
-use actix_web::HttpResponse;
+use actix_web::dev::Payload;
 use actix_web::web::{Data, Path, Query};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::future::{Ready, ready};
 
 pub(super) async fn list(
     service: Data<Service>,
@@ -37,47 +43,93 @@ pub(super) async fn list(
 
 /// One session of the caller's: 204 also where it is gone already. Another user's is 404, as one
 /// that never was.
-pub(super) async fn end_one(
-    service: Data<Service>,
-    session: Session,
-    crt: Path<String>,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn end_one(caller: Caller, crt: Path<String>) -> Result<HttpResponse, Problem> {
     let handle = Handle::parse(&crt).map_err(|_| Problem::new(Code::NotFound))?;
-    let owned = service.lacre().owns(session.user_id(), &handle);
+    let owned = caller.lacre().owns(caller.session.user_id(), &handle);
     let key = owned.ok_or_else(|| Problem::new(Code::NotFound))?;
-    service.lacre().end(&key).await?;
+    if caller.lacre().end(&key).await? {
+        caller.ended(&[handle], Cause::RevokedByUser);
+    }
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// `?except=current` keeps the session that asks; without it all of the caller's sessions end.
 pub(super) async fn end_several(
-    service: Data<Service>,
-    session: Session,
+    caller: Caller,
     query: Query<HashMap<String, String>>,
 ) -> Result<HttpResponse, Problem> {
-    let lacre = service.lacre();
     let mut query: Vec<(&str, &str)> = query
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
     query.sort_unstable();
-    let revoked = match query.as_slice() {
-        [] => lacre.end_all_of(session.user_id()).await?,
-        [("except", "current")] => lacre.end_all_but(session.user_id(), &session.key).await?,
+    let user = caller.session.user_id();
+    let ended = match query.as_slice() {
+        [] => caller.lacre().end_all_of(user).await?,
+        [("except", "current")] => {
+            caller
+                .lacre()
+                .end_all_but(user, &caller.session.key)
+                .await?
+        }
         // Somebody who misspells the exception must not lose all sessions.
         _ => {
             return Err(Problem::new(Code::InvalidRequest)
                 .detail("The query may hold `except=current` and nothing else."));
         }
     };
-    Ok(HttpResponse::Ok().json(json!({ "revoked": revoked })))
+    caller.ended(&ended, Cause::RevokedByUser);
+    Ok(HttpResponse::Ok().json(json!({ "revoked": ended.len() })))
 }
 
 /// Ends the session that asks.
-pub(super) async fn log_out(
-    service: Data<Service>,
-    session: Session,
-) -> Result<HttpResponse, Problem> {
-    service.lacre().end(&session.key).await?;
+pub(super) async fn log_out(caller: Caller) -> Result<HttpResponse, Problem> {
+    if caller.lacre().end(&caller.session.key).await? {
+        caller.ended(&[caller.session.handle().clone()], Cause::Logout);
+    }
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Who asks, and the trail that it leaves.
+pub(super) struct Caller {
+    session: Session,
+    service: Data<Service>,
+    trail: Trail,
+}
+
+impl Caller {
+    fn lacre(&self) -> &Lacre {
+        self.service.lacre()
+    }
+
+    fn ended(&self, sessions: &[Handle], cause: Cause) {
+        for session in sessions {
+            self.trail.record(&Event::SessionEnded {
+                user: UserId::new(self.session.user_id()),
+                session: MaskedHandle::of(session.as_str()),
+                cause,
+            });
+        }
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let parts = (
+            request.app_data::<Data<Service>>(),
+            request.app_data::<Data<Policy>>(),
+        );
+        let (Some(service), Some(policy)) = parts else {
+            return ready(Err(Problem::new(Code::InternalError)));
+        };
+        let session = Session::from_request(request, payload).into_inner();
+        ready(session.map(|session| Self {
+            session,
+            service: service.clone(),
+            trail: Trail::of(request, &policy.trusted_proxies),
+        }))
+    }
 }
