@@ -25,6 +25,9 @@ use super::error::{AccountsError, invalid};
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
+/// Threads started by all pools of this process.
+static STARTED: AtomicU64 = AtomicU64::new(0);
+
 /// What a hash costs, and how many may be under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashingSettings {
@@ -130,7 +133,9 @@ impl HashingPool {
 
     pub(super) fn start_threads(&self, count: usize) -> Result<(), AccountsError> {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        for number in 0..count {
+        for _ in 0..count {
+            // Its own name within the process, so that each can be told apart in a process viewer.
+            let number = STARTED.fetch_add(1, Ordering::Relaxed);
             let shared = Arc::clone(&self.shared);
             let thread = thread::Builder::new()
                 .name(format!("hashing-{number}"))
