@@ -7,6 +7,7 @@
 //! This room must never interpret a value, and never answer "there is nothing" for a store that
 //! it couldn't read.
 
+mod mark;
 mod memory;
 mod sled_engine;
 

@@ -40,7 +40,9 @@
 //! store anew; reads go on. Errors have a stable [`KeystoreError::code`].
 //!
 //! **Damage.** Bytes that aren't what was sealed under that name are an error that names the
-//! record; they are never a record and never "no record". A listing goes on past them.
+//! record; they are never a record and never "no record". A listing goes on past them. A folder
+//! whose database has lost changes that were durable, by damage or because an older copy was put
+//! in its place, doesn't open: ended sessions might be back.
 //!
 //! **Listing.** [`Keystore::list`], [`Keystore::list_all`] and [`Keystore::sweep`] read page by
 //! page. A record that is there all the while is seen once; one that comes or goes meanwhile may
@@ -107,7 +109,7 @@
 //! | `record` | a session's record and its private scalar |
 //! | `master_key` | the ring of master keys; how anything is sealed |
 //! | `codec` | a record as sealed bytes, and back |
-//! | `engine` | what is asked of a store; the memory and the sled engine |
+//! | `engine` | what is asked of a store; the memory and the sled engine, and the sled engine's mark |
 //! | `committer` | the one thread that writes: groups, durability, failure |
 //! | `keystore` | the keystore: get, put, swap; `removal` and `listing` below it |
 //! | `error` | what can go wrong |

@@ -15,14 +15,20 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use super::mark::Mark;
 use super::{Change, Engine, KeyBytes, KeyRange};
 use crate::error::KeystoreError;
 
 /// The tree that holds the records.
-const TREE: &str = "records";
+const RECORDS: &str = "records";
+
+/// The tree that holds the number of the last group of changes, and its key there.
+const STATE: &str = "state";
+const GROUP: &str = "group";
 
 /// How often, and how long between, sled's own lock is tried once the folder is ours.
 const LOCK_TRIES: u32 = 100;
@@ -50,6 +56,10 @@ pub struct SledEngine {
     store: Option<Store>,
     /// sled's database file once more, to sync it.
     database: File,
+    /// Where each durable group is noted.
+    mark: Mark,
+    /// The number of the last durable group.
+    group: AtomicU64,
     /// Why nothing is asked of sled any more, once it has panicked.
     broken: OnceLock<KeystoreError>,
     /// Held until the engine is gone; dropped last, as it stands last.
@@ -57,7 +67,8 @@ pub struct SledEngine {
 }
 
 struct Store {
-    tree: sled::Tree,
+    records: sled::Tree,
+    state: sled::Tree,
     db: sled::Db,
 }
 
@@ -65,7 +76,9 @@ impl SledEngine {
     /// Opens the store in this folder, which is made, for its owner alone, where it doesn't exist.
     ///
     /// [`KeystoreError::StoreHeld`] where someone has it open; nothing in the folder is touched
-    /// then. [`KeystoreError::StoreCorrupt`] where its files aren't sled's.
+    /// then. [`KeystoreError::StoreCorrupt`] where its files aren't sled's, and where changes that
+    /// were durable are missing from them: then ended sessions may be back, and the way out is to
+    /// move the folder away, which ends all.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, KeystoreError> {
         Self::open_with(folder, SledOptions::default())
     }
@@ -89,9 +102,19 @@ impl SledEngine {
         let database = File::open(folder.join("db"))
             .and_then(|database| sync_all(folder, &database).map(|()| database))
             .map_err(|error| io_error("sync the new store", &error))?;
+        let mark = Mark::open(folder).map_err(|error| io_error("open the mark", &error))?;
+        let group = guarded(|| last_group(&store))?;
+        let noted = mark.read();
+        if group < noted {
+            return Err(KeystoreError::corrupt(format!(
+                "it ends with change group {group}, but group {noted} was durable"
+            )));
+        }
         Ok(Self {
             store: Some(store),
             database,
+            mark,
+            group: AtomicU64::new(group),
             broken: OnceLock::new(),
             _lock: lock,
         })
@@ -116,7 +139,7 @@ impl SledEngine {
 
 impl Engine for SledEngine {
     fn get(&self, key: &KeyBytes) -> Result<Option<Vec<u8>>, KeystoreError> {
-        let value = self.ask(|store| store.tree.get(key))?;
+        let value = self.ask(|store| store.records.get(key))?;
         Ok(value.map(|value| value.to_vec()))
     }
 
@@ -127,7 +150,7 @@ impl Engine for SledEngine {
     ) -> Result<Vec<(KeyBytes, Vec<u8>)>, KeystoreError> {
         let entries = self.ask(|store| {
             store
-                .tree
+                .records
                 .range(range.first()..=range.last())
                 .take(limit)
                 .collect::<sled::Result<Vec<_>>>()
@@ -145,7 +168,7 @@ impl Engine for SledEngine {
     fn count(&self) -> Result<u64, KeystoreError> {
         self.ask(|store| {
             store
-                .tree
+                .records
                 .iter()
                 .keys()
                 .try_fold(0, |count, key| key.map(|_| count + 1))
@@ -154,15 +177,22 @@ impl Engine for SledEngine {
 
     fn apply(&self, change: &Change) -> Result<bool, KeystoreError> {
         let (expected, new) = (change.expected.as_deref(), change.new.as_deref());
-        self.ask(|store| store.tree.compare_and_swap(change.key, expected, new))
+        self.ask(|store| store.records.compare_and_swap(change.key, expected, new))
             .map(|swapped| swapped.is_ok())
     }
 
     fn persist(&self) -> Result<(), KeystoreError> {
-        self.ask(|store| store.tree.flush())?;
+        let group = self.group.load(Ordering::Relaxed) + 1;
+        self.ask(|store| {
+            store.state.insert(GROUP, &group.to_be_bytes())?;
+            store.db.flush()
+        })?;
         self.database
             .sync_data()
-            .map_err(|error| io_error("sync the store", &error))
+            .and_then(|()| self.mark.note(group))
+            .map_err(|error| io_error("sync the store", &error))?;
+        self.group.store(group, Ordering::Relaxed);
+        Ok(())
     }
 
     fn size_on_disk(&self) -> Result<u64, KeystoreError> {
@@ -215,9 +245,22 @@ fn open_sled(folder: &Path, options: SledOptions) -> sled::Result<Store> {
             outcome => break outcome?,
         }
     };
-    let tree = db.open_tree(TREE)?;
-    tree.flush()?;
-    Ok(Store { tree, db })
+    let (records, state) = (db.open_tree(RECORDS)?, db.open_tree(STATE)?);
+    db.flush()?;
+    Ok(Store { records, state, db })
+}
+
+/// The number of the last group of changes that is in the database; 0 in a new one.
+fn last_group(store: &Store) -> sled::Result<u64> {
+    let Some(value) = store.state.get(GROUP)? else {
+        return Ok(0);
+    };
+    match value.as_ref().try_into() {
+        Ok(bytes) => Ok(u64::from_be_bytes(bytes)),
+        Err(_) => Err(sled::Error::Unsupported(
+            "the number of its last change group is not a number".to_owned(),
+        )),
+    }
 }
 
 /// Makes the files that sled has made, and their names, survive a crash of the machine.

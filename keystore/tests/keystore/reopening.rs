@@ -176,19 +176,19 @@ fn no_record_is_so_large_that_sled_keeps_it_in_a_file_of_its_own() {
     }
 }
 
-/// Whatever happens to the files: an error or the records that are left, each as it was; never a
-/// panic and never another record.
+/// Whatever happens to the database file: all records as they were, or an error; never a panic,
+/// never another record, and never a part of them as if nothing had happened.
 #[tokio::test]
 async fn a_damaged_database_file_never_panics_and_never_lies() {
+    const RECORDS: u64 = 3_000;
     let home = Home::new();
     let keystore = open(&home);
-    fill(&keystore, 3_000).await;
+    fill(&keystore, RECORDS).await;
     drop(keystore);
-    let database = home.path().join("db");
-    let whole = fs::read(&database).unwrap();
+    let whole = fs::read(home.path().join("db")).unwrap();
     let mut random = StdRng::seed_from_u64(7);
     let (mut refused, mut opened) = (0, 0);
-    for round in 0..40 {
+    for round in 0..60 {
         let mut damaged = whole.clone();
         match round % 4 {
             0 => damaged.truncate(random.random_range(0..whole.len())),
@@ -205,39 +205,75 @@ async fn a_damaged_database_file_never_panics_and_never_lies() {
                 random.fill(&mut damaged[place..place + 4_096]);
             }
         }
-        let copy = Home::new();
-        fs::create_dir(copy.path().join("blobs")).unwrap();
-        fs::copy(home.path().join("conf"), copy.path().join("conf")).unwrap();
-        fs::write(copy.path().join("db"), damaged).unwrap();
+        let copy = copy_with(&home, &damaged);
         match read_all(&copy) {
-            Ok(()) => opened += 1,
+            Ok(count) => {
+                assert_eq!(count, RECORDS, "round {round}: records are missing");
+                opened += 1;
+            }
             Err(error) => {
                 assert!(
                     ["store_corrupt", "store_unavailable"].contains(&error.code()),
                     "{error}"
                 );
+                assert!(read_all(&copy).is_err(), "round {round}: opening mended it");
                 refused += 1;
             }
         }
     }
-    println!("{opened} opened, {refused} refused");
+    println!("{opened} opened whole, {refused} refused");
+    assert!(refused > 0);
 }
 
-/// Reads every record of a store whose files were damaged.
-fn read_all(home: &Home) -> Result<(), KeystoreError> {
+#[tokio::test]
+async fn an_older_copy_of_the_database_doesnt_bring_ended_sessions_back() {
+    let home = Home::new();
+    let keystore = open(&home);
+    fill(&keystore, 10).await;
+    keystore.close().await;
+    drop(keystore);
+    let older = fs::read(home.path().join("db")).unwrap();
+    let keystore = open(&home);
+    assert_eq!(keystore.remove(&key(1, 3)).await, Ok(true));
+    drop(keystore);
+    assert_eq!(read_all(&home), Ok(9));
+
+    let copy = copy_with(&home, &older);
+    let error = SledEngine::open(copy.path()).err().unwrap();
+    assert_eq!(error.code(), "store_corrupt");
+    assert!(error.to_string().contains("was durable"), "{error}");
+    // Without its mark it can't be told.
+    fs::remove_file(copy.path().join("mark")).unwrap();
+    assert_eq!(read_all(&copy), Ok(10));
+}
+
+/// A copy of a store with another database file.
+fn copy_with(home: &Home, database: &[u8]) -> Home {
+    let copy = Home::new();
+    fs::create_dir(copy.path().join("blobs")).unwrap();
+    for name in ["conf", "mark"] {
+        fs::copy(home.path().join(name), copy.path().join(name)).unwrap();
+    }
+    fs::write(copy.path().join("db"), database).unwrap();
+    copy
+}
+
+/// Reads every record of a store whose files were changed, and counts them.
+fn read_all(home: &Home) -> Result<u64, KeystoreError> {
     let engine = SledEngine::open(home.path())?;
     let keystore = Keystore::open(engine, crate::support::ring(), SysRng)?;
-    let mut after = None;
+    let (mut after, mut count) = (None, 0);
     loop {
         let page = keystore.list_all(after, 500)?;
         assert!(page.damaged.is_empty(), "the file's own checks come first");
         for (name, found) in page.entries {
             let session = u64::from_be_bytes(name.to_bytes()[24..].try_into().unwrap());
             assert_eq!((name, found), (key(1, session), record(session)));
+            count += 1;
         }
         after = page.next;
         if after.is_none() {
-            return Ok(());
+            return Ok(count);
         }
     }
 }
