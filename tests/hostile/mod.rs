@@ -1,3 +1,5 @@
 //! Attacks on tokens; `docs/threats.md` links each row to the case here that stops it.
 
+mod attacks;
+mod builder;
 mod vectors;

@@ -1,0 +1,141 @@
+//! The list of attacks on a token: each with its threat, one thing wrong, and the code that is due.
+//!
+//! The numbers are those of `docs/threats.md`. Each case is judged beside its twin, the same token
+//! with nothing wrong, so that a case can't be refused by luck.
+
+// A list is read from the top to the bottom, however long it is.
+#![allow(clippy::too_many_lines)]
+
+mod agreement;
+mod algorithms;
+mod claims;
+mod content;
+pub(crate) mod edit;
+mod form;
+mod header;
+mod inner;
+
+use super::builder::{Forge, Stage};
+use lacre::token::TokenError;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One bad token.
+pub(crate) struct Case {
+    pub(crate) threat: u8,
+    pub(crate) name: String,
+    pub(crate) token: Vec<u8>,
+    pub(crate) due: &'static str,
+}
+
+/// Every attack on the session of `forge`.
+pub(crate) fn all(forge: &Forge) -> Vec<Case> {
+    let mut list = List {
+        forge,
+        cases: Vec::new(),
+    };
+    form::put(&mut list);
+    header::put(&mut list);
+    algorithms::put(&mut list);
+    agreement::put(&mut list);
+    content::put(&mut list);
+    inner::put(&mut list);
+    claims::put(&mut list);
+    list.cases
+}
+
+struct List<'a> {
+    forge: &'a Forge,
+    cases: Vec<Case>,
+}
+
+impl List<'_> {
+    /// A token of which one stage is changed.
+    fn put(
+        &mut self,
+        threat: u8,
+        name: impl Into<String>,
+        due: &'static str,
+        stage: Stage,
+        change: impl Fn(Vec<u8>) -> Vec<u8>,
+    ) {
+        let token = self.forge.with(stage, change);
+        self.whole(threat, name, due, token);
+    }
+
+    /// A token that isn't made by changing one.
+    fn whole(
+        &mut self,
+        threat: u8,
+        name: impl Into<String>,
+        due: &'static str,
+        token: impl Into<Vec<u8>>,
+    ) {
+        self.cases.push(Case {
+            threat,
+            name: name.into(),
+            token: token.into(),
+            due,
+        });
+    }
+}
+
+/// The threats that a token alone can carry; the others are about the service around it.
+const OF_TOKENS: [u8; 38] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
+    27, 28, 30, 31, 33, 34, 35, 37, 38, 39, 40, 41,
+];
+
+#[test]
+fn each_attack_is_refused_for_its_own_reason_and_its_twin_is_accepted() {
+    let forge = Forge::new();
+    let cases = all(&forge);
+    let twin = forge.token();
+    assert!(forge.verdict(twin.as_bytes()).is_ok(), "{twin}");
+
+    let mut wrong = Vec::new();
+    let mut names = BTreeSet::new();
+    let mut by_threat: BTreeMap<u8, usize> = BTreeMap::new();
+    for case in &cases {
+        let verdict = forge.verdict(&case.token);
+        let code = verdict.map_or_else(TokenError::code, |_| "accepted");
+        if code != case.due {
+            let Case {
+                threat, name, due, ..
+            } = case;
+            wrong.push(format!("{threat} {name}: {code}, due is {due}"));
+        }
+        assert_ne!(case.token, twin.as_bytes(), "{} changes nothing", case.name);
+        assert!(
+            names.insert(&case.name),
+            "two cases are named {}",
+            case.name
+        );
+        *by_threat.entry(case.threat).or_default() += 1;
+    }
+    for (threat, count) in &by_threat {
+        println!("threat {threat}: {count} attacks");
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        cases.len(),
+        wrong.join("\n")
+    );
+    for threat in OF_TOKENS.into_iter().chain([42, 43, 44, 46]) {
+        assert!(by_threat.contains_key(&threat), "no attack for {threat}");
+    }
+}
+
+#[test]
+fn each_stage_left_as_it_is_makes_a_good_token() {
+    let forge = Forge::new();
+    for stage in Stage::ALL {
+        let token = forge.with(stage, |bytes| bytes);
+        assert!(forge.verdict(&token).is_ok(), "{stage:?}");
+        // Whatever content key and IV the sealer takes, they are good if they are used rightly.
+        let free = matches!(stage, Stage::ContentKey | Stage::Iv);
+        let touched = forge.with(stage, edit::flip(0));
+        assert_eq!(forge.verdict(&touched).is_ok(), free, "{stage:?}, one bit");
+    }
+}
