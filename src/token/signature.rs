@@ -143,6 +143,16 @@ impl VerifyingKey {
         Self::from_point(&point, key_id(jwk.key_id(), &point)?)
     }
 
+    /// Checks a signature over `message`: ES256 in P1363 form, r and s in 1..n-1 (RFC 7518 §3.4).
+    ///
+    /// [`TokenError::Signature`] where it is not this key's. A token is never judged by this alone:
+    /// see [`VerifyingKeys`].
+    pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), TokenError> {
+        self.key
+            .verify_sig(message, signature)
+            .map_err(|_| TokenError::Signature)
+    }
+
     fn from_point(point: &[u8; 65], id: Box<str>) -> Result<Self, KeyError> {
         let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).map_err(|_| KeyError)?;
         Ok(Self {
@@ -190,9 +200,7 @@ impl VerifyingKeys {
             .iter()
             .find(|key| *key.id == *key_id)
             .ok_or(TokenError::UnknownSigner)?;
-        key.key
-            .verify_sig(signing_input, &signature)
-            .map_err(|_| TokenError::Signature)?;
+        key.verify(signing_input, &signature)?;
         let claims = base64url::decode(claims).ok_or(TokenError::InnerForm)?;
         Ok((kind, Zeroizing::new(claims)))
     }

@@ -9,7 +9,7 @@ use lacre::token::{
 };
 use openssl::bn::{BigNum, BigNumContext};
 use openssl::derive::Deriver;
-use openssl::ec::{EcGroup, EcKey};
+use openssl::ec::{EcGroup, EcKey, EcPoint};
 use openssl::ecdsa::EcdsaSig;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
@@ -151,11 +151,8 @@ impl Forge {
         padded.extend(at(Stage::Padding, pkcs7(padded.len())));
 
         let content_key = at(Stage::ContentKey, self.content_key.to_vec());
-        let kdf_input = kdf_input(
-            &agree(&self.ephemeral, &self.session),
-            "ECDH-ES+A256KW",
-            256,
-        );
+        let z = agree(&self.ephemeral, &self.session);
+        let kdf_input = kdf_input(&z, "ECDH-ES+A256KW", [b"", b""], 256);
         let kek = openssl::sha::sha256(&at(Stage::KdfInput, kdf_input));
         let encrypted_key = at(Stage::EncryptedKey, wrap(&kek, &content_key));
 
@@ -265,6 +262,15 @@ pub(crate) fn p256() -> EcGroup {
     EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()
 }
 
+/// The key with this scalar, big-endian and of any length.
+pub(crate) fn key_of(scalar: &[u8]) -> EcKey<Private> {
+    let (group, scalar) = (p256(), BigNum::from_slice(scalar).unwrap());
+    let mut point = EcPoint::new(&group).unwrap();
+    let mut context = BigNumContext::new().unwrap();
+    point.mul_generator2(&group, &scalar, &mut context).unwrap();
+    EcKey::from_private_components(&group, &scalar, &point).unwrap()
+}
+
 pub(crate) fn new_key() -> EcKey<Private> {
     EcKey::generate(&p256()).unwrap()
 }
@@ -319,7 +325,7 @@ pub(crate) fn hmac(digest: MessageDigest, key: &[u8], input: &[u8]) -> Vec<u8> {
     signer.sign_to_vec().unwrap()
 }
 
-fn agree(private: &EcKey<Private>, other: &EcKey<Private>) -> Vec<u8> {
+pub(crate) fn agree(private: &EcKey<Private>, other: &EcKey<Private>) -> Vec<u8> {
     let private = PKey::from_ec_key(private.clone()).unwrap();
     let other = PKey::from_ec_key(other.clone()).unwrap();
     let mut deriver = Deriver::new(&private).unwrap();
@@ -327,19 +333,20 @@ fn agree(private: &EcKey<Private>, other: &EcKey<Private>) -> Vec<u8> {
     deriver.derive_to_vec().unwrap()
 }
 
-/// RFC 7518 §4.6.2 with empty party information.
-pub(crate) fn kdf_input(z: &[u8], algorithm: &str, bits: u32) -> Vec<u8> {
+/// RFC 7518 §4.6.2; `parties` are what `apu` and `apv` spell.
+pub(crate) fn kdf_input(z: &[u8], algorithm: &str, parties: [&[u8]; 2], bits: u32) -> Vec<u8> {
     let mut input = vec![0, 0, 0, 1];
     input.extend(z);
-    input.extend(u32::try_from(algorithm.len()).unwrap().to_be_bytes());
-    input.extend(algorithm.as_bytes());
-    input.extend([0; 8]);
+    for part in [algorithm.as_bytes(), parties[0], parties[1]] {
+        input.extend(u32::try_from(part.len()).unwrap().to_be_bytes());
+        input.extend(part);
+    }
     input.extend(bits.to_be_bytes());
     input
 }
 
 /// RFC 3394.
-fn wrap(kek: &[u8; 32], key: &[u8]) -> Vec<u8> {
+pub(crate) fn wrap(kek: &[u8; 32], key: &[u8]) -> Vec<u8> {
     let kek = openssl::aes::AesKey::new_encrypt(kek).unwrap();
     let mut wrapped = vec![0; key.len() + 8];
     openssl::aes::wrap_key(&kek, None, &mut wrapped, key).unwrap();

@@ -2,4 +2,5 @@
 
 mod attacks;
 mod builder;
+mod published;
 mod vectors;

@@ -2,7 +2,7 @@
 
 use super::List;
 use super::edit::{add, flip, length, only, set, swap, twice, without};
-use crate::hostile::builder::{Stage, encode, jwk, new_key, p256};
+use crate::hostile::builder::{Stage, coordinates, encode, jwk, kdf_input, new_key, p256};
 use openssl::bn::{BigNum, BigNumContext};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::nid::Nid;
@@ -38,7 +38,7 @@ fn points(list: &mut List<'_>) {
     let (p, b) = field();
     let p = p.to_vec_padded(32).unwrap();
     let due = "token_epk";
-    let [x, y] = crate::hostile::builder::coordinates(&new_key());
+    let [x, y] = coordinates(&new_key());
     let mut off = y.clone();
     off[31] ^= 1;
     for (name, x, y) in [
@@ -107,7 +107,7 @@ fn points(list: &mut List<'_>) {
 
 fn spellings(list: &mut List<'_>) {
     let due = "token_epk";
-    let [x, y] = crate::hostile::builder::coordinates(&new_key());
+    let [x, y] = coordinates(&new_key());
     let both = [x.clone(), y.clone()].concat();
     for split in [0, 1, 31, 33, 63, 64] {
         let (x, y) = both.split_at(split);
@@ -231,9 +231,8 @@ fn members(list: &mut List<'_>) {
 /// What a reader could derive otherwise: the token is right for somebody else's derivation.
 fn derivation(list: &mut List<'_>) {
     let due = "token_not_authentic";
-    let other = |input: &[u8], algorithm, bits| {
-        crate::hostile::builder::kdf_input(&input[4..36], algorithm, bits)
-    };
+    let other =
+        |input: &[u8], algorithm, bits| kdf_input(&input[4..36], algorithm, [b"", b""], bits);
     list.put(
         11,
         "a KDF with enc as its algorithm",
@@ -249,10 +248,7 @@ fn derivation(list: &mut List<'_>) {
         "a KDF with party information",
         due,
         Stage::KdfInput,
-        |mut input| {
-            input.splice(54..58, [0, 0, 0, 1, b'A']);
-            input
-        },
+        |input| kdf_input(&input[4..36], "ECDH-ES+A256KW", [b"A", b""], 256),
     );
     list.put(
         17,
