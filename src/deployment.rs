@@ -86,6 +86,7 @@ fn rules(config: &Config, issuer: String) -> Rules {
         refresh_ttl: config.session.refresh_ttl.as_secs(),
         absolute_ttl: config.session.absolute_ttl.as_secs(),
         leeway: config.token.leeway.as_secs(),
+        refresh_grace: config.refresh.grace.as_secs(),
         max_per_user: config.session.max_per_user as usize,
         ..Rules::new(issuer, config.token.audience.clone())
     }

@@ -5,11 +5,13 @@
 //!
 //! This room must never return a token whose record might be lost in a crash.
 
+mod pair;
+
+pub(crate) use pair::Contents;
+
 use crate::lacre::Lacre;
-use crate::token::{Claims, Handle, Recipient, SessionKey, TokenError, TokenKind, seal};
-use crate::token::{RESERVED_CLAIMS, base64url};
+use crate::token::{Handle, RESERVED_CLAIMS, SessionKey, TokenError};
 use lacre_keystore::{KeystoreError, PrivateScalar, PutOutcome, Record, RecordKey, Swap};
-use rand::CryptoRng;
 use serde_json::{Map, Value};
 use std::fmt;
 use thiserror::Error;
@@ -87,13 +89,22 @@ impl fmt::Debug for IssuedToken {
     }
 }
 
-/// A session that has begun.
+/// A token and for how long it is good.
+#[derive(Debug)]
+pub struct Lasting {
+    /// The token.
+    pub token: IssuedToken,
+    /// Seconds until it expires.
+    pub expires_in: u64,
+}
+
+/// A session's tokens.
 #[derive(Debug)]
 pub struct Issued {
     /// The access token.
-    pub access: IssuedToken,
-    /// Seconds until the access token expires.
-    pub expires_in: u64,
+    pub access: Lasting,
+    /// The refresh token; none where only the access token was renewed.
+    pub refresh: Option<Lasting>,
     /// Whose session it is.
     pub user_id: String,
     /// The session's handle.
@@ -155,14 +166,20 @@ impl Lacre {
         };
         let handle = handles.handle(&key);
         let record = self.new_record(grant);
-        let (access, expires_in) = self.access_token(grant, &handle, &record)?;
+        let pair = self.token_pair(&Contents {
+            subject: &grant.subject,
+            handle: &handle,
+            record: &record,
+            fresh: grant.occasion == Occasion::LogIn,
+            additional: &grant.additional,
+        })?;
         match &grant.user_session {
             None => self.put(&key, &record).await?,
             Some(_) => self.replace(&key, &record).await?,
         }
         Ok(Issued {
-            access,
-            expires_in,
+            access: pair.access,
+            refresh: Some(pair.refresh),
             user_id: record.user_id,
             handle,
             key,
@@ -193,55 +210,7 @@ impl Lacre {
             address: grant.origin.address.clone(),
             user_agent: grant.origin.user_agent.clone(),
             client_id,
-            user_session: grant.user_session.clone(),
         }
-    }
-
-    /// Makes the access token that goes with `record`; nothing is stored yet.
-    fn access_token(
-        &self,
-        grant: &Grant,
-        handle: &Handle,
-        record: &Record,
-    ) -> Result<(IssuedToken, u64), IssueError> {
-        let parts = self.parts();
-        let mut rng = (parts.entropy)();
-        let expires_in = parts
-            .rules
-            .access_ttl
-            .min(record.expires_at - record.created_at);
-        let claims = Claims {
-            issuer: parts.rules.issuer.clone(),
-            subject: grant.subject.id.clone(),
-            audience: vec![parts.rules.audience.clone()],
-            issued_at: record.created_at,
-            expires_at: record.created_at.saturating_add(expires_in),
-            not_before: None,
-            token_id: random_id(&mut rng),
-            session: handle.clone(),
-            generation: record.generation,
-            id: Some(grant.subject.id.clone()),
-            email: grant.subject.email.clone(),
-            role: grant.subject.roles.first().cloned(),
-            roles: grant.subject.roles.clone(),
-            permissions: grant.subject.permissions.clone(),
-            fresh: Some(grant.occasion == Occasion::LogIn),
-            authenticated_at: Some(record.authenticated_at),
-            additional: grant.additional.clone(),
-        };
-        let session_key = SessionKey::from_scalar(record.private_scalar.expose())?;
-        let recipient = Recipient {
-            key: &session_key.public_key()?,
-            handle,
-        };
-        let token = seal(
-            recipient,
-            parts.keyring.signer(),
-            TokenKind::Access,
-            &claims,
-            &mut rng,
-        )?;
-        Ok((IssuedToken(Zeroizing::new(token)), expires_in))
     }
 
     /// Stores a new session under an id of its own.
@@ -275,13 +244,6 @@ impl From<TokenError> for IssueError {
             _ => Self::Seal,
         }
     }
-}
-
-/// 128 random bits as 22 characters.
-fn random_id(rng: &mut impl CryptoRng) -> String {
-    let mut bytes = [0; 16];
-    rng.fill_bytes(&mut bytes);
-    base64url::encode(bytes)
 }
 
 #[cfg(test)]

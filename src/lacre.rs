@@ -29,6 +29,8 @@ pub struct Rules {
     pub absolute_ttl: u64,
     /// By how much `exp`, `iat` and `nbf` may be off.
     pub leeway: u64,
+    /// How long the refresh token of the generation before is still answered.
+    pub refresh_grace: u64,
     /// The most sessions of one user; a new one beyond them ends the oldest.
     pub max_per_user: usize,
 }
@@ -44,6 +46,7 @@ impl Rules {
             refresh_ttl: 30 * 24 * 3600,
             absolute_ttl: 90 * 24 * 3600,
             leeway: 0,
+            refresh_grace: 10,
             max_per_user: 100,
         }
     }

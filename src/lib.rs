@@ -12,6 +12,7 @@ pub mod http;
 pub mod issuer;
 pub mod keyring;
 pub mod lacre;
+pub mod refresh;
 pub mod service;
 pub mod sessions;
 pub mod telemetry;

@@ -7,7 +7,7 @@
 
 use crate::lacre::Lacre;
 use crate::token::Handle;
-use lacre_keystore::{KeystoreError, Record, RecordKey};
+use lacre_keystore::{KeystoreError, Record, RecordKey, Swap};
 
 /// How many records are read at once.
 const PAGE: usize = 256;
@@ -39,8 +39,6 @@ pub struct SessionInfo {
     pub label: Option<String>,
     /// The trusted client that asked for it.
     pub client_id: Option<String>,
-    /// The client's own name for it.
-    pub user_session: Option<String>,
 }
 
 /// Some sessions and where to go on.
@@ -153,6 +151,38 @@ impl Lacre {
         Ok(ended)
     }
 
+    /// Ends the access tokens of a user and leaves the sessions: the next refresh of each brings
+    /// new ones, with the rights that the user has then.
+    pub async fn end_access_of(&self, user_id: &str) -> Result<Vec<Handle>, KeystoreError> {
+        let mut ended = Vec::new();
+        for session in self.sessions_of(user_id)? {
+            if self.end_access(&session.key).await? {
+                ended.push(session.handle);
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Ends the access tokens of one session; `false` where it has ended as a whole.
+    async fn end_access(&self, key: &RecordKey) -> Result<bool, KeystoreError> {
+        // Each turn that is lost was won by another change of this session, of which there are few.
+        while let Some(stored) = self.keystore().get(key)? {
+            let record = Record {
+                access_ended: true,
+                ..stored.record.clone()
+            };
+            if self
+                .keystore()
+                .compare_and_swap(key, &stored, &record)
+                .await?
+                == Swap::Won
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Ends every session there is, and says how many.
     pub async fn end_all(&self) -> Result<u64, KeystoreError> {
         self.keystore().remove_all().await
@@ -172,7 +202,6 @@ impl Lacre {
             user_agent: record.user_agent,
             label: record.label,
             client_id: record.client_id,
-            user_session: record.user_session,
         }
     }
 }

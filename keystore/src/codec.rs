@@ -40,7 +40,6 @@ struct Plain<'a> {
     address: Option<&'a str>,
     user_agent: Option<&'a str>,
     client_id: Option<&'a str>,
-    user_session: Option<&'a str>,
 }
 
 /// Seals a record under its name with the ring's current key. `nonce` must be random.
@@ -110,7 +109,6 @@ impl<'a> Plain<'a> {
             address: record.address.as_deref(),
             user_agent: record.user_agent.as_deref(),
             client_id: record.client_id.as_deref(),
-            user_session: record.user_session.as_deref(),
         }
     }
 
@@ -130,7 +128,6 @@ impl<'a> Plain<'a> {
             address: self.address.map(str::to_owned),
             user_agent: self.user_agent.map(str::to_owned),
             client_id: self.client_id.map(str::to_owned),
-            user_session: self.user_session.map(str::to_owned),
         })
     }
 }
@@ -276,10 +273,10 @@ mod tests {
             user_id: String,
             times: [u64; 7],
             access_ended: bool,
-            texts in proptest::array::uniform5(proptest::option::of(".{0,40}")),
+            texts in proptest::array::uniform4(proptest::option::of(".{0,40}")),
             nonce: [u8; 12],
         ) {
-            let [label, address, user_agent, client_id, user_session] = texts;
+            let [label, address, user_agent, client_id] = texts;
             let record = Record {
                 private_scalar: PrivateScalar::new(scalar),
                 user_id,
@@ -295,7 +292,6 @@ mod tests {
                 address,
                 user_agent,
                 client_id,
-                user_session,
             };
             let sealed = seal(&ring(), &key(), &record, nonce).unwrap();
             prop_assert_eq!(open(&ring(), &key(), &sealed), Ok(record));

@@ -81,7 +81,6 @@
 //!     address: None,
 //!     user_agent: None,
 //!     client_id: None,
-//!     user_session: None,
 //! };
 //! assert_eq!(keystore.put_new(&key, &record).await?, PutOutcome::Stored);
 //! assert_eq!(keystore.put_new(&key, &record).await?, PutOutcome::Taken);

@@ -85,8 +85,6 @@ pub struct Record {
     pub user_agent: Option<String>,
     /// The trusted client that asked for the session.
     pub client_id: Option<String>,
-    /// The client's own name for the session.
-    pub user_session: Option<String>,
 }
 
 impl Record {
@@ -118,7 +116,6 @@ pub(crate) mod tests {
             address: Some("192.0.2.1".to_owned()),
             user_agent: Some("Mozilla/5.0".to_owned()),
             client_id: Some("back-end".to_owned()),
-            user_session: None,
         }
     }
 

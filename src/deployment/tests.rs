@@ -68,7 +68,7 @@ async fn a_session_outlives_the_process() {
     let directory = tempfile::tempdir().unwrap();
     let issued = session_in(directory.path()).await;
     let deployment = open(directory.path()).await.unwrap();
-    let token = issued.access.expose().as_bytes();
+    let token = issued.access.token.expose().as_bytes();
     assert!(
         deployment
             .service()
@@ -147,7 +147,7 @@ async fn the_memory_engine_forgets_and_the_rest_stays() {
     )
     .await
     .unwrap();
-    let token = issued.access.expose().as_bytes();
+    let token = issued.access.token.expose().as_bytes();
     assert!(
         deployment
             .service()

@@ -15,9 +15,12 @@ fn code(deployment: &Fixture, token: &str) -> &'static str {
 async fn an_ended_session_is_unknown_from_the_next_call_on() {
     let deployment = Fixture::new();
     let issued = deployment.log_in("u1").await;
-    assert!(guard(&deployment, issued.access.expose()).is_ok());
+    assert!(guard(&deployment, issued.access.token.expose()).is_ok());
     assert!(deployment.lacre.end_handle(&issued.handle).await.unwrap());
-    assert_eq!(code(&deployment, issued.access.expose()), "session_unknown");
+    assert_eq!(
+        code(&deployment, issued.access.token.expose()),
+        "session_unknown"
+    );
 }
 
 #[tokio::test]
@@ -25,9 +28,12 @@ async fn from_the_second_of_expiry_on_a_token_is_refused() {
     let deployment = Fixture::new();
     let issued = deployment.log_in("u1").await;
     deployment.clock.advance(899);
-    assert!(guard(&deployment, issued.access.expose()).is_ok());
+    assert!(guard(&deployment, issued.access.token.expose()).is_ok());
     deployment.clock.advance(1);
-    assert_eq!(code(&deployment, issued.access.expose()), "token_expired");
+    assert_eq!(
+        code(&deployment, issued.access.token.expose()),
+        "token_expired"
+    );
 }
 
 #[tokio::test]
@@ -36,7 +42,7 @@ async fn an_access_token_is_no_refresh_token() {
     let issued = deployment.log_in("u1").await;
     let refused = deployment
         .lacre
-        .guard(issued.access.expose().as_bytes(), TokenKind::Refresh);
+        .guard(issued.access.token.expose().as_bytes(), TokenKind::Refresh);
     assert_eq!(refused.unwrap_err().code(), "token_kind");
 }
 
@@ -63,7 +69,7 @@ async fn another_generation_or_ended_access_is_refused() {
             .await;
         assert_eq!(swapped.unwrap(), Swap::Won);
         assert_eq!(
-            code(&deployment, issued.access.expose()),
+            code(&deployment, issued.access.token.expose()),
             "token_generation"
         );
     }
@@ -88,7 +94,7 @@ async fn a_record_of_another_user_opens_nothing() {
         .await;
     assert_eq!(swapped.unwrap(), Swap::Won);
     assert_eq!(
-        code(&deployment, issued.access.expose()),
+        code(&deployment, issued.access.token.expose()),
         "token_session_mismatch"
     );
 }
@@ -97,7 +103,7 @@ async fn a_record_of_another_user_opens_nothing() {
 async fn the_handle_of_one_session_with_the_content_of_another_is_refused() {
     let deployment = Fixture::new();
     let (one, two) = (deployment.log_in("u1").await, deployment.log_in("u2").await);
-    let (one, two) = (one.access.expose(), two.access.expose());
+    let (one, two) = (one.access.token.expose(), two.access.token.expose());
     let (_, content) = one.split_once('.').unwrap();
     let (header, _) = two.split_once('.').unwrap();
     assert_eq!(
@@ -110,7 +116,7 @@ async fn the_handle_of_one_session_with_the_content_of_another_is_refused() {
 async fn a_handle_that_was_never_given_out_is_unknown() {
     let deployment = Fixture::new();
     let issued = deployment.log_in("u1").await;
-    let (header, rest) = issued.access.expose().split_once('.').unwrap();
+    let (header, rest) = issued.access.token.expose().split_once('.').unwrap();
     let header = String::from_utf8(base64url::decode(header.as_bytes()).unwrap()).unwrap();
     for other in ["never-given-out", &"A".repeat(43), &"_".repeat(128)] {
         let header = base64url::encode(header.replace(issued.handle.as_str(), other));

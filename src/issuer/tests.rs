@@ -2,12 +2,13 @@ use super::*;
 use crate::guard::Refusal;
 use crate::lacre::Rules;
 use crate::lacre::testing::{Fixture, NOW, grant, on_behalf};
+use crate::token::TokenKind;
 use serde_json::json;
 
 fn open(deployment: &Fixture, issued: &Issued) -> Result<crate::guard::LiveSession, Refusal> {
     deployment
         .lacre
-        .guard(issued.access.expose().as_bytes(), TokenKind::Access)
+        .guard(issued.access.token.expose().as_bytes(), TokenKind::Access)
 }
 
 #[tokio::test]
@@ -19,7 +20,7 @@ async fn an_issued_token_is_good_at_once_and_says_who() {
         .additional
         .insert("theme".into(), json!({"dark": true}));
     let issued = deployment.lacre.issue(&grant).await.unwrap();
-    assert_eq!(issued.expires_in, 900);
+    assert_eq!(issued.access.expires_in, 900);
     let session = open(&deployment, &issued).unwrap();
     assert_eq!(session.user_id(), "u1");
     assert_eq!(session.handle(), &issued.handle);
@@ -100,7 +101,7 @@ async fn no_access_token_outlives_its_session() {
     };
     let deployment = Fixture::with_rules(rules);
     let issued = deployment.log_in("u1").await;
-    assert_eq!(issued.expires_in, 60);
+    assert_eq!(issued.access.expires_in, 60);
     deployment.clock.advance(59);
     assert!(open(&deployment, &issued).is_ok());
     deployment.clock.advance(1);
@@ -110,5 +111,5 @@ async fn no_access_token_outlives_its_session() {
 #[tokio::test]
 async fn a_token_prints_nothing() {
     let issued = Fixture::new().log_in("u1").await;
-    assert_eq!(format!("{:?}", issued.access), "IssuedToken(..)");
+    assert_eq!(format!("{:?}", issued.access.token), "IssuedToken(..)");
 }

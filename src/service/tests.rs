@@ -54,7 +54,7 @@ impl Rig {
     fn is_good(&self, issued: &Issued) -> bool {
         self.service
             .lacre()
-            .guard(issued.access.expose().as_bytes(), TokenKind::Access)
+            .guard(issued.access.token.expose().as_bytes(), TokenKind::Access)
             .is_ok()
     }
 }

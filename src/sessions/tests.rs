@@ -5,7 +5,7 @@ use crate::token::TokenKind;
 fn is_good(deployment: &Fixture, issued: &crate::issuer::Issued) -> bool {
     deployment
         .lacre
-        .guard(issued.access.expose().as_bytes(), TokenKind::Access)
+        .guard(issued.access.token.expose().as_bytes(), TokenKind::Access)
         .is_ok()
 }
 

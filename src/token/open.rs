@@ -70,6 +70,12 @@ pub struct Expected<'a> {
 }
 
 impl OpenedToken {
+    /// The generation that the token says it is of: for the one who decides by it what to do.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.claims.generation
+    }
+
     /// Checks the claims and gives them away.
     pub fn check(self, expected: &Expected<'_>) -> Result<Claims, TokenError> {
         let claims = self.claims;

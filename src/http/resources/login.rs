@@ -25,6 +25,12 @@ struct TokenAnswer<'a> {
     token_type: &'static str,
     /// Seconds.
     expires_in: u64,
+    /// The refresh token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh: Option<&'a str>,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_expires_in: Option<u64>,
 }
 
 pub(super) async fn get_token(
@@ -101,11 +107,16 @@ fn presented(text: &str) -> Result<PresentedPassword, Problem> {
     })
 }
 
-fn answer(issued: &Issued) -> HttpResponse {
+pub(super) fn answer(issued: &Issued) -> HttpResponse {
     HttpResponse::Ok().json(TokenAnswer {
-        auth: issued.access.expose(),
+        auth: issued.access.token.expose(),
         crt: issued.handle.as_str(),
         token_type: "Bearer",
-        expires_in: issued.expires_in,
+        expires_in: issued.access.expires_in,
+        refresh: issued
+            .refresh
+            .as_ref()
+            .map(|refresh| refresh.token.expose()),
+        refresh_expires_in: issued.refresh.as_ref().map(|refresh| refresh.expires_in),
     })
 }

@@ -1,0 +1,207 @@
+//! The refresh path: a refresh token for new tokens, by one compare-and-swap on the record.
+//!
+//! A refresh raises the session's generation, and tokens of an earlier one are noise. The token of
+//! the generation before is still answered for a moment, with tokens of the *current* generation:
+//! an answer that was lost on the way, or a second tab, is no theft. After that moment its use ends
+//! the session, because one of its two holders is a thief (RFC 9700 §4.14.2).
+//!
+//! There is no lock and no lease: of several refreshes at once one wins the swap, and the others
+//! read again and find themselves in the grace. A session that is ended meanwhile has no record to
+//! swap, and stays ended.
+//!
+//! This room must never write a record that it hasn't just read.
+
+use crate::guard::Refusal;
+use crate::issuer::{Contents, IssueError, Issued, Subject};
+use crate::lacre::Lacre;
+use crate::token::{Claims, Expected, Handle, SessionKey, TokenError, TokenKind, UnopenedToken};
+use lacre_keystore::{KeystoreError, Record, RecordKey, Stored, Swap};
+use thiserror::Error;
+
+/// How often a refresh reads again after others have changed the record.
+const ATTEMPTS: usize = 64;
+
+/// Why a refresh gives no tokens.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RefreshError<E> {
+    /// The token is bad, or the keystore can't answer.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// A spent token came after the grace: the session has ended.
+    #[error("a spent refresh token was used again, and its session has ended")]
+    Reused {
+        /// Whose session it was.
+        user_id: String,
+        /// The session that ended.
+        handle: Handle,
+    },
+    /// The session's user is gone or may not log in any more: the session has ended.
+    #[error("the session's user is gone, and the session has ended")]
+    UserGone {
+        /// Whose session it was.
+        user_id: String,
+        /// The session that ended.
+        handle: Handle,
+    },
+    /// No tokens could be made.
+    #[error("{0}")]
+    Issue(IssueError),
+    /// The one who knows the users can't answer.
+    #[error("{0}")]
+    Subject(E),
+}
+
+impl<E> From<KeystoreError> for RefreshError<E> {
+    fn from(error: KeystoreError) -> Self {
+        Self::Refused(Refusal::Store(error))
+    }
+}
+
+impl<E> From<IssueError> for RefreshError<E> {
+    fn from(error: IssueError) -> Self {
+        Self::Issue(error)
+    }
+}
+
+/// What a refresh token of this generation is worth against this record.
+#[derive(Debug, PartialEq, Eq)]
+enum Worth {
+    /// It is the current one: the generation rises.
+    Current,
+    /// It is the one before and came in time: tokens of the current generation, as it is.
+    InGrace,
+    /// It was spent, and came too late.
+    Spent,
+}
+
+impl Worth {
+    fn of(generation: u64, record: &Record, now: u64, grace: u64) -> Result<Self, TokenError> {
+        if generation > record.generation {
+            return Err(TokenError::Generation); // never given out by this record
+        }
+        let in_grace =
+            generation + 1 == record.generation && now < record.rotated_at.saturating_add(grace);
+        Ok(match generation == record.generation {
+            true => Self::Current,
+            false if !in_grace => Self::Spent,
+            // The access tokens of this generation are refused already: without a new one the
+            // answer would be useless.
+            false if record.access_ended => Self::Current,
+            false => Self::InGrace,
+        })
+    }
+}
+
+impl Lacre {
+    /// Gives new tokens for a refresh token.
+    ///
+    /// `subject` says who the user is now, and is asked again whenever the record has changed, so
+    /// that rights that were taken away meanwhile don't come back; `None` ends the session.
+    pub async fn refresh<E>(
+        &self,
+        token: &[u8],
+        subject: impl AsyncFn(&str) -> Result<Option<Subject>, E>,
+    ) -> Result<Issued, RefreshError<E>> {
+        let rules = self.rules();
+        for _ in 0..ATTEMPTS {
+            let (key, stored, claims) = self.open_refresh(token).map_err(RefreshError::Refused)?;
+            let now = self.parts().clock.now();
+            let worth = Worth::of(claims.generation, &stored.record, now, rules.refresh_grace)
+                .map_err(|error| RefreshError::Refused(error.into()))?;
+            let handle = claims.session.clone();
+            let user_id = claims.subject.clone();
+            if worth == Worth::Spent {
+                if self.keystore().remove_if(&key, &stored).await? {
+                    return Err(RefreshError::Reused { user_id, handle });
+                }
+                continue;
+            }
+            let Some(subject) = subject(&user_id).await.map_err(RefreshError::Subject)? else {
+                self.end(&key).await?;
+                return Err(RefreshError::UserGone { user_id, handle });
+            };
+            let record = match worth {
+                Worth::Current => renewed(&stored.record, now, rules.refresh_ttl),
+                _ => stored.record.clone(),
+            };
+            let pair = self.token_pair(&Contents {
+                subject: &subject,
+                handle: &handle,
+                record: &record,
+                fresh: false,
+                additional: &claims.additional,
+            })?;
+            if worth == Worth::InGrace || self.swapped(&key, &stored, &record).await? {
+                let (access, refresh) = (pair.access, Some(pair.refresh));
+                return Ok(Issued {
+                    access,
+                    refresh,
+                    user_id,
+                    handle,
+                    key,
+                });
+            }
+        }
+        Err(RefreshError::Issue(IssueError::Contended))
+    }
+
+    async fn swapped(
+        &self,
+        key: &RecordKey,
+        stored: &Stored,
+        record: &Record,
+    ) -> Result<bool, KeystoreError> {
+        Ok(self
+            .keystore()
+            .compare_and_swap(key, stored, record)
+            .await?
+            == Swap::Won)
+    }
+
+    /// Opens a refresh token with the record that it belongs to. Which generations are worth
+    /// something is for the caller to say.
+    fn open_refresh(&self, token: &[u8]) -> Result<(RecordKey, Stored, Claims), Refusal> {
+        let parts = self.parts();
+        let now = parts.clock.now();
+        let unopened = UnopenedToken::parse(token)?;
+        let key = parts.keyring.handles().record_key(unopened.handle());
+        let stored = match key {
+            Some(key) => parts.keystore.get(&key)?.map(|stored| (key, stored)),
+            None => None,
+        };
+        let Some((key, stored)) = stored.filter(|(_, stored)| !stored.record.is_expired(now))
+        else {
+            let _ = unopened.open(&parts.nobody, parts.keyring.verifiers());
+            return Err(TokenError::UnknownSession.into());
+        };
+        let session_key = SessionKey::from_scalar(stored.record.private_scalar.expose())?;
+        let opened = unopened.open(&session_key, parts.keyring.verifiers())?;
+        let generation = opened.generation();
+        let claims = opened.check(&Expected {
+            now,
+            leeway: parts.rules.leeway,
+            issuer: &parts.rules.issuer,
+            audience: &parts.rules.audience,
+            kind: TokenKind::Refresh,
+            subject: Some(&stored.record.user_id),
+            generation,
+        })?;
+        Ok((key, stored, claims))
+    }
+}
+
+/// The record after a refresh.
+fn renewed(record: &Record, now: u64, refresh_ttl: u64) -> Record {
+    Record {
+        generation: record.generation + 1,
+        rotated_at: now,
+        expires_at: now.saturating_add(refresh_ttl).min(record.ends_at),
+        last_seen_at: now,
+        access_ended: false,
+        ..record.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests;
