@@ -6,6 +6,8 @@
 //!
 //! This room must never make a new key where an old one is missing.
 
+mod embedded;
+
 use crate::accounts::{Accounts, AccountsError, HashingSettings};
 use crate::clock::Clock;
 use crate::config::{Config, Engine};
@@ -133,20 +135,23 @@ fn open_keystore(
     data_dir: &DataDir,
     master: MasterKeyRing,
 ) -> Result<Keystore, KeystoreError> {
-    let nonces = rand::rngs::SysRng;
-    let keystore = match config.keystore.engine {
-        Engine::Memory => Keystore::open(MemoryEngine::default(), master, nonces)?,
+    match config.keystore.engine {
+        Engine::Memory => keystore_on(MemoryEngine::default(), master),
         Engine::Sled => {
             let options = SledOptions {
                 cache_capacity: config.keystore.cache_bytes,
             };
-            Keystore::open(
-                SledEngine::open_with(data_dir.keystore(), options)?,
-                master,
-                nonces,
-            )?
+            keystore_on(SledEngine::open_with(data_dir.keystore(), options)?, master)
         }
-    };
+    }
+}
+
+/// A keystore whose records the master keys open.
+fn keystore_on(
+    engine: impl lacre_keystore::Engine,
+    master: MasterKeyRing,
+) -> Result<Keystore, KeystoreError> {
+    let keystore = Keystore::open(engine, master, rand::rngs::SysRng)?;
     keystore.verify_opens()?;
     Ok(keystore)
 }

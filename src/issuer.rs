@@ -72,6 +72,21 @@ pub struct Grant {
     pub additional: Map<String, Value>,
 }
 
+impl Grant {
+    /// A new session for a user who has just proven who it is: a fresh one, of its own, with no
+    /// additional claims. Change what is to be otherwise: `Grant { origin, ..Grant::log_in(user) }`.
+    #[must_use]
+    pub fn log_in(subject: Subject) -> Self {
+        Self {
+            subject,
+            occasion: Occasion::LogIn,
+            user_session: None,
+            origin: Origin::default(),
+            additional: Map::new(),
+        }
+    }
+}
+
 /// A token on its way out. Prints nothing, wipes itself.
 pub struct IssuedToken(Zeroizing<String>);
 

@@ -7,6 +7,7 @@
 //! and whom they are for.
 
 use crate::clock::{Clock, SystemClock};
+use crate::data_dir::DataDir;
 use crate::entropy::{self, Entropy};
 use crate::keyring::Keyring;
 use crate::token::SessionKey;
@@ -65,6 +66,9 @@ pub(crate) struct Parts {
     /// A session that nobody has: a token of an unknown session is tried with it, so that an
     /// unknown session costs what a known one does (threat 32).
     pub(crate) nobody: SessionKey,
+    /// Where [`Lacre::open`] took a directory: held as long as the keystore, which stands above
+    /// and is dropped first.
+    _data_dir: Option<DataDir>,
 }
 
 impl Lacre {
@@ -76,6 +80,7 @@ impl Lacre {
             rules,
             clock: Arc::new(SystemClock::default()),
             entropy: entropy::system(),
+            data_dir: None,
         }
     }
 
@@ -115,6 +120,7 @@ pub struct LacreBuilder {
     rules: Rules,
     clock: Arc<dyn Clock>,
     entropy: Entropy,
+    data_dir: Option<DataDir>,
 }
 
 impl LacreBuilder {
@@ -130,6 +136,12 @@ impl LacreBuilder {
         self
     }
 
+    /// Holds `data_dir` until the last clone of the handle is gone.
+    pub(crate) fn holding(mut self, data_dir: DataDir) -> Self {
+        self.data_dir = Some(data_dir);
+        self
+    }
+
     /// The finished handle.
     #[must_use]
     pub fn build(self) -> Lacre {
@@ -141,6 +153,7 @@ impl LacreBuilder {
             clock: self.clock,
             entropy: self.entropy,
             nobody,
+            _data_dir: self.data_dir,
         }))
     }
 }

@@ -1,0 +1,97 @@
+//! A deployment inside another application: sessions without accounts, in one call.
+//!
+//! The application knows its own users and asks for sessions only, so nothing of the
+//! configuration, the accounts or the listeners is needed.
+//!
+//! This room must never open a directory by other steps than the service does.
+
+use super::{OpenError, keystore_on, open_keys};
+use crate::data_dir::DataDir;
+use crate::entropy;
+use crate::keyring::Keyring;
+use crate::lacre::{Lacre, Rules};
+use lacre_keystore::{MasterKey, MasterKeyRing, MemoryEngine, SledEngine, SledOptions};
+use std::path::Path;
+
+impl Lacre {
+    /// Opens the sessions kept in `directory`; makes it, and all keys, at the first start.
+    ///
+    /// The directory is this process's alone until the last clone of the handle is gone; its layout
+    /// is that of a service's data directory. Files are read and written before this returns: call
+    /// it before anything is served.
+    pub fn open(directory: impl AsRef<Path>, rules: Rules) -> Result<Self, OpenError> {
+        let data_dir = DataDir::open(directory.as_ref())?;
+        let (master, keyring) = open_keys(&data_dir, &data_dir.master_key(), &entropy::system())?;
+        let engine = SledEngine::open_with(data_dir.keystore(), SledOptions::default())?;
+        let keystore = keystore_on(engine, master)?;
+        Ok(Self::builder(keystore, keyring, rules)
+            .holding(data_dir)
+            .build())
+    }
+
+    /// Sessions that end with the process: for tests and for trying out.
+    pub fn in_memory(rules: Rules) -> Result<Self, OpenError> {
+        let mut rng = (entropy::system())();
+        let master = MasterKeyRing::new(MasterKey::generate(1, &mut rng));
+        let keystore = keystore_on(MemoryEngine::default(), master)?;
+        Ok(Self::builder(keystore, Keyring::generate(&mut rng)?, rules).build())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::issuer::{Grant, Subject};
+    use crate::token::TokenKind;
+
+    fn rules() -> Rules {
+        Rules::new("https://shop.test", "shop")
+    }
+
+    fn log_in(user: &str) -> Grant {
+        Grant::log_in(Subject {
+            id: user.to_owned(),
+            ..Subject::default()
+        })
+    }
+
+    #[tokio::test]
+    async fn an_embedded_session_outlives_its_process() {
+        let directory = tempfile::tempdir().unwrap();
+        let issued = {
+            let lacre = Lacre::open(directory.path(), rules()).unwrap();
+            lacre.issue(&log_in("u1")).await.unwrap()
+        };
+        let lacre = Lacre::open(directory.path(), rules()).unwrap();
+        let token = issued.access.expose().as_bytes();
+        let session = lacre.guard(token, TokenKind::Access).unwrap();
+        assert_eq!(session.user_id(), "u1");
+        assert!(session.is_fresh());
+    }
+
+    #[tokio::test]
+    async fn the_directory_is_held_until_the_last_clone_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = Lacre::open(directory.path(), rules()).unwrap();
+        let second = first.clone();
+        drop(first);
+        let refused = Lacre::open(directory.path(), rules()).unwrap_err();
+        assert_eq!(refused.code(), "data_dir_held");
+        drop(second);
+        assert!(Lacre::open(directory.path(), rules()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn sessions_in_memory_work_and_are_each_deployments_own() {
+        let (one, two) = (
+            Lacre::in_memory(rules()).unwrap(),
+            Lacre::in_memory(rules()).unwrap(),
+        );
+        let issued = one.issue(&log_in("u1")).await.unwrap();
+        let token = issued.access.expose().as_bytes();
+        assert!(one.guard(token, TokenKind::Access).is_ok());
+        assert!(two.guard(token, TokenKind::Access).is_err());
+        assert!(one.end(&issued.key).await.unwrap());
+        assert!(one.guard(token, TokenKind::Access).is_err());
+    }
+}
