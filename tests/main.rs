@@ -1,6 +1,7 @@
 //! The tests from outside: what a stranger, an operator and an attacker can do with lacre.
 //!
-//! One binary: `support` has the gestures, `hostile` the attacks, `journeys` what people do.
+//! One binary: `support` has the gestures, `hostile` the attacks, `journeys` what people do,
+//! `pages` what the documentation says.
 
 // A test that fails says so by panicking, and says on the way what it ran.
 #![allow(
@@ -9,6 +10,8 @@
     clippy::print_stdout,
     clippy::print_stderr
 )]
+
 mod hostile;
 mod journeys;
+mod pages;
 mod support;

@@ -67,6 +67,14 @@ impl Edge {
     }
 }
 
+impl Default for Edge {
+    /// An edge with randomness of the system and counters of its own, for an application that
+    /// carries the guard itself. Make one before the workers start and clone it into each.
+    fn default() -> Self {
+        Self::new(&mut (crate::entropy::system())(), Arc::default())
+    }
+}
+
 impl<S, B> Transform<S, ServiceRequest> for Edge
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
