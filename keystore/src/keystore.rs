@@ -6,6 +6,7 @@
 //! This room must never overwrite a record that the caller hasn't seen, and never report a change
 //! that isn't durable.
 
+mod copying;
 mod listing;
 mod removal;
 
@@ -22,6 +23,7 @@ use crate::key::RecordKey;
 use crate::master_key::MasterKeyRing;
 use crate::record::Record;
 
+pub use copying::SealedPage;
 pub use listing::{Page, Rewrap};
 
 /// How many of the first records [`Keystore::verify_opens`] may try.

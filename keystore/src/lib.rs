@@ -41,8 +41,10 @@
 //!
 //! **Damage.** Bytes that aren't what was sealed under that name are an error that names the
 //! record; they are never a record and never "no record". A listing goes on past them. A folder
-//! whose database has lost changes that were durable, by damage or because an older copy was put
-//! in its place, doesn't open: ended sessions might be back.
+//! whose database has lost the latest of its durable changes, by damage or because an older copy
+//! was put in its place, doesn't open: ended sessions might be back. Damage in the middle of sled's
+//! file isn't always noticed: sled may drop a segment of its log and show fewer records, or earlier
+//! states of some. A file system with checksums notices it.
 //!
 //! **Listing.** [`Keystore::list`], [`Keystore::list_all`] and [`Keystore::sweep`] read page by
 //! page. A record that is there all the while is seen once; one that comes or goes meanwhile may
@@ -110,7 +112,7 @@
 //! | `codec` | a record as sealed bytes, and back |
 //! | `engine` | what is asked of a store; the memory and the sled engine, and the sled engine's mark |
 //! | `committer` | the one thread that writes: groups, durability, failure |
-//! | `keystore` | the keystore: get, put, swap; `removal` and `listing` below it |
+//! | `keystore` | the keystore: get, put, swap; `removal`, `listing` and `copying` below it |
 //! | `error` | what can go wrong |
 
 mod codec;
@@ -126,6 +128,6 @@ pub use codec::MAX_SEALED_RECORD;
 pub use engine::{Change, Engine, KeyBytes, KeyRange, MemoryEngine, SledEngine, SledOptions};
 pub use error::KeystoreError;
 pub use key::{RecordKey, SessionId, UserTag};
-pub use keystore::{Keystore, Page, PutOutcome, Rewrap, Stats, Stored, Swap, Version};
+pub use keystore::{Keystore, Page, PutOutcome, Rewrap, SealedPage, Stats, Stored, Swap, Version};
 pub use master_key::{MasterKey, MasterKeyRing};
 pub use record::{PrivateScalar, Record};

@@ -130,8 +130,8 @@ impl Keystore {
     }
 
     /// One page of sealed records, and the last key of it where more follow.
-    #[allow(clippy::type_complexity)] // a name for it would be longer than its two uses
-    fn entries(
+    #[allow(clippy::type_complexity)] // a name for it would be longer than its uses
+    pub(super) fn entries(
         &self,
         range: KeyRange,
         after: Option<RecordKey>,

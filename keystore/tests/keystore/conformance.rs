@@ -40,6 +40,7 @@ on_every_engine!(
     another_ring_opens_nothing_and_says_so,
     a_damaged_record_doesnt_hide_the_others,
     a_new_master_key_takes_over_record_by_record,
+    records_move_to_another_keystore_sealed,
     a_closed_keystore_reads_and_changes_nothing,
 );
 
@@ -366,6 +367,55 @@ async fn a_new_master_key_takes_over_record_by_record<K: Kind>() {
     let stored = keystore.get(&key(1, 0)).unwrap().unwrap();
     assert_eq!(stored.version.key_id(), Some(2));
     assert_eq!(stored.record, record(0));
+}
+
+async fn records_move_to_another_keystore_sealed<K: Kind>() {
+    let (home, other_home) = (Home::new(), Home::new());
+    let keystore = keystore_on(K::engine(&home));
+    for session in 0..5 {
+        put(&keystore, 1, session).await;
+    }
+    // The other one has a master key of its own and the first one's to open with.
+    let other = keystore_on(K::engine(&other_home));
+    let newer = MasterKeyRing::new(MasterKey::from_bytes(2, [2; 32]));
+    let both = newer.with_older(MasterKey::from_bytes(1, [1; 32])).unwrap();
+    other.set_ring(both);
+    put(&other, 1, 4).await;
+    let (mut after, mut taken) = (None, Vec::new());
+    loop {
+        let page = keystore.export(after, 2).unwrap();
+        for (name, sealed) in &page.entries {
+            assert!(!sealed.windows(5).any(|window| window == b"alice"));
+            if other.import(name, sealed).await.unwrap() == PutOutcome::Taken {
+                taken.push(*name);
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+
+    assert_eq!(taken, [key(1, 4)]);
+    for session in 0..4 {
+        let (here, there) = (keystore.get(&key(1, session)), other.get(&key(1, session)));
+        let (here, there) = (here.unwrap().unwrap(), there.unwrap().unwrap());
+        assert_eq!(here.record, there.record);
+        assert_ne!(here.version, there.version);
+        assert_eq!(there.version.key_id(), Some(2));
+    }
+    // Under another name, or changed on the way, it is refused.
+    let page = keystore.export(None, 1).unwrap();
+    let (name, mut sealed) = page.entries[0].clone();
+    let error = other.import(&key(2, 2), &sealed).await.unwrap_err();
+    assert_eq!(error.code(), "record_damaged");
+    assert_eq!(error.record(), Some(key(2, 2)));
+    *sealed.last_mut().unwrap() ^= 1;
+    assert_eq!(
+        other.import(&name, &sealed).await.unwrap_err().code(),
+        "record_damaged"
+    );
+    assert!(other.get(&key(2, 2)).unwrap().is_none());
 }
 
 async fn a_closed_keystore_reads_and_changes_nothing<K: Kind>() {
