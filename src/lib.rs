@@ -21,7 +21,7 @@
 //!     ..Subject::default()
 //! };
 //! let issued = lacre.issue(&Grant::log_in(ada)).await?;
-//! let token = issued.access.expose().as_bytes();
+//! let token = issued.access.token.expose().as_bytes();
 //!
 //! // A request comes with the token.
 //! let session = lacre.guard(token, TokenKind::Access)?;

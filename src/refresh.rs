@@ -11,7 +11,7 @@
 //!
 //! This room must never write a record that it hasn't just read.
 
-use crate::guard::Refusal;
+use crate::guard::{LiveSession, Refusal};
 use crate::issuer::{Contents, IssueError, Issued, Subject};
 use crate::lacre::Lacre;
 use crate::token::{Claims, Expected, Handle, SessionKey, TokenError, TokenKind, UnopenedToken};
@@ -144,6 +144,50 @@ impl Lacre {
             }
         }
         Err(RefreshError::Issue(IssueError::Contended))
+    }
+
+    /// Gives a fresh access token to a session whose user has just proven the password: the same
+    /// generation, no refresh token. `None` where the session has ended or was refreshed meanwhile.
+    pub async fn refreshen(
+        &self,
+        session: &LiveSession,
+        subject: &Subject,
+    ) -> Result<Option<Issued>, IssueError> {
+        for _ in 0..ATTEMPTS {
+            let Some(stored) = self.keystore().get(&session.key)? else {
+                return Ok(None);
+            };
+            let now = self.parts().clock.now();
+            let of_this_generation = stored.record.generation == session.claims.generation
+                && !stored.record.access_ended
+                && !stored.record.is_expired(now);
+            if !of_this_generation {
+                return Ok(None);
+            }
+            let record = Record {
+                authenticated_at: now,
+                last_seen_at: now,
+                ..stored.record.clone()
+            };
+            let access = self.access_token(&Contents {
+                subject,
+                handle: session.handle(),
+                record: &record,
+                fresh: true,
+                additional: &session.claims.additional,
+            })?;
+            if self.swapped(&session.key, &stored, &record).await? {
+                let (user_id, handle) = (subject.id.clone(), session.handle().clone());
+                return Ok(Some(Issued {
+                    access,
+                    refresh: None,
+                    user_id,
+                    handle,
+                    key: session.key,
+                }));
+            }
+        }
+        Err(IssueError::Contended)
     }
 
     async fn swapped(

@@ -7,6 +7,7 @@
 //! ends are gone.
 
 mod log_in;
+mod renew;
 mod users;
 
 pub use log_in::{LogIn, OnBehalf};

@@ -28,7 +28,7 @@ async fn log_in(lacre: Data<Lacre>, who: Json<Value>) -> Result<HttpResponse, Pr
     let issued = lacre.issue(&Grant::log_in(subject)).await?;
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
-        .json(json!({ "token": issued.access.expose(), "expires_in": issued.expires_in })))
+        .json(json!({ "token": issued.access.token.expose(), "expires_in": issued.access.expires_in })))
 }
 
 async fn log_out(lacre: Data<Lacre>, session: Session) -> Result<HttpResponse, Problem> {

@@ -63,7 +63,7 @@ mod tests {
             lacre.issue(&log_in("u1")).await.unwrap()
         };
         let lacre = Lacre::open(directory.path(), rules()).unwrap();
-        let token = issued.access.expose().as_bytes();
+        let token = issued.access.token.expose().as_bytes();
         let session = lacre.guard(token, TokenKind::Access).unwrap();
         assert_eq!(session.user_id(), "u1");
         assert!(session.is_fresh());
@@ -88,7 +88,7 @@ mod tests {
             Lacre::in_memory(rules()).unwrap(),
         );
         let issued = one.issue(&log_in("u1")).await.unwrap();
-        let token = issued.access.expose().as_bytes();
+        let token = issued.access.token.expose().as_bytes();
         assert!(one.guard(token, TokenKind::Access).is_ok());
         assert!(two.guard(token, TokenKind::Access).is_err());
         assert!(one.end(&issued.key).await.unwrap());

@@ -12,7 +12,7 @@ use super::request_id::RequestId;
 use crate::guard::{LiveSession, Refusal};
 use crate::lacre::Lacre;
 use crate::telemetry::audit::{Event, Origin};
-use crate::token::TokenKind;
+use crate::token::{TokenError, TokenKind};
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
@@ -41,11 +41,21 @@ pub struct TokenGuard {
     demands: Rc<Demands>,
 }
 
+/// Which tokens a guard takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Kinds {
+    #[default]
+    Access,
+    Refresh,
+    Any,
+}
+
 /// What a guard asks of a request.
 #[derive(Debug, Clone, Default)]
 struct Demands {
     optional: bool,
     fresh: bool,
+    kinds: Kinds,
     any_role: Vec<String>,
     permissions: Vec<String>,
 }
@@ -67,6 +77,16 @@ impl TokenGuard {
     /// Demands a token that was made by proving a password, not by a refresh.
     pub fn fresh(self) -> Self {
         self.with(|demands| demands.fresh = true)
+    }
+
+    /// Takes a refresh token and no access token.
+    pub fn refresh_only(self) -> Self {
+        self.with(|demands| demands.kinds = Kinds::Refresh)
+    }
+
+    /// Takes an access token or a refresh token of the current generation: for log-out.
+    pub fn any_kind(self) -> Self {
+        self.with(|demands| demands.kinds = Kinds::Any)
     }
 
     /// Demands this role.
@@ -106,11 +126,25 @@ impl TokenGuard {
             };
         };
         let session = self
-            .lacre
-            .guard(token.as_str().as_bytes(), TokenKind::Access)
+            .session(token.as_str().as_bytes())
             .map_err(|refusal| refused(request, &refusal))?;
         self.demands.check(&session)?;
         Ok(Some(session))
+    }
+}
+
+impl TokenGuard {
+    fn session(&self, token: &[u8]) -> Result<LiveSession, Refusal> {
+        match self.demands.kinds {
+            Kinds::Access => self.lacre.guard(token, TokenKind::Access),
+            Kinds::Refresh => self.lacre.guard(token, TokenKind::Refresh),
+            Kinds::Any => match self.lacre.guard(token, TokenKind::Access) {
+                Err(Refusal::Token(TokenError::Kind)) => {
+                    self.lacre.guard(token, TokenKind::Refresh)
+                }
+                judged => judged,
+            },
+        }
     }
 }
 

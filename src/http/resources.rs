@@ -4,13 +4,14 @@
 
 mod account;
 mod login;
+mod renew;
 mod sessions;
 mod visit;
 
 use super::guard::TokenGuard;
 use super::origin::TrustedProxies;
 use crate::service::Service;
-use actix_web::web::{Data, ServiceConfig, delete, get, post, resource, scope};
+use actix_web::web::{Data, ServiceConfig, delete, get, post, put, resource, scope};
 
 /// What the public routes need to know of the configuration.
 #[derive(Debug, Clone)]
@@ -42,9 +43,20 @@ pub fn routes(service: Service, policy: Policy) -> impl Fn(&mut ServiceConfig) +
                     .route(get().to(visit::headers)),
             )
             .service(resource("/me").wrap(guard()).route(get().to(account::me)))
+            .service(resource("/refresh").route(post().to(renew::refresh)))
+            .service(
+                resource("/reauth")
+                    .wrap(guard())
+                    .route(post().to(renew::reauthenticate)),
+            )
+            .service(
+                resource("/me/password")
+                    .wrap(guard().fresh())
+                    .route(put().to(renew::change_password)),
+            )
             .service(
                 resource("/logout")
-                    .wrap(guard())
+                    .wrap(guard().any_kind())
                     .route(post().to(sessions::log_out)),
             )
             .service(

@@ -143,7 +143,7 @@ fn check_user_session(name: Option<&str>) -> Result<(), ServiceError> {
     }
 }
 
-fn subject(account: &Account) -> Subject {
+pub(super) fn subject(account: &Account) -> Subject {
     Subject {
         id: account.id.as_str().to_owned(),
         email: Some(account.email.as_str().to_owned()),

@@ -30,21 +30,42 @@ impl Service {
 
     /// Keeps a user from logging in and ends all of the user's sessions.
     pub async fn disable_user(&self, id: &UserId) -> Result<Changed, ServiceError> {
-        let change = Change {
-            active: Some(false),
-            ..Change::default()
-        };
-        let account = self.accounts.update(id, change).await?;
-        self.ended(account).await
+        let active = Some(false);
+        self.update_user(
+            id,
+            Change {
+                active,
+                ..Change::default()
+            },
+        )
+        .await
     }
 
     /// Lets a user log in again. Sessions that were ended stay ended.
     pub async fn enable_user(&self, id: &UserId) -> Result<Changed, ServiceError> {
-        let change = Change {
-            active: Some(true),
-            ..Change::default()
-        };
+        let active = Some(true);
+        self.update_user(
+            id,
+            Change {
+                active,
+                ..Change::default()
+            },
+        )
+        .await
+    }
+
+    /// Changes an account. Where its roles or permissions change, all access tokens of the user end
+    /// and the sessions stay: the next refresh brings the new rights.
+    pub async fn update_user(&self, id: &UserId, change: Change) -> Result<Changed, ServiceError> {
+        let changes_rights = change.roles.is_some() || change.permissions.is_some();
+        let disables = change.active == Some(false);
         let account = self.accounts.update(id, change).await?;
+        if disables {
+            return self.ended(account).await;
+        }
+        if changes_rights {
+            self.lacre.end_access_of(id.as_str()).await?;
+        }
         Ok(Changed {
             account,
             ended: Vec::new(),

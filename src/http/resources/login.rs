@@ -100,7 +100,7 @@ pub(super) async fn get_token(
 }
 
 /// A password that is too long to be anybody's is a wrong one.
-fn presented(text: &str) -> Result<PresentedPassword, Problem> {
+pub(super) fn presented(text: &str) -> Result<PresentedPassword, Problem> {
     PresentedPassword::parse(text).map_err(|error| match error {
         AccountsError::AccountInvalid { .. } => Problem::new(Code::InvalidCredentials),
         error => error.into(),

@@ -92,9 +92,9 @@ pub(super) async fn log_out(caller: Caller) -> Result<HttpResponse, Problem> {
 
 /// Who asks, and the trail that it leaves.
 pub(super) struct Caller {
-    session: Session,
-    service: Data<Service>,
-    trail: Trail,
+    pub(super) session: Session,
+    pub(super) service: Data<Service>,
+    pub(super) trail: Trail,
 }
 
 impl Caller {
@@ -102,7 +102,7 @@ impl Caller {
         self.service.lacre()
     }
 
-    fn ended(&self, sessions: &[Handle], cause: Cause) {
+    pub(super) fn ended(&self, sessions: &[Handle], cause: Cause) {
         for session in sessions {
             self.trail.record(&Event::SessionEnded {
                 user: UserId::new(self.session.user_id()),
