@@ -1,3 +1,15 @@
 //! What people do with lacre, from outside: over HTTP, against the real program.
 
+mod bad_input;
+mod crash;
+mod full_disk;
+mod hygiene;
+mod refusals;
 mod restart;
+mod sessions;
+mod starting;
+mod stopping;
+mod story;
+
+/// Good enough for every account here.
+const PASSWORD: &str = "correct horse battery";

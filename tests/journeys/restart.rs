@@ -1,8 +1,7 @@
 //! A session outlives the process that began it.
 
+use super::PASSWORD;
 use crate::support::server::Server;
-
-const PASSWORD: &str = "correct horse battery";
 
 #[test]
 fn a_session_outlives_a_stop_and_a_kill() {

@@ -5,5 +5,6 @@
 
 pub(crate) mod http;
 pub(crate) mod server;
+pub(crate) mod snapshot;
 pub(crate) mod vectors;
 pub(crate) mod wait;

@@ -138,6 +138,7 @@ impl Setup {
             Ok((public, management)) => Server {
                 setup: self.clone(),
                 process: Some(process),
+                written: String::new(),
                 public,
                 management,
             },
@@ -192,6 +193,8 @@ impl Refused {
 pub(crate) struct Server {
     setup: Setup,
     process: Option<Process>,
+    /// What the process before wrote, standard output and standard error.
+    written: String,
     pub(crate) public: SocketAddr,
     pub(crate) management: SocketAddr,
 }
@@ -332,9 +335,13 @@ impl Server {
         assert_eq!(answer.json(), json!({"user": null}));
     }
 
-    /// What the server has written so far, standard output and standard error.
-    pub(crate) fn printed(&self) -> String {
-        self.process().printed()
+    /// What the server has written so far, standard output and standard error; all of it once it
+    /// has ended.
+    pub(crate) fn written(&self) -> String {
+        match &self.process {
+            Some(process) => process.printed(),
+            None => self.written.clone(),
+        }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -344,7 +351,9 @@ impl Server {
 
     /// Waits for the end of the process.
     pub(crate) fn ended(&mut self) -> ExitStatus {
-        self.process.take().unwrap().ended().0
+        let (status, stdout, stderr) = self.process.take().unwrap().ended();
+        self.written = stdout + &stderr;
+        status
     }
 
     /// Asks it to stop (SIGTERM) and waits for its end.
