@@ -11,6 +11,7 @@ mod content;
 mod error;
 mod handle;
 mod header;
+pub mod jose;
 pub mod json;
 pub mod jwk;
 mod kind;

@@ -43,7 +43,7 @@ impl Header {
         }
         Ok(Self {
             handle,
-            epk: parse_epk(epk)?,
+            epk: ephemeral_key(epk)?,
         })
     }
 
@@ -61,7 +61,9 @@ impl Header {
 
 /// Exactly `kty`, `crv`, `x`, `y`; each coordinate exactly 32 bytes (RFC 7518 §6.2.1.2), so that no
 /// one can shift the border between the two.
-fn parse_epk(mut members: Map<String, Value>) -> Result<EphemeralPublicKey, TokenError> {
+pub(super) fn ephemeral_key(
+    mut members: Map<String, Value>,
+) -> Result<EphemeralPublicKey, TokenError> {
     if take_text(&mut members, "kty")? != "EC" || take_text(&mut members, "crv")? != "P-256" {
         return Err(TokenError::Header);
     }
