@@ -113,6 +113,8 @@ fn all_but_the_current_session_end_and_a_typo_ends_none() {
         "?except=",
         "?EXCEPT=current",
         "?except=current&also=this",
+        "?except=other&except=current",
+        "?except=current&except=other",
         "?except=%ff",
         "?except=current%00",
         "?current",

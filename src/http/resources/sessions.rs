@@ -15,7 +15,6 @@ use actix_web::dev::Payload;
 use actix_web::web::{Data, Path, Query};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::future::{Ready, ready};
 
 pub(super) async fn list(
@@ -56,13 +55,13 @@ pub(super) async fn end_one(caller: Caller, crt: Path<String>) -> Result<HttpRes
 /// `?except=current` keeps the session that asks; without it all of the caller's sessions end.
 pub(super) async fn end_several(
     caller: Caller,
-    query: Query<HashMap<String, String>>,
+    query: Query<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Problem> {
-    let mut query: Vec<(&str, &str)> = query
+    // Pairs and not a map, which would hide a second value.
+    let query: Vec<(&str, &str)> = query
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    query.sort_unstable();
     let user = caller.session.user_id();
     let ended = match query.as_slice() {
         [] => caller.lacre().end_all_of(user).await?,
