@@ -1,13 +1,14 @@
 //! The ledger: what was acknowledged before a kill holds after it.
 //!
-//! Clients begin sessions, replace them and end them, and write down each answer. The server is
-//! killed in the middle, again and again. After each restart every session whose token was handed
-//! out lives, unless it was ended, and none that was ended is back. A request that was under way
-//! at the kill may have happened or not; what it was about is struck from the ledger.
+//! Clients begin sessions, refresh them, replace them and end them, and write down each answer. The
+//! server is killed in the middle, again and again. After each restart every session whose token
+//! was handed out lives, unless it was ended, and none that was ended is back. A request that was
+//! under way at the kill may have happened or not; what it was about is struck from the ledger,
+//! but for a refresh: that can be asked again.
 
 use super::PASSWORD;
-use crate::support::http::{Connection, Request};
-use crate::support::server::{Account, Server, Setup};
+use crate::support::http::{Answer, Connection, Request};
+use crate::support::server::{Account, Server, Setup, Token};
 use crate::support::wait::until;
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt as _, SeedableRng as _, TryRng as _};
@@ -24,17 +25,32 @@ const CLIENTS: usize = 4;
 #[derive(Debug, Default)]
 struct Ledger {
     live: Vec<Entry>,
-    /// Tokens that must be noise: of sessions that were ended or replaced.
+    /// Access tokens that must be noise: of sessions that were ended, replaced or refreshed.
     noise: Vec<String>,
+    /// Sessions that were being refreshed when the server died.
+    refreshing: Vec<Entry>,
     unknown: usize,
 }
 
 #[derive(Debug)]
 struct Entry {
     auth: String,
+    refresh: String,
     crt: String,
     /// The name under which it can be replaced.
     name: Option<String>,
+}
+
+impl Entry {
+    fn of(answer: &Answer, name: Option<String>) -> Self {
+        let token = Token::of(answer);
+        Self {
+            auth: token.auth,
+            refresh: token.refresh.unwrap(),
+            crt: token.crt,
+            name,
+        }
+    }
 }
 
 /// One client: its user, its dice, its ledger.
@@ -58,9 +74,10 @@ impl Client {
 
     fn step(&mut self, connection: &mut Connection) -> io::Result<()> {
         let some = !self.ledger.live.is_empty();
-        match self.dice.random_range(0..10) {
-            0..2 if some => self.end(connection),
-            2..4 if some => self.replace(connection),
+        match self.dice.random_range(0..20) {
+            0..4 if some => self.end(connection),
+            4..8 if some => self.replace(connection),
+            8..12 if some => self.refresh(connection),
             _ => {
                 self.begun += 1;
                 let name = self.dice.random_bool(0.5).then(|| self.begun.to_string());
@@ -75,12 +92,7 @@ impl Client {
         let body = json!({"email": self.user.email, "password": PASSWORD, "user_session": name});
         let request = Request::post("/getToken").json(body);
         // A server that dies may not answer, but it never answers anything else.
-        let body = connection.send(&request)?.expect(200).json();
-        Ok(Entry {
-            auth: body["auth"].as_str().unwrap().to_owned(),
-            crt: body["crt"].as_str().unwrap().to_owned(),
-            name,
-        })
+        Ok(Entry::of(&connection.send(&request)?, name))
     }
 
     /// Takes an entry out of the ledger: until the answer is there its state is unknown.
@@ -103,6 +115,33 @@ impl Client {
         Ok(())
     }
 
+    fn refresh(&mut self, connection: &mut Connection) -> io::Result<()> {
+        let entry = self.take();
+        self.ledger.unknown -= 1;
+        let (new, old) = (refreshed(connection, &entry), entry);
+        match new {
+            Ok(new) => {
+                self.ledger.noise.push(old.auth);
+                self.ledger.live.push(new);
+                Ok(())
+            }
+            Err(gone) => {
+                self.ledger.refreshing.push(old);
+                Err(gone)
+            }
+        }
+    }
+
+    /// Asks again for what got no answer: it has to work, whether it had happened or not.
+    fn ask_again(&mut self, server: SocketAddr) {
+        let mut connection = Connection::open(server).unwrap();
+        for old in std::mem::take(&mut self.ledger.refreshing) {
+            let new = refreshed(&mut connection, &old).unwrap();
+            self.ledger.noise.push(old.auth);
+            self.ledger.live.push(new);
+        }
+    }
+
     fn replace(&mut self, connection: &mut Connection) -> io::Result<()> {
         let entry = self.take();
         let Some(name) = entry.name.clone() else {
@@ -118,6 +157,13 @@ impl Client {
         self.ledger.live.push(new);
         Ok(())
     }
+}
+
+fn refreshed(connection: &mut Connection, entry: &Entry) -> io::Result<Entry> {
+    let answer = connection.send(&Request::post("/refresh").bearer(&entry.refresh))?;
+    let new = Entry::of(&answer, entry.name.clone());
+    assert_eq!(new.crt, entry.crt);
+    Ok(new)
 }
 
 /// Demands that the server agrees with the ledger.
@@ -146,6 +192,8 @@ fn what_was_acknowledged_survives_every_kill() {
     let mut dice = StdRng::seed_from_u64(seed);
     let mut server = Setup::new()
         .env("LACRE_SESSION__MAX_PER_USER", "10000")
+        // Long enough for a restart on a busy machine.
+        .env("LACRE_REFRESH__GRACE", "5m")
         .start();
     let mut clients: Vec<Client> = (0..CLIENTS)
         .map(|number| Client {
@@ -173,14 +221,15 @@ fn what_was_acknowledged_survives_every_kill() {
             server.kill9();
         });
         server.restart();
-        for client in &clients {
+        for client in &mut clients {
+            client.ask_again(server.public);
             verify(&server, &client.ledger);
         }
     }
     let sum = |count: fn(&Ledger) -> usize| clients.iter().map(|c| count(&c.ledger)).sum::<usize>();
     let (live, noise) = (sum(|l| l.live.len()), sum(|l| l.noise.len()));
     println!(
-        "{} acknowledged, {live} live, {noise} ended or replaced, {} unknown",
+        "{} acknowledged, {live} live, {noise} tokens are noise, {} unknown",
         done.load(Ordering::Relaxed),
         sum(|l| l.unknown),
     );

@@ -1,7 +1,7 @@
 //! No secret in a log, at any level, whatever is sent where.
 
 use crate::support::http::{Connection, Request, send_bytes};
-use crate::support::server::Setup;
+use crate::support::server::{Setup, Token};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::json;
@@ -61,7 +61,18 @@ fn no_secret_reaches_the_log() {
     server
         .get_token_by_form("bea@example.com", PASSWORD)
         .expect(200);
+    let renewed = Token::of(&server.refresh(&ended));
+    let by_body = Request::post("/refresh").json(json!({"refresh": renewed.refresh}));
+    server.send(&by_body).expect(200);
     server.revoke(&token.auth, &ended.crt).expect(204);
+    for password in [PASSWORD, WRONG_PASSWORD] {
+        let request = Request::post("/reauth").bearer(&token.auth);
+        server.send(&request.json(json!({"password": password})));
+        let request = Request::new("PUT", "/me/password").bearer(&token.auth);
+        let body = json!({"current": WRONG_PASSWORD, "new": password});
+        server.send(&request.json(body));
+    }
+    server.refresh(&ended).expect(401);
 
     // Log-ins that fail, and passwords in places where they don't belong.
     for user in ["ada@example.com", "nobody@example.com", PASSWORD] {
@@ -97,7 +108,8 @@ fn no_secret_reaches_the_log() {
 
     // Every route with a good token, an ended one and a damaged one.
     let damaged = format!("{}AAAA", &token.auth[..token.auth.len() - 4]);
-    for auth in [&ended.auth, &damaged, &token.auth] {
+    let refresh = token.refresh.as_ref().unwrap();
+    for auth in [&ended.auth, &damaged, refresh, &token.auth] {
         for (method, target) in [
             ("GET", "/me"),
             ("GET", "/headers"),
@@ -160,7 +172,12 @@ fn no_secret_reaches_the_log() {
         ("a client's secret", CLIENT_SECRET.to_owned()),
         ("the master key", master_key.to_owned()),
     ];
-    for auth in [&token.auth, &ended.auth] {
+    for auth in [
+        &token.auth,
+        &ended.auth,
+        refresh,
+        renewed.refresh.as_ref().unwrap(),
+    ] {
         // Of the first segment only the handle and a public key are in it.
         for (name, part) in ["encrypted key", "IV", "ciphertext", "tag"]
             .into_iter()

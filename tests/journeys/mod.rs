@@ -4,6 +4,7 @@ mod bad_input;
 mod crash;
 mod full_disk;
 mod hygiene;
+mod refresh;
 mod refusals;
 mod restart;
 mod sessions;

@@ -220,6 +220,8 @@ pub(crate) struct Token {
     pub(crate) auth: String,
     /// The session handle.
     pub(crate) crt: String,
+    /// The refresh token, where the answer brings one.
+    pub(crate) refresh: Option<String>,
 }
 
 impl Token {
@@ -231,6 +233,7 @@ impl Token {
         Self {
             auth: member("auth"),
             crt: member("crt"),
+            refresh: body["refresh"].as_str().map(str::to_owned),
         }
     }
 }
@@ -299,6 +302,12 @@ impl Server {
     /// Calls a resource with a token.
     pub(crate) fn call(&self, method: &str, target: &str, token: &str) -> Answer {
         self.send(&Request::new(method, target).bearer(token))
+    }
+
+    /// Asks for new tokens with a refresh token.
+    pub(crate) fn refresh(&self, token: &Token) -> Answer {
+        let refresh = token.refresh.as_deref().expect("no refresh token");
+        self.call("POST", "/refresh", refresh)
     }
 
     /// Demands that this token is let in.
@@ -386,8 +395,8 @@ impl Server {
 struct Process {
     child: Child,
     child_id: u32,
-    /// Each line of standard output; closed at its end.
-    lines: Receiver<String>,
+    /// Each line of standard output; closed at its end. The lock lets many threads share a server.
+    lines: Mutex<Receiver<String>>,
     stdout: Arc<Mutex<String>>,
     stderr: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
@@ -407,7 +416,7 @@ impl Process {
         Self {
             child_id: child.id(),
             child,
-            lines,
+            lines: lines.into(),
             stdout,
             stderr,
             readers,
@@ -420,7 +429,7 @@ impl Process {
         let mut management = None;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let line = match self.lines.recv_timeout(left) {
+            let line = match self.lines.lock().unwrap().recv_timeout(left) {
                 Ok(line) => line,
                 Err(RecvTimeoutError::Timeout) => {
                     panic!("it neither listens nor ends\n{}", self.printed())
@@ -447,7 +456,8 @@ impl Process {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
+            let line = self.lines.lock().unwrap().recv_timeout(left);
+            match line {
                 Ok(_) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => panic!("it doesn't end\n{}", self.printed()),
