@@ -7,6 +7,7 @@
 //! This room must never write a key unsealed, and never make a new keyring where records of an
 //! earlier one exist.
 
+use crate::csrf::CsrfTokens;
 use crate::handles::Handles;
 use crate::token::{KeyError, SigningKey, VerifyingKeys};
 use lacre_keystore::{KeystoreError, MasterKeyRing};
@@ -26,6 +27,7 @@ const MOST_SIGNERS: usize = 16;
 pub struct Keyring {
     handle_secret: Zeroizing<[u8; SECRET]>,
     handles: Handles,
+    csrf: CsrfTokens,
     /// The first one signs, every one verifies.
     signers: Vec<SigningKey>,
     verifiers: VerifyingKeys,
@@ -52,6 +54,7 @@ impl Keyring {
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             handles: Handles::new(&handle_secret),
+            csrf: CsrfTokens::new(&handle_secret),
             handle_secret,
             signers,
             verifiers: VerifyingKeys::new(verifiers),
@@ -95,6 +98,12 @@ impl Keyring {
     #[must_use]
     pub fn handles(&self) -> &Handles {
         &self.handles
+    }
+
+    /// What makes and checks the tokens against cross-site request forgery.
+    #[must_use]
+    pub fn csrf(&self) -> &CsrfTokens {
+        &self.csrf
     }
 
     /// The key that signs new tokens.
@@ -152,6 +161,7 @@ impl KeyringError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::Handle;
     use lacre_keystore::MasterKey;
     use rand::SeedableRng as _;
     use rand::rngs::StdRng;
@@ -171,6 +181,9 @@ mod tests {
             again.handles().user_tag("u"),
             keyring.handles().user_tag("u")
         );
+        let session = Handle::parse("s").unwrap();
+        let csrf = keyring.csrf().make(&session, &mut rng);
+        assert!(again.csrf().verify(&session, csrf.expose().as_bytes()));
     }
 
     #[test]

@@ -52,6 +52,7 @@
 //! | [`issuer`], [`guard`], [`sessions`] | before, during and after: a session begins, is judged, is listed and ended |
 //! | [`token`] | the token to the byte; pure |
 //! | [`handles`] | from a session's name to its record, without an index |
+//! | [`csrf`] | what only our own pages can send along with a cookie |
 //! | [`keyring`] | signing keys and the handle secret, sealed under the master key |
 //! | `lacre_keystore` | sealed records, compare-and-swap, durable before the answer; a crate of its own |
 //! | [`accounts`], [`service`] | who may log in; what a change of an account ends |
@@ -65,6 +66,7 @@
 pub mod accounts;
 pub mod clock;
 pub mod config;
+pub mod csrf;
 pub mod data_dir;
 pub mod deployment;
 pub mod entropy;
