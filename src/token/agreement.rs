@@ -2,7 +2,7 @@
 //! (RFC 7518 §4.6, NIST SP 800-56A §5.8.1, RFC 3394).
 //!
 //! The `p256` crate makes and holds the scalars and checks the points; the agreement itself runs on
-//! the engine that measures best (docs/decisions/0003).
+//! the engine that measures best (`docs/decisions/0001-primitives.md`).
 //!
 //! This room must never tell an encrypted key that doesn't unwrap from one that unwraps to a key
 //! whose tag is wrong: both end in the same comparison (RFC 7516 §11.5).

@@ -1,3 +1,9 @@
-//! The pages of the documentation, held to what the program does.
+//! The pages of the documentation, held to what the program does: links lead somewhere, commands
+//! parse, tests that a page names exist, and the worked examples work.
 
+mod commands;
 mod embed;
+mod example_token;
+mod links;
+mod page;
+mod proofs;
