@@ -13,7 +13,7 @@
 
 use crate::guard::{LiveSession, Refusal};
 use crate::issuer::{Contents, IssueError, Issued, Subject};
-use crate::lacre::Lacre;
+use crate::lacre::{Lacre, Rules};
 use crate::token::{Claims, Expected, Handle, SessionKey, TokenError, TokenKind, UnopenedToken};
 use lacre_keystore::{KeystoreError, Record, RecordKey, Stored, Swap};
 use thiserror::Error;
@@ -64,32 +64,41 @@ impl<E> From<IssueError> for RefreshError<E> {
     }
 }
 
-/// What a refresh token of this generation is worth against this record.
+/// What a refresh token does to the record that it belongs to.
 #[derive(Debug, PartialEq, Eq)]
-enum Worth {
-    /// It is the current one: the generation rises.
-    Current,
+enum Step {
+    /// It is the current one: this record takes the place of the one that was read.
+    Renew(Record),
     /// It is the one before and came in time: tokens of the current generation, as it is.
-    InGrace,
-    /// It was spent, and came too late.
-    Spent,
+    Repeat,
+    /// It was spent, and came too late: the session ends.
+    End,
 }
 
-impl Worth {
-    fn of(generation: u64, record: &Record, now: u64, grace: u64) -> Result<Self, TokenError> {
+impl Step {
+    /// Decides by nothing but the record, the token's generation and the time.
+    fn of(record: &Record, generation: u64, now: u64, rules: &Rules) -> Result<Self, TokenError> {
         if generation > record.generation {
             return Err(TokenError::Generation); // never given out by this record
         }
-        let in_grace =
-            generation + 1 == record.generation && now < record.rotated_at.saturating_add(grace);
-        Ok(match generation == record.generation {
-            true => Self::Current,
-            false if !in_grace => Self::Spent,
-            // The access tokens of this generation are refused already: without a new one the
-            // answer would be useless.
-            false if record.access_ended => Self::Current,
-            false => Self::InGrace,
-        })
+        let in_grace = generation + 1 == record.generation
+            && now < record.rotated_at.saturating_add(rules.refresh_grace);
+        if generation < record.generation && !in_grace {
+            return Ok(Self::End);
+        }
+        // Where the access tokens of this generation are refused already, repeating them would be
+        // useless: the generation rises once more.
+        if generation < record.generation && !record.access_ended {
+            return Ok(Self::Repeat);
+        }
+        Ok(Self::Renew(Record {
+            generation: record.generation + 1,
+            rotated_at: now,
+            expires_at: now.saturating_add(rules.refresh_ttl).min(record.ends_at),
+            last_seen_at: now,
+            access_ended: false,
+            ..record.clone()
+        }))
     }
 }
 
@@ -103,36 +112,37 @@ impl Lacre {
         token: &[u8],
         subject: impl AsyncFn(&str) -> Result<Option<Subject>, E>,
     ) -> Result<Issued, RefreshError<E>> {
-        let rules = self.rules();
         for _ in 0..ATTEMPTS {
             let (key, stored, claims) = self.open_refresh(token).map_err(RefreshError::Refused)?;
             let now = self.parts().clock.now();
-            let worth = Worth::of(claims.generation, &stored.record, now, rules.refresh_grace)
+            let step = Step::of(&stored.record, claims.generation, now, self.rules())
                 .map_err(|error| RefreshError::Refused(error.into()))?;
             let handle = claims.session.clone();
             let user_id = claims.subject.clone();
-            if worth == Worth::Spent {
-                if self.keystore().remove_if(&key, &stored).await? {
+            let renewed = match step {
+                Step::Renew(record) => Some(record),
+                Step::Repeat => None,
+                Step::End if self.keystore().remove_if(&key, &stored).await? => {
                     return Err(RefreshError::Reused { user_id, handle });
                 }
-                continue;
-            }
+                Step::End => continue,
+            };
             let Some(subject) = subject(&user_id).await.map_err(RefreshError::Subject)? else {
                 self.end(&key).await?;
                 return Err(RefreshError::UserGone { user_id, handle });
             };
-            let record = match worth {
-                Worth::Current => renewed(&stored.record, now, rules.refresh_ttl),
-                _ => stored.record.clone(),
-            };
             let pair = self.token_pair(&Contents {
                 subject: &subject,
                 handle: &handle,
-                record: &record,
+                record: renewed.as_ref().unwrap_or(&stored.record),
                 fresh: false,
                 additional: &claims.additional,
             })?;
-            if worth == Worth::InGrace || self.swapped(&key, &stored, &record).await? {
+            let stands = match &renewed {
+                Some(record) => self.swapped(&key, &stored, record).await?,
+                None => true,
+            };
+            if stands {
                 let (access, refresh) = (pair.access, Some(pair.refresh));
                 return Ok(Issued {
                     access,
@@ -235,17 +245,7 @@ impl Lacre {
     }
 }
 
-/// The record after a refresh.
-fn renewed(record: &Record, now: u64, refresh_ttl: u64) -> Record {
-    Record {
-        generation: record.generation + 1,
-        rotated_at: now,
-        expires_at: now.saturating_add(refresh_ttl).min(record.ends_at),
-        last_seen_at: now,
-        access_ended: false,
-        ..record.clone()
-    }
-}
-
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -246,12 +246,18 @@ fn what_a_token_is_worth() {
         user_agent: None,
         client_id: None,
     };
-    let worth = |generation, now| Worth::of(generation, &record(5, false), now, 10);
-    assert_eq!(worth(5, 500), Ok(Worth::Current));
-    assert_eq!(worth(4, 109), Ok(Worth::InGrace));
-    assert_eq!(worth(4, 110), Ok(Worth::Spent));
-    assert_eq!(worth(3, 100), Ok(Worth::Spent));
-    assert_eq!(worth(6, 100), Err(TokenError::Generation));
-    assert_eq!(Worth::of(4, &record(5, true), 105, 10), Ok(Worth::Current));
-    assert_eq!(Worth::of(4, &record(5, true), 110, 10), Ok(Worth::Spent));
+    let rules = Rules::new("https://issuer.test", "api");
+    let step = |generation, now| Step::of(&record(5, false), generation, now, &rules);
+    let renewed = |step| match step {
+        Ok(Step::Renew(record)) => (record.generation, record.rotated_at, record.access_ended),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(renewed(step(5, 500)), (6, 500, false));
+    assert_eq!(step(4, 109), Ok(Step::Repeat));
+    assert_eq!(step(4, 110), Ok(Step::End));
+    assert_eq!(step(3, 100), Ok(Step::End));
+    assert_eq!(step(6, 100), Err(TokenError::Generation));
+    let without_access = |now| Step::of(&record(5, true), 4, now, &rules);
+    assert_eq!(renewed(without_access(105)), (6, 105, false));
+    assert_eq!(without_access(110), Ok(Step::End));
 }
