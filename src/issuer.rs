@@ -5,8 +5,10 @@
 //!
 //! This room must never return a token whose record might be lost in a crash.
 
+mod cap;
 mod pair;
 
+pub(crate) use cap::Turns;
 pub(crate) use pair::Contents;
 
 use crate::lacre::Lacre;
@@ -126,6 +128,8 @@ pub struct Issued {
     pub handle: Handle,
     /// The session's record.
     pub key: RecordKey,
+    /// Sessions of the same user that ended to make room for this one.
+    pub pushed_out: Vec<Handle>,
 }
 
 /// Why no session began.
@@ -192,12 +196,14 @@ impl Lacre {
             None => self.put(&key, &record).await?,
             Some(_) => self.replace(&key, &record).await?,
         }
+        let pushed_out = self.make_room(&key, &record).await?;
         Ok(Issued {
             access: pair.access,
             refresh: Some(pair.refresh),
             user_id: record.user_id,
             handle,
             key,
+            pushed_out,
         })
     }
 

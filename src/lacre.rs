@@ -9,6 +9,7 @@
 use crate::clock::{Clock, SystemClock};
 use crate::data_dir::DataDir;
 use crate::entropy::{self, Entropy};
+use crate::issuer::Turns;
 use crate::keyring::Keyring;
 use crate::token::SessionKey;
 use lacre_keystore::Keystore;
@@ -66,6 +67,8 @@ pub(crate) struct Parts {
     /// A session that nobody has: a token of an unknown session is tried with it, so that an
     /// unknown session costs what a known one does (threat 32).
     pub(crate) nobody: SessionKey,
+    /// Whose turn it is to end the sessions of a user who has too many.
+    pub(crate) turns: Turns,
     /// Where [`Lacre::open`] took a directory: held as long as the keystore, which stands above
     /// and is dropped first.
     _data_dir: Option<DataDir>,
@@ -153,6 +156,7 @@ impl LacreBuilder {
             clock: self.clock,
             entropy: self.entropy,
             nobody,
+            turns: Turns::default(),
             _data_dir: self.data_dir,
         }))
     }

@@ -150,6 +150,7 @@ impl Lacre {
                     user_id,
                     handle,
                     key,
+                    pushed_out: Vec::new(),
                 });
             }
         }
@@ -194,6 +195,7 @@ impl Lacre {
                     user_id,
                     handle,
                     key: session.key,
+                    pushed_out: Vec::new(),
                 }));
             }
         }

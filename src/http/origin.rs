@@ -8,7 +8,8 @@
 use super::request_id::RequestId;
 use crate::config::Network;
 use crate::issuer::Origin;
-use crate::telemetry::audit::{self, Event};
+use crate::telemetry::audit::{self, Cause, Event, MaskedHandle, UserId};
+use crate::token::Handle;
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderMap, USER_AGENT};
 use std::net::IpAddr;
@@ -75,6 +76,17 @@ impl Trail {
             request_id: self.request_id.as_ref().map(RequestId::as_str),
             address: self.address,
         });
+    }
+
+    /// Writes that these sessions of a user have ended.
+    pub(super) fn ended(&self, user_id: &str, sessions: &[Handle], cause: Cause) {
+        for session in sessions {
+            self.record(&Event::SessionEnded {
+                user: UserId::new(user_id),
+                session: MaskedHandle::of(session.as_str()),
+                cause,
+            });
+        }
     }
 }
 

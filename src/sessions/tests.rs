@@ -1,4 +1,5 @@
 use super::*;
+use crate::lacre::Rules;
 use crate::lacre::testing::{Fixture, on_behalf};
 use crate::token::TokenKind;
 
@@ -29,7 +30,10 @@ async fn a_user_sees_own_live_sessions_the_newest_first() {
 
 #[tokio::test]
 async fn more_sessions_than_a_page_are_all_listed() {
-    let deployment = Fixture::new();
+    let deployment = Fixture::with_rules(Rules {
+        max_per_user: PAGE + 3,
+        ..Rules::new("https://issuer.test", "api")
+    });
     for name in 0..PAGE + 3 {
         deployment
             .lacre

@@ -10,7 +10,7 @@ use super::Policy;
 use crate::accounts::{AccountsError, PresentedPassword};
 use crate::issuer::Issued;
 use crate::service::{LogIn, OnBehalf, Service};
-use crate::telemetry::audit::{Event, MaskedHandle, UserId};
+use crate::telemetry::audit::{Cause, Event, MaskedHandle, UserId};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -87,6 +87,7 @@ pub(super) async fn get_token(
             let session = MaskedHandle::of(issued.handle.as_str());
             trail.record(&Event::LoginSucceeded { user });
             trail.record(&Event::SessionStarted { user, session });
+            trail.ended(&issued.user_id, &issued.pushed_out, Cause::PushedOut);
             Ok(answer(&issued))
         }
         Err(error) => {

@@ -9,7 +9,7 @@ use super::super::problem::{Code, Problem};
 use super::Policy;
 use crate::lacre::Lacre;
 use crate::service::Service;
-use crate::telemetry::audit::{Cause, Event, MaskedHandle, UserId};
+use crate::telemetry::audit::Cause;
 use crate::token::Handle;
 use actix_web::dev::Payload;
 use actix_web::web::{Data, Path, Query};
@@ -102,13 +102,7 @@ impl Caller {
     }
 
     pub(super) fn ended(&self, sessions: &[Handle], cause: Cause) {
-        for session in sessions {
-            self.trail.record(&Event::SessionEnded {
-                user: UserId::new(self.session.user_id()),
-                session: MaskedHandle::of(session.as_str()),
-                cause,
-            });
-        }
+        self.trail.ended(self.session.user_id(), sessions, cause);
     }
 }
 
