@@ -89,3 +89,8 @@ pub use http::guard::{Session, TokenGuard};
 pub use http::problem::{Code, Problem};
 pub use issuer::{Grant, IssueError, Issued, Subject};
 pub use lacre::{Lacre, LacreBuilder, Rules};
+
+/// The example of the README, compiled with the documentation's own.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

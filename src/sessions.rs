@@ -5,6 +5,8 @@
 //!
 //! This room must never report an end that isn't durable.
 
+mod sweeping;
+
 use crate::lacre::Lacre;
 use crate::token::Handle;
 use lacre_keystore::{KeystoreError, Record, RecordKey, Swap};

@@ -8,6 +8,7 @@ use actix_web::{App, HttpResponse, HttpServer};
 use lacre::{Code, Edge, Grant, Lacre, Problem, Rules, Session, Subject, TokenGuard};
 use serde_json::{Value, json};
 use std::net::TcpListener;
+use std::time::Duration;
 
 /// Whatever proves your users to you: a password, a passkey, another service's word.
 fn proven(who: &Value) -> Option<Subject> {
@@ -73,6 +74,7 @@ pub(crate) fn shop(listener: TcpListener, lacre: Lacre) -> std::io::Result<Serve
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let lacre = Lacre::open("data", Rules::new("https://shop.example", "shop"))?;
+    actix_web::rt::spawn(lacre.clone().sweep_every(Duration::from_mins(1)));
     shop(TcpListener::bind("127.0.0.1:8080")?, lacre)?.await?;
     Ok(())
 }
