@@ -7,10 +7,10 @@ SHELL := /bin/bash
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: help run test bench lint
+.PHONY: help run test bench bench-oracle lint
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 run: ## Start a server for trying out, on loopback (ARGS="--listen 127.0.0.1:0" adds flags)
 	@flags=$$(.ci/need build); $(CARGO) run --locked $$flags -- serve --dev $(ARGS)
@@ -26,6 +26,9 @@ test: ## Run all tests of the workspace and its doc tests (ARGS=name runs some o
 
 bench: ## Run the benchmarks (ARGS=name runs some of them)
 	@flags=$$(.ci/need build); $(CARGO) bench --workspace --locked $$flags $(ARGS)
+
+bench-oracle: ## Measure whether the guard's time says why a token was refused (ARGS=samples a class)
+	@flags=$$(.ci/need build); $(CARGO) bench --locked $$flags --bench oracle -- $(ARGS)
 
 lint: ## Check form, lints, documentation and, where cargo-deny is installed, dependencies
 	@flags=$$(.ci/need build lint); \

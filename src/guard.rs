@@ -9,8 +9,12 @@
 
 use crate::lacre::Lacre;
 use crate::token::{Claims, Expected, Handle, SessionKey, TokenError, TokenKind, UnopenedToken};
-use lacre_keystore::{KeystoreError, Record, RecordKey};
+use lacre_keystore::{KeystoreError, Record, RecordKey, SessionId, Stored, UserTag};
 use thiserror::Error;
+
+/// A name that no record has: tags are made by a keyed hash.
+const NOWHERE: RecordKey =
+    RecordKey::new(UserTag::from_bytes([0; 16]), SessionId::from_bytes([0; 16]));
 
 /// A session that is good now: what a guarded handler gets to see.
 #[derive(Debug, Clone)]
@@ -72,9 +76,7 @@ impl Lacre {
     pub fn guard(&self, token: &[u8], kind: TokenKind) -> Result<LiveSession, Refusal> {
         let unopened = UnopenedToken::parse(token)?;
         let Some((key, record)) = self.live_record(unopened.handle())? else {
-            // The work of a known session, so that its absence doesn't show (threat 32).
-            let _ = unopened.open(&self.parts().nobody, self.parts().keyring.verifiers());
-            return Err(TokenError::UnknownSession.into());
+            return Err(self.refuse_unknown(unopened));
         };
         let claims = self.judge(unopened, &record, kind)?;
         Ok(LiveSession {
@@ -90,14 +92,31 @@ impl Lacre {
         &self,
         handle: &Handle,
     ) -> Result<Option<(RecordKey, Record)>, KeystoreError> {
+        let now = self.parts().clock.now();
+        Ok(self
+            .stored(handle)?
+            .map(|(key, stored)| (key, stored.record))
+            .filter(|(_, record)| !record.is_expired(now)))
+    }
+
+    /// What the keystore has for a handle. A handle of another form than ours costs a read, too.
+    pub(crate) fn stored(
+        &self,
+        handle: &Handle,
+    ) -> Result<Option<(RecordKey, Stored)>, KeystoreError> {
+        let key = self.parts().keyring.handles().record_key(handle);
+        let found = self.parts().keystore.get(&key.unwrap_or(NOWHERE))?;
+        Ok(key.zip(found))
+    }
+
+    /// Refuses a token of no session that there is, after the work that a session's token makes:
+    /// how long it took must not tell whose handles are live (threat 32).
+    pub(crate) fn refuse_unknown(&self, unopened: UnopenedToken<'_>) -> Refusal {
         let parts = self.parts();
-        let Some(key) = parts.keyring.handles().record_key(handle) else {
-            return Ok(None);
-        };
-        let record = parts.keystore.get(&key)?.map(|stored| stored.record);
-        Ok(record
-            .filter(|record| !record.is_expired(parts.clock.now()))
-            .map(|record| (key, record)))
+        let opened = SessionKey::from_scalar(&parts.nobody.scalar())
+            .and_then(|nobody| unopened.open(&nobody, parts.keyring.verifiers()));
+        drop(std::hint::black_box(opened));
+        TokenError::UnknownSession.into()
     }
 
     fn judge(

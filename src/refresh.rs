@@ -221,15 +221,10 @@ impl Lacre {
         let parts = self.parts();
         let now = parts.clock.now();
         let unopened = UnopenedToken::parse(token)?;
-        let key = parts.keyring.handles().record_key(unopened.handle());
-        let stored = match key {
-            Some(key) => parts.keystore.get(&key)?.map(|stored| (key, stored)),
-            None => None,
-        };
+        let stored = self.stored(unopened.handle())?;
         let Some((key, stored)) = stored.filter(|(_, stored)| !stored.record.is_expired(now))
         else {
-            let _ = unopened.open(&parts.nobody, parts.keyring.verifiers());
-            return Err(TokenError::UnknownSession.into());
+            return Err(self.refuse_unknown(unopened));
         };
         let session_key = SessionKey::from_scalar(stored.record.private_scalar.expose())?;
         let opened = unopened.open(&session_key, parts.keyring.verifiers())?;

@@ -7,6 +7,7 @@
 //! that isn't durable.
 
 mod copying;
+mod decoy;
 mod listing;
 mod removal;
 
@@ -22,6 +23,8 @@ use crate::error::KeystoreError;
 use crate::key::RecordKey;
 use crate::master_key::MasterKeyRing;
 use crate::record::Record;
+
+use decoy::Decoy;
 
 pub use copying::SealedPage;
 pub use listing::{Page, Rewrap};
@@ -42,6 +45,7 @@ struct Inner {
     committer: Committer,
     ring: RwLock<Arc<MasterKeyRing>>,
     nonces: Mutex<NonceSource>,
+    decoy: Decoy,
     engine: Arc<dyn Engine>,
 }
 
@@ -101,7 +105,7 @@ impl Keystore {
         mut random: impl TryCryptoRng + Send + 'static,
     ) -> Result<Self, KeystoreError> {
         let engine: Arc<dyn Engine> = Arc::new(engine);
-        let nonces: NonceSource = Box::new(move |room| {
+        let mut nonces: NonceSource = Box::new(move |room| {
             random
                 .try_fill_bytes(room)
                 .map_err(|error| KeystoreError::RandomnessUnavailable {
@@ -112,16 +116,20 @@ impl Keystore {
             inner: Arc::new(Inner {
                 committer: Committer::start(Arc::clone(&engine))?,
                 ring: RwLock::new(Arc::new(ring)),
+                decoy: Decoy::new(&mut nonces)?,
                 nonces: Mutex::new(nonces),
                 engine,
             }),
         })
     }
 
-    /// The record of this name.
+    /// The record of this name. It takes as long to find none.
     pub fn get(&self, key: &RecordKey) -> Result<Option<Stored>, KeystoreError> {
         match self.inner.engine.get(&key.to_bytes())? {
-            None => Ok(None),
+            None => {
+                self.inner.decoy.read();
+                Ok(None)
+            }
             Some(sealed) => Ok(Some(Stored {
                 record: codec::open(&self.ring(), key, &sealed)?,
                 version: Version(sealed),

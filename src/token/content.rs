@@ -1,7 +1,7 @@
 //! A256CBC-HS512: the authenticated encryption of a token's content (RFC 7518 §5.2).
 //!
-//! The MAC is compared first, in constant time; nothing is decrypted, and no padding looked at,
-//! before it is right (RFC 7518 §5.2.2.2). A service that unpads first is a padding oracle
+//! The MAC is compared first, in constant time; nothing of the sender's is decrypted, and none of
+//! its padding looked at, before it is right (RFC 7518 §5.2.2.2). A service that unpads first is a padding oracle
 //! (threat 25), and the JOSE library under this project does so: its own content decryption is
 //! never given a token from outside.
 //!
@@ -16,7 +16,7 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::iv::FixedLength;
 use rand::CryptoRng;
 use std::fmt;
-use subtle::ConstantTimeEq as _;
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Bytes of an AES block, of the IV, and what the ciphertext is a multiple of.
@@ -107,9 +107,12 @@ impl ContentKey {
 
     /// Authenticates and decrypts `ciphertext` in place; the plaintext is a part of its buffer.
     ///
-    /// [`TokenError::NotAuthentic`] for a wrong tag, before anything was decrypted;
-    /// [`TokenError::Padding`] where the tag was right and the padding is not, which only somebody
-    /// who has the content key can bring about.
+    /// [`TokenError::NotAuthentic`] for a wrong tag; [`TokenError::Padding`] where the tag was
+    /// right and the padding is not, which only somebody who has the content key can bring about.
+    ///
+    /// A wrong tag takes as long as a right one: what it should have authenticated is wiped, and
+    /// the zeros that are left are decrypted in its place. Not one byte that the sender wrote is
+    /// decrypted before its tag was right.
     pub fn open<'a>(
         &self,
         iv: &[u8; BLOCK],
@@ -118,10 +121,24 @@ impl ContentKey {
         tag: &[u8; TAG_LENGTH],
     ) -> Result<&'a [u8], TokenError> {
         let expected = self.tag(iv, aad, ciphertext);
-        let right = bool::from(expected.ct_eq(tag)) & self.genuine;
-        if !right {
-            return Err(TokenError::NotAuthentic);
+        let right = expected.ct_eq(tag) & Choice::from(u8::from(self.genuine));
+        for byte in &mut *ciphertext {
+            *byte = u8::conditional_select(&0, byte, right);
         }
+        let plaintext = self.decrypt(iv, ciphertext);
+        if bool::from(right) {
+            plaintext
+        } else {
+            Err(TokenError::NotAuthentic)
+        }
+    }
+
+    /// AES-256-CBC in place, and the padding taken off.
+    fn decrypt<'a>(
+        &self,
+        iv: &[u8; BLOCK],
+        ciphertext: &'a mut [u8],
+    ) -> Result<&'a [u8], TokenError> {
         if ciphertext.is_empty() || !ciphertext.len().is_multiple_of(BLOCK) {
             return Err(TokenError::Malformed);
         }

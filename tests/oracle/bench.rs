@@ -1,0 +1,225 @@
+//! `make bench-oracle`: whether the guard's time says why a token was refused (threats 25 and 32).
+//!
+//! After dudect: two classes of tokens in random order, each call timed, the slowest tenth of the
+//! samples cut off, Welch's t of the rest. |t| beyond 10 is a leak that this machine shows with so
+//! few samples; beyond 4.5 it is worth another run with more. Both tokens of a pair share their
+//! ephemeral key and their content key, so that nothing but the fault differs.
+//!
+//! An argument is the number of samples a class, 100000 where there is none.
+
+// A harness says what it measures and ends at what it doesn't expect.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+#[allow(dead_code)] // the hostile tests need more of it
+#[path = "../hostile/builder.rs"]
+mod builder;
+mod statistics;
+
+use builder::{Forge, Stage, key_of};
+use lacre::clock::FixedClock;
+use lacre::entropy;
+use lacre::guard::Refusal;
+use lacre::issuer::{Grant, Issued, Occasion, Origin, Subject};
+use lacre::keyring::Keyring;
+use lacre::token::TokenKind;
+use lacre::{Lacre, Rules};
+use lacre_keystore::{Keystore, MasterKey, MasterKeyRing, MemoryEngine};
+use rand::CryptoRng;
+use rand::rngs::SysRng;
+use serde_json::{Map, json};
+use statistics::Samples;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Pairs of tokens a comparison takes turns with.
+const PAIRS: usize = 64;
+
+fn main() {
+    let samples = std::env::args()
+        .skip(1)
+        .find_map(|argument| argument.parse().ok())
+        .unwrap_or(100_000);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let deployment = runtime.block_on(Deployment::open());
+    println!("{samples} samples a class; |t| > 4.5 is suspect, |t| > 10 is a leak\n");
+    for (size, note) in [("256 bytes of claims", 0), ("claims up to the cap", 3900)] {
+        deployment.compare(
+            &format!("bad tag, good padding | good tag, bad padding, {size}"),
+            samples,
+            note,
+            [
+                ("token_not_authentic", bad_tag),
+                ("token_padding", bad_padding),
+            ],
+        );
+        deployment.compare(
+            &format!("known handle | unknown handle, {size}"),
+            samples,
+            note,
+            [
+                ("token_not_authentic", bad_tag),
+                ("session_unknown", unknown_handle),
+            ],
+        );
+        deployment.compare(
+            &format!("bad tag | bad encrypted key, {size}"),
+            samples,
+            note,
+            [
+                ("token_not_authentic", bad_tag),
+                ("token_not_authentic", bad_encrypted_key),
+            ],
+        );
+        deployment.compare(
+            &format!("the harness itself: bad tag | bad tag, {size}"),
+            samples,
+            note,
+            [
+                ("token_not_authentic", bad_tag),
+                ("token_not_authentic", bad_tag),
+            ],
+        );
+    }
+}
+
+fn bad_tag(forge: &Forge) -> Vec<u8> {
+    forge.with(Stage::Tag, |mut tag| {
+        tag[31] ^= 1;
+        tag
+    })
+}
+
+fn bad_padding(forge: &Forge) -> Vec<u8> {
+    forge.with(Stage::Padding, |padding| vec![0; padding.len()])
+}
+
+fn unknown_handle(forge: &Forge) -> Vec<u8> {
+    forge.with(Stage::Header, |header| {
+        let known = forge.handle();
+        let mut handle = known.as_bytes().to_vec();
+        handle[..20].reverse();
+        String::from_utf8(header)
+            .unwrap()
+            .replace(known, std::str::from_utf8(&handle).unwrap())
+            .into_bytes()
+    })
+}
+
+fn bad_encrypted_key(forge: &Forge) -> Vec<u8> {
+    forge.with(Stage::EncryptedKey, |mut key| {
+        key[40] ^= 1;
+        key
+    })
+}
+
+/// A deployment of which the harness holds every key.
+struct Deployment {
+    lacre: Lacre,
+    signer: [u8; 32],
+    issued: Vec<Issued>,
+}
+
+impl Deployment {
+    async fn open() -> Self {
+        let mut rng = (entropy::system())();
+        let master = || MasterKey::from_bytes(1, [7; 32]);
+        let keyring = Keyring::generate(&mut rng).unwrap();
+        let ring = MasterKeyRing::new(master());
+        let sealed = keyring.seal(&ring, &mut rng).unwrap();
+        let keys = ring.open_bytes(b"lacre keyring v1", &sealed).unwrap();
+        let engine = MemoryEngine::default();
+        let keystore = Keystore::open(engine, MasterKeyRing::new(master()), SysRng).unwrap();
+        let lacre = Lacre::builder(keystore, keyring, Rules::new("https://issuer.test", "api"))
+            .clock(Arc::new(FixedClock::at(builder::NOW)))
+            .build();
+        let mut issued = Vec::new();
+        for number in 0..PAIRS {
+            issued.push(lacre.issue(&grant(&format!("u{number}"))).await.unwrap());
+        }
+        Self {
+            signer: keys[32..].try_into().unwrap(),
+            lacre,
+            issued,
+        }
+    }
+
+    fn forge(&self, issued: &Issued, user: usize, note: usize) -> Forge {
+        let stored = self.lacre.keystore().get(&issued.key).unwrap().unwrap();
+        let session = key_of(stored.record.private_scalar.expose());
+        let claims = json!({
+            "iss": "https://issuer.test", "sub": format!("u{user}"), "aud": "api",
+            "iat": builder::NOW, "exp": builder::NOW + 600, "jti": "0123456789abcdef",
+            "sid": issued.handle.as_str(), "gen": stored.record.generation,
+            "role": "user", "note": "x".repeat(note),
+        });
+        Forge::of_session(session, key_of(&self.signer), claims)
+    }
+
+    fn guard(&self, token: &[u8]) -> Result<(), Refusal> {
+        self.lacre.guard(token, TokenKind::Access).map(drop)
+    }
+
+    fn compare(
+        &self,
+        name: &str,
+        samples: usize,
+        note: usize,
+        classes: [(&str, fn(&Forge) -> Vec<u8>); 2],
+    ) {
+        let mut tokens = [Vec::new(), Vec::new()];
+        for (user, issued) in self.issued.iter().enumerate() {
+            let forge = self.forge(issued, user, note);
+            self.guard(forge.token().as_bytes()).unwrap();
+            for (class, (due, make)) in classes.iter().enumerate() {
+                let token = make(&forge);
+                assert_eq!(self.guard(&token).unwrap_err().code(), *due);
+                tokens[class].push(token);
+            }
+        }
+        let mut rng = (entropy::system())();
+        let mut times = [Samples::default(), Samples::default()];
+        for _ in 0..samples * 2 {
+            let (class, pair) = draw(&mut rng);
+            let token = black_box(&tokens[class][pair]);
+            let begun = Instant::now();
+            let verdict = self.guard(token);
+            let taken = begun.elapsed();
+            black_box(verdict).unwrap_err();
+            times[class].put(taken);
+        }
+        let [one, two] = times.map(Samples::without_the_slowest);
+        println!(
+            "t = {:8.2}   {:9.0} ns | {:9.0} ns   {name}",
+            statistics::welch_t(&one, &two),
+            one.mean(),
+            two.mean()
+        );
+    }
+}
+
+fn draw(rng: &mut impl CryptoRng) -> (usize, usize) {
+    let drawn = rng.next_u32() as usize;
+    (drawn % 2, drawn / 2 % PAIRS)
+}
+
+fn grant(user: &str) -> Grant {
+    Grant {
+        subject: Subject {
+            id: user.to_owned(),
+            email: Some(format!("{user}@example.com")),
+            roles: vec!["user".to_owned()],
+            permissions: vec![],
+        },
+        occasion: Occasion::LogIn,
+        user_session: None,
+        origin: Origin {
+            address: Some("127.0.0.1".to_owned()),
+            user_agent: Some("x".repeat(90)),
+            ..Origin::default()
+        },
+        additional: Map::new(),
+    }
+}
