@@ -65,6 +65,11 @@ impl DataDir {
         })
     }
 
+    /// Whether there is a data directory at `path`. Makes and changes nothing.
+    pub fn exists(path: &Path) -> Result<bool, DataDirError> {
+        Ok(read_version(path)?.is_some())
+    }
+
     /// The directory itself.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -64,6 +64,7 @@
 //! of them stops.
 
 pub mod accounts;
+pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod csrf;

@@ -9,7 +9,7 @@ mod sweeping;
 
 use crate::lacre::Lacre;
 use crate::token::Handle;
-use lacre_keystore::{KeystoreError, Record, RecordKey, Swap};
+use lacre_keystore::{KeystoreError, Page, Record, RecordKey, Swap};
 
 /// How many records are read at once.
 const PAGE: usize = 256;
@@ -87,15 +87,52 @@ impl Lacre {
     ) -> Result<SessionPage, KeystoreError> {
         let now = self.parts().clock.now();
         let page = self.keystore().list_all(after, limit)?;
-        let live = page
-            .entries
-            .into_iter()
-            .filter(|(_, record)| !record.is_expired(now));
-        Ok(SessionPage {
-            sessions: live.map(|(key, record)| self.info(key, record)).collect(),
-            next: page.next,
-            damaged: page.damaged,
-        })
+        Ok(self.live_page(page, now))
+    }
+
+    /// A page of a user's live sessions in the order of their records, for operators.
+    pub fn page_of(
+        &self,
+        user_id: &str,
+        after: Option<RecordKey>,
+        limit: usize,
+    ) -> Result<SessionPage, KeystoreError> {
+        let now = self.parts().clock.now();
+        let user = self.parts().keyring.handles().user_tag(user_id);
+        let after = after.map(|key| key.session);
+        let page = self.keystore().list(user, after, limit)?;
+        Ok(self.live_page(page, now))
+    }
+
+    /// What [`Lacre::end_all_of`] would end now, expired and damaged ones included.
+    pub fn all_of(&self, user_id: &str) -> Result<Vec<Handle>, KeystoreError> {
+        let handles = self.parts().keyring.handles();
+        let user = handles.user_tag(user_id);
+        let (mut keys, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.keystore().list(user, after, PAGE)?;
+            keys.extend(page.entries.into_iter().map(|(key, _)| key));
+            keys.extend(page.damaged.iter().filter_map(KeystoreError::record));
+            match page.next {
+                Some(next) => after = Some(next.session),
+                None => break,
+            }
+        }
+        keys.sort_unstable();
+        Ok(keys.iter().map(|key| handles.handle(key)).collect())
+    }
+
+    /// The handle of the record with this name.
+    #[must_use]
+    pub fn handle_of(&self, key: &RecordKey) -> Handle {
+        self.parts().keyring.handles().handle(key)
+    }
+
+    /// The name of the record that a handle leads to; `None` for a handle of another form than
+    /// ours.
+    #[must_use]
+    pub fn key_of(&self, handle: &Handle) -> Option<RecordKey> {
+        self.parts().keyring.handles().record_key(handle)
     }
 
     /// The session that a handle names, if it is live.
@@ -188,6 +225,18 @@ impl Lacre {
     /// Ends every session there is, and says how many.
     pub async fn end_all(&self) -> Result<u64, KeystoreError> {
         self.keystore().remove_all().await
+    }
+
+    fn live_page(&self, page: Page, now: u64) -> SessionPage {
+        let live = page
+            .entries
+            .into_iter()
+            .filter(|(_, record)| !record.is_expired(now));
+        SessionPage {
+            sessions: live.map(|(key, record)| self.info(key, record)).collect(),
+            next: page.next,
+            damaged: page.damaged,
+        }
     }
 
     fn info(&self, key: RecordKey, record: Record) -> SessionInfo {

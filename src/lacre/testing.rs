@@ -1,14 +1,17 @@
 //! A whole deployment in memory, at a time of the test's choice.
 
 use super::{Lacre, Rules};
+use crate::accounts::{Accounts, HashingSettings};
 use crate::clock::FixedClock;
 use crate::issuer::{Grant, Issued, Occasion, Origin, Subject};
 use crate::keyring::Keyring;
+use crate::service::Service;
 use lacre_keystore::{Keystore, MasterKey, MasterKeyRing, MemoryEngine};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::Map;
 use std::sync::Arc;
+use tempfile::TempDir;
 
 /// When the tests begin.
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -40,6 +43,52 @@ impl Fixture {
             .issue(&grant(user, Occasion::LogIn))
             .await
             .unwrap()
+    }
+}
+
+/// The same with accounts, in a real database.
+pub(crate) struct Deployed {
+    pub(crate) fixture: Fixture,
+    pub(crate) service: Service,
+    _temp: TempDir,
+}
+
+impl Deployed {
+    pub(crate) async fn new() -> Self {
+        Self::of(Fixture::new()).await
+    }
+
+    /// Two sessions of this user, one of them sealed with a master key that is gone.
+    pub(crate) async fn with_a_damaged_record(user: &str) -> Self {
+        let fixture = Fixture::new();
+        fixture.log_in(user).await;
+        let another = MasterKey::generate(2, &mut StdRng::seed_from_u64(5));
+        let keystore = fixture.lacre.keystore();
+        keystore.set_ring(MasterKeyRing::new(another));
+        fixture.log_in(user).await;
+        Self::of(fixture).await
+    }
+
+    async fn of(fixture: Fixture) -> Self {
+        let temp = TempDir::new().unwrap();
+        let accounts = Accounts::open(
+            &Accounts::sqlite_url(&temp.path().join("accounts.sqlite")),
+            HashingSettings {
+                memory_kib: 64,
+                iterations: 1,
+                threads: 1,
+                ..HashingSettings::default()
+            },
+            fixture.clock.clone(),
+            Box::new(StdRng::seed_from_u64(4)),
+        )
+        .await
+        .unwrap();
+        Self {
+            service: Service::new(fixture.lacre.clone(), accounts),
+            fixture,
+            _temp: temp,
+        }
     }
 }
 

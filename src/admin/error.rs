@@ -1,0 +1,136 @@
+//! Why an operator's request was not done.
+//!
+//! This room must never carry a secret: its texts go to a terminal and into scripts.
+
+use crate::accounts::AccountsError;
+use crate::service::ServiceError;
+use lacre_keystore::KeystoreError;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use thiserror::Error;
+
+/// What a failure means for whoever waits for the exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The answer is "no": exit status 1.
+    Failed,
+    /// A store can't be reached; worth another try: exit status 69.
+    Unavailable,
+    /// The deployment is not in order: exit status 78.
+    Config,
+}
+
+impl Kind {
+    /// The exit status of a command that ends so.
+    #[must_use]
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Unavailable => 69,
+            Self::Config => 78,
+        }
+    }
+}
+
+/// Why a request was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[error("{message}")]
+pub struct AdminError {
+    /// The stable code.
+    pub code: Cow<'static, str>,
+    /// A sentence for the operator.
+    pub message: String,
+    /// What it means for the exit status.
+    pub kind: Kind,
+}
+
+impl AdminError {
+    pub(super) fn new(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            message: message.into(),
+            kind,
+        }
+    }
+
+    /// The answer is "no".
+    pub(super) fn failed(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Failed, code, message)
+    }
+}
+
+impl From<AccountsError> for AdminError {
+    fn from(error: AccountsError) -> Self {
+        let kind = match error {
+            AccountsError::AccountsUnavailable | AccountsError::HashingBusy => Kind::Unavailable,
+            AccountsError::AccountsTooNew { .. } => Kind::Config,
+            _ => Kind::Failed,
+        };
+        Self::new(kind, error.code(), error.to_string())
+    }
+}
+
+impl From<KeystoreError> for AdminError {
+    fn from(error: KeystoreError) -> Self {
+        let kind = match error {
+            KeystoreError::StoreUnavailable { .. }
+            | KeystoreError::StoreHeld { .. }
+            | KeystoreError::StoreCorrupt { .. } => Kind::Unavailable,
+            _ => Kind::Failed,
+        };
+        Self::new(kind, error.code(), error.to_string())
+    }
+}
+
+impl From<ServiceError> for AdminError {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Accounts(error) => error.into(),
+            // The account has changed already: that must not pass unsaid.
+            ServiceError::Store(error) => {
+                let mut refused = Self::from(error);
+                refused
+                    .message
+                    .push_str("; sessions may be left: run the same command again");
+                refused
+            }
+            error => Self::failed(error.code(), error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_status_says_what_to_do() {
+        let unavailable = AdminError::from(KeystoreError::unavailable("disk"));
+        assert_eq!(unavailable.kind.exit_status(), 69);
+        let unknown = AdminError::from(AccountsError::AccountUnknown);
+        assert_eq!(
+            (unknown.kind.exit_status(), &*unknown.code),
+            (1, "account_unknown")
+        );
+        let newer = AdminError::from(AccountsError::AccountsTooNew { found: 2, known: 1 });
+        assert_eq!(newer.kind.exit_status(), 78);
+    }
+
+    #[test]
+    fn sessions_that_may_be_left_are_told_of() {
+        let error = AdminError::from(ServiceError::Store(KeystoreError::unavailable("disk")));
+        assert_eq!(error.code, "store_unavailable");
+        assert!(
+            error.message.ends_with("run the same command again"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_error_travels_whole() {
+        let error = AdminError::failed("account_unknown", "there is no such account");
+        let text = serde_json::to_string(&error).unwrap();
+        assert_eq!(serde_json::from_str::<AdminError>(&text).unwrap(), error);
+    }
+}

@@ -1,0 +1,448 @@
+use super::*;
+use crate::lacre::testing::{Deployed, on_behalf};
+use crate::token::Handle;
+use serde_json::Value;
+
+impl Deployed {
+    async fn ask(&self, request: Request) -> Result<Answer, AdminError> {
+        // Over the wire and back, as the socket does it.
+        let wire = serde_json::to_vec(&request).unwrap();
+        let answer = perform(&self.service, serde_json::from_slice(&wire).unwrap()).await;
+        let wire = serde_json::to_vec(&answer).unwrap();
+        serde_json::from_slice(&wire).unwrap()
+    }
+
+    async fn refusal(&self, request: Request) -> (u8, String) {
+        let error = self.ask(request).await.unwrap_err();
+        (error.kind.exit_status(), error.code.into_owned())
+    }
+
+    async fn add(&self, email: &str) -> User {
+        let new = NewUser {
+            email: email.to_owned(),
+            password: Some(Secret::new("correct horse battery".to_owned())),
+            ..NewUser::default()
+        };
+        match self.ask(Request::UsersAdd(new)).await.unwrap() {
+            Answer::User(user) => user,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn sessions(&self, user: Option<&str>, after: Option<String>, limit: usize) -> Sessions {
+        let user = user.map(str::to_owned);
+        let request = Request::KeystoreList { user, after, limit };
+        match self.ask(request).await.unwrap() {
+            Answer::Sessions(sessions) => sessions,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn revoke(&self, which: Which, dry_run: bool) -> (u64, Option<Vec<String>>) {
+        let request = Request::SessionsRevoke { which, dry_run };
+        match self.ask(request).await.unwrap() {
+            Answer::Revoked { count, handles } => (count, handles),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn live(&self) -> usize {
+        self.sessions(None, None, LARGEST_PAGE).await.sessions.len()
+    }
+}
+
+#[tokio::test]
+async fn a_user_is_found_by_id_and_by_e_mail() {
+    let deployed = Deployed::new().await;
+    let ada = deployed.add("Ada@example.com").await;
+    assert_eq!(
+        (ada.roles.as_slice(), ada.active),
+        (&["user".to_owned()][..], true)
+    );
+    for name in [&ada.id, "ada@EXAMPLE.com"] {
+        let user = name.to_owned();
+        match deployed.ask(Request::UsersShow { user }).await.unwrap() {
+            Answer::User(found) => assert_eq!(found, ada),
+            other => panic!("{other:?}"),
+        }
+    }
+    for user in ["nobody", "nobody@example.com", "not a name"] {
+        let user = user.to_owned();
+        let refusal = deployed.refusal(Request::UsersShow { user }).await;
+        assert_eq!(refusal, (1, "account_unknown".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn an_account_gets_what_it_was_given_and_nothing_bad() {
+    let deployed = Deployed::new().await;
+    let new = || NewUser {
+        email: "ada@example.com".to_owned(),
+        id: Some("-ada".to_owned()),
+        name: Some("Ada".to_owned()),
+        roles: vec!["admin".to_owned(), "user".to_owned()],
+        permissions: vec!["posts:write".to_owned()],
+        password: None,
+    };
+    match deployed.ask(Request::UsersAdd(new())).await.unwrap() {
+        Answer::User(user) => {
+            assert_eq!((&*user.id, user.name.as_deref()), ("-ada", Some("Ada")));
+            assert_eq!(user.roles, ["admin", "user"]);
+            assert_eq!(user.permissions, ["posts:write"]);
+        }
+        other => panic!("{other:?}"),
+    }
+    let again = deployed.refusal(Request::UsersAdd(new())).await;
+    assert_eq!(again, (1, "account_exists".to_owned()));
+    let weak = NewUser {
+        email: "bob@example.com".to_owned(),
+        password: Some(Secret::new("password".to_owned())),
+        ..NewUser::default()
+    };
+    let weak = deployed.refusal(Request::UsersAdd(weak)).await;
+    assert_eq!(weak, (1, "account_invalid".to_owned()));
+}
+
+#[tokio::test]
+async fn all_accounts_are_listed_page_by_page() {
+    let deployed = Deployed::new().await;
+    for number in 0..=LARGEST_PAGE {
+        let new = NewUser {
+            email: format!("u{number}@example.com"),
+            ..NewUser::default()
+        };
+        deployed.ask(Request::UsersAdd(new)).await.unwrap();
+    }
+    let (mut ids, mut after, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let Answer::Users { users, next } =
+            deployed.ask(Request::UsersList { after }).await.unwrap()
+        else {
+            panic!("no users");
+        };
+        ids.extend(users.into_iter().map(|user| user.id));
+        pages += 1;
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((ids.len(), pages), (LARGEST_PAGE + 1, 2));
+    assert!(ids.is_sorted());
+}
+
+#[tokio::test]
+async fn whoever_is_kept_out_loses_the_sessions() {
+    let deployed = Deployed::new().await;
+    let ada = deployed.add("ada@example.com").await;
+    let user = || ada.email.clone();
+    let password = || Secret::new("another correct horse".to_owned());
+    let changes: [Request; 3] = [
+        Request::UsersDisable { user: user() },
+        Request::UsersSetPassword {
+            user: user(),
+            password: password(),
+        },
+        Request::UsersDelete { user: user() },
+    ];
+    for change in changes {
+        deployed.fixture.log_in(&ada.id).await;
+        deployed.fixture.log_in(&ada.id).await;
+        let name = format!("{change:?}");
+        match deployed.ask(change).await.unwrap() {
+            Answer::Changed { user, ended } => {
+                assert_eq!((user.id, ended), (ada.id.clone(), 2), "{name}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(deployed.live().await, 0, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn enabling_ends_nothing() {
+    let deployed = Deployed::new().await;
+    let ada = deployed.add("ada@example.com").await;
+    deployed.fixture.log_in(&ada.id).await;
+    let enable = Request::UsersEnable { user: ada.email };
+    match deployed.ask(enable).await.unwrap() {
+        Answer::Changed { user, ended } => assert_eq!((user.active, ended), (true, 0)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_that_failed_half_way_is_finished_by_repeating_it() {
+    let deployed = Deployed::new().await;
+    deployed.fixture.log_in("gone").await;
+    let user = "gone".to_owned();
+    let refusal = deployed.refusal(Request::UsersDelete { user }).await;
+    assert_eq!(refusal, (1, "account_unknown".to_owned()));
+    assert_eq!(deployed.live().await, 0);
+}
+
+#[tokio::test]
+async fn a_client_comes_with_a_secret_and_goes() {
+    let deployed = Deployed::new().await;
+    let name = "billing".to_owned();
+    let Answer::NewClient { id, secret } =
+        deployed.ask(Request::ClientsAdd { name }).await.unwrap()
+    else {
+        panic!("no client");
+    };
+    let accounts = deployed.service.accounts();
+    assert!(
+        accounts
+            .authenticate_client(&id, secret.expose())
+            .await
+            .is_ok()
+    );
+    match deployed.ask(Request::ClientsList).await.unwrap() {
+        Answer::Clients(clients) => {
+            assert_eq!((clients.len(), &*clients[0].name), (1, "billing"));
+        }
+        other => panic!("{other:?}"),
+    }
+    let delete = || Request::ClientsDelete { id: id.clone() };
+    assert!(matches!(
+        deployed.ask(delete()).await,
+        Ok(Answer::ClientDeleted)
+    ));
+    assert_eq!(
+        deployed.refusal(delete()).await,
+        (1, "client_unknown".to_owned())
+    );
+    assert!(
+        accounts
+            .authenticate_client(&id, secret.expose())
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn the_window_shows_each_session_once_whatever_the_page() {
+    let deployed = Deployed::new().await;
+    let mut handles = Vec::new();
+    for user in ["a", "b", "a", "c", "a"] {
+        handles.push(deployed.fixture.log_in(user).await.handle);
+    }
+    handles.sort();
+    for limit in [1, 2, 5, 100] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = deployed.sessions(None, after, limit).await;
+            assert!(page.sessions.len() <= limit);
+            seen.extend(
+                page.sessions
+                    .iter()
+                    .map(|it| Handle::parse(&it.handle).unwrap()),
+            );
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        seen.sort();
+        assert_eq!(seen, handles, "limit {limit}");
+    }
+}
+
+#[tokio::test]
+async fn a_users_window_shows_nobody_else() {
+    let deployed = Deployed::new().await;
+    let ada = deployed.add("ada@example.com").await;
+    for _ in 0..3 {
+        deployed.fixture.log_in(&ada.id).await;
+    }
+    deployed.fixture.log_in("other").await;
+    let first = deployed.sessions(Some("ada@example.com"), None, 2).await;
+    let rest = deployed.sessions(Some(&ada.id), first.next, 2).await;
+    assert_eq!((first.sessions.len(), rest.sessions.len()), (2, 1));
+    assert_eq!(rest.next, None);
+    assert!(first.sessions.iter().all(|session| session.user == ada.id));
+    assert_eq!(
+        deployed.sessions(Some("nobody"), None, 2).await,
+        Sessions::default()
+    );
+}
+
+#[tokio::test]
+async fn expired_sessions_are_not_shown_and_are_counted() {
+    let deployed = Deployed::new().await;
+    let handle = deployed.fixture.log_in("a").await.handle;
+    deployed.fixture.clock.advance(91 * 24 * 3600);
+    assert_eq!(deployed.live().await, 0);
+    let handle = handle.as_str().to_owned();
+    let refusal = deployed.refusal(Request::KeystoreShow { handle }).await;
+    assert_eq!(refusal, (1, "session_unknown".to_owned()));
+    match deployed.ask(Request::KeystoreStats).await.unwrap() {
+        Answer::Stats { records, .. } => assert_eq!(records, 1),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_names_what_ends_and_ends_nothing() {
+    let deployed = Deployed::new().await;
+    let ada = deployed.add("ada@example.com").await;
+    let mut expected = Vec::new();
+    for _ in 0..3 {
+        let handle = deployed.fixture.log_in(&ada.id).await.handle;
+        expected.push(handle.as_str().to_owned());
+    }
+    deployed.fixture.log_in("other").await;
+    let user = || Which::User("ada@example.com".to_owned());
+    let one = || Which::Handle(expected[0].clone());
+    let sorted = |(count, handles): (u64, Option<Vec<String>>)| {
+        let mut handles = handles.unwrap();
+        handles.sort();
+        (count, handles)
+    };
+    let mut all = expected.clone();
+    all.sort();
+    assert_eq!(
+        sorted(deployed.revoke(user(), true).await),
+        (3, all.clone())
+    );
+    assert_eq!(
+        sorted(deployed.revoke(one(), true).await),
+        (1, vec![expected[0].clone()])
+    );
+    assert_eq!(deployed.revoke(Which::All, true).await, (4, None));
+    assert_eq!(deployed.live().await, 4, "dry runs");
+
+    assert_eq!(
+        sorted(deployed.revoke(one(), false).await),
+        (1, vec![expected[0].clone()])
+    );
+    all.retain(|handle| *handle != expected[0]);
+    assert_eq!(sorted(deployed.revoke(user(), false).await), (2, all));
+    assert_eq!(deployed.live().await, 1);
+    assert_eq!(deployed.revoke(Which::All, false).await, (1, None));
+    for gone in [
+        one(),
+        user(),
+        Which::User("nobody".to_owned()),
+        Which::Handle("x".to_owned()),
+    ] {
+        assert_eq!(
+            deployed.revoke(gone, false).await,
+            (0, Some(vec![])),
+            "gone already"
+        );
+    }
+    assert_eq!(deployed.revoke(Which::All, false).await, (0, None));
+}
+
+#[tokio::test]
+async fn a_misspelt_e_mail_is_no_success() {
+    let deployed = Deployed::new().await;
+    let which = Which::User("nobody@example.com".to_owned());
+    let request = Request::SessionsRevoke {
+        which,
+        dry_run: false,
+    };
+    assert_eq!(
+        deployed.refusal(request).await,
+        (1, "account_unknown".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_session_is_shown_with_what_is_known_and_without_its_key() {
+    let deployed = Deployed::new().await;
+    let mut grant = on_behalf("a", "eyJhbGciOiJub25lIn0.secret.token");
+    grant.origin.user_agent = Some("\u{1b}[2Jcurl".to_owned());
+    grant.origin.label = Some("laptop".to_owned());
+    grant.origin.address = Some("192.0.2.1".to_owned());
+    let issued = deployed.fixture.lacre.issue(&grant).await.unwrap();
+    let handle = issued.handle.as_str().to_owned();
+    let Answer::Session(session) = deployed
+        .ask(Request::KeystoreShow { handle })
+        .await
+        .unwrap()
+    else {
+        panic!("no session");
+    };
+    assert_eq!(session.client.as_deref(), Some("client_a"));
+    assert_eq!(session.label.as_deref(), Some("laptop"));
+    assert_eq!(session.generation, 1);
+    let Value::Object(members) = serde_json::to_value(&session).unwrap() else {
+        panic!("no object");
+    };
+    let mut names: Vec<&str> = members.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    // Whoever adds a member here has thought about what it shows; `user_session` may be a token.
+    assert_eq!(
+        names,
+        [
+            "address",
+            "client",
+            "created_at",
+            "ends_at",
+            "expires_at",
+            "generation",
+            "handle",
+            "label",
+            "last_seen_at",
+            "user",
+            "user_agent"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_handle_is_said_to_be_none() {
+    let deployed = Deployed::new().await;
+    let show = |handle: &str| Request::KeystoreShow {
+        handle: handle.to_owned(),
+    };
+    assert_eq!(
+        deployed.refusal(show("a b")).await,
+        (1, "handle_invalid".to_owned())
+    );
+    let list = Request::KeystoreList {
+        user: None,
+        after: Some("short".to_owned()),
+        limit: 1,
+    };
+    assert_eq!(
+        deployed.refusal(list).await,
+        (1, "cursor_invalid".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_named_and_can_be_ended() {
+    let deployed = Deployed::with_a_damaged_record("a").await;
+    let page = deployed.sessions(None, None, 10).await;
+    assert_eq!((page.sessions.len(), page.damaged.len()), (1, 1));
+    let of_user = deployed.sessions(Some("a"), None, 10).await;
+    assert_eq!(of_user.damaged, page.damaged);
+    let handle = page.damaged[0].handle.clone();
+    let show = Request::KeystoreShow {
+        handle: handle.clone(),
+    };
+    assert_eq!(deployed.refusal(show).await.0, 1);
+    let one = Which::Handle(handle.clone());
+    assert_eq!(deployed.revoke(one.clone(), true).await.0, 1);
+    assert_eq!(deployed.revoke(one, false).await, (1, Some(vec![handle])));
+    assert_eq!(deployed.sessions(None, None, 10).await.damaged, []);
+}
+
+#[test]
+fn no_request_and_no_answer_shows_a_secret() {
+    let secret = || Secret::new("hunter2!hunter2!".to_owned());
+    let request = Request::UsersSetPassword {
+        user: "a".to_owned(),
+        password: secret(),
+    };
+    let answer = Answer::NewClient {
+        id: "a".to_owned(),
+        secret: secret(),
+    };
+    for shown in [format!("{request:?}"), format!("{answer:?}")] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
