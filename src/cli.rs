@@ -5,10 +5,17 @@
 //!
 //! This room must never print a secret that isn't the command's very answer.
 
+mod clients;
+mod config;
 mod failure;
+mod keystore;
+mod out;
 mod place;
 mod serve;
+mod sessions;
 mod token;
+mod users;
+mod way;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
@@ -35,6 +42,21 @@ struct Arguments {
 enum Command {
     /// Run the service
     Serve(serve::Serve),
+    /// Make, show and change accounts
+    #[command(subcommand)]
+    Users(users::Command),
+    /// Make and delete trusted back ends
+    #[command(subcommand)]
+    Clients(clients::Command),
+    /// Look into the keystore
+    #[command(subcommand)]
+    Keystore(keystore::Command),
+    /// End sessions
+    #[command(subcommand)]
+    Sessions(sessions::Command),
+    /// Show and check the configuration
+    #[command(subcommand)]
+    Config(config::Command),
     /// Open and seal tokens with keys from files, as the service does, without a store
     #[command(subcommand)]
     Token(token::Command),
@@ -67,6 +89,78 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     let _ = lacre::telemetry::init(lacre::config::log_filter().as_deref());
     match arguments.command {
         Command::Serve(command) => command.run(&arguments.place),
+        Command::Users(command) => command.run(&arguments.place),
+        Command::Clients(command) => command.run(&arguments.place),
+        Command::Keystore(command) => command.run(&arguments.place),
+        Command::Sessions(command) => command.run(&arguments.place),
+        Command::Config(command) => command.run(&arguments.place),
         Command::Token(command) => token::run(command),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, clap::Command)>) {
+        for sub in command.get_subcommands() {
+            leaves(sub, &format!("{path} {}", sub.get_name()), found);
+        }
+        if !command.has_subcommands() {
+            found.push((path.to_owned(), command.clone()));
+        }
+    }
+
+    #[test]
+    fn every_command_helps_with_an_example_of_itself() {
+        let program = Arguments::command();
+        program.clone().debug_assert();
+        let mut found = Vec::new();
+        leaves(&program, "lacre", &mut found);
+        assert!(found.len() > 15, "{}", found.len());
+        for (path, mut command) in found {
+            let help = command.render_long_help().to_string();
+            let (_, examples) = help.split_once("Example").unwrap_or_default();
+            assert!(examples.contains(&path), "{path}: {help}");
+        }
+    }
+
+    #[test]
+    fn whoever_ends_sessions_says_which() {
+        let parse = |arguments: &str| {
+            let words = ["lacre", "sessions", "revoke"].into_iter();
+            Arguments::try_parse_from(words.chain(arguments.split_whitespace())).is_ok()
+        };
+        for good in [
+            "-abc",
+            "abc --dry-run",
+            "--dry-run -abc",
+            "--user -u --json",
+            "--all",
+        ] {
+            assert!(parse(good), "{good}");
+        }
+        for bad in [
+            "",
+            "--dry-run",
+            "abc --all",
+            "abc --user u",
+            "--user u --all",
+            "a.b",
+            "a b",
+        ] {
+            assert!(!parse(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_change_of_nothing_is_misuse() {
+        let parse = |arguments: &str| {
+            let words = ["lacre", "users", "set", "ada"].into_iter();
+            Arguments::try_parse_from(words.chain(arguments.split_whitespace())).is_ok()
+        };
+        assert!(!parse("") && !parse("--json") && !parse("--permission a --no-permissions"));
+        assert!(parse("--role a --role b --name x") && parse("--no-permissions"));
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! This room must never print a library's debug form or a secret.
 
+use super::out::printable;
+use lacre::admin::{AdminError, AskError};
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -19,15 +22,15 @@ pub(super) const CONFIG: u8 = 78;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     status: u8,
-    code: &'static str,
+    code: Cow<'static, str>,
     text: String,
 }
 
 impl Failure {
-    pub(super) fn new(status: u8, code: &'static str, text: impl Display) -> Self {
+    pub(super) fn new(status: u8, code: impl Into<Cow<'static, str>>, text: impl Display) -> Self {
         Self {
             status,
-            code,
+            code: code.into(),
             text: text.to_string(),
         }
     }
@@ -42,21 +45,54 @@ impl Failure {
         Self::new(USAGE, code, text)
     }
 
+    /// Whether it is the failure with this code.
+    pub(super) fn is(&self, code: &str) -> bool {
+        self.code == code
+    }
+
     /// Prints the failure to standard error and gives the exit status.
     pub(super) fn report(&self) -> ExitCode {
-        // With standard error closed the status still tells.
-        let _ = writeln!(std::io::stderr(), "lacre: {} ({})", self.text, self.code);
+        if self.status != 0 {
+            // With standard error closed the status still tells.
+            let text = printable(&self.text);
+            let _ = writeln!(std::io::stderr(), "lacre: {text} ({})", self.code);
+        }
         ExitCode::from(self.status)
     }
 }
 
-/// Writing the answer failed: a closed pipe or a full disk.
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Writing the answer failed: a full disk, or a reader that has seen enough (`| head`), which is
+/// no failure.
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self::new(0, "output_closed", "nobody reads on");
+        }
         Self::failed(
             "output_failed",
             format_args!("the answer could not be written: {error}"),
         )
+    }
+}
+
+impl From<AdminError> for Failure {
+    fn from(error: AdminError) -> Self {
+        Self::new(error.kind.exit_status(), error.code, error.message)
+    }
+}
+
+impl From<AskError> for Failure {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Refused(error) => error.into(),
+            error => Self::new(UNAVAILABLE, error.code().to_owned(), error),
+        }
     }
 }
 
@@ -65,10 +101,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_reader_who_has_seen_enough_is_no_failure() {
+        let closed = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        assert_eq!(Failure::from(closed).status, 0);
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        assert_eq!(Failure::from(full).status, FAILED);
+    }
+
+    #[test]
     fn a_failure_keeps_its_status_and_code() {
         let failure = Failure::new(UNAVAILABLE, "store_held", "held by 12");
         assert_eq!(
-            (failure.status, failure.code, failure.text.as_str()),
+            (failure.status, &*failure.code, failure.text.as_str()),
             (69, "store_held", "held by 12")
         );
         assert_eq!(Failure::failed("a", "b").status, FAILED);

@@ -8,6 +8,7 @@
 use super::failure::{self, Failure};
 use super::place::Place;
 use clap::Args;
+use lacre::admin::{AdminSocket, SocketError};
 use lacre::clock::{Clock, SystemClock};
 use lacre::config::{Config, Signup};
 use lacre::deployment::{Deployment, OpenError};
@@ -80,10 +81,14 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         routes(service.clone(), policy),
         operators_view(metrics, &service),
     )?;
+    let admin = AdminSocket::open(deployment.data_dir(), service.clone())?;
     let sweeper = tokio::spawn(sweep(service));
-    announce(config.dev, public, management)?;
+    // Also a reader who is gone is a failure here: nobody would know where the service is.
+    announce(config.dev, public, management)
+        .map_err(|error| Failure::failed("output_failed", error))?;
     let ended = running.until(stops).await;
     sweeper.abort();
+    admin.stop().await;
     deployment.close().await;
     log::info!("stopped: {:?}", ended?);
     Ok(())
@@ -160,15 +165,14 @@ async fn sweep(service: Service) {
 }
 
 /// Says where the service is; the last line is the sign that it answers.
-fn announce(dev: bool, public: SocketAddr, management: SocketAddr) -> Result<(), Failure> {
+fn announce(dev: bool, public: SocketAddr, management: SocketAddr) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     if dev {
         write!(out, "{}", next_steps(public))?;
     }
     writeln!(out, "management on http://{management}")?;
     writeln!(out, "listening on http://{public}")?;
-    out.flush()?;
-    Ok(())
+    out.flush()
 }
 
 fn next_steps(public: SocketAddr) -> String {
@@ -188,6 +192,12 @@ fn next_steps(public: SocketAddr) -> String {
 
 impl From<ServerError> for Failure {
     fn from(error: ServerError) -> Self {
+        Self::new(failure::UNAVAILABLE, error.code(), error)
+    }
+}
+
+impl From<SocketError> for Failure {
+    fn from(error: SocketError) -> Self {
         Self::new(failure::UNAVAILABLE, error.code(), error)
     }
 }

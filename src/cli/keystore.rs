@@ -1,0 +1,251 @@
+//! `lacre keystore`: the operator's window into the keystore.
+//!
+//! This room must never hide a record that doesn't open.
+
+use super::failure::Failure;
+use super::out::{self, Table};
+use super::place::Place;
+use super::way::{Absent, Way, unexpected};
+use clap::{Args, Subcommand};
+use lacre::admin::{Answer, Damaged, LARGEST_PAGE, Request, Session, Sessions};
+use lacre::token::Handle;
+use serde_json::{Value, json};
+use std::io::{BufWriter, Write};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List live sessions
+    #[command(
+        after_help = "Examples:\n  lacre keystore list --user ada@example.com\n  lacre keystore list --limit 100 --json    # goes on with --after and the \"next\" of the answer\n\nWithout --limit all are listed. --json prints {\"sessions\":[…],\"damaged\":[…],\"next\":…}."
+    )]
+    List(List),
+    /// Show one live session
+    #[command(
+        after_help = "Example:\n  lacre keystore show Zk3aPq9xW0mC7vTt1bN4sQe8rYu2iOp5lKj6hGf3dSA"
+    )]
+    Show {
+        /// The session's handle
+        #[arg(value_parser = handle, allow_hyphen_values = true)]
+        handle: Handle,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say how many records there are and how much room they take
+    #[command(after_help = "Example:\n  lacre keystore stats --json")]
+    Stats {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only the sessions of this user: id or e-mail
+    #[arg(long, value_name = "USER", allow_hyphen_values = true)]
+    user: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Begin behind this place: the "next" of the listing before
+    #[arg(long, value_name = "CURSOR", value_parser = handle, allow_hyphen_values = true)]
+    after: Option<Handle>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A session handle of the command line.
+pub(super) fn handle(text: &str) -> Result<Handle, String> {
+    Handle::parse(text).map_err(|_| "1 to 128 characters of A-Z a-z 0-9 _ -".to_owned())
+}
+
+impl Command {
+    pub(super) fn run(self, place: &Place) -> Result<(), Failure> {
+        match self {
+            Self::List(list) => Way::with(place, Absent::Fail, |way| list.write(way)),
+            Self::Show { handle, json } => show(place, &handle, json),
+            Self::Stats { json } => stats(place, json),
+        }
+    }
+}
+
+impl List {
+    fn write(self, way: &mut Way) -> Result<(), Failure> {
+        let mut stdout = BufWriter::new(std::io::stdout().lock());
+        let mut listing = Listing::new(self.json);
+        let mut left = self.limit.map(|limit| limit as usize);
+        let mut after = self.after.map(|handle| handle.as_str().to_owned());
+        loop {
+            let request = Request::KeystoreList {
+                user: self.user.clone(),
+                after,
+                limit: left.map_or(LARGEST_PAGE, |left| left.min(LARGEST_PAGE)),
+            };
+            let Answer::Sessions(page) = way.ask(request)? else {
+                return Err(unexpected());
+            };
+            left = left.map(|left| left.saturating_sub(page.sessions.len()));
+            after = listing.page(&mut stdout, page)?;
+            if after.is_none() || left == Some(0) {
+                break;
+            }
+        }
+        listing.end(&mut stdout, after.as_deref())?;
+        Ok(stdout.flush()?)
+    }
+}
+
+/// A listing that is written while it is read.
+struct Listing {
+    as_json: bool,
+    table: Table<11>,
+    before: &'static str,
+    damaged: Vec<Damaged>,
+}
+
+impl Listing {
+    fn new(as_json: bool) -> Self {
+        Self {
+            as_json,
+            table: Table::new([
+                "HANDLE",
+                "USER",
+                "CREATED",
+                "LAST SEEN",
+                "EXPIRES",
+                "ENDS",
+                "GEN",
+                "ADDRESS",
+                "LABEL",
+                "CLIENT",
+                "USER AGENT",
+            ]),
+            before: "{\"sessions\":[",
+            damaged: Vec::new(),
+        }
+    }
+
+    /// Writes a page, and says where the next one begins.
+    fn page(&mut self, out: &mut impl Write, page: Sessions) -> Result<Option<String>, Failure> {
+        self.damaged.extend(page.damaged);
+        if self.as_json {
+            for session in &page.sessions {
+                write!(out, "{}{}", self.before, out::json(&shown(session))?)?;
+                self.before = ",";
+            }
+        } else {
+            self.table.write(out, page.sessions.into_iter().map(row))?;
+        }
+        Ok(page.next)
+    }
+
+    fn end(self, out: &mut impl Write, next: Option<&str>) -> Result<(), Failure> {
+        if self.as_json {
+            let opening = if self.before == "," { "" } else { self.before };
+            let damaged: Vec<Value> = self
+                .damaged
+                .iter()
+                .map(|record| json!({"handle": record.handle, "code": record.code}))
+                .collect();
+            let (damaged, next) = (out::json(&damaged)?, out::json(&next)?);
+            writeln!(out, "{opening}],\"damaged\":{damaged},\"next\":{next}}}")?;
+            return Ok(());
+        }
+        let mut stderr = std::io::stderr();
+        for record in self.damaged {
+            let _ = writeln!(
+                stderr,
+                "lacre: {} does not open ({})",
+                record.handle, record.code
+            );
+        }
+        if let Some(next) = next {
+            let _ = writeln!(stderr, "lacre: there are more: --after {next}");
+        }
+        Ok(())
+    }
+}
+
+fn show(place: &Place, handle: &Handle, as_json: bool) -> Result<(), Failure> {
+    let handle = handle.as_str().to_owned();
+    let request = Request::KeystoreShow { handle };
+    let answer = Way::with(place, Absent::Fail, |way| way.ask(request))?;
+    let Answer::Session(session) = answer else {
+        return Err(unexpected());
+    };
+    let mut stdout = std::io::stdout().lock();
+    if as_json {
+        writeln!(stdout, "{}", out::json(&shown(&session))?)?;
+        return Ok(());
+    }
+    let fields = [
+        ("handle", session.handle),
+        ("user", session.user),
+        ("created", out::time(session.created_at)),
+        ("last seen", out::time(session.last_seen_at)),
+        ("expires", out::time(session.expires_at)),
+        ("ends", out::time(session.ends_at)),
+        ("generation", session.generation.to_string()),
+        ("address", out::optional(session.address.as_deref())),
+        ("label", out::optional(session.label.as_deref())),
+        ("client", out::optional(session.client.as_deref())),
+        ("user agent", out::optional(session.user_agent.as_deref())),
+    ];
+    Ok(out::write_fields(&mut stdout, fields)?)
+}
+
+fn stats(place: &Place, as_json: bool) -> Result<(), Failure> {
+    let answer = Way::with(place, Absent::Fail, |way| way.ask(Request::KeystoreStats))?;
+    let Answer::Stats {
+        records,
+        bytes_on_disk,
+    } = answer
+    else {
+        return Err(unexpected());
+    };
+    let mut stdout = std::io::stdout().lock();
+    if as_json {
+        let stats = json!({"records": records, "bytes_on_disk": bytes_on_disk});
+        writeln!(stdout, "{}", out::json(&stats)?)?;
+        return Ok(());
+    }
+    let fields = [
+        ("records", records.to_string()),
+        ("bytes on disk", bytes_on_disk.to_string()),
+    ];
+    Ok(out::write_fields(&mut stdout, fields)?)
+}
+
+fn shown(session: &Session) -> Value {
+    json!({
+        "handle": session.handle,
+        "user": session.user,
+        "created_at": out::time(session.created_at),
+        "last_seen_at": out::time(session.last_seen_at),
+        "expires_at": out::time(session.expires_at),
+        "ends_at": out::time(session.ends_at),
+        "generation": session.generation,
+        "address": session.address,
+        "user_agent": session.user_agent,
+        "label": session.label,
+        "client": session.client,
+    })
+}
+
+fn row(session: Session) -> [String; 11] {
+    [
+        session.handle,
+        session.user,
+        out::time(session.created_at),
+        out::time(session.last_seen_at),
+        out::time(session.expires_at),
+        out::time(session.ends_at),
+        session.generation.to_string(),
+        out::optional(session.address.as_deref()),
+        out::optional(session.label.as_deref()),
+        out::optional(session.client.as_deref()),
+        out::optional(session.user_agent.as_deref()),
+    ]
+}

@@ -1,0 +1,211 @@
+//! How answers look: tables for people, JSON for programs.
+//!
+//! This room must never let a character through that a terminal would obey: names, labels and user
+//! agents come from strangers.
+
+use super::failure::Failure;
+use serde::Serialize;
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+/// The most characters of one cell.
+const WIDEST: usize = 64;
+
+/// Text as it may stand on a terminal: controls and invisible characters as `\u{…}`.
+pub(super) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return text.into();
+    }
+    text.chars()
+        .fold(String::with_capacity(text.len() + 16), |mut safe, c| {
+            // Line ends are our own where several problems are listed.
+            if is_unsafe(c) {
+                let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
+            } else {
+                safe.push(c);
+            }
+            safe
+        })
+        .into()
+}
+
+fn is_unsafe(c: char) -> bool {
+    (c.is_control() && c != '\n') || is_invisible(c)
+}
+
+/// Line and paragraph ends of Unicode, marks that turn the direction of text, zero widths.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    )
+}
+
+/// One line of JSON. What JSON allows in a text and a terminal would obey is written as `\u….`.
+pub(super) fn json(value: &impl Serialize) -> Result<String, Failure> {
+    let text =
+        serde_json::to_string(value).map_err(|error| Failure::failed("output_failed", error))?;
+    if !text.chars().any(|c| c.is_control() || is_invisible(c)) {
+        return Ok(text);
+    }
+    // They stand inside of texts only: all else that is written here is plain ASCII.
+    Ok(text.chars().fold(String::new(), |mut safe, c| {
+        if c.is_control() || is_invisible(c) {
+            let _ = write!(safe, "\\u{:04x}", u32::from(c));
+        } else {
+            safe.push(c);
+        }
+        safe
+    }))
+}
+
+/// A time as RFC 3339 has it, in UTC.
+pub(super) fn time(unix: u64) -> String {
+    i64::try_from(unix)
+        .ok()
+        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+        .map_or_else(|| "-".to_owned(), |time| time.to_string())
+}
+
+/// A cell for what may be absent.
+pub(super) fn optional(text: Option<&str>) -> String {
+    text.filter(|text| !text.is_empty())
+        .map_or_else(|| "-".to_owned(), str::to_owned)
+}
+
+/// A cell for several words.
+pub(super) fn words(words: &[String]) -> String {
+    optional(Some(&words.join(",")))
+}
+
+/// Rows under one head, their columns aligned. Later rows keep the widths of the first ones, so
+/// that a listing can be written page by page.
+pub(super) struct Table<const N: usize> {
+    head: [&'static str; N],
+    widths: Option<[usize; N]>,
+}
+
+impl<const N: usize> Table<N> {
+    pub(super) fn new(head: [&'static str; N]) -> Self {
+        Self { head, widths: None }
+    }
+
+    /// Writes rows, and the head before the first of all.
+    pub(super) fn write(
+        &mut self,
+        out: &mut impl Write,
+        rows: impl IntoIterator<Item = [String; N]>,
+    ) -> io::Result<()> {
+        let rows: Vec<[String; N]> = rows
+            .into_iter()
+            .map(|row| row.map(|text| cell(&text)))
+            .collect();
+        let widths = match self.widths {
+            Some(widths) => widths,
+            None if rows.is_empty() => return Ok(()),
+            None => {
+                let widths = widths(self.head, &rows);
+                self.widths = Some(widths);
+                write_row(out, &self.head.map(str::to_owned), widths)?;
+                widths
+            }
+        };
+        rows.iter().try_for_each(|row| write_row(out, row, widths))
+    }
+}
+
+/// A name before each value, a line each.
+pub(super) fn write_fields<const N: usize>(
+    out: &mut impl Write,
+    fields: [(&str, String); N],
+) -> io::Result<()> {
+    let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, value) in fields {
+        let value = printable(&value).replace('\n', "\\n");
+        writeln!(out, "{name:width$}  {value}")?;
+    }
+    Ok(())
+}
+
+fn cell(text: &str) -> String {
+    let safe = printable(text).replace('\n', "\\n");
+    if safe.chars().count() <= WIDEST {
+        return safe;
+    }
+    safe.chars().take(WIDEST - 1).chain(['…']).collect()
+}
+
+fn widths<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> [usize; N] {
+    let mut widths = head.map(str::len);
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    widths
+}
+
+fn write_row<const N: usize>(
+    out: &mut impl Write,
+    row: &[String; N],
+    widths: [usize; N],
+) -> io::Result<()> {
+    let mut line = String::new();
+    for (cell, width) in row.iter().zip(widths) {
+        let _ = write!(line, "{cell:width$}  ");
+    }
+    writeln!(out, "{}", line.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(cells: [&str; 2]) -> [String; 2] {
+        cells.map(str::to_owned)
+    }
+
+    #[test]
+    fn columns_are_aligned_and_the_head_is_written_once() {
+        let mut out = Vec::new();
+        let mut table = Table::new(["A", "B"]);
+        table.write(&mut out, []).unwrap();
+        table
+            .write(&mut out, [row(["longer", "x"]), row(["é", "y"])])
+            .unwrap();
+        table.write(&mut out, [row(["z", "-"])]).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text, "A       B\nlonger  x\né       y\nz       -\n");
+    }
+
+    #[test]
+    fn a_terminal_obeys_nothing_of_what_is_printed() {
+        let evil = "\u{1b}[2J\r\n\u{202e}x\u{9b}\u{7f}";
+        let mut out = Vec::new();
+        Table::new(["A", "B"])
+            .write(&mut out, [row([evil, evil])])
+            .unwrap();
+        write_fields(&mut out, [("a", evil.to_owned())]).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().count(), 3, "{text:?}");
+        let json = json(&evil).unwrap();
+        for written in [text.replace('\n', ""), json.clone()] {
+            assert!(!written.contains(char::is_control), "{written:?}");
+            assert!(!written.contains('\u{202e}'), "{written:?}");
+        }
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), evil);
+    }
+
+    #[test]
+    fn a_cell_has_an_end() {
+        assert_eq!(cell(&"x".repeat(64)), "x".repeat(64));
+        assert_eq!(cell(&"é".repeat(65)), format!("{}…", "é".repeat(63)));
+    }
+
+    #[test]
+    fn times_are_utc() {
+        assert_eq!(time(0), "1970-01-01T00:00:00Z");
+        assert_eq!(time(u64::MAX), "-");
+    }
+}

@@ -1,0 +1,82 @@
+//! `lacre sessions revoke`: ends sessions at once.
+//!
+//! This room must never end more than was asked for.
+
+use super::failure::Failure;
+use super::keystore::handle;
+use super::out;
+use super::place::Place;
+use super::way::{Absent, Way, unexpected};
+use clap::{ArgGroup, Args, Subcommand};
+use lacre::admin::{Answer, Request, Which};
+use lacre::token::Handle;
+use serde_json::json;
+use std::io::{BufWriter, Write as _};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// End one session, a user's sessions, or all
+    #[command(
+        after_help = "Examples:\n  lacre sessions revoke Zk3aPq9xW0mC7vTt1bN4sQe8rYu2iOp5lKj6hGf3dSA\n  lacre sessions revoke --user ada@example.com --dry-run\n  lacre sessions revoke --all\n\nA session that is gone already is no failure. --json prints {\"revoked\":n,\"dry_run\":…,\"sessions\":[…]};\nwith --all \"sessions\" is null."
+    )]
+    Revoke(Revoke),
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["handle", "user", "all"])))]
+pub(crate) struct Revoke {
+    /// The session's handle
+    #[arg(value_parser = handle, allow_hyphen_values = true)]
+    handle: Option<Handle>,
+    /// All sessions of this user: id or e-mail
+    #[arg(long, value_name = "USER", allow_hyphen_values = true)]
+    user: Option<String>,
+    /// All sessions of everybody
+    #[arg(long)]
+    all: bool,
+    /// Say what would end, and end nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Command {
+    pub(super) fn run(self, place: &Place) -> Result<(), Failure> {
+        match self {
+            Self::Revoke(revoke) => revoke.run(place),
+        }
+    }
+}
+
+impl Revoke {
+    fn run(self, place: &Place) -> Result<(), Failure> {
+        let dry_run = self.dry_run;
+        let which = match (self.handle, self.user, self.all) {
+            (Some(handle), None, false) => Which::Handle(handle.as_str().to_owned()),
+            (None, Some(user), false) => Which::User(user),
+            (None, None, true) => Which::All,
+            // The group above keeps this away; ending the wrong sessions is not to hang on it.
+            _ => return Err(Failure::usage("usage", "one of HANDLE, --user and --all")),
+        };
+        let request = Request::SessionsRevoke { which, dry_run };
+        let answer = Way::with(place, Absent::Fail, |way| way.ask(request))?;
+        let Answer::Revoked { count, handles } = answer else {
+            return Err(unexpected());
+        };
+        let mut stdout = BufWriter::new(std::io::stdout().lock());
+        if self.json {
+            let ended = json!({"revoked": count, "dry_run": dry_run, "sessions": handles});
+            writeln!(stdout, "{}", out::json(&ended)?)?;
+        } else {
+            for handle in handles.into_iter().flatten() {
+                writeln!(stdout, "{handle}")?;
+            }
+            let sessions = if count == 1 { "session" } else { "sessions" };
+            let what = if dry_run { "would end" } else { "ended" };
+            writeln!(stdout, "{count} {sessions} {what}")?;
+        }
+        Ok(stdout.flush()?)
+    }
+}

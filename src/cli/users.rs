@@ -1,0 +1,329 @@
+//! `lacre users`: accounts.
+//!
+//! This room must never take a password from the command line, where every user of the machine
+//! could read it.
+
+use super::failure::Failure;
+use super::out::{self, Table};
+use super::place::Place;
+use super::way::{Absent, Way, unexpected};
+use clap::{ArgGroup, Args, Subcommand};
+use lacre::accounts::{Email, UserId};
+use lacre::admin::{Answer, NewUser, Request, Secret, User, UserChange};
+use serde_json::{Value, json};
+use std::io::{BufWriter, Read as _, Write as _};
+use zeroize::Zeroizing;
+
+/// More than the longest password takes.
+const LONGEST_INPUT: usize = 4096;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make an account
+    #[command(
+        after_help = "Examples:\n  lacre users add ada@example.com --password-stdin < password.txt\n  lacre users add ops@example.com --role admin --role user --json\n\nWithout --password-stdin the account has no password: only trusted clients can ask for its tokens."
+    )]
+    Add(Add),
+    /// List all accounts
+    #[command(after_help = "Example:\n  lacre users list --json | jq -r '.[].email'")]
+    List(Listing),
+    /// Show one account
+    #[command(after_help = "Example:\n  lacre users show ada@example.com")]
+    Show(One),
+    /// Change an e-mail, a name, roles or permissions
+    #[command(
+        after_help = "Examples:\n  lacre users set ada@example.com --role admin --role user\n  lacre users set ada@example.com --name 'Ada Lovelace'\n\nOther roles or permissions end the access tokens of the user; the next refresh brings the new ones."
+    )]
+    Set(Set),
+    /// Keep a user from logging in and end all of the user's sessions
+    #[command(after_help = "Example:\n  lacre users disable ada@example.com")]
+    Disable(One),
+    /// Let a user log in again
+    #[command(after_help = "Example:\n  lacre users enable ada@example.com")]
+    Enable(One),
+    /// Delete an account and end all of its sessions
+    #[command(after_help = "Example:\n  lacre users delete ada@example.com")]
+    Delete(One),
+    /// Set a password and end all of the user's sessions
+    #[command(
+        after_help = "Example:\n  lacre users set-password ada@example.com --password-stdin < password.txt"
+    )]
+    SetPassword(SetPassword),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// The e-mail, which no other account may have
+    #[arg(value_parser = Email::parse)]
+    email: Email,
+    /// A role, such as admin; may be repeated, the first is the role [default: user]
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<String>,
+    /// A permission; may be repeated
+    #[arg(long = "permission", value_name = "PERMISSION")]
+    permissions: Vec<String>,
+    /// The id: 1 to 64 characters of A-Z a-z 0-9 _ - [default: a random one]
+    #[arg(long, value_parser = UserId::parse, allow_hyphen_values = true)]
+    id: Option<UserId>,
+    /// What the user wants to be called
+    #[arg(long)]
+    name: Option<String>,
+    /// Read the password from standard input; one line end behind it is left out
+    #[arg(long)]
+    password_stdin: bool,
+    /// Print {"id":…,"email":…}
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Listing {
+    /// Print a JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// The user's id or e-mail
+    #[arg(value_name = "USER", allow_hyphen_values = true)]
+    user: String,
+    /// Print the account as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("change").required(true).multiple(true).args([
+    "email", "name", "roles", "permissions", "no_permissions",
+])))]
+pub(crate) struct Set {
+    /// Another e-mail
+    #[arg(long, value_parser = Email::parse)]
+    email: Option<Email>,
+    /// Another name; an empty one takes the name away
+    #[arg(long)]
+    name: Option<String>,
+    /// A role, instead of all there are; may be repeated, the first is the role
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<String>,
+    /// A permission, instead of all there are; may be repeated
+    #[arg(long = "permission", value_name = "PERMISSION")]
+    permissions: Vec<String>,
+    /// Take all permissions away
+    #[arg(long, conflicts_with = "permissions")]
+    no_permissions: bool,
+    #[command(flatten)]
+    one: One,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetPassword {
+    #[command(flatten)]
+    one: One,
+    /// Read the password from standard input; one line end behind it is left out
+    #[arg(long, required = true)]
+    password_stdin: bool,
+}
+
+impl Command {
+    pub(super) fn run(self, place: &Place) -> Result<(), Failure> {
+        match self {
+            Self::Add(add) => add.run(place),
+            Self::List(listing) => listing.run(place),
+            Self::Show(one) => one.show(place),
+            Self::Set(set) => set.run(place),
+            Self::Disable(one) => {
+                let user = one.user.clone();
+                one.change(place, Request::UsersDisable { user }, "is disabled")
+            }
+            Self::Enable(one) => {
+                let user = one.user.clone();
+                one.change(place, Request::UsersEnable { user }, "is enabled")
+            }
+            Self::Delete(one) => {
+                let user = one.user.clone();
+                one.change(place, Request::UsersDelete { user }, "is deleted")
+            }
+            Self::SetPassword(SetPassword { one, .. }) => {
+                let request = Request::UsersSetPassword {
+                    user: one.user.clone(),
+                    password: read_password()?,
+                };
+                one.change(place, request, "has another password")
+            }
+        }
+    }
+}
+
+impl Add {
+    fn run(self, place: &Place) -> Result<(), Failure> {
+        let password = self.password_stdin.then(read_password).transpose()?;
+        let without_password = password.is_none();
+        let request = Request::UsersAdd(NewUser {
+            email: self.email.as_str().to_owned(),
+            id: self.id.map(|id| id.as_str().to_owned()),
+            name: self.name,
+            roles: self.roles,
+            permissions: self.permissions,
+            password,
+        });
+        let answer = Way::with(place, Absent::Make, |way| way.ask(request))?;
+        let Answer::User(user) = answer else {
+            return Err(unexpected());
+        };
+        let mut stdout = std::io::stdout().lock();
+        if self.json {
+            let made = json!({"id": user.id, "email": user.email});
+            writeln!(stdout, "{}", out::json(&made)?)?;
+        } else {
+            writeln!(stdout, "{} is added with the id {}", user.email, user.id)?;
+        }
+        if without_password {
+            note("the account has no password: only trusted clients can ask for its tokens");
+        }
+        Ok(())
+    }
+}
+
+impl Set {
+    fn run(self, place: &Place) -> Result<(), Failure> {
+        let has_permissions = self.no_permissions || !self.permissions.is_empty();
+        let to = UserChange {
+            email: self.email.map(|email| email.as_str().to_owned()),
+            name: self.name,
+            roles: (!self.roles.is_empty()).then_some(self.roles),
+            permissions: has_permissions.then_some(self.permissions),
+        };
+        let user = self.one.user.clone();
+        self.one
+            .change(place, Request::UsersSet { user, to }, "is changed")
+    }
+}
+
+impl Listing {
+    fn run(&self, place: &Place) -> Result<(), Failure> {
+        Way::with(place, Absent::Fail, |way| self.write(way))
+    }
+
+    fn write(&self, way: &mut Way) -> Result<(), Failure> {
+        let mut stdout = BufWriter::new(std::io::stdout().lock());
+        let mut table = Table::new(["ID", "EMAIL", "ROLES", "ACTIVE", "CREATED", "NAME"]);
+        let (mut after, mut before) = (None, "[");
+        loop {
+            let Answer::Users { users, next } = way.ask(Request::UsersList { after })? else {
+                return Err(unexpected());
+            };
+            if self.json {
+                for user in &users {
+                    write!(stdout, "{before}{}", out::json(&shown(user))?)?;
+                    before = ",";
+                }
+            } else {
+                table.write(&mut stdout, users.iter().map(row))?;
+            }
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        if self.json {
+            let opening = if before == "[" { "[" } else { "" };
+            writeln!(stdout, "{opening}]")?;
+        }
+        Ok(stdout.flush()?)
+    }
+}
+
+impl One {
+    fn show(self, place: &Place) -> Result<(), Failure> {
+        let request = Request::UsersShow { user: self.user };
+        let answer = Way::with(place, Absent::Fail, |way| way.ask(request))?;
+        let Answer::User(user) = answer else {
+            return Err(unexpected());
+        };
+        let mut stdout = std::io::stdout().lock();
+        if self.json {
+            writeln!(stdout, "{}", out::json(&shown(&user))?)?;
+            return Ok(());
+        }
+        let fields = [
+            ("id", user.id),
+            ("email", user.email),
+            ("name", out::optional(user.name.as_deref())),
+            ("roles", out::words(&user.roles)),
+            ("permissions", out::words(&user.permissions)),
+            ("active", yes_or_no(user.active)),
+            ("created", out::time(user.created_at)),
+            ("updated", out::time(user.updated_at)),
+        ];
+        Ok(out::write_fields(&mut stdout, fields)?)
+    }
+
+    fn change(self, place: &Place, request: Request, what: &str) -> Result<(), Failure> {
+        let answer = Way::with(place, Absent::Fail, |way| way.ask(request))?;
+        let Answer::Changed { user, ended } = answer else {
+            return Err(unexpected());
+        };
+        let mut stdout = std::io::stdout().lock();
+        if self.json {
+            let mut changed = shown(&user);
+            changed["sessions_ended"] = ended.into();
+            writeln!(stdout, "{}", out::json(&changed)?)?;
+        } else {
+            let sessions = if ended == 1 { "session" } else { "sessions" };
+            writeln!(stdout, "{} {what}; {ended} {sessions} ended", user.email)?;
+        }
+        Ok(())
+    }
+}
+
+/// Standard input as a password, without the one line end that an editor or `echo` puts behind it.
+fn read_password() -> Result<Secret, Failure> {
+    let unreadable = |why: &dyn std::fmt::Display| {
+        Failure::failed("input_unreadable", format_args!("standard input: {why}"))
+    };
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_INPUT + 1));
+    std::io::stdin()
+        .lock()
+        .take(LONGEST_INPUT as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| unreadable(&error))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| unreadable(&"not UTF-8"))?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    Ok(Secret::new(text.to_owned()))
+}
+
+fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "lacre: {text}");
+}
+
+fn shown(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "email": user.email,
+        "name": user.name,
+        "role": user.roles.first(),
+        "roles": user.roles,
+        "permissions": user.permissions,
+        "active": user.active,
+        "created_at": out::time(user.created_at),
+        "updated_at": out::time(user.updated_at),
+    })
+}
+
+fn row(user: &User) -> [String; 6] {
+    [
+        user.id.clone(),
+        user.email.clone(),
+        out::words(&user.roles),
+        yes_or_no(user.active),
+        out::time(user.created_at),
+        out::optional(user.name.as_deref()),
+    ]
+}
+
+fn yes_or_no(is: bool) -> String {
+    if is { "yes" } else { "no" }.to_owned()
+}

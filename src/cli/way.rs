@@ -1,0 +1,144 @@
+//! The way from a command to the data: through the directory itself where it is free, through the
+//! admin socket where a server holds it.
+//!
+//! The lock decides, never the socket: a socket may be dead, and a lock ends with its process.
+//!
+//! This room must never make a deployment for a command that only looks.
+
+use super::failure::{self, Failure};
+use super::place::Place;
+use lacre::admin::{self, Answer, Asker, Request};
+use lacre::clock::SystemClock;
+use lacre::config::Config;
+use lacre::data_dir::DataDir;
+use lacre::deployment::Deployment;
+use lacre::entropy;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+
+/// How long a held directory without a socket is tried again: a server that starts or ends, or
+/// another command, needs a moment.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What a command does where there is no deployment yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// Makes one: accounts may be there before the first start.
+    Make,
+    /// Fails.
+    Fail,
+}
+
+/// A way to ask.
+pub(super) enum Way {
+    Directory {
+        runtime: Runtime,
+        deployment: Deployment,
+    },
+    Server(Asker),
+}
+
+impl Way {
+    /// Finds a way, does `work` on it and closes it.
+    pub(super) fn with<T>(
+        place: &Place,
+        absent: Absent,
+        work: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let mut way = Self::find(&place.resolve(&[], false)?, absent)?;
+        let done = work(&mut way);
+        way.close();
+        done
+    }
+
+    /// Asks, and waits until it is done.
+    pub(super) fn ask(&mut self, request: Request) -> Result<Answer, Failure> {
+        match self {
+            Self::Directory {
+                runtime,
+                deployment,
+            } => Ok(runtime.block_on(admin::perform(deployment.service(), request))?),
+            Self::Server(asker) => Ok(asker.ask(&request)?),
+        }
+    }
+
+    fn find(config: &Config, absent: Absent) -> Result<Self, Failure> {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            if absent == Absent::Fail && !exists(config)? {
+                return Err(no_deployment(config));
+            }
+            let held = match directory(config) {
+                Err(error) if error.is("data_dir_held") => error,
+                other => return other,
+            };
+            match Asker::find(&config.data_dir)? {
+                Some(asker) => return Ok(Self::Server(asker)),
+                None if Instant::now() < give_up => std::thread::sleep(PAUSE),
+                None => return Err(no_answer(&held)),
+            }
+        }
+    }
+
+    fn close(self) {
+        if let Self::Directory {
+            runtime,
+            deployment,
+        } = self
+        {
+            runtime.block_on(deployment.close());
+        }
+    }
+}
+
+fn exists(config: &Config) -> Result<bool, Failure> {
+    DataDir::exists(&config.data_dir)
+        .map_err(|error| Failure::new(failure::CONFIG, error.code(), error))
+}
+
+fn directory(config: &Config) -> Result<Way, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let deployment = runtime.block_on(Deployment::open(
+        config,
+        config.issuer(config.listen),
+        Arc::new(SystemClock::default()),
+        entropy::system(),
+    ))?;
+    Ok(Way::Directory {
+        runtime,
+        deployment,
+    })
+}
+
+fn no_deployment(config: &Config) -> Failure {
+    let path = config.data_dir.display();
+    Failure::new(
+        failure::CONFIG,
+        "deployment_missing",
+        format_args!(
+            "there is no deployment in {path}: start `lacre serve`, make a first account with \
+             `lacre users add`, or choose another --data-dir"
+        ),
+    )
+}
+
+fn no_answer(held: &Failure) -> Failure {
+    Failure::new(
+        failure::UNAVAILABLE,
+        "server_unreachable",
+        format_args!("{held}; no server answers on its admin socket"),
+    )
+}
+
+/// An answer to another question: the server is of another version.
+pub(super) fn unexpected() -> Failure {
+    Failure::new(
+        failure::UNAVAILABLE,
+        "admin_answer_unknown",
+        "the running server's answer is unknown: use the lacre that it was started from",
+    )
+}
