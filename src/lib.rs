@@ -49,7 +49,7 @@
 //! | room | holds |
 //! |---|---|
 //! | [`lacre`](mod@lacre) | the one handle: keystore, keys, rules, time, randomness |
-//! | [`issuer`], [`guard`], [`sessions`] | before, during and after: a session begins, is judged, is listed and ended |
+//! | [`issuer`], [`guard`], [`refresh`], [`sessions`] | a session begins, is judged on each request, is renewed, is listed and ended |
 //! | [`token`] | the token to the byte; pure |
 //! | [`handles`] | from a session's name to its record, without an index |
 //! | [`csrf`] | what only our own pages can send along with a cookie |

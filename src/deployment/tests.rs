@@ -156,3 +156,58 @@ async fn the_memory_engine_forgets_and_the_rest_stays() {
             .is_err()
     );
 }
+
+/// Whether a token is good in the deployment of this directory, which is opened for the question.
+async fn is_good_in(directory: &Path, issued: &Issued) -> bool {
+    let deployment = open(directory).await.unwrap();
+    let token = issued.access.token.expose().as_bytes();
+    let judged = deployment.service().lacre().guard(token, TokenKind::Access);
+    deployment.close().await;
+    judged.is_ok()
+}
+
+#[tokio::test]
+async fn without_its_keystore_a_deployment_starts_and_all_sessions_have_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let issued = session_in(directory.path()).await;
+    fs::remove_dir_all(directory.path().join("keystore")).unwrap();
+    assert!(!is_good_in(directory.path(), &issued).await);
+    let issued = session_in(directory.path()).await;
+    assert!(is_good_in(directory.path(), &issued).await);
+}
+
+#[tokio::test]
+async fn without_any_key_and_record_new_keys_are_made_and_accounts_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let issued = session_in(directory.path()).await;
+    let accounts = fs::read(directory.path().join("accounts.sqlite")).unwrap();
+    fs::remove_dir_all(directory.path().join("keystore")).unwrap();
+    for name in ["master.key", "keyring"] {
+        fs::remove_file(directory.path().join(name)).unwrap();
+    }
+    assert!(!is_good_in(directory.path(), &issued).await);
+    let after = fs::read(directory.path().join("accounts.sqlite")).unwrap();
+    assert_eq!(after, accounts);
+}
+
+/// Nothing in the directory can tell; `docs/operating.md` says what to do instead.
+#[tokio::test]
+async fn a_whole_old_keystore_put_back_brings_ended_sessions_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let issued = session_in(directory.path()).await;
+    let keystore = directory.path().join("keystore");
+    let backup = contents(&keystore);
+
+    let deployment = open(directory.path()).await.unwrap();
+    assert!(deployment.service().lacre().end(&issued.key).await.unwrap());
+    deployment.close().await;
+    assert!(!is_good_in(directory.path(), &issued).await);
+
+    for path in contents(&keystore).keys() {
+        fs::remove_file(path).unwrap();
+    }
+    for (path, bytes) in backup {
+        fs::write(path, bytes).unwrap();
+    }
+    assert!(is_good_in(directory.path(), &issued).await);
+}
