@@ -56,6 +56,7 @@
 //! | [`keyring`] | signing keys and the handle secret, sealed under the master key |
 //! | `lacre_keystore` | sealed records, compare-and-swap, durable before the answer; a crate of its own |
 //! | [`accounts`], [`service`] | who may log in; what a change of an account ends |
+//! | [`admin`] | what operators ask, through a running server or without one |
 //! | [`http`], [`telemetry`] | actix-web; logs, metrics and the audit trail |
 //! | [`config`], [`data_dir`], [`deployment`] | from flags and files to a running deployment |
 //! | [`clock`], [`entropy`] | the only readers of time and makers of randomness |
