@@ -1,6 +1,7 @@
 //! What people do with lacre, from outside: over HTTP, against the real program.
 
 mod bad_input;
+mod clients;
 mod crash;
 mod full_disk;
 mod hygiene;

@@ -23,6 +23,10 @@ fn a_failed_log_in_says_nothing_about_the_account() {
         server.send(&Request::post("/getToken").json(body))
     };
     let too_long = "x".repeat(5000);
+    server.sign_up("dee@example.com", PASSWORD);
+    let dee = server.get_token("dee@example.com", PASSWORD);
+    server.operator(&["users", "disable", "dee@example.com"]);
+    server.refuses(&dee.auth);
     let answers = [
         (
             "wrong password",
@@ -47,6 +51,14 @@ fn a_failed_log_in_says_nothing_about_the_account() {
         ("empty name", by_json("email", "", "wrong password")),
         ("empty password", by_json("email", &ada.email, "")),
         (
+            "a disabled account",
+            by_json("email", "dee@example.com", PASSWORD),
+        ),
+        (
+            "a disabled account and a wrong password",
+            by_json("email", "dee@example.com", "wrong password"),
+        ),
+        (
             "too long a password",
             by_json("email", &ada.email, &too_long),
         ),
@@ -70,6 +82,8 @@ fn a_failed_log_in_says_nothing_about_the_account() {
     answers[0].1.refused(401, "invalid_credentials");
     all_alike(&answers);
     server.get_token(&ada.email, PASSWORD);
+    server.operator(&["users", "enable", "dee@example.com"]);
+    server.get_token("dee@example.com", PASSWORD);
 }
 
 #[test]

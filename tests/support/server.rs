@@ -257,6 +257,24 @@ impl Server {
         self.process().child_id
     }
 
+    /// Runs an operator's command beside the server and demands that it worked; its standard
+    /// output.
+    pub(crate) fn operator(&self, arguments: &[&str]) -> String {
+        let output = self.setup.lacre(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Makes a trusted back end.
+    pub(crate) fn add_client(&self, name: &str) -> Client {
+        let made = self.operator(&["clients", "add", name, "--json"]);
+        let made: Value = serde_json::from_str(&made).unwrap();
+        Client {
+            id: made["id"].as_str().unwrap().to_owned(),
+            secret: made["secret"].as_str().unwrap().to_owned(),
+        }
+    }
+
     /// Sends a request on its own connection.
     pub(crate) fn send(&self, request: &Request) -> Answer {
         http::send(self.public, request)

@@ -1,0 +1,145 @@
+//! Trusted back ends: they ask for the sessions of users whom they have authenticated themselves.
+
+use super::PASSWORD;
+use crate::support::http::{Answer, Request};
+use crate::support::server::{Client, Server, Token};
+use serde_json::json;
+
+const CHALLENGE: &str = r#"Basic realm="lacre", charset="UTF-8""#;
+
+/// The words of the first service for a user who can't log in.
+fn incorrect_user(answer: &Answer) {
+    let problem = answer.refused(401, "invalid_credentials");
+    assert_eq!(problem["detail"], "Incorrect user");
+}
+
+#[test]
+fn a_back_end_asks_for_its_users_sessions() {
+    let server = Server::start();
+    let shop = server.add_client("shop");
+    let ada = server.sign_up("ada@example.com", PASSWORD);
+
+    let answer = server.client_token(&shop, &ada.id, "basket-1").expect(200);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let body = answer.json();
+    assert_eq!(body["token_type"], "Bearer");
+    assert_eq!(body["expires_in"], 900);
+    let token = Token::of(&answer);
+    let me = server.call("GET", "/me", &token.auth).expect(200).json();
+    assert_eq!(me["id"], ada.id);
+    // The user has proven nothing to this service.
+    assert_eq!(me["session"]["fresh"], false);
+
+    let form = [("id", &*ada.id), ("user_session", "basket-2")];
+    let request = Request::post("/getToken").basic(&shop.id, &shop.secret);
+    let by_form = Token::of(&server.send(&request.form(&form)));
+    assert_ne!(by_form.crt, token.crt);
+    server.accepts(&by_form.auth);
+    let by_login = Request::post("/login").basic(&shop.id, &shop.secret);
+    let body = json!({"id": ada.id, "user_session": "basket-3"});
+    server.send(&by_login.json(body)).expect(200);
+}
+
+#[test]
+fn asking_again_replaces_the_key_and_the_earlier_token_stops_opening() {
+    let mut server = Server::start();
+    let shop = server.add_client("shop");
+    let ada = server.sign_up("ada@example.com", PASSWORD);
+    let bea = server.sign_up("bea@example.com", PASSWORD);
+    let ask =
+        |server: &Server, id: &str, name: &str| Token::of(&server.client_token(&shop, id, name));
+    let first = ask(&server, &ada.id, "one");
+    let other_name = ask(&server, &ada.id, "two");
+    let other_user = ask(&server, &bea.id, "one");
+    assert_ne!(other_user.crt, first.crt);
+
+    let second = ask(&server, &ada.id, "one");
+    assert_eq!(second.crt, first.crt);
+    server.refuses(&first.auth);
+    server.refresh(&first).refused(401, "invalid_token");
+    server.kill9();
+    server.restart();
+    server.refuses(&first.auth);
+    for lives in [&second, &other_name, &other_user] {
+        server.accepts(&lives.auth);
+    }
+    assert_eq!(server.sessions(&second.auth).len(), 2);
+    assert_eq!(server.sessions(&other_user.auth).len(), 1);
+    // The name is the session's own after the restart as well.
+    let third = ask(&server, &ada.id, "one");
+    assert_eq!(third.crt, first.crt);
+    server.refuses(&second.auth);
+}
+
+#[test]
+fn an_unknown_user_is_told_in_the_words_of_the_first_service() {
+    let server = Server::start();
+    let shop = server.add_client("shop");
+    let ada = server.sign_up("ada@example.com", PASSWORD);
+    let token = Token::of(&server.client_token(&shop, &ada.id, "s"));
+    for unknown in [
+        "AAAAAAAAAAAAAAAAAAAAAA",
+        "",
+        "no such",
+        "ada@example.com",
+        "a/../b",
+    ] {
+        incorrect_user(&server.client_token(&shop, unknown, "s"));
+    }
+    server.operator(&["users", "disable", &ada.id]);
+    server.refuses(&token.auth);
+    incorrect_user(&server.client_token(&shop, &ada.id, "s"));
+    server.operator(&["users", "enable", &ada.id]);
+    server.refuses(&token.auth);
+    server.client_token(&shop, &ada.id, "s").expect(200);
+}
+
+#[test]
+fn a_back_end_that_proves_nothing_learns_nothing() {
+    let server = Server::start();
+    let shop = server.add_client("shop");
+    let gone = server.add_client("gone");
+    server.operator(&["clients", "delete", &gone.id]);
+    let ada = server.sign_up("ada@example.com", PASSWORD);
+    let with = |id: &str, secret: &str| Client {
+        id: id.to_owned(),
+        secret: secret.to_owned(),
+    };
+    let unknown_user = "AAAAAAAAAAAAAAAAAAAAAA";
+    let answers = [
+        server.client_token(&with(&shop.id, "wrong"), &ada.id, "s"),
+        server.client_token(&with(&shop.id, ""), &ada.id, "s"),
+        server.client_token(&with("nobody", &shop.secret), &ada.id, "s"),
+        server.client_token(&with(&shop.id, "wrong"), unknown_user, "s"),
+        server.client_token(&gone, &ada.id, "s"),
+        // A user is no back end (RFC 9700 §4.15).
+        server.client_token(&with(&ada.id, PASSWORD), &ada.id, "s"),
+        server.client_token(&with(&ada.email, PASSWORD), &ada.id, "s"),
+    ];
+    for answer in &answers {
+        assert_eq!(answer.without_id(), answers[0].without_id());
+    }
+    answers[0].refused(401, "invalid_client");
+    assert_eq!(answers[0].header("www-authenticate"), Some(CHALLENGE));
+
+    // And a back end is no user.
+    server
+        .try_get_token(&shop.id, &shop.secret)
+        .refused(401, "invalid_credentials");
+    for missing in ["id", "user_session"] {
+        let mut body = json!({"id": ada.id, "user_session": "s"});
+        body.as_object_mut().unwrap().remove(missing);
+        let request = Request::post("/getToken").basic(&shop.id, &shop.secret);
+        let problem = server
+            .send(&request.json(body))
+            .refused(400, "body_missing_member");
+        assert_eq!(problem["field"], missing);
+    }
+    for bad in ["", "a\nb", &"x".repeat(4097)] {
+        let problem = server
+            .client_token(&shop, &ada.id, bad)
+            .refused(400, "body_wrong_type");
+        assert_eq!(problem["field"], "user_session");
+    }
+    server.client_token(&shop, &ada.id, "s").expect(200);
+}
