@@ -2,5 +2,6 @@
 
 mod attacks;
 mod builder;
+mod http;
 mod published;
 mod vectors;
