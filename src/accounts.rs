@@ -33,7 +33,7 @@ pub use self::hashing::{HashingPool, HashingSettings};
 pub use self::identity::{Email, LoginName, UserId};
 pub use self::password::{Password, PresentedPassword};
 
-use self::account::{display_name, first_roles, permissions, roles};
+use self::account::{display_name, first_roles, permissions};
 use self::argon::RawSalt;
 use self::error::invalid;
 use self::store::{Found, NewRow, Store};
@@ -202,16 +202,8 @@ impl Accounts {
         if change == Change::default() {
             return self.get(id).await?.ok_or(AccountsError::AccountUnknown);
         }
-        if let Some(name) = &change.name {
-            display_name("name", name)?;
-        }
-        let change = Change {
-            roles: change.roles.map(roles).transpose()?,
-            permissions: change.permissions.map(permissions).transpose()?,
-            ..change
-        };
         let now = self.inner.clock.now();
-        self.inner.store.update(id, change, now).await
+        self.inner.store.update(id, change.checked()?, now).await
     }
 
     /// Gives an account another password, or its first.

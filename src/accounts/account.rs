@@ -94,6 +94,20 @@ pub struct Change {
     pub active: Option<bool>,
 }
 
+impl Change {
+    /// The change with each right once, if an account can have all of it.
+    pub(crate) fn checked(self) -> Result<Self, AccountsError> {
+        if let Some(name) = &self.name {
+            display_name("name", name)?;
+        }
+        Ok(Self {
+            roles: self.roles.map(roles).transpose()?,
+            permissions: self.permissions.map(permissions).transpose()?,
+            ..self
+        })
+    }
+}
+
 /// A log-in: who, and the proof.
 #[derive(Debug)]
 pub struct Login {

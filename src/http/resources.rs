@@ -3,6 +3,7 @@
 //! This room must never have a route without a decision: open, optional or guarded.
 
 mod account;
+mod admin;
 mod login;
 mod renew;
 mod sessions;
@@ -68,6 +69,26 @@ pub fn routes(service: Service, policy: Policy) -> impl Fn(&mut ServiceConfig) +
                             .route(delete().to(sessions::end_several)),
                     )
                     .service(resource("/{crt}").route(delete().to(sessions::end_one))),
+            )
+            .service(
+                scope("/admin/users")
+                    .wrap(guard().role(admin::ROLE))
+                    .service(
+                        resource("")
+                            .route(get().to(admin::list))
+                            .route(post().to(admin::make)),
+                    )
+                    .service(
+                        resource("/{id}")
+                            .route(get().to(admin::show))
+                            .route(put().to(admin::change))
+                            .route(delete().to(admin::delete)),
+                    )
+                    .service(
+                        resource("/{id}/sessions")
+                            .route(get().to(admin::sessions))
+                            .route(delete().to(admin::end_sessions)),
+                    ),
             );
     }
 }

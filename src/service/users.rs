@@ -82,6 +82,26 @@ impl Service {
         self.ended(account).await
     }
 
+    /// Changes an account and, where there is one, its password; ends what each of them ends.
+    ///
+    /// What is wrong with any of it is found before anything is changed.
+    pub async fn change_user(
+        &self,
+        id: &UserId,
+        change: Change,
+        password: Option<Password>,
+    ) -> Result<Changed, ServiceError> {
+        let change = change.checked()?;
+        let Some(password) = password else {
+            return self.update_user(id, change).await;
+        };
+        // The password first: its hash may find the queue full.
+        let mut ended = self.set_password(id, password).await?.ended;
+        let changed = self.update_user(id, change).await?;
+        ended.extend(changed.ended);
+        Ok(Changed { ended, ..changed })
+    }
+
     /// Deletes an account and ends all of the user's sessions.
     ///
     /// Repeating it after a failure between the two ends the sessions of an account that is gone.

@@ -1,5 +1,6 @@
 //! What people do with lacre, from outside: over HTTP, against the real program.
 
+mod admin;
 mod bad_input;
 mod clients;
 mod crash;

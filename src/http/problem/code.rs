@@ -15,6 +15,7 @@ pub enum Code {
     InvalidClient,
     InvalidCredentials,
     AccountExists,
+    OwnAccount,
     SignupClosed,
     AccountInvalid,
     BodyMalformed,
@@ -79,6 +80,9 @@ table! {
     AccountExists, "account_exists", CONFLICT, "Account exists",
         "An account with this e-mail address exists already.",
         "Log in instead, or use another address.";
+    OwnAccount, "own_account", CONFLICT, "Your own account",
+        "An administrator can't close, demote or set the password of the account that asks.",
+        "Ask another administrator, or use `PUT /me/password`. So the last administrator stays one.";
     SignupClosed, "signup_closed", FORBIDDEN, "Sign-up is closed",
         "Accounts are made by an administrator here.",
         "Ask the operator, who can also set `signup = \"open\"`.";

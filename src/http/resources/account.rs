@@ -63,7 +63,8 @@ pub(super) async fn me(service: Data<Service>, session: Session) -> Result<HttpR
     Ok(HttpResponse::Ok().json(me))
 }
 
-fn shown(account: &Account) -> Value {
+/// What an account says of itself.
+pub(super) fn shown(account: &Account) -> Value {
     json!({
         "id": account.id.as_str(),
         "email": account.email.as_str(),

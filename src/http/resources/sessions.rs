@@ -9,6 +9,7 @@ use super::super::problem::{Code, Problem};
 use super::Policy;
 use crate::lacre::Lacre;
 use crate::service::Service;
+use crate::sessions::SessionInfo;
 use crate::telemetry::audit::Cause;
 use crate::token::Handle;
 use actix_web::dev::Payload;
@@ -23,21 +24,24 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let sessions = service.lacre().sessions_of(session.user_id())?;
     let sessions: Vec<Value> = sessions
-        .into_iter()
-        .map(|info| {
-            json!({
-                "crt": info.handle.as_str(),
-                "created_at": timestamp(info.created_at),
-                "last_seen_at": timestamp(info.last_seen_at),
-                "expires_at": timestamp(info.expires_at),
-                "ip": info.address,
-                "user_agent": info.user_agent,
-                "label": info.label,
-                "current": info.handle == *session.handle(),
-            })
-        })
+        .iter()
+        .map(|info| shown(info, session.handle()))
         .collect();
     Ok(HttpResponse::Ok().json(sessions))
+}
+
+/// What may be told of a session to its user and to administrators.
+pub(super) fn shown(info: &SessionInfo, current: &Handle) -> Value {
+    json!({
+        "crt": info.handle.as_str(),
+        "created_at": timestamp(info.created_at),
+        "last_seen_at": timestamp(info.last_seen_at),
+        "expires_at": timestamp(info.expires_at),
+        "ip": info.address,
+        "user_agent": info.user_agent,
+        "label": info.label,
+        "current": info.handle == *current,
+    })
 }
 
 /// One session of the caller's: 204 also where it is gone already. Another user's is 404, as one

@@ -1,0 +1,125 @@
+//! Which page of accounts is asked for.
+//!
+//! This room must never take a number or a cursor for something that it isn't.
+
+use super::super::super::problem::{Code, Problem};
+use crate::accounts::{AccountsError, UserId};
+
+const USUAL: usize = 50;
+const LARGEST: usize = 200;
+
+/// `?limit=&after=&q=`, each at most once.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// How many accounts, at most.
+    pub(super) limit: usize,
+    /// The id that the page begins behind.
+    pub(super) after: Option<UserId>,
+    /// What must be in the id, the e-mail or the name.
+    pub(super) query: Option<String>,
+}
+
+impl Asked {
+    pub(super) fn parse(pairs: &[(String, String)]) -> Result<Self, Problem> {
+        let (mut limit, mut after, mut query) = (None, None, None);
+        for (name, value) in pairs {
+            let place = match name.as_str() {
+                "limit" => &mut limit,
+                "after" => &mut after,
+                "q" => &mut query,
+                _ => {
+                    return Err(Problem::new(Code::InvalidRequest)
+                        .detail("The query may hold `limit`, `after` and `q`."));
+                }
+            };
+            if place.replace(value.as_str()).is_some() {
+                return Err(
+                    Problem::new(Code::InvalidRequest).detail("The query holds a parameter twice.")
+                );
+            }
+        }
+        Ok(Self {
+            limit: limit.map_or(Ok(USUAL), number)?,
+            after: after
+                .filter(|text| !text.is_empty())
+                .map(cursor)
+                .transpose()?,
+            query: query.map(str::to_owned),
+        })
+    }
+}
+
+fn number(text: &str) -> Result<usize, Problem> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| digits);
+    number
+        .filter(|number| (1..=LARGEST).contains(number))
+        .ok_or_else(|| wrong("limit", "`limit` must be a whole number from 1 to 200."))
+}
+
+fn cursor(text: &str) -> Result<UserId, Problem> {
+    UserId::parse(text).map_err(|_| wrong("after", "`after` must be the `next` of a page before."))
+}
+
+fn wrong(parameter: &'static str, detail: &'static str) -> Problem {
+    Problem::new(Code::InvalidRequest)
+        .field(parameter)
+        .detail(detail)
+}
+
+/// A search that the accounts refuse is at fault itself, not an account.
+pub(super) fn refused(error: AccountsError) -> Problem {
+    match error {
+        AccountsError::AccountInvalid { .. } => {
+            wrong("q", "`q` must be at most 254 bytes of text.")
+        }
+        error => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(query: &str) -> Result<Asked, Code> {
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap();
+        Asked::parse(&pairs).map_err(|problem| problem.code())
+    }
+
+    #[test]
+    fn nothing_asked_for_is_the_first_page() {
+        let first = Asked {
+            limit: 50,
+            after: None,
+            query: None,
+        };
+        assert_eq!(asked(""), Ok(first));
+    }
+
+    #[test]
+    fn a_page_is_asked_for_by_limit_cursor_and_text() {
+        let asked = asked("q=a%26b&after=u1&limit=200").unwrap();
+        assert_eq!(asked.limit, 200);
+        assert_eq!(asked.after, Some(UserId::parse("u1").unwrap()));
+        assert_eq!(asked.query.as_deref(), Some("a&b"));
+    }
+
+    #[test]
+    fn what_is_no_page_is_refused() {
+        for bad in [
+            "limit=0",
+            "limit=201",
+            "limit=",
+            "limit=-1",
+            "limit=%2B5",
+            "limit=ten",
+            "limit=99999999999999999999",
+            "after=a%20b",
+            "after=client_x",
+            "limit=1&limit=2",
+            "page=2",
+        ] {
+            assert_eq!(asked(bad), Err(Code::InvalidRequest), "{bad}");
+        }
+    }
+}
