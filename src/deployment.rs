@@ -89,6 +89,7 @@ fn rules(config: &Config, issuer: String) -> Rules {
         absolute_ttl: config.session.absolute_ttl.as_secs(),
         leeway: config.token.leeway.as_secs(),
         refresh_grace: config.refresh.grace.as_secs(),
+        max_token_length: config.limits.token,
         max_per_user: config.session.max_per_user as usize,
         ..Rules::new(issuer, config.token.audience.clone())
     }

@@ -74,6 +74,7 @@ impl Refusal {
 impl Lacre {
     /// Judges a token of this kind as it came in.
     pub fn guard(&self, token: &[u8], kind: TokenKind) -> Result<LiveSession, Refusal> {
+        self.check_length(token)?;
         let unopened = UnopenedToken::parse(token)?;
         let Some((key, record)) = self.live_record(unopened.handle())? else {
             return Err(self.refuse_unknown(unopened));

@@ -11,7 +11,7 @@ use crate::data_dir::DataDir;
 use crate::entropy::{self, Entropy};
 use crate::issuer::Turns;
 use crate::keyring::Keyring;
-use crate::token::SessionKey;
+use crate::token::{MAX_TOKEN_LENGTH, SessionKey, TokenError};
 use lacre_keystore::Keystore;
 use std::fmt;
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub struct Rules {
     pub leeway: u64,
     /// How long the refresh token of the generation before is still answered.
     pub refresh_grace: u64,
+    /// The most characters of a token, issued or accepted; at most [`MAX_TOKEN_LENGTH`].
+    pub max_token_length: usize,
     /// The most sessions of one user; a new one beyond them ends the oldest.
     pub max_per_user: usize,
 }
@@ -49,6 +51,7 @@ impl Rules {
             absolute_ttl: 90 * 24 * 3600,
             leeway: 0,
             refresh_grace: 10,
+            max_token_length: MAX_TOKEN_LENGTH,
             max_per_user: 100,
         }
     }
@@ -97,6 +100,14 @@ impl Lacre {
     #[must_use]
     pub fn keystore(&self) -> &Keystore {
         &self.0.keystore
+    }
+
+    /// The first question to a token, before anything of it is parsed.
+    pub(crate) fn check_length(&self, token: &[u8]) -> Result<(), TokenError> {
+        if token.len() > self.rules().max_token_length {
+            return Err(TokenError::TooLong);
+        }
+        Ok(())
     }
 
     pub(crate) fn parts(&self) -> &Parts {

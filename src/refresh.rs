@@ -220,6 +220,7 @@ impl Lacre {
     fn open_refresh(&self, token: &[u8]) -> Result<(RecordKey, Stored, Claims), Refusal> {
         let parts = self.parts();
         let now = parts.clock.now();
+        self.check_length(token)?;
         let unopened = UnopenedToken::parse(token)?;
         let stored = self.stored(unopened.handle())?;
         let Some((key, stored)) = stored.filter(|(_, stored)| !stored.record.is_expired(now))

@@ -70,7 +70,8 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let service = deployment.service().clone();
 
     let metrics = Arc::new(Metrics::default());
-    let edge = Edge::new(&mut (entropy::system())(), Arc::clone(&metrics));
+    let edge = Edge::new(&mut (entropy::system())(), Arc::clone(&metrics))
+        .max_headers(config.limits.header);
     let policy = Policy {
         open_signup: config.signup == Signup::Open,
         trusted_proxies: TrustedProxies::new(config.trusted_proxies.clone()),

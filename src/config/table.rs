@@ -218,11 +218,11 @@ pub(super) static KEYS: &[Key] = &[
         "limits.token",
         Kind::Size {
             from: 1 << 10,
-            to: 64 << 10,
+            to: 8 << 10,
             set: |config, bytes| config.limits.token = bytes,
         },
         Fallback::Text("8192"),
-        "The longest token; a longer one is refused before it is parsed.",
+        "The longest token, issued or accepted; a longer one is refused before it is parsed.",
     ),
     key(
         "limits.header",

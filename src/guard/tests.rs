@@ -1,5 +1,7 @@
 use super::*;
-use crate::lacre::testing::Fixture;
+use crate::issuer::{IssueError, Occasion};
+use crate::lacre::Rules;
+use crate::lacre::testing::{Fixture, grant};
 use crate::token::base64url;
 use lacre_keystore::Swap;
 
@@ -126,6 +128,25 @@ async fn a_handle_that_was_never_given_out_is_unknown() {
             "{other}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_deployment_may_take_shorter_tokens_only() {
+    let rules = Rules {
+        max_token_length: 1500,
+        ..Rules::new("https://issuer.test", "api")
+    };
+    let fixture = Fixture::with_rules(rules);
+    let issued = fixture.log_in("u1").await;
+    assert!(guard(&fixture, issued.access.token.expose()).is_ok());
+    assert_eq!(code(&fixture, &"A".repeat(1501)), "token_too_long");
+    let mut long = grant("u1", Occasion::LogIn);
+    long.additional
+        .insert("note".into(), "x".repeat(400).into());
+    assert_eq!(
+        fixture.lacre.issue(&long).await.unwrap_err(),
+        IssueError::TooLong
+    );
 }
 
 #[tokio::test]

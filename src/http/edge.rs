@@ -40,6 +40,7 @@ pub struct Edge {
     /// Seeds one generator of ids for each worker.
     seeds: Arc<Mutex<StdRng>>,
     metrics: Arc<Metrics>,
+    max_headers: usize,
 }
 
 impl Edge {
@@ -48,6 +49,16 @@ impl Edge {
         Self {
             seeds: Arc::new(Mutex::new(StdRng::from_rng(rng))),
             metrics,
+            max_headers: MAX_HEADERS,
+        }
+    }
+
+    /// Takes header fields of so many bytes together instead of [`MAX_HEADERS`].
+    #[must_use]
+    pub fn max_headers(self, bytes: usize) -> Self {
+        Self {
+            max_headers: bytes,
+            ..self
         }
     }
 
@@ -55,8 +66,8 @@ impl Edge {
     #[must_use]
     pub fn counting_into(&self, metrics: Arc<Metrics>) -> Self {
         Self {
-            seeds: Arc::clone(&self.seeds),
             metrics,
+            ..self.clone()
         }
     }
 
@@ -92,6 +103,7 @@ where
             next: Rc::new(next),
             ids: RefCell::new(StdRng::from_rng(&mut *seeds)),
             metrics: Arc::clone(&self.metrics),
+            max_headers: self.max_headers,
         }))
     }
 }
@@ -101,6 +113,7 @@ pub struct EdgeService<S> {
     next: Rc<S>,
     ids: RefCell<StdRng>,
     metrics: Arc<Metrics>,
+    max_headers: usize,
 }
 
 impl<S, B> Service<ServiceRequest> for EdgeService<S>
@@ -118,11 +131,12 @@ where
         let began = Instant::now();
         let id = RequestId::fresh(&mut *self.ids.borrow_mut());
         let (next, metrics) = (Rc::clone(&self.next), Arc::clone(&self.metrics));
+        let too_large = too_large(&request, self.max_headers);
         let in_flight = metrics.enter();
         Box::pin(async move {
             let _in_flight = in_flight;
             let method = request.method().clone();
-            let answered = answer(&*next, request, id, &metrics).await;
+            let answered = answer(&*next, request, too_large, id, &metrics).await;
             let (route, status) = match &answered {
                 Ok(response) => (response.request().match_pattern(), response.status()),
                 Err(error) => (None, error.as_response_error().status_code()),
@@ -137,6 +151,7 @@ where
 async fn answer<S, B>(
     next: &S,
     request: ServiceRequest,
+    too_large: Option<Code>,
     id: RequestId,
     metrics: &Metrics,
 ) -> Result<ServiceResponse, Error>
@@ -144,7 +159,7 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody + 'static,
 {
-    if let Some(code) = too_large(&request) {
+    if let Some(code) = too_large {
         return Ok(request.error_response(Problem::new(code).with_request_id(id)));
     }
     request.extensions_mut().insert(id);
@@ -169,7 +184,7 @@ where
     }
 }
 
-fn too_large(request: &ServiceRequest) -> Option<Code> {
+fn too_large(request: &ServiceRequest, max_headers: usize) -> Option<Code> {
     let target = request
         .uri()
         .path_and_query()
@@ -181,7 +196,7 @@ fn too_large(request: &ServiceRequest) -> Option<Code> {
     let total: usize = fields
         .map(|(name, value)| name.as_str().len() + value.len())
         .sum();
-    (total > MAX_HEADERS).then_some(Code::HeaderTooLarge)
+    (total > max_headers).then_some(Code::HeaderTooLarge)
 }
 
 /// The problem that an error is answered with. What isn't a problem keeps its class and loses its

@@ -96,6 +96,7 @@ impl Lacre {
             handle: contents.handle,
         };
         let token = seal(recipient, parts.keyring.signer(), kind, &claims, &mut rng)?;
+        self.check_length(token.as_bytes())?;
         let expires_in = expires_at.saturating_sub(now);
         Ok(Lasting {
             token: IssuedToken(Zeroizing::new(token)),

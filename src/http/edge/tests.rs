@@ -1,4 +1,5 @@
 use crate::http::live::{Answer, Live, answer, connect};
+use crate::http::problem::Code;
 use serde_json::json;
 use std::io::{Read as _, Write as _};
 
@@ -335,4 +336,19 @@ mod bodies {
         "POST /form HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
          Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     }
+}
+
+#[test]
+fn the_limit_for_headers_is_the_operators() {
+    let request = || {
+        let long = ("x-long", "y".repeat(100));
+        actix_web::test::TestRequest::default()
+            .insert_header(long)
+            .to_srv_request()
+    };
+    assert_eq!(super::too_large(&request(), 106), None);
+    assert_eq!(
+        super::too_large(&request(), 105),
+        Some(Code::HeaderTooLarge)
+    );
 }
