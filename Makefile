@@ -7,7 +7,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: help run test bench bench-oracle lint
+.PHONY: help run test bench bench-oracle interop lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,10 @@ bench: ## Run the benchmarks (ARGS=name runs some of them)
 
 bench-oracle: ## Measure whether the guard's time says why a token was refused (ARGS=samples a class)
 	@flags=$$(.ci/need build); $(CARGO) bench --locked $$flags --bench oracle -- $(ARGS)
+
+interop: ## Exchange a thousand tokens each way with jwcrypto and panva/jose
+	@flags=$$(.ci/need build interop); LACRE_INTEROP=required LACRE_INTEROP_TOKENS=1000 \
+		$(CARGO) test --locked $$flags --test main interop -- --nocapture
 
 lint: ## Check form, lints, documentation and, where cargo-deny is installed, dependencies
 	@flags=$$(.ci/need build lint); \

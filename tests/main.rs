@@ -1,6 +1,6 @@
 //! The tests from outside: what a stranger, an operator and an attacker can do with lacre.
 //!
-//! One binary: `support` has the gestures, `hostile` the attacks, `journeys` what people do,
+//! One binary: `support` has the gestures, `hostile` the attacks, `interop` other libraries, `journeys` what people do,
 //! `pages` what the documentation says.
 
 // A test that fails says so by panicking, and says on the way what it ran.
@@ -12,6 +12,7 @@
 )]
 
 mod hostile;
+mod interop;
 mod journeys;
 mod pages;
 mod support;

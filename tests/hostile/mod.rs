@@ -1,7 +1,7 @@
 //! Attacks on tokens; `docs/threats.md` links each row to the case here that stops it.
 
 mod attacks;
-mod builder;
+pub(crate) mod builder;
 mod http;
 mod published;
 mod vectors;
