@@ -130,6 +130,12 @@ pub struct TokenConfig {
 pub enum Location {
     /// `Authorization: Bearer` (RFC 6750 §2.1).
     Header,
+    /// The cookie `__Host-lacre_access`, or `__Host-lacre_refresh` for a refresh token.
+    Cookie,
+    /// The parameter `token` of the query.
+    Query,
+    /// The member `token` of a body of JSON.
+    Json,
 }
 
 /// How long sessions live, in whole seconds, and how many a user may have.

@@ -91,6 +91,7 @@ fn rules(config: &Config, issuer: String) -> Rules {
         refresh_grace: config.refresh.grace.as_secs(),
         max_token_length: config.limits.token,
         max_per_user: config.session.max_per_user as usize,
+        locations: config.token.locations.clone(),
         ..Rules::new(issuer, config.token.audience.clone())
     }
 }

@@ -2,16 +2,19 @@
 //!
 //! A request passes the [`edge`] first (an id, hard caps, the last resort for panics, the headers
 //! that every answer carries), then a resource reads what it needs with [`body`] and
-//! [`credentials`], and whatever goes wrong leaves as a [`problem`].
+//! [`credentials`] (in the [`locations`] where a token may stand), and whatever goes wrong leaves as a [`problem`].
 //!
 //! This room must never decide whether a token is good, and never put a cause of refusal, a path
 //! or a library's text into an answer.
 
 mod answer;
 pub mod body;
+pub mod cookies;
 pub mod credentials;
+mod csrf;
 pub mod edge;
 pub mod guard;
+pub mod locations;
 pub mod management;
 pub mod metrics;
 pub mod origin;

@@ -6,7 +6,8 @@
 //! This room must never have a default for what a deployment has to decide: whose tokens these are
 //! and whom they are for.
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, UnixSeconds};
+use crate::config::Location;
 use crate::data_dir::DataDir;
 use crate::entropy::{self, Entropy};
 use crate::issuer::Turns;
@@ -37,6 +38,9 @@ pub struct Rules {
     pub max_token_length: usize,
     /// The most sessions of one user; a new one beyond them ends the oldest.
     pub max_per_user: usize,
+    /// Where a request may carry its token, unless a route says otherwise. With
+    /// [`Location::Cookie`], log-in and refresh set cookies as well.
+    pub locations: Vec<Location>,
 }
 
 impl Rules {
@@ -53,6 +57,7 @@ impl Rules {
             refresh_grace: 10,
             max_token_length: MAX_TOKEN_LENGTH,
             max_per_user: 100,
+            locations: vec![Location::Header],
         }
     }
 }
@@ -108,6 +113,11 @@ impl Lacre {
             return Err(TokenError::TooLong);
         }
         Ok(())
+    }
+
+    /// The time that this deployment goes by.
+    pub(crate) fn now(&self) -> UnixSeconds {
+        self.0.clock.now()
     }
 
     pub(crate) fn parts(&self) -> &Parts {

@@ -88,6 +88,7 @@ pub use deployment::{Deployment, OpenError};
 pub use guard::LiveSession;
 pub use http::edge::Edge;
 pub use http::guard::{Session, TokenGuard};
+pub use http::locations::Location;
 pub use http::problem::{Code, Problem};
 pub use issuer::{Grant, IssueError, Issued, Subject};
 pub use lacre::{Lacre, LacreBuilder, Rules};

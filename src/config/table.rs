@@ -154,13 +154,27 @@ pub(super) static KEYS: &[Key] = &[
     key(
         "token.locations",
         Kind::Choices {
-            built: &[("header", |config| {
-                config.token.locations.push(Location::Header);
-            })],
-            planned: &["cookie", "query", "json"],
+            built: &[
+                ("header", |config| {
+                    config.token.locations.push(Location::Header);
+                }),
+                ("cookie", |config| {
+                    config.token.locations.push(Location::Cookie);
+                }),
+                ("query", |config| {
+                    config.token.locations.push(Location::Query);
+                }),
+                ("json", |config| {
+                    config.token.locations.push(Location::Json);
+                }),
+            ],
+            planned: &[],
         },
         Fallback::Text("header"),
-        "Where a request may carry its token: `header` is `Authorization: Bearer` (RFC 6750 §2.1).",
+        "Where a request may carry its token: `header` is `Authorization: Bearer` (RFC 6750 §2.1), \
+         `cookie` is `__Host-lacre_access` (with `X-CSRF-TOKEN` where the method changes \
+         something), `query` is `?token=`, `json` is the member `token` of a body of JSON. A token \
+         in any other place is ignored, two tokens are refused; see [locations.md](locations.md).",
     ),
     key(
         "session.refresh_ttl",

@@ -9,8 +9,10 @@
 
 mod form;
 mod members;
+mod peek;
 
 pub use members::Members;
+pub(super) use peek::{is_json, peek};
 
 use super::problem::{Code, Problem};
 use crate::token::json;

@@ -6,12 +6,15 @@
 //!
 //! This room must never let a request through that [`Lacre::guard`] hasn't judged.
 
-use super::credentials;
+use super::body;
+use super::cookies;
+use super::csrf::{self, CsrfError};
+use super::locations::{self, Location, Places};
 use super::problem::{Code, Missing, Problem};
 use super::request_id::RequestId;
 use crate::guard::{LiveSession, Refusal};
 use crate::lacre::Lacre;
-use crate::telemetry::audit::{Event, Origin};
+use crate::telemetry::audit::{Event, MaskedHandle, Origin, UserId};
 use crate::token::{TokenError, TokenKind};
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
@@ -19,6 +22,7 @@ use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use std::future::{Ready, ready};
 use std::rc::Rc;
+use zeroize::Zeroizing;
 
 /// Middleware that lets in what carries a good access token.
 ///
@@ -50,9 +54,22 @@ enum Kinds {
     Any,
 }
 
+impl Kinds {
+    /// The cookies that may hold such a token. A browser sends all of a session's at once; the
+    /// refresh token is the one that still ends the session when the access token has expired.
+    fn cookies(self) -> &'static [&'static str] {
+        match self {
+            Self::Access => &[cookies::ACCESS],
+            Self::Refresh => &[cookies::REFRESH],
+            Self::Any => &[cookies::REFRESH, cookies::ACCESS],
+        }
+    }
+}
+
 /// What a guard asks of a request.
 #[derive(Debug, Clone, Default)]
 struct Demands {
+    locations: Vec<Location>,
     optional: bool,
     fresh: bool,
     kinds: Kinds,
@@ -65,7 +82,10 @@ impl TokenGuard {
     pub fn required(lacre: &Lacre) -> Self {
         Self {
             lacre: lacre.clone(),
-            demands: Rc::default(),
+            demands: Rc::new(Demands {
+                locations: lacre.rules().locations.clone(),
+                ..Demands::default()
+            }),
         }
     }
 
@@ -87,6 +107,13 @@ impl TokenGuard {
     /// Takes an access token or a refresh token of the current generation: for log-out.
     pub fn any_kind(self) -> Self {
         self.with(|demands| demands.kinds = Kinds::Any)
+    }
+
+    /// Looks for the token in these places only, whatever the rules of the deployment say. Cookies
+    /// are set by log-in and refresh only where the rules have [`Location::Cookie`].
+    pub fn locations(self, locations: impl IntoIterator<Item = Location>) -> Self {
+        let locations = locations.into_iter().collect();
+        self.with(|demands| demands.locations = locations)
     }
 
     /// Demands this role.
@@ -115,10 +142,23 @@ impl TokenGuard {
         }
     }
 
+    /// Whether the token may stand in the body of this request.
+    fn looks_into_body_of(&self, request: &ServiceRequest) -> bool {
+        self.demands.locations.contains(&Location::Json) && body::is_json(request)
+    }
+
     /// Judges a request; what it leaves in the request is the session, or nothing for a visitor
-    /// whom an optional guard lets in.
-    fn judge(&self, request: &ServiceRequest) -> Result<Option<LiveSession>, Problem> {
-        let Some(token) = credentials::bearer(request.headers())? else {
+    /// whom an optional guard lets in. `member` is the token of its body.
+    fn judge(
+        &self,
+        request: &HttpRequest,
+        member: Option<Zeroizing<String>>,
+    ) -> Result<Option<LiveSession>, Problem> {
+        let places = Places {
+            enabled: &self.demands.locations,
+            cookies: self.demands.kinds.cookies(),
+        };
+        let Some(token) = places.find(request, member)? else {
             return if self.demands.optional {
                 Ok(None)
             } else {
@@ -126,8 +166,13 @@ impl TokenGuard {
             };
         };
         let session = self
-            .session(token.as_str().as_bytes())
+            .session(token.text.as_str().as_bytes())
             .map_err(|refusal| refused(request, &refusal))?;
+        // The browser sends a cookie with whatever another site makes it send.
+        if token.location == Location::Cookie {
+            csrf::check(request, &self.lacre, session.handle())
+                .map_err(|error| forged(request, &session, error))?;
+        }
         self.demands.check(&session)?;
         Ok(Some(session))
     }
@@ -175,22 +220,37 @@ impl Demands {
 }
 
 /// One answer for every bad token; the reason is for the log alone.
-fn refused(request: &ServiceRequest, refusal: &Refusal) -> Problem {
-    let request_id = RequestId::of(request.request());
+fn refused(request: &HttpRequest, refusal: &Refusal) -> Problem {
     match refusal {
         Refusal::Token(error) => {
-            Event::TokenRefused {
+            let event = Event::TokenRefused {
                 code: error.code(),
                 session: None,
-            }
-            .record(&Origin {
-                request_id: request_id.as_ref().map(RequestId::as_str),
-                address: request.peer_addr().map(|peer| peer.ip()),
-            });
+            };
+            record(request, &event);
             Problem::invalid_token()
         }
         Refusal::Store(error) => error.clone().into(),
     }
+}
+
+/// One answer for everything that another site may have sent.
+fn forged(request: &HttpRequest, session: &LiveSession, error: CsrfError) -> Problem {
+    let event = Event::AccessDenied {
+        code: error.code(),
+        user: UserId::new(session.user_id()),
+        session: MaskedHandle::of(session.handle().as_str()),
+    };
+    record(request, &event);
+    error.into()
+}
+
+fn record(request: &HttpRequest, event: &Event<'_>) {
+    let request_id = RequestId::of(request);
+    event.record(&Origin {
+        request_id: request_id.as_ref().map(RequestId::as_str),
+        address: request.peer_addr().map(|peer| peer.ip()),
+    });
 }
 
 impl<S, B> Transform<S, ServiceRequest> for TokenGuard
@@ -207,7 +267,7 @@ where
     fn new_transform(&self, next: S) -> Self::Future {
         ready(Ok(GuardedService {
             guard: self.clone(),
-            next,
+            next: Rc::new(next),
         }))
     }
 }
@@ -215,7 +275,28 @@ where
 /// A [`TokenGuard`] in front of one worker's service.
 pub struct GuardedService<S> {
     guard: TokenGuard,
-    next: S,
+    next: Rc<S>,
+}
+
+/// Hands the request on, or answers it.
+async fn pass<S, B>(
+    guard: &TokenGuard,
+    next: &S,
+    request: ServiceRequest,
+    member: Option<Zeroizing<String>>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+{
+    match guard.judge(request.request(), member) {
+        Ok(session) => {
+            request
+                .extensions_mut()
+                .insert(Visitor(session.map(Rc::new)));
+            Ok(next.call(request).await?.map_into_left_body())
+        }
+        Err(problem) => Ok(request.error_response(problem).map_into_right_body()),
+    }
 }
 
 impl<S, B> Service<ServiceRequest> for GuardedService<S>
@@ -229,20 +310,18 @@ where
 
     forward_ready!(next);
 
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        match self.guard.judge(&request) {
-            Ok(session) => {
-                request
-                    .extensions_mut()
-                    .insert(Visitor(session.map(Rc::new)));
-                let answer = self.next.call(request);
-                Box::pin(async move { Ok(answer.await?.map_into_left_body()) })
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
+        let (guard, next) = (self.guard.clone(), Rc::clone(&self.next));
+        Box::pin(async move {
+            if !guard.looks_into_body_of(&request) {
+                return pass(&guard, &*next, request, None).await;
             }
-            Err(problem) => {
-                let answer = request.error_response(problem).map_into_right_body();
-                Box::pin(ready(Ok(answer)))
+            let members = body::peek(&mut request).await;
+            match members.and_then(|mut members| members.optional_secret(locations::TOKEN)) {
+                Ok(member) => pass(&guard, &*next, request, member).await,
+                Err(problem) => Ok(request.error_response(problem).map_into_right_body()),
             }
-        }
+        })
     }
 }
 

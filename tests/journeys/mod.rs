@@ -3,9 +3,11 @@
 mod admin;
 mod bad_input;
 mod clients;
+mod cookies;
 mod crash;
 mod full_disk;
 mod hygiene;
+mod locations;
 mod refresh;
 mod refusals;
 mod restart;

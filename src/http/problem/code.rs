@@ -12,6 +12,7 @@ pub enum Code {
     NoCredentials,
     InvalidToken,
     InsufficientScope,
+    CsrfFailed,
     InvalidClient,
     InvalidCredentials,
     AccountExists,
@@ -71,6 +72,9 @@ table! {
     InsufficientScope, "insufficient_scope", FORBIDDEN, "Not allowed",
         "The token is good, and its owner lacks something that this resource needs.",
         "`missing` says what: a role, a permission or a fresh log-in.";
+    CsrfFailed, "csrf_failed", FORBIDDEN, "Not sent by our own page",
+        "A token in a cookie changes nothing unless a page of this origin sends the value of the cookie `__Host-lacre_csrf` in the header `X-CSRF-TOKEN`.",
+        "Read the cookie right before the request. It fits one session, and the browser must not name another site as the sender. Log-in from a page of another site is refused as well, where tokens may stand in cookies.";
     InvalidClient, "invalid_client", UNAUTHORIZED, "Invalid client",
         "The client's credentials are not accepted.",
         "Check the id and the secret of the back end. RFC 6749 §5.2.";

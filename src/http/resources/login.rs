@@ -3,12 +3,15 @@
 //! This room must never tell an unknown user from a wrong password.
 
 use super::super::body::JsonOrForm;
+use super::super::cookies;
 use super::super::credentials::{self, BasicCredentials};
+use super::super::csrf;
 use super::super::origin::{self, Trail};
 use super::super::problem::{Code, Problem};
 use super::Policy;
 use crate::accounts::{AccountsError, PresentedPassword};
 use crate::issuer::Issued;
+use crate::lacre::Lacre;
 use crate::service::{LogIn, OnBehalf, Service};
 use crate::telemetry::audit::{Cause, Event, MaskedHandle, UserId};
 use actix_web::web::Data;
@@ -43,8 +46,15 @@ pub(super) async fn get_token(
     let label = body.optional_text("label")?;
     let origin = origin::of(&request, &policy.trusted_proxies, label.as_deref());
     let trail = Trail::of(&request, &policy.trusted_proxies);
+    csrf::check_sender(&request, service.lacre()).inspect_err(|error| {
+        trail.record(&Event::LoginFailed {
+            code: error.code(),
+            user: None,
+        });
+    })?;
     let user_session = body.optional_text("user_session")?;
     let has_password = body.has("password");
+    let by_client = client.is_some();
     let issued = match (client, user_session) {
         (Some(_), _) if has_password => return Err(Problem::two_credentials()),
         (
@@ -88,7 +98,12 @@ pub(super) async fn get_token(
             trail.record(&Event::LoginSucceeded { user });
             trail.record(&Event::SessionStarted { user, session });
             trail.ended(&issued.user_id, &issued.pushed_out, Cause::PushedOut);
-            Ok(answer(&issued))
+            // A back end that keeps cookies would send one user's along with the next one's token.
+            Ok(if by_client {
+                tokens(&issued)
+            } else {
+                answer(service.lacre(), &issued, None)
+            })
         }
         Err(error) => {
             trail.record(&Event::LoginFailed {
@@ -108,7 +123,22 @@ pub(super) fn presented(text: &str) -> Result<PresentedPassword, Problem> {
     })
 }
 
-pub(super) fn answer(issued: &Issued) -> HttpResponse {
+/// The answer that gives a browser or a client its tokens, with the cookies where they are used.
+/// `session_lasts`, in seconds, is needed where no refresh token says it.
+pub(super) fn answer(lacre: &Lacre, issued: &Issued, session_lasts: Option<u64>) -> HttpResponse {
+    let by_refresh = issued.refresh.as_ref().map(|refresh| refresh.expires_in);
+    let lasts = session_lasts.or(by_refresh).unwrap_or_default();
+    let mut response = tokens(issued);
+    cookies::set(&mut response, lacre, issued, lasts);
+    response
+}
+
+fn tokens(issued: &Issued) -> HttpResponse {
+    log::debug!(
+        access = issued.access.token.expose().len(),
+        refresh = issued.refresh.as_ref().map_or(0, |refresh| refresh.token.expose().len());
+        "tokens of so many bytes were issued"
+    );
     HttpResponse::Ok().json(TokenAnswer {
         auth: issued.access.token.expose(),
         crt: issued.handle.as_str(),

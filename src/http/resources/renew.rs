@@ -3,7 +3,9 @@
 //! This room must never tell a client whether its refresh token was spent, unknown or expired.
 
 use super::super::body::{Json, OptionalJson};
-use super::super::credentials::{self, BearerText};
+use super::super::cookies;
+use super::super::csrf::{self, CsrfError};
+use super::super::locations::{Found, Location, Places};
 use super::super::origin::Trail;
 use super::super::problem::Problem;
 use super::Policy;
@@ -11,32 +13,59 @@ use super::login::{answer, presented};
 use super::sessions::Caller;
 use crate::accounts::{AccountsError, Password};
 use crate::guard::Refusal;
+use crate::lacre::Lacre;
 use crate::refresh::RefreshError;
 use crate::service::Service;
 use crate::telemetry::audit::{Cause, Event, MaskedHandle, UserId};
+use crate::token::UnopenedToken;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-/// The refresh token comes as Bearer or as the member `refresh`, not as both.
+/// Where a refresh token may stand, as far as it is enabled: never in a query, for it would be
+/// written into logs. The member `refresh` is this route's own and always taken.
+const PLACES: [Location; 2] = [Location::Header, Location::Cookie];
+
+/// The refresh token comes as Bearer, as a cookie or as the member `refresh`, in one place only.
 pub(super) async fn refresh(
     request: HttpRequest,
     service: Data<Service>,
     policy: Data<Policy>,
     OptionalJson(mut body): OptionalJson,
 ) -> Result<HttpResponse, Problem> {
-    let header = credentials::bearer(request.headers())?;
-    let member = body.optional_secret("refresh")?;
-    let token = match (header, member) {
-        (Some(_), Some(_)) => return Err(Problem::two_credentials()),
-        (Some(token), None) => token,
-        (None, Some(text)) => BearerText::from_text(text).ok_or_else(Problem::invalid_token)?,
-        (None, None) => return Err(Problem::no_credentials()),
+    let lacre = service.lacre();
+    let mut enabled = lacre.rules().locations.clone();
+    enabled.retain(|location| PLACES.contains(location));
+    let places = Places {
+        enabled: &enabled,
+        cookies: &[cookies::REFRESH],
     };
-    let refreshed = service.refresh(token.as_str().as_bytes()).await;
+    let token = places
+        .find(&request, body.optional_secret("refresh")?)?
+        .ok_or_else(Problem::no_credentials)?;
     let trail = Trail::of(&request, &policy.trusted_proxies);
+    check_forgery(&request, lacre, &token).inspect_err(|error| {
+        trail.record(&Event::TokenRefused {
+            code: error.code(),
+            session: None,
+        });
+    })?;
+    let refreshed = service.refresh(token.text.as_str().as_bytes()).await;
     refreshed
-        .map(|issued| answer(&issued))
+        .map(|issued| answer(lacre, &issued, None))
         .map_err(|error| refused(&trail, error))
+}
+
+/// A refresh is checked before its token is opened, for the use of a spent one ends the session.
+/// The session is the one that the token names; if it lies, it won't open.
+fn check_forgery(request: &HttpRequest, lacre: &Lacre, token: &Found) -> Result<(), CsrfError> {
+    csrf::check_sender(request, lacre)?;
+    match UnopenedToken::parse(token.text.as_str().as_bytes()) {
+        Ok(unopened) if token.location == Location::Cookie => {
+            csrf::check(request, lacre, unopened.handle())
+        }
+        // What has no form of a token is refused like any other bad one.
+        _ => Ok(()),
+    }
 }
 
 /// One answer for every bad token; who watches the log sees a theft as one.
@@ -72,9 +101,11 @@ fn refused(trail: &Trail, error: RefreshError<AccountsError>) -> Problem {
 
 /// Proves the password once more: a fresh access token for this session.
 pub(super) async fn reauthenticate(
+    request: HttpRequest,
     caller: Caller,
     Json(mut body): Json,
 ) -> Result<HttpResponse, Problem> {
+    csrf::check_sender(&request, caller.service.lacre())?;
     let password = presented(&body.required_secret("password")?)?;
     let user = UserId::new(caller.session.user_id());
     match caller
@@ -84,7 +115,9 @@ pub(super) async fn reauthenticate(
     {
         Ok(issued) => {
             caller.trail.record(&Event::LoginSucceeded { user });
-            Ok(answer(&issued))
+            let lacre = caller.service.lacre();
+            let lasts = caller.session.expires_at.saturating_sub(lacre.now());
+            Ok(answer(lacre, &issued, Some(lasts)))
         }
         Err(error) => {
             caller.trail.record(&Event::LoginFailed {

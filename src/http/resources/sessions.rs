@@ -3,7 +3,9 @@
 //! This room must never answer before the end is durable, and never touch another user's session.
 
 use super::super::answer::timestamp;
+use super::super::cookies;
 use super::super::guard::Session;
+use super::super::locations::TOKEN;
 use super::super::origin::Trail;
 use super::super::problem::{Code, Problem};
 use super::Policy;
@@ -51,9 +53,13 @@ pub(super) async fn end_one(caller: Caller, crt: Path<String>) -> Result<HttpRes
     let owned = caller.lacre().owns(caller.session.user_id(), &handle);
     let key = owned.ok_or_else(|| Problem::new(Code::NotFound))?;
     if caller.lacre().end(&key).await? {
-        caller.ended(&[handle], Cause::RevokedByUser);
+        caller.ended(std::slice::from_ref(&handle), Cause::RevokedByUser);
     }
-    Ok(HttpResponse::NoContent().finish())
+    let mut response = HttpResponse::NoContent().finish();
+    if handle == *caller.session.handle() {
+        cookies::clear(&mut response, caller.lacre());
+    }
+    Ok(response)
 }
 
 /// `?except=current` keeps the session that asks; without it all of the caller's sessions end.
@@ -61,10 +67,11 @@ pub(super) async fn end_several(
     caller: Caller,
     query: Query<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Problem> {
-    // Pairs and not a map, which would hide a second value.
+    // Pairs and not a map, which would hide a second value. The token is the guard's business.
     let query: Vec<(&str, &str)> = query
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
+        .filter(|(name, _)| *name != TOKEN)
         .collect();
     let user = caller.session.user_id();
     let ended = match query.as_slice() {
@@ -82,7 +89,11 @@ pub(super) async fn end_several(
         }
     };
     caller.ended(&ended, Cause::RevokedByUser);
-    Ok(HttpResponse::Ok().json(json!({ "revoked": ended.len() })))
+    let mut response = HttpResponse::Ok().json(json!({ "revoked": ended.len() }));
+    if query.is_empty() {
+        cookies::clear(&mut response, caller.lacre());
+    }
+    Ok(response)
 }
 
 /// Ends the session that asks.
@@ -90,7 +101,9 @@ pub(super) async fn log_out(caller: Caller) -> Result<HttpResponse, Problem> {
     if caller.lacre().end(&caller.session.key).await? {
         caller.ended(&[caller.session.handle().clone()], Cause::Logout);
     }
-    Ok(HttpResponse::NoContent().finish())
+    let mut response = HttpResponse::NoContent().finish();
+    cookies::clear(&mut response, caller.lacre());
+    Ok(response)
 }
 
 /// Who asks, and the trail that it leaves.

@@ -1,0 +1,116 @@
+//! Where a token may stand in a request: the header, a cookie, the query, a JSON body.
+//!
+//! Every enabled place is looked at, and a second token in any of them refuses the request: which
+//! one a proxy or a log in front has looked at is unknown (RFC 6750 §2). A place that isn't
+//! enabled is not looked at. Nothing is decoded: a token needs no escapes, so it has one spelling.
+//!
+//! This room must never judge a token, and never prefer one of two.
+
+pub use crate::config::Location;
+
+use super::cookies;
+use super::credentials::{self, BearerText, CredentialError};
+use super::problem::Problem;
+use actix_web::HttpRequest;
+use zeroize::Zeroizing;
+
+/// The name of the query parameter and of the JSON member.
+pub(super) const TOKEN: &str = "token";
+
+/// A token that nobody has judged, and where it stood.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) text: BearerText,
+    pub(super) location: Location,
+}
+
+/// Where one route looks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Places<'a> {
+    /// Any other place is not looked at.
+    pub(super) enabled: &'a [Location],
+    /// Names of cookies. A browser sends all that it has, so the first name that is there counts.
+    pub(super) cookies: &'a [&'a str],
+}
+
+impl Places<'_> {
+    /// The one token of the request; `member` is what its body brought, where somebody read it.
+    pub(super) fn find(
+        self,
+        request: &HttpRequest,
+        member: Option<Zeroizing<String>>,
+    ) -> Result<Option<Found>, Problem> {
+        let headers = request.headers();
+        let mut one = One::default();
+        if self.has(Location::Header)
+            && let Some(token) = credentials::bearer(headers).transpose()
+        {
+            one.add(Location::Header, token)?;
+        }
+        if self.has(Location::Cookie) {
+            let named = |name: &&&str| cookies::values(headers, name).next().is_some();
+            if let Some(name) = self.cookies.iter().find(named) {
+                for value in cookies::values(headers, name) {
+                    one.add(Location::Cookie, text_of(value))?;
+                }
+            }
+        }
+        if self.has(Location::Query) {
+            for value in parameters(request.query_string()) {
+                one.add(Location::Query, text_of(value.as_bytes()))?;
+            }
+        }
+        if let Some(member) = member {
+            let text = BearerText::from_text(member).ok_or(CredentialError::BadToken);
+            one.add(Location::Json, text)?;
+        }
+        one.found()
+    }
+
+    fn has(self, location: Location) -> bool {
+        self.enabled.contains(&location)
+    }
+}
+
+/// What was found so far: nothing or one token. A bad one counts, so that it can't hide another.
+#[derive(Default)]
+struct One(Option<(Location, Result<BearerText, CredentialError>)>);
+
+impl One {
+    fn add(
+        &mut self,
+        location: Location,
+        text: Result<BearerText, CredentialError>,
+    ) -> Result<(), Problem> {
+        match self.0.replace((location, text)) {
+            None => Ok(()),
+            Some(_) => Err(Problem::two_credentials()),
+        }
+    }
+
+    fn found(self) -> Result<Option<Found>, Problem> {
+        let Some((location, text)) = self.0 else {
+            return Ok(None);
+        };
+        let text = text?;
+        Ok(Some(Found { text, location }))
+    }
+}
+
+fn text_of(bytes: &[u8]) -> Result<BearerText, CredentialError> {
+    std::str::from_utf8(bytes)
+        .ok()
+        .and_then(|text| BearerText::from_text(Zeroizing::new(text.to_owned())))
+        .ok_or(CredentialError::BadToken)
+}
+
+/// The values of all parameters of our name; one without `=` is empty.
+fn parameters(query: &str) -> impl Iterator<Item = &str> {
+    query.split('&').filter_map(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        (name == TOKEN).then_some(value)
+    })
+}
+
+#[cfg(test)]
+mod tests;

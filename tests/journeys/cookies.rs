@@ -1,0 +1,384 @@
+//! A browser with a session in cookies, and other sites that try to use it.
+
+use super::PASSWORD;
+use crate::support::http::{Answer, Request};
+use crate::support::server::{Server, Setup, Token};
+use serde_json::json;
+
+const ACCESS: &str = "__Host-lacre_access";
+const REFRESH: &str = "__Host-lacre_refresh";
+const CSRF: &str = "__Host-lacre_csrf";
+
+const CLEARED: [&str; 3] = [
+    "__Host-lacre_access=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax",
+    "__Host-lacre_refresh=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Strict",
+    "__Host-lacre_csrf=; Max-Age=0; Path=/; Secure; SameSite=Strict",
+];
+
+fn start() -> Server {
+    let server = Setup::new()
+        .env("LACRE_TOKEN__LOCATIONS", "header,cookie")
+        .start();
+    server.sign_up("ada@example.com", PASSWORD);
+    server
+}
+
+fn set_cookies(answer: &Answer) -> Vec<&str> {
+    answer
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "set-cookie")
+        .map(|(_, line)| line.as_str())
+        .collect()
+}
+
+/// What a browser keeps of a session, and sends with everything.
+#[derive(Debug, Clone, Default)]
+struct Browser {
+    access: String,
+    refresh: String,
+    csrf: String,
+}
+
+impl Browser {
+    fn log_in(server: &Server) -> (Self, Token) {
+        let answer = server.try_get_token("ada@example.com", PASSWORD);
+        let mut browser = Self::default();
+        browser.keep(&answer.clone().expect(200));
+        (browser, Token::of(&answer))
+    }
+
+    fn keep(&mut self, answer: &Answer) {
+        for line in set_cookies(answer) {
+            let (name, rest) = line.split_once('=').unwrap();
+            let value = rest.split(';').next().unwrap().to_owned();
+            match name {
+                ACCESS => self.access = value,
+                REFRESH => self.refresh = value,
+                CSRF => self.csrf = value,
+                other => panic!("a cookie {other}"),
+            }
+        }
+    }
+
+    /// The request with the cookies, as any page can have it sent.
+    fn with_cookies(&self, request: Request) -> Request {
+        let pairs = [
+            (ACCESS, &self.access),
+            (REFRESH, &self.refresh),
+            (CSRF, &self.csrf),
+        ];
+        let pairs: Vec<String> = pairs
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        request.header("Cookie", &pairs.join("; "))
+    }
+
+    /// The request as a page of our own sends it.
+    fn by_our_page(&self, request: Request) -> Request {
+        self.with_cookies(request)
+            .header("X-CSRF-TOKEN", &self.csrf)
+            .header("Sec-Fetch-Site", "same-origin")
+            .header("Origin", "http://lacre.test")
+    }
+}
+
+/// Demands the refusal that says what is missing, and that no cookie was touched.
+fn is_refused(answer: &Answer) {
+    let problem = answer.refused(403, "csrf_failed");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("`__Host-lacre_csrf`") && detail.contains("`X-CSRF-TOKEN`"),
+        "{detail}"
+    );
+    assert!(set_cookies(answer).is_empty(), "{answer:?}");
+}
+
+#[test]
+fn log_in_sets_three_cookies_to_the_byte() {
+    let server = start();
+    let answer = server
+        .try_get_token("ada@example.com", PASSWORD)
+        .expect(200);
+    let body = answer.json();
+    let lines = set_cookies(&answer);
+    assert_eq!(
+        lines[..2],
+        [
+            format!(
+                "{ACCESS}={}; Max-Age=900; Path=/; Secure; HttpOnly; SameSite=Lax",
+                body["auth"].as_str().unwrap()
+            ),
+            format!(
+                "{REFRESH}={}; Max-Age=2592000; Path=/; Secure; HttpOnly; SameSite=Strict",
+                body["refresh"].as_str().unwrap()
+            ),
+        ]
+    );
+    let csrf = lines[2].strip_prefix("__Host-lacre_csrf=").unwrap();
+    let (csrf, attributes) = csrf.split_at(64);
+    assert!(
+        csrf.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    );
+    assert_eq!(
+        attributes,
+        "; Max-Age=2592000; Path=/; Secure; SameSite=Strict"
+    );
+    assert_eq!(lines.len(), 3);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+}
+
+#[test]
+fn a_session_lives_by_its_cookies_until_it_is_cleared() {
+    let server = start();
+    let (mut browser, first) = Browser::log_in(&server);
+    let headers = || Request::get("/headers");
+    server.send(&browser.with_cookies(headers())).expect(200);
+
+    // Refresh: new cookies, and the earlier access token is noise.
+    let refreshed = server
+        .send(&browser.by_our_page(Request::post("/refresh")))
+        .expect(200);
+    assert_eq!(set_cookies(&refreshed).len(), 3);
+    browser.keep(&refreshed);
+    assert_eq!(browser.access, Token::of(&refreshed).auth);
+    server.refuses(&first.auth);
+    server.send(&browser.with_cookies(headers())).expect(200);
+
+    // Proving the password: a new access token, and no new refresh token.
+    let proof = Request::post("/reauth").json(json!({"password": PASSWORD}));
+    let proven = server.send(&browser.by_our_page(proof)).expect(200);
+    let names: Vec<_> = set_cookies(&proven)
+        .iter()
+        .map(|line| line.split_once('=').unwrap().0)
+        .collect();
+    assert_eq!(names, [ACCESS, CSRF]);
+    browser.keep(&proven);
+    let new = json!({"current": PASSWORD, "new": "another horse battery"});
+    let change = Request::new("PUT", "/me/password").json(new);
+    let changed = server.send(&browser.by_our_page(change)).expect(204);
+    assert!(set_cookies(&changed).is_empty(), "this session goes on");
+
+    let out = server
+        .send(&browser.by_our_page(Request::post("/logout")))
+        .expect(204);
+    assert_eq!(set_cookies(&out), CLEARED);
+    let gone = server.send(&browser.with_cookies(headers()));
+    gone.refused(401, "invalid_token");
+    assert!(set_cookies(&gone).is_empty());
+}
+
+#[test]
+fn a_token_of_another_kind_in_a_cookie_is_refused() {
+    let server = start();
+    let (browser, token) = Browser::log_in(&server);
+    let swapped = Browser {
+        access: browser.refresh.clone(),
+        refresh: browser.access.clone(),
+        csrf: browser.csrf.clone(),
+    };
+    server
+        .send(&swapped.with_cookies(Request::get("/headers")))
+        .refused(401, "invalid_token");
+    server
+        .send(&swapped.by_our_page(Request::post("/refresh")))
+        .refused(401, "invalid_token");
+    server.accepts(&token.auth);
+}
+
+#[test]
+fn logging_out_works_when_only_the_refresh_cookie_is_left() {
+    let server = start();
+    let (mut browser, token) = Browser::log_in(&server);
+    browser.access.clear();
+    server
+        .send(&browser.with_cookies(Request::get("/headers")))
+        .refused(401, "no_credentials");
+    server
+        .send(&browser.by_our_page(Request::post("/logout")))
+        .expect(204);
+    server.refuses(&token.auth);
+}
+
+#[test]
+fn an_own_session_that_ends_takes_its_cookies_along_and_another_does_not() {
+    let server = start();
+    let (browser, token) = Browser::log_in(&server);
+    let delete = |crt: &str| {
+        let request = Request::delete(&format!("/sessions/{crt}"));
+        server.send(&browser.by_our_page(request)).expect(204)
+    };
+    let other = server.get_token("ada@example.com", PASSWORD);
+    assert!(set_cookies(&delete(&other.crt)).is_empty());
+    let others = Request::delete("/sessions?except=current");
+    let ended = server.send(&browser.by_our_page(others)).expect(200);
+    assert!(set_cookies(&ended).is_empty());
+    assert_eq!(set_cookies(&delete(&token.crt)), CLEARED);
+
+    let (browser, _) = Browser::log_in(&server);
+    let all = Request::delete("/sessions");
+    let ended = server.send(&browser.by_our_page(all)).expect(200);
+    assert_eq!(set_cookies(&ended), CLEARED);
+}
+
+#[test]
+fn a_wrong_csrf_token_changes_nothing() {
+    let server = start();
+    let (browser, token) = Browser::log_in(&server);
+    let (other, _) = Browser::log_in(&server);
+    let forged = "A".repeat(64);
+    let sent = |cookie: &str, header: Option<&str>, request: Request| {
+        let browser = Browser {
+            csrf: cookie.to_owned(),
+            ..browser.clone()
+        };
+        let request = browser.with_cookies(request);
+        server.send(&match header {
+            Some(header) => request.header("X-CSRF-TOKEN", header),
+            None => request,
+        })
+    };
+    let requests = || {
+        [
+            Request::post("/logout"),
+            Request::post("/refresh"),
+            Request::post("/reauth").json(json!({"password": PASSWORD})),
+            Request::new("PUT", "/me/password")
+                .json(json!({"current": PASSWORD, "new": "another horse battery"})),
+            Request::delete("/sessions"),
+            Request::delete(&format!("/sessions/{}", token.crt)),
+        ]
+    };
+    for (cookie, header, why) in [
+        ("", None, "both missing"),
+        (browser.csrf.as_str(), None, "cookie only"),
+        ("", Some(browser.csrf.as_str()), "header only"),
+        (&other.csrf, Some(other.csrf.as_str()), "another session's"),
+        (&browser.csrf, Some(other.csrf.as_str()), "they differ"),
+        (&forged, Some(forged.as_str()), "made up"),
+        (&browser.csrf, Some(""), "an empty header"),
+    ] {
+        for request in requests() {
+            println!("{why}: {request:?}");
+            is_refused(&sent(cookie, header, request));
+        }
+    }
+    // Nothing has happened to the session: its tokens are the current ones.
+    server.accepts(&token.auth);
+    sent(
+        &browser.csrf,
+        Some(browser.csrf.as_str()),
+        Request::post("/refresh"),
+    )
+    .expect(200);
+}
+
+#[test]
+fn what_changes_nothing_needs_no_csrf_token() {
+    let server = start();
+    let (mut browser, _) = Browser::log_in(&server);
+    browser.csrf.clear();
+    for target in ["/headers", "/me", "/sessions", "/open"] {
+        let from_elsewhere = Request::get(target).header("Sec-Fetch-Site", "cross-site");
+        server
+            .send(&browser.with_cookies(from_elsewhere))
+            .expect(200);
+    }
+}
+
+#[test]
+fn a_token_that_no_browser_sends_by_itself_needs_no_csrf_token() {
+    let server = start();
+    let token = server.get_token("ada@example.com", PASSWORD);
+    let out = Request::post("/logout").header("Sec-Fetch-Site", "cross-site");
+    server.send(&out.bearer(&token.auth)).expect(204);
+}
+
+#[test]
+fn another_site_is_refused_even_with_the_right_token() {
+    let server = start();
+    let (browser, token) = Browser::log_in(&server);
+    let sent = |fields: &[(&str, &str)]| {
+        let request = browser
+            .with_cookies(Request::delete("/sessions?except=current"))
+            .header("X-CSRF-TOKEN", &browser.csrf);
+        let request = fields.iter().fold(request, |request, (name, value)| {
+            request.header(name, value)
+        });
+        server.send(&request)
+    };
+    for fields in [
+        &[("Sec-Fetch-Site", "cross-site")][..],
+        &[("Sec-Fetch-Site", "same-site")],
+        &[
+            ("Sec-Fetch-Site", "cross-site"),
+            ("Origin", "http://lacre.test"),
+        ],
+        &[("Origin", "https://evil.example")],
+        &[("Origin", "http://sub.lacre.test")],
+        &[("Origin", "null")],
+    ] {
+        println!("{fields:?}");
+        is_refused(&sent(fields));
+    }
+    for fields in [
+        &[("Sec-Fetch-Site", "same-origin")][..],
+        &[("Sec-Fetch-Site", "none")],
+        &[("Origin", "http://lacre.test")],
+        &[], // no browser
+    ] {
+        sent(fields).expect(200);
+    }
+    server.accepts(&token.auth);
+}
+
+#[test]
+fn another_site_can_not_log_a_browser_in() {
+    let server = start();
+    let account = [("email", "ada@example.com"), ("password", PASSWORD)];
+    for target in ["/getToken", "/login"] {
+        let log_in = |name, value| {
+            let request = Request::post(target).header(name, value);
+            server.send(&request.form(&account))
+        };
+        is_refused(&log_in("Sec-Fetch-Site", "cross-site"));
+        is_refused(&log_in("Origin", "https://evil.example"));
+        assert_eq!(
+            set_cookies(&log_in("Sec-Fetch-Site", "same-origin")).len(),
+            3
+        );
+    }
+    let token = server.get_token("ada@example.com", PASSWORD);
+    let refresh = json!({"refresh": token.refresh});
+    let request = Request::post("/refresh").header("Sec-Fetch-Site", "cross-site");
+    is_refused(&server.send(&request.json(refresh)));
+}
+
+#[test]
+fn without_cookies_no_cookie_is_set_and_anybody_may_send_a_log_in() {
+    let server = Server::start();
+    server.sign_up("ada@example.com", PASSWORD);
+    let body = json!({"email": "ada@example.com", "password": PASSWORD});
+    let request = Request::post("/getToken").header("Sec-Fetch-Site", "cross-site");
+    let answer = server.send(&request.json(body)).expect(200);
+    assert!(set_cookies(&answer).is_empty());
+    let token = Token::of(&answer);
+    assert!(set_cookies(&server.refresh(&token).expect(200)).is_empty());
+}
+
+#[test]
+fn a_bad_cookie_is_answered_as_a_bad_header_is() {
+    let server = start();
+    let (browser, token) = Browser::log_in(&server);
+    server
+        .send(&browser.by_our_page(Request::post("/logout")))
+        .expect(204);
+    let by_header = server.call("GET", "/headers", &token.auth);
+    let by_cookie = server.send(&browser.with_cookies(Request::get("/headers")));
+    assert_eq!(by_header.without_id(), by_cookie.without_id());
+    let noise = Request::get("/headers").header("Cookie", "__Host-lacre_access=noise");
+    assert_eq!(by_header.without_id(), server.send(&noise).without_id());
+}
