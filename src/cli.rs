@@ -7,6 +7,7 @@
 
 mod clients;
 mod config;
+mod demo;
 mod failure;
 mod keystore;
 mod out;
@@ -42,6 +43,8 @@ struct Arguments {
 enum Command {
     /// Run the service
     Serve(serve::Serve),
+    /// Tell the whole story: sign up, get a token, use it, end the session
+    Demo(demo::Demo),
     /// Make, show and change accounts
     #[command(subcommand)]
     Users(users::Command),
@@ -89,6 +92,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     let _ = lacre::telemetry::init(lacre::config::log_filter().as_deref());
     match arguments.command {
         Command::Serve(command) => command.run(&arguments.place),
+        Command::Demo(command) => command.run(),
         Command::Users(command) => command.run(&arguments.place),
         Command::Clients(command) => command.run(&arguments.place),
         Command::Keystore(command) => command.run(&arguments.place),

@@ -370,6 +370,16 @@ pub fn log_filter() -> Option<String> {
         .filter(|text| !text.is_empty())
 }
 
+/// The names of the variables of this process's environment that are ours, for a child that is not
+/// to have them.
+#[must_use]
+pub fn variables_set() -> Vec<OsString> {
+    std::env::vars_os()
+        .map(|(name, _)| name)
+        .filter(|name| name.as_encoded_bytes().starts_with(b"LACRE_"))
+        .collect()
+}
+
 /// The default of `accounts.url`. `%` and `?` have a meaning in the URL that they lack in a path.
 fn accounts_in(data_dir: &Path) -> String {
     let path = data_dir.join("accounts.sqlite");
