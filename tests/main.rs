@@ -1,7 +1,8 @@
 //! The tests from outside: what a stranger, an operator and an attacker can do with lacre.
 //!
-//! One binary: `support` has the gestures, `hostile` the attacks, `interop` other libraries, `journeys` what people do,
-//! `pages` what the documentation says.
+//! One binary: `support` has the gestures, `hostile` the attacks, `interop` other libraries,
+//! `journeys` what people do, `cli` what operators and scripts type, `pages` what the documentation
+//! says.
 
 // A test that fails says so by panicking, and says on the way what it ran.
 #![allow(
@@ -11,6 +12,7 @@
     clippy::print_stderr
 )]
 
+mod cli;
 mod hostile;
 mod interop;
 mod journeys;

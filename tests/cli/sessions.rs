@@ -1,0 +1,145 @@
+//! `lacre sessions revoke`: who is out afterwards, and who isn't.
+
+use super::{add_user, handles, lacre, log_in};
+use crate::support::server::{Server, Setup};
+use serde_json::{Value, json};
+
+fn start() -> (Setup, Server) {
+    let setup = Setup::new();
+    let server = setup.start();
+    add_user(&setup, "ada@example.com");
+    add_user(&setup, "bob@example.com");
+    (setup, server)
+}
+
+#[test]
+fn one_session_ends_alone() {
+    let (setup, server) = start();
+    let (one, two) = (
+        log_in(&server, "ada@example.com"),
+        log_in(&server, "ada@example.com"),
+    );
+    let words = format!("sessions revoke {}", one.crt);
+    assert_eq!(
+        lacre(&setup, &words).ok().stdout,
+        format!("{}\n1 session ended\n", one.crt)
+    );
+    server.refuses(&one.auth);
+    server.accepts(&two.auth);
+    assert_eq!(
+        lacre(&setup, &words).ok().stdout,
+        "0 sessions ended\n",
+        "gone is done"
+    );
+}
+
+#[test]
+fn a_users_sessions_end_and_nobody_elses() {
+    let (setup, server) = start();
+    let (one, two) = (
+        log_in(&server, "ada@example.com"),
+        log_in(&server, "ada@example.com"),
+    );
+    let bob = log_in(&server, "bob@example.com");
+    let ended = lacre(&setup, "sessions revoke --user ADA@example.com --json")
+        .ok()
+        .json();
+    assert_eq!(
+        (&ended["revoked"], &ended["dry_run"]),
+        (&json!(2), &json!(false))
+    );
+    assert_eq!(ended["sessions"].as_array().unwrap().len(), 2);
+    server.refuses(&one.auth);
+    server.refuses(&two.auth);
+    server.accepts(&bob.auth);
+}
+
+#[test]
+fn all_sessions_end() {
+    let (setup, server) = start();
+    let tokens = ["ada@example.com", "bob@example.com"].map(|email| log_in(&server, email));
+    let ended = lacre(&setup, "sessions revoke --all").ok();
+    assert_eq!(ended.stdout, "2 sessions ended\n");
+    for token in tokens {
+        server.refuses(&token.auth);
+        server.refresh(&token).refused(401, "invalid_token");
+    }
+    log_in(&server, "ada@example.com");
+}
+
+#[test]
+fn a_dry_run_says_the_same_and_ends_nothing() {
+    let (setup, server) = start();
+    let token = log_in(&server, "ada@example.com");
+    for which in [token.crt.as_str(), "--user ada@example.com", "--all"] {
+        let words = format!("sessions revoke {which} --json");
+        let dry = lacre(&setup, &format!("{words} --dry-run")).ok().json();
+        server.accepts(&token.auth);
+        assert_eq!(
+            (&dry["revoked"], &dry["dry_run"]),
+            (&json!(1), &json!(true)),
+            "{which}"
+        );
+        assert_eq!(dry["sessions"].is_null(), which == "--all");
+    }
+    assert_eq!(
+        lacre(&setup, "sessions revoke --all --dry-run").ok().stdout,
+        "1 session would end\n"
+    );
+}
+
+#[test]
+fn nobody_is_no_failure_and_a_wrong_e_mail_is() {
+    let (setup, _server) = start();
+    assert_eq!(
+        lacre(&setup, "sessions revoke --user nobody").ok().stdout,
+        "0 sessions ended\n"
+    );
+    assert_eq!(
+        lacre(&setup, "sessions revoke -abc").ok().stdout,
+        "0 sessions ended\n"
+    );
+    lacre(&setup, "sessions revoke --user nobody@example.com").failed(1, "account_unknown");
+}
+
+#[test]
+fn what_was_ended_without_a_server_stays_ended_when_it_starts() {
+    let (setup, mut server) = start();
+    let (one, two) = (
+        log_in(&server, "ada@example.com"),
+        log_in(&server, "ada@example.com"),
+    );
+    server.stop();
+    lacre(&setup, &format!("sessions revoke {}", one.crt)).ok();
+    server.restart();
+    server.refuses(&one.auth);
+    server.accepts(&two.auth);
+}
+
+#[test]
+fn what_an_operator_ends_is_in_the_audit_trail() {
+    let (setup, mut server) = start();
+    let token = log_in(&server, "ada@example.com");
+    lacre(&setup, &format!("sessions revoke {}", token.crt)).ok();
+    lacre(&setup, "users disable bob@example.com").ok();
+    lacre(&setup, "sessions revoke --all").ok();
+    server.stop();
+    let log = server.written();
+    for event in [
+        "event=session_ended",
+        "cause=revoked_by_admin",
+        "change=disabled by=operator",
+        "action=all_sessions_revoked",
+    ] {
+        assert!(log.contains(event), "no {event} in {log}");
+    }
+    assert!(!log.contains(&token.crt), "a whole handle");
+    // Without a server it goes to the operator's own standard error.
+    let alone = lacre(&setup, "users enable bob@example.com").ok();
+    assert!(
+        alone.stderr.contains("change=enabled by=operator"),
+        "{alone:?}"
+    );
+    let listed: Value = lacre(&setup, "keystore list --json").ok().json();
+    assert_eq!(handles(&listed), Vec::<String>::new());
+}
