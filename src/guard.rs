@@ -80,6 +80,7 @@ impl Lacre {
             return Err(self.refuse_unknown(unopened));
         };
         let claims = self.judge(unopened, &record, kind)?;
+        self.note_use(&key, record.last_seen_at);
         Ok(LiveSession {
             claims,
             key,

@@ -12,10 +12,11 @@ use crate::data_dir::DataDir;
 use crate::entropy::{self, Entropy};
 use crate::issuer::Turns;
 use crate::keyring::Keyring;
+use crate::sessions::Seen;
 use crate::token::{MAX_TOKEN_LENGTH, SessionKey, TokenError};
 use lacre_keystore::Keystore;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// The rules for tokens and sessions. Durations are whole seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +78,8 @@ pub(crate) struct Parts {
     pub(crate) nobody: SessionKey,
     /// Whose turn it is to end the sessions of a user who has too many.
     pub(crate) turns: Turns,
+    /// Which sessions were used a while after their records say so.
+    pub(crate) seen: Seen,
     /// Where [`Lacre::open`] took a directory: held as long as the keystore, which stands above
     /// and is dropped first.
     _data_dir: Option<DataDir>,
@@ -122,6 +125,11 @@ impl Lacre {
 
     pub(crate) fn parts(&self) -> &Parts {
         &self.0
+    }
+
+    /// The parts for somebody who must not keep the deployment open.
+    pub(crate) fn weak(&self) -> Weak<Parts> {
+        Arc::downgrade(&self.0)
     }
 }
 
@@ -178,6 +186,7 @@ impl LacreBuilder {
             entropy: self.entropy,
             nobody,
             turns: Turns::default(),
+            seen: Seen::default(),
             _data_dir: self.data_dir,
         }))
     }

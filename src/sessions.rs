@@ -5,7 +5,10 @@
 //!
 //! This room must never report an end that isn't durable.
 
+mod seen;
 mod sweeping;
+
+pub(crate) use seen::Seen;
 
 use crate::lacre::Lacre;
 use crate::token::Handle;

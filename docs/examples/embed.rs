@@ -75,6 +75,7 @@ pub(crate) fn shop(listener: TcpListener, lacre: Lacre) -> std::io::Result<Serve
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let lacre = Lacre::open("data", Rules::new("https://shop.example", "shop"))?;
     actix_web::rt::spawn(lacre.clone().sweep_every(Duration::from_mins(1)));
+    actix_web::rt::spawn(lacre.keep_last_seen());
     shop(TcpListener::bind("127.0.0.1:8080")?, lacre)?.await?;
     Ok(())
 }

@@ -83,12 +83,14 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         operators_view(metrics, &service),
     )?;
     let admin = AdminSocket::open(deployment.data_dir(), service.clone())?;
+    let keeper = tokio::spawn(service.lacre().keep_last_seen());
     let sweeper = tokio::spawn(sweep(service));
     // Also a reader who is gone is a failure here: nobody would know where the service is.
     announce(config.dev, public, management)
         .map_err(|error| Failure::failed("output_failed", error))?;
     let ended = running.until(stops).await;
     sweeper.abort();
+    keeper.abort();
     admin.stop().await;
     deployment.close().await;
     log::info!("stopped: {:?}", ended?);
