@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 const PASSWORD: &str = "Zanzibar-marmalade-4711";
 const WRONG_PASSWORD: &str = "Kilimanjaro-biscuit-0815";
+const OPERATORS_PASSWORD: &str = "Popocatepetl-teapot-1618";
 const CLIENT_SECRET: &str = "Madagascar-gherkin-2342";
 
 /// The ways in which a secret could be written: as it is, in hexadecimal, as a list of numbers and
@@ -106,6 +107,18 @@ fn no_secret_reaches_the_log() {
     let body = json!({"id": ada.id, "user_session": "s"});
     server.send(&client.json(body)).expect(401);
 
+    // What operators say through the admin socket, and what a back end proves.
+    let shop = server.add_client("shop");
+    server.client_token(&shop, &ada.id, "s").expect(200);
+    let set = [
+        "users",
+        "set-password",
+        "bea@example.com",
+        "--password-stdin",
+    ];
+    server.operator_telling(&set, OPERATORS_PASSWORD);
+    server.get_token("bea@example.com", OPERATORS_PASSWORD);
+
     // Every route with a good token, an ended one and a damaged one.
     let damaged = format!("{}AAAA", &token.auth[..token.auth.len() - 4]);
     let refresh = token.refresh.as_ref().unwrap();
@@ -169,7 +182,9 @@ fn no_secret_reaches_the_log() {
     let mut secrets = vec![
         ("a password", PASSWORD.to_owned()),
         ("a wrong password", WRONG_PASSWORD.to_owned()),
-        ("a client's secret", CLIENT_SECRET.to_owned()),
+        ("a password that was set", OPERATORS_PASSWORD.to_owned()),
+        ("a client's secret", shop.secret.clone()),
+        ("a wrong client's secret", CLIENT_SECRET.to_owned()),
         ("the master key", master_key.to_owned()),
     ];
     for auth in [

@@ -5,7 +5,7 @@ use super::wait::PATIENCE;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -263,6 +263,16 @@ impl Server {
         let output = self.setup.lacre(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The same for a command that reads a secret from standard input.
+    pub(crate) fn operator_telling(&self, arguments: &[&str], secret: &str) {
+        let mut command = self.setup.lacre(arguments);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        writeln!(input, "{secret}").unwrap();
+        drop(input);
+        assert!(child.wait().unwrap().success(), "{arguments:?}");
     }
 
     /// Makes a trusted back end.
