@@ -11,7 +11,7 @@ mod answer;
 pub mod body;
 pub mod cookies;
 pub mod credentials;
-mod csrf;
+pub mod csrf;
 pub mod edge;
 pub mod guard;
 pub mod locations;

@@ -55,8 +55,11 @@ pub(super) fn are_used(lacre: &Lacre) -> bool {
 }
 
 /// Sets what was issued, and a new token against forgery that lasts as long as the session: for
-/// `session_lasts` seconds.
-pub(super) fn set(response: &mut HttpResponse, lacre: &Lacre, issued: &Issued, session_lasts: u64) {
+/// `session_lasts` seconds, which are those of the refresh token.
+///
+/// Does nothing unless the rules of the deployment have [`Location::Cookie`]. Before credentials
+/// are even looked at, [`csrf::check_sender`](super::csrf::check_sender) should have its say.
+pub fn set(response: &mut HttpResponse, lacre: &Lacre, issued: &Issued, session_lasts: u64) {
     if !are_used(lacre) {
         return;
     }
@@ -78,8 +81,9 @@ pub(super) fn set(response: &mut HttpResponse, lacre: &Lacre, issued: &Issued, s
     add(response, CSRF, csrf.expose(), session_lasts);
 }
 
-/// Takes all cookies of a session back.
-pub(super) fn clear(response: &mut HttpResponse, lacre: &Lacre) {
+/// Takes all cookies of a session back, where the rules of the deployment have
+/// [`Location::Cookie`].
+pub fn clear(response: &mut HttpResponse, lacre: &Lacre) {
     if are_used(lacre) {
         for name in [ACCESS, REFRESH, CSRF] {
             add(response, name, "", 0);

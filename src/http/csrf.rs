@@ -24,7 +24,8 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Why a request isn't taken for one of our own pages'. All are answered alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(super) enum CsrfError {
+#[non_exhaustive]
+pub enum CsrfError {
     /// The browser says that a page of another origin sent it.
     #[error("the request was sent by a page of another origin")]
     OtherSite,
@@ -44,7 +45,8 @@ pub(super) enum CsrfError {
 
 impl CsrfError {
     /// The stable name of this case, for the log.
-    pub(super) fn code(self) -> &'static str {
+    #[must_use]
+    pub fn code(self) -> &'static str {
         match self {
             Self::OtherSite => "csrf_other_site",
             Self::NoHeader => "csrf_header_missing",
@@ -86,7 +88,7 @@ pub(super) fn check(
 
 /// Demands, where cookies are used, that no other site had this request sent: its answer would
 /// put the browser into a session of the other site's choice (login CSRF).
-pub(super) fn check_sender(request: &HttpRequest, lacre: &Lacre) -> Result<(), CsrfError> {
+pub fn check_sender(request: &HttpRequest, lacre: &Lacre) -> Result<(), CsrfError> {
     if cookies::are_used(lacre) {
         refuse_other_sites(request.headers(), &lacre.rules().issuer)
     } else {

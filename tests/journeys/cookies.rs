@@ -3,6 +3,7 @@
 use super::PASSWORD;
 use crate::support::http::{Answer, Request};
 use crate::support::server::{Server, Setup, Token};
+use crate::support::wait::until;
 use serde_json::json;
 
 const ACCESS: &str = "__Host-lacre_access";
@@ -222,6 +223,13 @@ fn an_own_session_that_ends_takes_its_cookies_along_and_another_does_not() {
     let all = Request::delete("/sessions");
     let ended = server.send(&browser.by_our_page(all)).expect(200);
     assert_eq!(set_cookies(&ended), CLEARED);
+
+    server.operator(&["users", "set", "ada@example.com", "--role", "admin"]);
+    let (browser, token) = Browser::log_in(&server);
+    let me = server.call("GET", "/me", &token.auth).expect(200).json();
+    let own = format!("/admin/users/{}/sessions", me["id"].as_str().unwrap());
+    let ended = server.send(&browser.by_our_page(Request::delete(&own)));
+    assert_eq!(set_cookies(&ended.expect(200)), CLEARED);
 }
 
 #[test]
@@ -355,6 +363,35 @@ fn another_site_can_not_log_a_browser_in() {
     let refresh = json!({"refresh": token.refresh});
     let request = Request::post("/refresh").header("Sec-Fetch-Site", "cross-site");
     is_refused(&server.send(&request.json(refresh)));
+}
+
+#[test]
+fn a_cookie_that_browsers_drop_is_taken_back_and_the_log_says_so() {
+    let server = start();
+    let (mut browser, _) = Browser::log_in(&server);
+    let mut log_in_with = |permissions: usize| {
+        let permissions: Vec<_> = (0..permissions).map(|n| format!("{n:0>49}")).collect();
+        let mut command = vec!["users", "set", "ada@example.com"];
+        command.extend(permissions.iter().flat_map(|one| ["--permission", one]));
+        server.operator(&command);
+        let answer = server
+            .try_get_token("ada@example.com", PASSWORD)
+            .expect(200);
+        browser.keep(&answer);
+        browser.access.clone()
+    };
+    let large = log_in_with(20);
+    assert!((2048..4000).contains(&large.len()), "{}", large.len());
+    assert_eq!(log_in_with(40), "");
+    until("the log has both lines", || {
+        let log = server.written();
+        let line = |level: &str, code: &str| {
+            let says = |line: &str| line.contains(level) && line.contains(&format!("code={code}"));
+            log.lines().any(says)
+        };
+        (line("WARN", "cookie_large") && line("ERROR", "cookie_too_large")).then_some(())
+    });
+    assert!(!server.written().contains(&large), "a token in the log");
 }
 
 #[test]

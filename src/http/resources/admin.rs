@@ -11,6 +11,7 @@ mod page;
 
 use super::super::answer::timestamp;
 use super::super::body::Json;
+use super::super::cookies;
 use super::super::origin::Trail;
 use super::super::problem::{Code, Problem};
 use super::account;
@@ -136,7 +137,11 @@ pub(super) async fn end_sessions(admin: Admin, id: Path<String>) -> Result<HttpR
         admin.account(id.as_str()).await?;
     }
     admin.ended(&id, &ended, Cause::RevokedByAdmin);
-    Ok(HttpResponse::Ok().json(json!({ "revoked": ended.len() })))
+    let mut response = HttpResponse::Ok().json(json!({ "revoked": ended.len() }));
+    if admin.is(&id) {
+        cookies::clear(&mut response, service.lacre());
+    }
+    Ok(response)
 }
 
 /// What `GET /me` says of an account, and when it was made and changed.

@@ -2,6 +2,7 @@
 //!
 //! This room must never take a number or a cursor for something that it isn't.
 
+use super::super::super::locations::TOKEN;
 use super::super::super::problem::{Code, Problem};
 use crate::accounts::{AccountsError, UserId};
 
@@ -27,6 +28,7 @@ impl Asked {
                 "limit" => &mut limit,
                 "after" => &mut after,
                 "q" => &mut query,
+                TOKEN => continue, // the guard's business
                 _ => {
                     return Err(Problem::new(Code::InvalidRequest)
                         .detail("The query may hold `limit`, `after` and `q`."));
@@ -98,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_page_is_asked_for_by_limit_cursor_and_text() {
-        let asked = asked("q=a%26b&after=u1&limit=200").unwrap();
+        let asked = asked("q=a%26b&token=x&after=u1&limit=200").unwrap();
         assert_eq!(asked.limit, 200);
         assert_eq!(asked.after, Some(UserId::parse("u1").unwrap()));
         assert_eq!(asked.query.as_deref(), Some("a&b"));
