@@ -6,8 +6,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 ARGS ?=
+TARGET ?= stages
+SECONDS_LONG ?= 300
 
-.PHONY: help run test bench bench-oracle interop lint
+.PHONY: help run test bench bench-oracle interop fuzz lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -33,6 +35,12 @@ bench-oracle: ## Measure whether the guard's time says why a token was refused (
 interop: ## Exchange a thousand tokens each way with jwcrypto and panva/jose
 	@flags=$$(.ci/need build interop); LACRE_INTEROP=required LACRE_INTEROP_TOKENS=1000 \
 		$(CARGO) test --locked $$flags --test main interop -- --nocapture
+
+fuzz: ## Fuzz one target for five minutes (TARGET=token, stages or json; SECONDS_LONG=300)
+	@.ci/need build fuzz >/dev/null; cp Cargo.lock tests/fuzz/Cargo.lock; \
+	python3 tests/fuzz/seeds.py "$${LACRE_VECTORS:-../shared/vectors}"; \
+	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --fuzz-dir tests/fuzz --sanitizer none $(TARGET) -- \
+		-max_total_time=$(SECONDS_LONG) -max_len=9000 -timeout=10
 
 lint: ## Check form, lints, documentation and, where cargo-deny is installed, dependencies
 	@flags=$$(.ci/need build lint); \

@@ -17,7 +17,11 @@ mod inner;
 
 use super::builder::{Forge, Stage};
 use lacre::token::TokenError;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 /// One bad token.
 pub(crate) struct Case {
@@ -124,6 +128,22 @@ fn each_attack_is_refused_for_its_own_reason_and_its_twin_is_accepted() {
     );
     for threat in OF_TOKENS.into_iter().chain([42, 43, 44, 46]) {
         assert!(by_threat.contains_key(&threat), "no attack for {threat}");
+    }
+}
+
+proptest! {
+    /// What the fuzz target `stages` does for longer.
+    #[test]
+    fn no_bytes_at_any_stage_panic(
+        stage in select(&Stage::ALL[..]),
+        bytes in vec(any::<u8>(), 0..200),
+    ) {
+        static FORGE: LazyLock<Forge> = LazyLock::new(Forge::new);
+        // Whoever seals chooses these freely and of the right length.
+        prop_assume!(!matches!(stage, Stage::ContentKey | Stage::UsedKey | Stage::Mac));
+        let verdict = FORGE.verdict(&FORGE.with(stage, |_| bytes.clone()));
+        // An IV of the right length is as good as another, and so is what isn't looked at.
+        prop_assert!(verdict.is_err() || stage == Stage::Iv);
     }
 }
 
