@@ -11,6 +11,7 @@ mod locations;
 mod refresh;
 mod refusals;
 mod restart;
+mod revocation;
 mod sessions;
 mod starting;
 mod stopping;

@@ -1,7 +1,9 @@
 //! What the tests share: where things are, and how a person would do them.
 
+pub(crate) mod generated;
 pub(crate) mod http;
 pub(crate) mod server;
 pub(crate) mod snapshot;
 pub(crate) mod vectors;
 pub(crate) mod wait;
+pub(crate) mod walked;
