@@ -12,6 +12,7 @@ mod refresh;
 mod refusals;
 mod restart;
 mod revocation;
+mod rights;
 mod sessions;
 mod starting;
 mod stopping;
