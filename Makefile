@@ -9,7 +9,7 @@ ARGS ?=
 TARGET ?= stages
 SECONDS_LONG ?= 300
 
-.PHONY: help run test bench bench-oracle interop fuzz lint
+.PHONY: help run test soak bench bench-oracle interop fuzz lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,11 @@ test: ## Run all tests of the workspace and its doc tests (ARGS=name runs some o
 	else \
 		$(CARGO) test --workspace --locked --no-fail-fast $$flags $(ARGS); \
 	fi
+
+soak: ## Run the races at full length on a release build, which takes long (ARGS=name runs some)
+	@flags=$$(.ci/need build); \
+	LACRE_TEST_FULL=1 $(CARGO) test --release --locked $$flags --test main -- \
+		--nocapture --test-threads 1 $(or $(ARGS),journeys::races::)
 
 bench: ## Run the benchmarks (ARGS=name runs some of them)
 	@flags=$$(.ci/need build); $(CARGO) bench --workspace --locked $$flags $(ARGS)

@@ -8,6 +8,7 @@ mod crash;
 mod full_disk;
 mod hygiene;
 mod locations;
+mod races;
 mod refresh;
 mod refusals;
 mod restart;

@@ -1,0 +1,228 @@
+//! Many at once: refreshes of one token, calls with ended tokens, and kills in the middle of what
+//! ends sessions. Short by default; `make soak` (with `LACRE_TEST_FULL`) runs them at full length.
+
+use super::revocation::event::{Event, Rules, Verdict, Whose};
+use super::revocation::place::Place;
+use super::revocation::scene::{Held, House, Scene};
+use crate::support::http::{Connection, Request};
+use crate::support::server::{Server, Token};
+use lacre::config::Engine;
+use lacre::token::TokenKind;
+use rand::rngs::{StdRng, SysRng};
+use rand::{RngExt as _, SeedableRng as _};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+const CONNECTIONS: usize = 64;
+
+/// The first number, or, where the tests run at full length, the second.
+#[allow(clippy::disallowed_methods)] // a switch of the tests, not configuration
+fn rounds(short: usize, full: usize) -> usize {
+    if std::env::var_os("LACRE_TEST_FULL").is_some() {
+        full
+    } else {
+        short
+    }
+}
+
+/// Sends a request on each of these connections at the same moment; the answers.
+fn at_once(connections: &mut [Connection], request: &Request) -> Vec<Token> {
+    let start = Barrier::new(connections.len());
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = connections
+            .iter_mut()
+            .map(|connection| {
+                scope.spawn(|| {
+                    start.wait();
+                    Token::of(&connection.send(request).unwrap())
+                })
+            })
+            .collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    })
+}
+
+fn connections(server: &Server) -> Vec<Connection> {
+    (0..CONNECTIONS)
+        .map(|_| Connection::open(server.public).unwrap())
+        .collect()
+}
+
+#[test]
+fn sixty_four_refreshes_at_once_give_one_generation() {
+    let house = House::open(Rules::Patient, Engine::Sled);
+    let mut scene = Scene::set(Event::Refreshed, &house);
+    let mut held = scene.held(Whose::Own).clone();
+    let mut connections = connections(&house.server);
+    let mut dice = StdRng::try_from_rng(&mut SysRng).unwrap();
+    for _ in 0..rounds(10, 1000) {
+        let request = Request::post("/refresh").bearer(&held.refresh);
+        let tokens = at_once(&mut connections, &request);
+        house.server.refuses(&held.auth);
+        // Tokens of two generations are never good at the same time.
+        for token in &tokens {
+            assert_eq!(token.crt, held.crt);
+            house.server.accepts(&token.auth);
+        }
+        let next = &tokens[dice.random_range(0..tokens.len())];
+        held.auth.clone_from(&next.auth);
+        held.refresh = next.refresh.clone().unwrap();
+    }
+    assert_eq!(house.server.sessions(&held.auth).len(), 2);
+}
+
+/// Calls with tokens that are noise, from the moment on when the event was answered; how many
+/// calls there were and how many of them were let in.
+fn hammered(house: &House, scene: &mut Scene, calls: usize) -> (usize, usize) {
+    let event = scene.event;
+    let mut requests = Vec::new();
+    for whose in Whose::ALL {
+        let held = scene.held(*whose);
+        if event.verdict(*whose, TokenKind::Access) == Verdict::Noise {
+            requests.push(Request::get("/headers").bearer(&held.auth));
+        }
+        if event.verdict(*whose, TokenKind::Refresh) == Verdict::Noise {
+            requests.push(Request::post("/refresh").bearer(&held.refresh));
+        }
+    }
+    let (asked, accepted) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let answered = Barrier::new(CONNECTIONS + 1);
+    std::thread::scope(|scope| {
+        for connection in connections(&house.server) {
+            scope.spawn(|| {
+                answered.wait();
+                let mut connection = connection;
+                for request in requests.iter().cycle().take(calls.div_ceil(CONNECTIONS)) {
+                    let status = connection.send(request).unwrap().status;
+                    assert!(matches!(status, 200 | 401), "{event:?}: {status}");
+                    asked.fetch_add(1, Ordering::Relaxed);
+                    accepted.fetch_add(usize::from(status == 200), Ordering::Relaxed);
+                }
+            });
+        }
+        scene.happens(house);
+        answered.wait();
+    });
+    (asked.into_inner(), accepted.into_inner())
+}
+
+#[test]
+fn no_call_with_an_ended_token_is_let_in() {
+    let events = || Event::ALL.iter().filter(|event| **event != Event::Expired);
+    let each = rounds(2_000, 1_000_000) / events().count();
+    let mut all = 0;
+    for rules in Rules::ALL {
+        let house = House::open(*rules, Engine::Sled);
+        for event in events().filter(|event| event.rules() == *rules) {
+            let mut scene = Scene::set(*event, &house);
+            let (asked, accepted) = hammered(&house, &mut scene, each);
+            assert_eq!(accepted, 0, "{event:?}: of {asked} calls");
+            all += asked;
+        }
+    }
+    println!("{all} calls, none let in");
+    assert!(all >= 2_000, "{all}");
+}
+
+/// What is left of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Whole,
+    /// Its refresh token brings new access.
+    Refresh,
+    /// Its account is closed, which a refresh finds; until then its access tokens are good.
+    Access,
+    Nothing,
+}
+
+impl Left {
+    fn of(house: &House, held: &mut Held) -> Self {
+        let access = Place::Header.tries_access(house, &held.auth);
+        let current = held.auth.clone();
+        match (access, Place::Header.tries_refresh(house, held, &current)) {
+            (Verdict::Noise, Some(Verdict::Noise)) => Self::Nothing,
+            (Verdict::Noise, Some(_)) => Self::Refresh,
+            (_, Some(Verdict::Noise)) => Self::Access,
+            (_, Some(Verdict::Stays)) => Self::Whole,
+            torn => panic!("half a session: {torn:?}"),
+        }
+    }
+
+    fn by(event: Event, whose: Whose) -> Self {
+        match [TokenKind::Access, TokenKind::Refresh].map(|kind| event.verdict(whose, kind)) {
+            [Verdict::Noise, Verdict::Noise] => Self::Nothing,
+            [Verdict::Noise, _] => Self::Refresh,
+            _ => Self::Whole,
+        }
+    }
+}
+
+/// Whether the event closes the account before it ends its sessions.
+fn closes_account(event: Event) -> bool {
+    matches!(
+        event,
+        Event::Disabled | Event::PutInactive | Event::Deleted | Event::DeletedOverHttp
+    )
+}
+
+/// Brings all these events about at once and kills the server in the middle; what was answered
+/// holds, and what wasn't has ended a session as a whole or not at all. How many were answered.
+fn killed(house: &mut House, events: &[Event], moment: Duration) -> usize {
+    let mut scenes: Vec<Scene> = events.iter().map(|e| Scene::set(*e, house)).collect();
+    let (address, setup) = (house.server.public, house.server.setup().clone());
+    let start = Barrier::new(scenes.len() + 1);
+    let answered: Vec<bool> = std::thread::scope(|scope| {
+        let threads: Vec<_> = scenes
+            .iter()
+            .map(|scene| {
+                let act = scene.act(house);
+                let (setup, start) = (&setup, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    act.tries(address, setup)
+                })
+            })
+            .collect();
+        start.wait();
+        // Not to wait for something: the moment of the kill is what is being tried.
+        std::thread::sleep(moment);
+        house.server.kill9();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    });
+    house.restart();
+    for (scene, answered) in scenes.iter_mut().zip(&answered) {
+        let event = scene.event;
+        for whose in Whose::ALL {
+            let left = Left::of(house, scene.held(*whose));
+            let due = Left::by(event, *whose);
+            let unanswered = match left {
+                Left::Whole => true,
+                Left::Access => closes_account(event) && due == Left::Nothing,
+                Left::Refresh | Left::Nothing => false,
+            };
+            assert!(
+                left == due || (!answered && unanswered),
+                "{event:?}, answered: {answered}: {whose:?} has {left:?}, is due: {due:?}"
+            );
+        }
+    }
+    answered.into_iter().filter(|answered| *answered).count()
+}
+
+#[test]
+fn a_kill_in_the_middle_leaves_each_session_whole_or_ended() {
+    let mut dice = StdRng::try_from_rng(&mut SysRng).unwrap();
+    let mut house = House::open(Rules::Patient, Engine::Sled);
+    let patient = Event::ALL.iter().filter(|e| e.rules() == Rules::Patient);
+    // What ends everything leaves nothing to see of the others.
+    let (alone, together): (Vec<Event>, Vec<Event>) =
+        patient.partition(|event| **event == Event::AllRevoked);
+    for _ in 0..rounds(3, 100) {
+        for events in [&together, &alone] {
+            let moment = Duration::from_micros(dice.random_range(0..100_000));
+            let answered = killed(&mut house, events, moment);
+            println!("{answered} of {} answered before the kill", events.len());
+        }
+    }
+}
