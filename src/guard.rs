@@ -7,9 +7,14 @@
 //! This room must never remember a verdict: every request is judged by what the keystore says at
 //! that moment.
 
+use crate::content_keys::Entry;
 use crate::lacre::Lacre;
-use crate::token::{Claims, Expected, Handle, SessionKey, TokenError, TokenKind, UnopenedToken};
-use lacre_keystore::{KeystoreError, Record, RecordKey, SessionId, Stored, UserTag};
+use crate::token::{
+    Claims, Expected, Handle, KnownToken, OpenedToken, Segments, SessionKey, TokenError, TokenKind,
+    UnopenedToken,
+};
+use lacre_keystore::{Current, KeystoreError, Record, RecordKey, SessionId, Stored, UserTag};
+use std::sync::Arc;
 use thiserror::Error;
 
 /// A name that no record has: tags are made by a keyed hash.
@@ -73,20 +78,78 @@ impl Refusal {
 
 impl Lacre {
     /// Judges a token of this kind as it came in.
+    ///
+    /// A token whose content key is kept is let in by a shorter way, which looks at everything that
+    /// a request can change. It can only say yes: whatever it doesn't let in goes the whole way, so
+    /// that a refusal costs the same and says the same whether a key was kept or not.
     pub fn guard(&self, token: &[u8], kind: TokenKind) -> Result<LiveSession, Refusal> {
         self.check_length(token)?;
+        match self.guard_known(token, kind) {
+            Some(session) => Ok(session),
+            None => self.guard_unknown(token, kind),
+        }
+    }
+
+    /// The whole way.
+    fn guard_unknown(&self, token: &[u8], kind: TokenKind) -> Result<LiveSession, Refusal> {
         let unopened = UnopenedToken::parse(token)?;
-        let Some((key, record)) = self.live_record(unopened.handle())? else {
+        let Some((key, stored)) = self.live_stored(unopened.handle())? else {
             return Err(self.refuse_unknown(unopened));
         };
-        let claims = self.judge(unopened, &record, kind)?;
-        self.note_use(&key, record.last_seen_at);
-        Ok(LiveSession {
-            claims,
-            key,
-            created_at: record.created_at,
-            expires_at: record.expires_at,
-        })
+        let session_key = SessionKey::from_scalar(stored.record.private_scalar.expose())?;
+        let (opened, known) =
+            unopened.open_and_keep(&session_key, self.parts().keyring.verifiers())?;
+        let session = self.judge(opened, key, &stored.record, kind)?;
+        self.note_use(&key, stored.record.last_seen_at);
+        if kind == TokenKind::Access {
+            self.keep(session.handle(), known.into(), key, stored);
+        }
+        Ok(session)
+    }
+
+    /// The shorter way, for a token that was good before.
+    fn guard_known(&self, token: &[u8], kind: TokenKind) -> Option<LiveSession> {
+        let parts = self.parts();
+        let segments = Segments::split(token).ok()?;
+        let entry = parts.content_keys.find(&segments)?;
+        let seen = &entry.stored;
+        let changed = match parts
+            .keystore
+            .get_if_changed(&entry.key, &seen.version)
+            .ok()?
+        {
+            Current::Gone => return None,
+            Current::Same => None,
+            // Another key opens other tokens.
+            Current::Changed(now) if now.record.private_scalar != seen.record.private_scalar => {
+                return None;
+            }
+            Current::Changed(now) => Some(now),
+        };
+        let record = changed.as_ref().map_or(&seen.record, |now| &now.record);
+        if record.is_expired(parts.clock.now()) {
+            return None;
+        }
+        let opened = entry.token.open(&segments, parts.keyring.verifiers())?;
+        let session = self.judge(opened, entry.key, record, kind).ok()?;
+        self.note_use(&entry.key, record.last_seen_at);
+        if let Some(now) = changed {
+            self.keep(session.handle(), Arc::clone(&entry.token), entry.key, now);
+        }
+        Some(session)
+    }
+
+    /// Keeps what the next request of this token needs not find out again, if the session is still
+    /// as it was read.
+    fn keep(&self, handle: &Handle, token: Arc<KnownToken>, key: RecordKey, stored: Stored) {
+        let parts = self.parts();
+        let version = stored.version.clone();
+        let unchanged = || {
+            let current = parts.keystore.get_if_changed(&key, &version);
+            matches!(current, Ok(Current::Same))
+        };
+        let entry = Entry { token, key, stored };
+        parts.content_keys.keep(handle, entry, unchanged);
     }
 
     /// The record of a session that has neither ended nor expired.
@@ -94,11 +157,14 @@ impl Lacre {
         &self,
         handle: &Handle,
     ) -> Result<Option<(RecordKey, Record)>, KeystoreError> {
-        let now = self.parts().clock.now();
-        Ok(self
-            .stored(handle)?
-            .map(|(key, stored)| (key, stored.record))
-            .filter(|(_, record)| !record.is_expired(now)))
+        let live = self.live_stored(handle)?;
+        Ok(live.map(|(key, stored)| (key, stored.record)))
+    }
+
+    fn live_stored(&self, handle: &Handle) -> Result<Option<(RecordKey, Stored)>, KeystoreError> {
+        let now = self.now();
+        let stored = self.stored(handle)?;
+        Ok(stored.filter(|(_, stored)| !stored.record.is_expired(now)))
     }
 
     /// What the keystore has for a handle. A handle of another form than ours costs a read, too.
@@ -121,29 +187,33 @@ impl Lacre {
         TokenError::UnknownSession.into()
     }
 
+    /// Checks what the token says against what is expected here, now and of this session.
     fn judge(
         &self,
-        unopened: UnopenedToken<'_>,
+        opened: OpenedToken,
+        key: RecordKey,
         record: &Record,
         kind: TokenKind,
-    ) -> Result<Claims, TokenError> {
+    ) -> Result<LiveSession, TokenError> {
         let parts = self.parts();
-        let session_key = SessionKey::from_scalar(record.private_scalar.expose())?;
-        let claims = unopened
-            .open(&session_key, parts.keyring.verifiers())?
-            .check(&Expected {
-                now: parts.clock.now(),
-                leeway: parts.rules.leeway,
-                issuer: &parts.rules.issuer,
-                audience: &parts.rules.audience,
-                kind,
-                subject: Some(&record.user_id),
-                generation: record.generation,
-            })?;
+        let claims = opened.check(&Expected {
+            now: parts.clock.now(),
+            leeway: parts.rules.leeway,
+            issuer: &parts.rules.issuer,
+            audience: &parts.rules.audience,
+            kind,
+            subject: Some(&record.user_id),
+            generation: record.generation,
+        })?;
         if kind == TokenKind::Access && record.access_ended {
             return Err(TokenError::Generation);
         }
-        Ok(claims)
+        Ok(LiveSession {
+            claims,
+            key,
+            created_at: record.created_at,
+            expires_at: record.expires_at,
+        })
     }
 }
 

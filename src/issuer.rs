@@ -192,9 +192,12 @@ impl Lacre {
             fresh: grant.occasion == Occasion::LogIn,
             additional: &grant.additional,
         })?;
-        match &grant.user_session {
-            None => self.put(&key, &record).await?,
-            Some(_) => self.replace(&key, &record).await?,
+        if grant.user_session.is_some() {
+            self.replace(&key, &record).await?;
+            // The session of before has ended with its key.
+            parts.content_keys.forget(&handle);
+        } else {
+            self.put(&key, &record).await?;
         }
         let pushed_out = self.make_room(&key, &record).await?;
         Ok(Issued {

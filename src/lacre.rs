@@ -8,6 +8,7 @@
 
 use crate::clock::{Clock, SystemClock, UnixSeconds};
 use crate::config::Location;
+use crate::content_keys::ContentKeys;
 use crate::data_dir::DataDir;
 use crate::entropy::{self, Entropy};
 use crate::issuer::Turns;
@@ -17,6 +18,9 @@ use crate::token::{MAX_TOKEN_LENGTH, SessionKey, TokenError};
 use lacre_keystore::Keystore;
 use std::fmt;
 use std::sync::{Arc, Weak};
+
+/// How much memory content keys may take where nobody says otherwise.
+const CONTENT_KEY_BYTES: u64 = 256 << 20;
 
 /// The rules for tokens and sessions. Durations are whole seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +84,8 @@ pub(crate) struct Parts {
     pub(crate) turns: Turns,
     /// Which sessions were used a while after their records say so.
     pub(crate) seen: Seen,
+    /// What the guard needs not work out again for a token in use.
+    pub(crate) content_keys: Arc<ContentKeys>,
     /// Where [`Lacre::open`] took a directory: held as long as the keystore, which stands above
     /// and is dropped first.
     _data_dir: Option<DataDir>,
@@ -94,6 +100,7 @@ impl Lacre {
             rules,
             clock: Arc::new(SystemClock::default()),
             entropy: entropy::system(),
+            content_key_bytes: CONTENT_KEY_BYTES,
             data_dir: None,
         }
     }
@@ -121,6 +128,11 @@ impl Lacre {
     /// The time that this deployment goes by.
     pub(crate) fn now(&self) -> UnixSeconds {
         self.0.clock.now()
+    }
+
+    /// Wipes the content keys of tokens in use; the next request of each works its own out anew.
+    pub fn forget_content_keys(&self) {
+        self.0.content_keys.clear();
     }
 
     pub(crate) fn parts(&self) -> &Parts {
@@ -152,6 +164,7 @@ pub struct LacreBuilder {
     rules: Rules,
     clock: Arc<dyn Clock>,
     entropy: Entropy,
+    content_key_bytes: u64,
     data_dir: Option<DataDir>,
 }
 
@@ -168,6 +181,14 @@ impl LacreBuilder {
         self
     }
 
+    /// Keeps the content keys of tokens in use in at most so many bytes of memory, 0 for none: a
+    /// token whose key isn't kept costs an ECDH and an ES256 verification at each request. The
+    /// default is 256 MiB, room for some 150 000 tokens, which is taken as tokens are used.
+    pub fn content_key_memory(mut self, bytes: u64) -> Self {
+        self.content_key_bytes = bytes;
+        self
+    }
+
     /// Holds `data_dir` until the last clone of the handle is gone.
     pub(crate) fn holding(mut self, data_dir: DataDir) -> Self {
         self.data_dir = Some(data_dir);
@@ -178,6 +199,11 @@ impl LacreBuilder {
     #[must_use]
     pub fn build(self) -> Lacre {
         let nobody = SessionKey::generate(&mut (self.entropy)());
+        let content_keys = ContentKeys::of(
+            &self.keystore,
+            self.keyring.handles(),
+            self.content_key_bytes,
+        );
         Lacre(Arc::new(Parts {
             rules: self.rules,
             keystore: self.keystore,
@@ -187,6 +213,7 @@ impl LacreBuilder {
             nobody,
             turns: Turns::default(),
             seen: Seen::default(),
+            content_keys,
             _data_dir: self.data_dir,
         }))
     }

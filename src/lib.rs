@@ -68,6 +68,7 @@ pub mod accounts;
 pub mod admin;
 pub mod clock;
 pub mod config;
+mod content_keys;
 pub mod csrf;
 pub mod data_dir;
 pub mod deployment;

@@ -25,10 +25,13 @@ pub use claims::{Claims, RESERVED_CLAIMS};
 pub use content::ContentKey;
 pub use error::TokenError;
 pub use handle::Handle;
+pub(crate) use header::{OWN_HANDLE, guess_handle};
 pub use kind::TokenKind;
+pub(crate) use open::KnownToken;
 pub use open::{Expected, OpenedToken};
 pub use seal::{Recipient, seal, seal_members};
 pub use signature::{KeyError, SigningKey, VerifyingKey, VerifyingKeys};
+pub(crate) use unopened::Segments;
 pub use unopened::UnopenedToken;
 
 /// The most characters that a token may have; a longer one is refused before any parsing.

@@ -50,7 +50,12 @@ struct Shared {
     failure: OnceLock<KeystoreError>,
     /// How many records there are, as far as they are applied.
     records: AtomicU64,
+    /// Who is told of each record that goes, before anybody is answered.
+    watcher: OnceLock<Watcher>,
 }
+
+/// Told the key of a record that has just gone.
+pub(crate) type Watcher = Box<dyn Fn(&KeyBytes) + Send + Sync>;
 
 /// The way to the thread.
 pub(crate) struct Committer {
@@ -91,6 +96,7 @@ impl Committer {
         let shared = Arc::new(Shared {
             failure: OnceLock::new(),
             records: AtomicU64::new(engine.count()?),
+            watcher: OnceLock::new(),
         });
         let (queue, jobs) = mpsc::channel(QUEUE);
         let worker = Worker {
@@ -126,6 +132,12 @@ impl Committer {
     ) -> Result<Pending<Vec<KeyBytes>>, KeystoreError> {
         self.submit(|answer| Job::RemoveRange(range, limit, answer))
             .await
+    }
+
+    /// Has `watcher` told of each record that goes from now on; `false` where somebody is told
+    /// already.
+    pub(crate) fn tell_removals(&self, watcher: Watcher) -> bool {
+        self.shared.watcher.set(watcher).is_ok()
     }
 
     /// How many records there are.
@@ -285,6 +297,9 @@ impl Worker {
                 (Some(_), None) => self.shared.records.fetch_sub(1, Ordering::Relaxed),
                 _ => 0,
             };
+            if let (None, Some(watcher)) = (&change.new, self.shared.watcher.get()) {
+                watcher(&change.key);
+            }
         }
         Ok(made)
     }

@@ -65,6 +65,27 @@ pub struct Stored {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Version(Vec<u8>);
 
+/// What [`Keystore::get_if_changed`] found.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // looked into at once, and never kept
+pub enum Current {
+    /// There is no record of this name.
+    Gone,
+    /// The record is the version that the caller has.
+    Same,
+    /// The record is another version.
+    Changed(Stored),
+}
+
+impl Version {
+    /// How many bytes a version takes.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)] // none is empty
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// What became of [`Keystore::put_new`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a record that was not stored opens no token"]
@@ -135,6 +156,35 @@ impl Keystore {
                 version: Version(sealed),
             })),
         }
+    }
+
+    /// The record of this name, opened only if it isn't the version that the caller has.
+    ///
+    /// The store is read each time; what is saved is the opening of what hasn't changed.
+    pub fn get_if_changed(
+        &self,
+        key: &RecordKey,
+        seen: &Version,
+    ) -> Result<Current, KeystoreError> {
+        match self.inner.engine.get(&key.to_bytes())? {
+            None => Ok(Current::Gone),
+            Some(sealed) if sealed == seen.0 => Ok(Current::Same),
+            Some(sealed) => Ok(Current::Changed(Stored {
+                record: codec::open(&self.ring(), key, &sealed)?,
+                version: Version(sealed),
+            })),
+        }
+    }
+
+    /// Has `told` hear the name of each record that is removed from now on, whoever removes it,
+    /// before the removal is answered: for whoever keeps something that must go with the record.
+    /// Returns `false`, and changes nothing, where somebody is told already.
+    ///
+    /// It is called on the thread that writes: it must be quick and must not use the keystore.
+    #[must_use = "nothing is told where somebody else is"]
+    pub fn tell_removals(&self, told: impl Fn(&RecordKey) + Send + Sync + 'static) -> bool {
+        let told = move |key: &_| told(&RecordKey::from_bytes(key));
+        self.inner.committer.tell_removals(Box::new(told))
     }
 
     /// Stores a record under a name that has none.

@@ -128,6 +128,8 @@ pub use codec::MAX_SEALED_RECORD;
 pub use engine::{Change, Engine, KeyBytes, KeyRange, MemoryEngine, SledEngine, SledOptions};
 pub use error::KeystoreError;
 pub use key::{RecordKey, SessionId, UserTag};
-pub use keystore::{Keystore, Page, PutOutcome, Rewrap, SealedPage, Stats, Stored, Swap, Version};
+pub use keystore::{
+    Current, Keystore, Page, PutOutcome, Rewrap, SealedPage, Stats, Stored, Swap, Version,
+};
 pub use master_key::{MasterKey, MasterKeyRing};
 pub use record::{PrivateScalar, Record};

@@ -155,3 +155,166 @@ async fn what_is_no_token_is_refused_before_the_keystore_is_asked() {
     assert_eq!(code(&deployment, ""), "token_malformed");
     assert_eq!(code(&deployment, &"A".repeat(9000)), "token_too_long");
 }
+
+/// Changes the record of a session and demands that the change took place.
+async fn change(fixture: &Fixture, issued: &crate::issuer::Issued, change: impl Fn(&mut Record)) {
+    let stored = fixture.lacre.keystore().get(&issued.key).unwrap().unwrap();
+    let mut record = stored.record.clone();
+    change(&mut record);
+    let swapped = fixture
+        .lacre
+        .keystore()
+        .compare_and_swap(&issued.key, &stored, &record)
+        .await;
+    assert_eq!(swapped.unwrap(), Swap::Won);
+}
+
+fn kept(fixture: &Fixture) -> usize {
+    fixture.lacre.parts().content_keys.len()
+}
+
+#[tokio::test]
+async fn a_known_token_is_let_in_again_and_changes_of_its_record_are_seen() {
+    let fixture = Fixture::new();
+    let issued = fixture.log_in("u1").await;
+    let token = issued.access.token.expose();
+    let first = guard(&fixture, token).unwrap();
+    assert_eq!(kept(&fixture), 1);
+    assert_eq!(guard(&fixture, token).unwrap().claims, first.claims);
+    change(&fixture, &issued, |record| {
+        record.label = Some("phone".into());
+    })
+    .await;
+    assert!(
+        guard(&fixture, token).is_ok(),
+        "the same key, another version"
+    );
+    change(&fixture, &issued, |record| record.access_ended = true).await;
+    assert_eq!(code(&fixture, token), "token_generation");
+    change(&fixture, &issued, |record| record.access_ended = false).await;
+    assert!(guard(&fixture, token).is_ok());
+    change(&fixture, &issued, |record| record.generation = 2).await;
+    assert_eq!(code(&fixture, token), "token_generation");
+}
+
+#[tokio::test]
+async fn a_known_token_expires_with_its_claims_and_with_its_session() {
+    let fixture = Fixture::new();
+    let issued = fixture.log_in("u1").await;
+    let token = issued.access.token.expose();
+    guard(&fixture, token).unwrap();
+    fixture.clock.advance(900);
+    assert_eq!(code(&fixture, token), "token_expired");
+
+    let issued = fixture.log_in("u1").await;
+    let token = issued.access.token.expose();
+    guard(&fixture, token).unwrap();
+    change(&fixture, &issued, |record| {
+        record.expires_at = record.created_at + 1;
+    })
+    .await;
+    fixture.clock.advance(1);
+    assert_eq!(code(&fixture, token), "session_unknown");
+}
+
+#[tokio::test]
+async fn a_known_token_with_one_character_changed_is_refused() {
+    let fixture = Fixture::new();
+    let issued = fixture.log_in("u1").await;
+    let token = issued.access.token.expose();
+    guard(&fixture, token).unwrap();
+    for position in 0..token.len() {
+        let mut bad = token.as_bytes().to_vec();
+        bad[position] = if bad[position] == b'A' { b'B' } else { b'A' };
+        assert!(
+            fixture.lacre.guard(&bad, TokenKind::Access).is_err(),
+            "position {position}"
+        );
+    }
+    assert!(guard(&fixture, token).is_ok());
+}
+
+#[tokio::test]
+async fn a_known_token_of_another_kind_or_of_a_replaced_key_is_refused() {
+    let fixture = Fixture::new();
+    let issued = fixture
+        .lacre
+        .issue(&crate::lacre::testing::on_behalf("u1", "s"))
+        .await
+        .unwrap();
+    let token = issued.access.token.expose().to_owned();
+    guard(&fixture, &token).unwrap();
+    let refused = fixture.lacre.guard(token.as_bytes(), TokenKind::Refresh);
+    assert_eq!(refused.unwrap_err().code(), "token_kind");
+    fixture
+        .lacre
+        .issue(&crate::lacre::testing::on_behalf("u1", "s"))
+        .await
+        .unwrap();
+    assert_eq!(code(&fixture, &token), "token_not_authentic");
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_a_session_whose_end_was_answered() {
+    let fixture = Fixture::new();
+    let [one, two, three] = [
+        fixture.log_in("u1").await,
+        fixture.log_in("u1").await,
+        fixture.log_in("u2").await,
+    ];
+    for issued in [&one, &two, &three] {
+        guard(&fixture, issued.access.token.expose()).unwrap();
+    }
+    assert_eq!(kept(&fixture), 3);
+    fixture.lacre.end(&one.key).await.unwrap();
+    assert_eq!(kept(&fixture), 2);
+    fixture.lacre.end_all_of("u1").await.unwrap();
+    assert_eq!(kept(&fixture), 1);
+    fixture.lacre.end_all().await.unwrap();
+    assert_eq!(kept(&fixture), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_entry_outlives_its_session_whoever_comes_first() {
+    let fixture = Fixture::new();
+    for _ in 0..200 {
+        let issued = fixture.log_in("u1").await;
+        let guards: Vec<_> = (0..3)
+            .map(|_| {
+                let (lacre, token) = (
+                    fixture.lacre.clone(),
+                    issued.access.token.expose().to_owned(),
+                );
+                std::thread::spawn(move || {
+                    while lacre.guard(token.as_bytes(), TokenKind::Access).is_ok() {}
+                })
+            })
+            .collect();
+        fixture.lacre.end(&issued.key).await.unwrap();
+        for guard in guards {
+            guard.join().unwrap();
+        }
+        assert_eq!(kept(&fixture), 0);
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_is_bounded_and_nothing_is_refused_for_it() {
+    let fixture = Fixture::with_content_key_bytes(20_000);
+    let mut tokens = Vec::new();
+    for user in 0..60 {
+        tokens.push(
+            fixture
+                .log_in(&format!("u{user}"))
+                .await
+                .access
+                .token
+                .expose()
+                .to_owned(),
+        );
+    }
+    for token in tokens.iter().chain(&tokens) {
+        assert!(guard(&fixture, token).is_ok());
+    }
+    assert!(kept(&fixture) < 20, "{} entries", kept(&fixture));
+}

@@ -1,6 +1,6 @@
 //! A whole deployment in memory, at a time of the test's choice.
 
-use super::{Lacre, Rules};
+use super::{Lacre, LacreBuilder, Rules};
 use crate::accounts::{Accounts, HashingSettings};
 use crate::clock::FixedClock;
 use crate::issuer::{Grant, Issued, Occasion, Origin, Subject};
@@ -27,15 +27,26 @@ impl Fixture {
     }
 
     pub(crate) fn with_rules(rules: Rules) -> Self {
+        Self::build(rules, |builder| builder)
+    }
+
+    pub(crate) fn with_content_key_bytes(bytes: u64) -> Self {
+        let rules = Rules::new("https://issuer.test", "api");
+        Self::build(rules, |builder| builder.content_key_memory(bytes))
+    }
+
+    fn build(rules: Rules, more: impl FnOnce(LacreBuilder) -> LacreBuilder) -> Self {
         let mut rng = StdRng::seed_from_u64(1);
         let master = MasterKeyRing::new(MasterKey::generate(1, &mut rng));
         let keystore =
             Keystore::open(MemoryEngine::default(), master, StdRng::seed_from_u64(2)).unwrap();
         let clock = Arc::new(FixedClock::at(NOW));
-        let lacre = Lacre::builder(keystore, Keyring::generate(&mut rng).unwrap(), rules)
-            .clock(clock.clone())
-            .build();
-        Self { lacre, clock }
+        let builder = Lacre::builder(keystore, Keyring::generate(&mut rng).unwrap(), rules)
+            .clock(clock.clone());
+        Self {
+            lacre: more(builder).build(),
+            clock,
+        }
     }
 
     pub(crate) async fn log_in(&self, user: &str) -> Issued {

@@ -3,12 +3,11 @@
 //! This room must never fill a missing claim with a default: what has to be there is there, of its
 //! one type, or the claims are refused (RFC 8725 §3.9, RFC 9068 §2.2).
 
-use super::{Handle, TokenError, json};
+mod reading;
+
+use super::{Handle, TokenError};
 use crate::clock::UnixSeconds;
 use serde_json::{Map, Value};
-
-/// Whole seconds and counters stay below 2^53, so that every JSON reader sees the same number.
-const NUMBERS_END: u64 = 1 << 53;
 
 /// What an inner token says (RFC 7519 §4.1, RFC 9068 §2.2).
 #[derive(Debug, Clone, PartialEq)]
@@ -71,28 +70,8 @@ pub const RESERVED_CLAIMS: [&str; 16] = [
 
 impl Claims {
     /// Reads claims from the JSON of an inner token.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self, TokenError> {
-        let mut reader = Reader(json::object(text).ok_or(TokenError::Claims)?);
-        let claims = Self {
-            issuer: reader.required_text("iss")?,
-            subject: reader.required_text("sub")?,
-            audience: reader.audience()?,
-            issued_at: reader.required_number("iat")?,
-            expires_at: reader.required_number("exp")?,
-            not_before: reader.number("nbf")?,
-            token_id: reader.required_text("jti")?,
-            session: Handle::parse(&reader.required_text("sid")?)
-                .map_err(|_| TokenError::Claims)?,
-            generation: reader.required_number("gen")?,
-            id: reader.text("id")?,
-            email: reader.text("email")?,
-            role: reader.text("role")?,
-            roles: reader.texts("roles")?,
-            permissions: reader.texts("permissions")?,
-            fresh: reader.flag("fresh")?,
-            authenticated_at: reader.number("auth_time")?,
-            additional: reader.0,
-        };
+    pub fn parse(text: &[u8]) -> Result<Self, TokenError> {
+        let claims = reading::claims(text).ok_or(TokenError::Claims)?;
         match &claims.id {
             Some(id) if *id != claims.subject => Err(TokenError::SessionMismatch),
             _ => Ok(claims),
@@ -150,74 +129,6 @@ impl Claims {
                 .or_insert_with(|| value.clone());
         }
         members
-    }
-}
-
-/// Takes members out of a claim set one by one, each of its one type.
-struct Reader(Map<String, Value>);
-
-impl Reader {
-    fn text(&mut self, name: &str) -> Result<Option<String>, TokenError> {
-        match self.0.remove(name) {
-            None => Ok(None),
-            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
-            Some(_) => Err(TokenError::Claims),
-        }
-    }
-
-    fn required_text(&mut self, name: &str) -> Result<String, TokenError> {
-        self.text(name)?.ok_or(TokenError::Claims)
-    }
-
-    /// A JSON integer: `1.0`, `1e3`, `"1"` and `-1` are none.
-    fn number(&mut self, name: &str) -> Result<Option<u64>, TokenError> {
-        match self.0.remove(name) {
-            None => Ok(None),
-            Some(value) => match value.as_u64() {
-                Some(number) if number < NUMBERS_END => Ok(Some(number)),
-                _ => Err(TokenError::Claims),
-            },
-        }
-    }
-
-    fn required_number(&mut self, name: &str) -> Result<u64, TokenError> {
-        self.number(name)?.ok_or(TokenError::Claims)
-    }
-
-    fn flag(&mut self, name: &str) -> Result<Option<bool>, TokenError> {
-        match self.0.remove(name) {
-            None => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(flag)),
-            Some(_) => Err(TokenError::Claims),
-        }
-    }
-
-    fn texts(&mut self, name: &str) -> Result<Vec<String>, TokenError> {
-        match self.0.remove(name) {
-            None => Ok(Vec::new()),
-            Some(Value::Array(items)) => items.into_iter().map(nonempty_text).collect(),
-            Some(_) => Err(TokenError::Claims),
-        }
-    }
-
-    /// A string, or an array of at least one string (RFC 7519 §4.1.3).
-    fn audience(&mut self) -> Result<Vec<String>, TokenError> {
-        if let Some(Value::Array(_)) = self.0.get("aud") {
-            let audience = self.texts("aud")?;
-            return if audience.is_empty() {
-                Err(TokenError::Claims)
-            } else {
-                Ok(audience)
-            };
-        }
-        Ok(vec![self.required_text("aud")?])
-    }
-}
-
-fn nonempty_text(value: Value) -> Result<String, TokenError> {
-    match value {
-        Value::String(text) if !text.is_empty() => Ok(text),
-        _ => Err(TokenError::Claims),
     }
 }
 

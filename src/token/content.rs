@@ -81,14 +81,6 @@ impl ContentKey {
         &self.bytes
     }
 
-    fn mac_key(&self) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA512, &self.bytes[..32])
-    }
-
-    fn cipher_key(&self) -> Result<UnboundCipherKey, TokenError> {
-        UnboundCipherKey::new(&AES_256, &self.bytes[32..]).map_err(|_| TokenError::NotAuthentic)
-    }
-
     /// Encrypts `plaintext`; `aad` is the encoded protected header.
     pub fn seal(
         &self,
@@ -98,10 +90,11 @@ impl ContentKey {
     ) -> Result<(Vec<u8>, [u8; TAG_LENGTH]), TokenError> {
         let mut ciphertext = plaintext;
         let context = EncryptionContext::Iv128(FixedLength::from(iv));
-        PaddedBlockEncryptingKey::cbc_pkcs7(self.cipher_key()?)
+        let bound = self.bind(aad);
+        PaddedBlockEncryptingKey::cbc_pkcs7(bound.cipher_key()?)
             .and_then(|key| key.less_safe_encrypt(&mut *ciphertext, context))
             .map_err(|_| TokenError::NotAuthentic)?;
-        let tag = self.tag(&iv, aad, &ciphertext);
+        let tag = bound.tag(&iv, &ciphertext);
         Ok((std::mem::take(&mut *ciphertext), tag))
     }
 
@@ -120,7 +113,49 @@ impl ContentKey {
         ciphertext: &'a mut [u8],
         tag: &[u8; TAG_LENGTH],
     ) -> Result<&'a [u8], TokenError> {
-        let expected = self.tag(iv, aad, ciphertext);
+        self.bind(aad).open(iv, ciphertext, tag)
+    }
+
+    /// The key with the work done that is the same for every opening under this header.
+    pub(super) fn bind(&self, aad: &[u8]) -> BoundKey {
+        let (mac_key, cipher_key) = self.bytes.split_at(32);
+        let mut begun = Mac::of(mac_key);
+        begun.update(aad);
+        BoundKey {
+            begun,
+            aad_bits: aad.len() as u64 * 8,
+            cipher_key: Zeroizing::new(cipher_key.try_into().unwrap_or([0; 32])),
+            genuine: self.genuine,
+        }
+    }
+}
+
+impl fmt::Debug for ContentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ContentKey(..)")
+    }
+}
+
+/// A content key bound to one encoded protected header: the MAC has been begun with the key and
+/// the header, and goes on from there for each opening (RFC 7518 §5.2.2.1 puts the header first).
+///
+/// Wiped when it is dropped.
+pub(super) struct BoundKey {
+    begun: Mac,
+    aad_bits: u64,
+    cipher_key: Zeroizing<[u8; 32]>,
+    genuine: bool,
+}
+
+impl BoundKey {
+    /// As [`ContentKey::open`].
+    pub(super) fn open<'a>(
+        &self,
+        iv: &[u8; BLOCK],
+        ciphertext: &'a mut [u8],
+        tag: &[u8; TAG_LENGTH],
+    ) -> Result<&'a [u8], TokenError> {
+        let expected = self.tag(iv, ciphertext);
         let right = expected.ct_eq(tag) & Choice::from(u8::from(self.genuine));
         for byte in &mut *ciphertext {
             *byte = u8::conditional_select(&0, byte, right);
@@ -149,22 +184,47 @@ impl ContentKey {
         unpad(plaintext).ok_or(TokenError::Padding)
     }
 
+    fn cipher_key(&self) -> Result<UnboundCipherKey, TokenError> {
+        UnboundCipherKey::new(&AES_256, self.cipher_key.as_ref())
+            .map_err(|_| TokenError::NotAuthentic)
+    }
+
     /// The first 32 bytes of HMAC-SHA-512 over AAD ‖ IV ‖ ciphertext ‖ AL (RFC 7518 §5.2.2.1).
-    fn tag(&self, iv: &[u8; BLOCK], aad: &[u8], ciphertext: &[u8]) -> [u8; TAG_LENGTH] {
-        let mut mac = hmac::Context::with_key(&self.mac_key());
-        mac.update(aad);
+    fn tag(&self, iv: &[u8; BLOCK], ciphertext: &[u8]) -> [u8; TAG_LENGTH] {
+        let mut mac = self.begun.clone();
         mac.update(iv);
         mac.update(ciphertext);
-        mac.update(&(aad.len() as u64 * 8).to_be_bytes());
-        let mut tag = [0; TAG_LENGTH];
-        tag.copy_from_slice(&mac.sign().as_ref()[..TAG_LENGTH]);
-        tag
+        mac.update(&self.aad_bits.to_be_bytes());
+        mac.tag()
     }
 }
 
-impl fmt::Debug for ContentKey {
+impl fmt::Debug for BoundKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ContentKey(..)")
+        f.write_str("BoundKey(..)")
+    }
+}
+
+/// HMAC-SHA-512 cut to 32 bytes.
+#[derive(Clone)]
+struct Mac(hmac::Context);
+
+impl Mac {
+    fn of(key: &[u8]) -> Self {
+        Self(hmac::Context::with_key(&hmac::Key::new(
+            hmac::HMAC_SHA512,
+            key,
+        )))
+    }
+
+    fn update(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    fn tag(self) -> [u8; TAG_LENGTH] {
+        let mut tag = [0; TAG_LENGTH];
+        tag.copy_from_slice(&self.0.sign().as_ref()[..TAG_LENGTH]);
+        tag
     }
 }
 

@@ -8,9 +8,10 @@
 
 use super::agreement::SessionKey;
 use super::claims::Claims;
-use super::content::ContentKey;
-use super::unopened::UnopenedToken;
-use super::{Handle, TokenError, TokenKind, VerifyingKeys};
+use super::content::{BoundKey, ContentKey, TAG_LENGTH};
+use super::signature::read_claims;
+use super::unopened::{Content, Segments, UnopenedToken};
+use super::{Handle, TokenError, TokenKind, VerifyingKey, VerifyingKeys};
 use crate::clock::UnixSeconds;
 use zeroize::Zeroizing;
 
@@ -28,15 +29,90 @@ impl UnopenedToken<'_> {
         session_key: &SessionKey,
         signers: &VerifyingKeys,
     ) -> Result<OpenedToken, TokenError> {
-        let content_key = self.content_key(session_key);
-        let mut buffer = Zeroizing::new(self.ciphertext);
-        let jws = content_key.open(&self.iv, self.aad, &mut buffer, &self.tag)?;
-        let (kind, claims) = signers.verify(jws)?;
-        Ok(OpenedToken {
+        self.open_and_keep(session_key, signers)
+            .map(|(opened, _)| opened)
+    }
+
+    /// The same, and what a later opening of this very token needs not find out again.
+    pub(crate) fn open_and_keep(
+        self,
+        session_key: &SessionKey,
+        signers: &VerifyingKeys,
+    ) -> Result<(OpenedToken, KnownToken), TokenError> {
+        let key = self.content_key(session_key).bind(self.aad);
+        let Content {
+            iv,
+            ciphertext,
+            tag,
+        } = self.content;
+        let mut buffer = Zeroizing::new(ciphertext);
+        let signed = signers.verify(key.open(&iv, &mut buffer, &tag)?)?;
+        let opened = OpenedToken {
+            claims: read_claims(signed.claims)?,
             handle: self.header.handle,
-            kind,
-            claims: Claims::parse(&claims)?,
+            kind: signed.kind,
+        };
+        let known = KnownToken {
+            key_part: self.key_part.into(),
+            handle: opened.handle.clone(),
+            key,
+            tag,
+            kind: signed.kind,
+            signer: signed.signer,
+        };
+        Ok((opened, known))
+    }
+}
+
+/// A token that was opened before: its content key, and that its inner signature was good.
+///
+/// No claim and no verdict is in it. [`open`](Self::open) authenticates, decrypts and reads the
+/// token as it is presented now; what is left out is what the same bytes can only lead to once
+/// more: the agreement on the key, and the verification of a signature by a key that is still
+/// ours.
+///
+/// Its secrets are wiped when it is dropped.
+#[derive(Debug)]
+pub(crate) struct KnownToken {
+    /// Header and encrypted key as they stood in the text.
+    key_part: Box<[u8]>,
+    handle: Handle,
+    key: BoundKey,
+    /// The tag of the content whose inner signature was verified. Under one MAC key, another
+    /// content has another tag.
+    tag: [u8; TAG_LENGTH],
+    kind: TokenKind,
+    signer: VerifyingKey,
+}
+
+impl KnownToken {
+    /// Opens the token as it is presented now. `None` where it isn't the one that is known, or not
+    /// as it was: what it is then, the whole way has to find out.
+    pub(crate) fn open(
+        &self,
+        presented: &Segments<'_>,
+        signers: &VerifyingKeys,
+    ) -> Option<OpenedToken> {
+        if *presented.key_part() != *self.key_part || !signers.hold(&self.signer) {
+            return None;
+        }
+        let content = presented.content().ok()?;
+        let mut buffer = Zeroizing::new(content.ciphertext);
+        let jws = self.key.open(&content.iv, &mut buffer, &content.tag).ok()?;
+        if content.tag != self.tag {
+            return None;
+        }
+        let mut parts = jws.split(|byte| *byte == b'.');
+        Some(OpenedToken {
+            claims: read_claims(parts.nth(1)?).ok()?,
+            handle: self.handle.clone(),
+            kind: self.kind,
         })
+    }
+
+    /// About how many bytes it takes.
+    pub(crate) fn size(&self) -> usize {
+        size_of::<Self>() + self.key_part.len() + self.handle.as_str().len()
     }
 }
 

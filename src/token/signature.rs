@@ -8,7 +8,7 @@
 //! This room must never take a key, an algorithm or an address from a token.
 
 use super::handle::is_name;
-use super::{TokenError, TokenKind, base64url, json};
+use super::{Claims, TokenError, TokenKind, base64url, json};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -21,6 +21,7 @@ use p256::elliptic_curve::sec1::ToSec1Point as _;
 use rand::CryptoRng;
 use serde_json::Value;
 use std::fmt;
+use std::sync::Arc;
 use zeroize::{Zeroize as _, Zeroizing};
 
 const ALG: &str = "ES256";
@@ -100,11 +101,7 @@ impl SigningKey {
         kind: TokenKind,
         claims: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, TokenError> {
-        let header = format!(
-            r#"{{"alg":"{ALG}","typ":"{}","kid":"{}"}}"#,
-            kind.typ(),
-            self.id
-        );
+        let header = header_json(kind, &self.id);
         let mut jws = Zeroizing::new(String::with_capacity(
             (header.len() + claims.len() + 64) * 4 / 3 + 32,
         ));
@@ -129,11 +126,16 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// A key that checks inner signatures.
+/// A key that checks inner signatures. Cheap to clone.
 #[derive(Clone)]
-pub struct VerifyingKey {
+pub struct VerifyingKey(Arc<Verifier>);
+
+struct Verifier {
     id: Box<str>,
-    key: std::sync::Arc<ParsedPublicKey>,
+    key: ParsedPublicKey,
+    /// The encoded header that our own tokens of each kind have under this key, so that it is
+    /// known by its text and needs no parsing.
+    headers: [(TokenKind, String); 2],
 }
 
 impl VerifyingKey {
@@ -148,24 +150,40 @@ impl VerifyingKey {
     /// [`TokenError::Signature`] where it is not this key's. A token is never judged by this alone:
     /// see [`VerifyingKeys`].
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), TokenError> {
-        self.key
+        self.0
+            .key
             .verify_sig(message, signature)
             .map_err(|_| TokenError::Signature)
     }
 
     fn from_point(point: &[u8; 65], id: Box<str>) -> Result<Self, KeyError> {
         let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).map_err(|_| KeyError)?;
-        Ok(Self {
-            id,
-            key: key.into(),
-        })
+        let headers = [TokenKind::Access, TokenKind::Refresh]
+            .map(|kind| (kind, base64url::encode(header_json(kind, &id))));
+        Ok(Self(Arc::new(Verifier { id, key, headers })))
+    }
+
+    /// Which kind of token this encoded header is that of, if it is one that we write.
+    fn kind_of(&self, header: &[u8]) -> Option<TokenKind> {
+        let mut headers = self.0.headers.iter();
+        headers
+            .find(|(_, text)| text.as_bytes() == header)
+            .map(|(kind, _)| *kind)
     }
 }
 
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "VerifyingKey({})", self.id)
+        write!(f, "VerifyingKey({})", self.0.id)
     }
+}
+
+/// The header of an inner token as lacre writes it.
+fn header_json(kind: TokenKind, key_id: &str) -> String {
+    format!(
+        r#"{{"alg":"{ALG}","typ":"{}","kid":"{key_id}"}}"#,
+        kind.typ()
+    )
 }
 
 /// The keys whose signatures are ours, found by their id alone.
@@ -179,8 +197,8 @@ impl VerifyingKeys {
         Self(keys)
     }
 
-    /// Checks a compact JWS and gives back its kind and its claims' JSON.
-    pub(crate) fn verify(&self, jws: &[u8]) -> Result<(TokenKind, Zeroizing<Vec<u8>>), TokenError> {
+    /// Checks a compact JWS and gives back what it says: RFC 7515 §5.2.
+    pub(crate) fn verify<'a>(&self, jws: &'a [u8]) -> Result<Signed<'a>, TokenError> {
         let signing_input_length = jws
             .len()
             .checked_sub(SIGNATURE_TEXT_LENGTH + 1)
@@ -194,16 +212,48 @@ impl VerifyingKeys {
         let (Some(header), Some(claims), None) = (parts.next(), parts.next(), parts.next()) else {
             return Err(TokenError::InnerForm);
         };
-        let (kind, key_id) = parse_header(header)?;
-        let key = self
-            .0
-            .iter()
-            .find(|key| *key.id == *key_id)
-            .ok_or(TokenError::UnknownSigner)?;
-        key.verify(signing_input, &signature)?;
-        let claims = base64url::decode(claims).ok_or(TokenError::InnerForm)?;
-        Ok((kind, Zeroizing::new(claims)))
+        let (kind, signer) = self.signer_of(header)?;
+        signer.verify(signing_input, &signature)?;
+        Ok(Signed {
+            kind,
+            claims,
+            signer: signer.clone(),
+        })
     }
+
+    /// Whether this very key is still one of them.
+    pub(super) fn hold(&self, signer: &VerifyingKey) -> bool {
+        self.0.iter().any(|key| Arc::ptr_eq(&key.0, &signer.0))
+    }
+
+    /// The kind of token that a header is of, and the key that it names.
+    fn signer_of(&self, header: &[u8]) -> Result<(TokenKind, &VerifyingKey), TokenError> {
+        let own = |key: &'_ VerifyingKey| key.kind_of(header);
+        if let Some(found) = self.0.iter().find_map(|key| Some((own(key)?, key))) {
+            return Ok(found);
+        }
+        let (kind, key_id) = parse_header(header)?;
+        let mut keys = self.0.iter();
+        let key = keys.find(|key| *key.0.id == *key_id);
+        key.map(|key| (kind, key)).ok_or(TokenError::UnknownSigner)
+    }
+}
+
+/// What a compact JWS says whose signature is good.
+#[derive(Debug)]
+pub(crate) struct Signed<'a> {
+    /// The kind of token.
+    pub(super) kind: TokenKind,
+    /// The claims, still encoded.
+    pub(super) claims: &'a [u8],
+    /// Who signed it.
+    pub(super) signer: VerifyingKey,
+}
+
+/// The claims of an encoded claim set.
+pub(super) fn read_claims(encoded: &[u8]) -> Result<Claims, TokenError> {
+    let claims = base64url::decode(encoded).ok_or(TokenError::InnerForm)?;
+    Claims::parse(&Zeroizing::new(claims))
 }
 
 /// Exactly `alg`, `typ` and `kid`.
@@ -267,8 +317,9 @@ mod tests {
     fn what_is_signed_verifies_and_says_its_kind() {
         let key = key(1);
         let jws = key.sign(TokenKind::Refresh, b"{}").unwrap();
-        let (kind, claims) = keys(&key).verify(&jws).unwrap();
-        assert_eq!((kind, &claims[..]), (TokenKind::Refresh, &b"{}"[..]));
+        let signed = keys(&key).verify(&jws).unwrap();
+        assert_eq!(signed.kind, TokenKind::Refresh);
+        assert_eq!(base64url::decode(signed.claims).unwrap(), b"{}");
     }
 
     #[test]

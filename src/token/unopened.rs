@@ -10,46 +10,101 @@ use super::content::{BLOCK, TAG_LENGTH};
 use super::header::Header;
 use super::{Handle, MAX_TOKEN_LENGTH, TokenError, base64url};
 
+/// The five segments of a token's text: counted, and nothing else looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Segments<'a> {
+    text: &'a [u8],
+    header: &'a [u8],
+    encrypted_key: &'a [u8],
+    iv: &'a [u8],
+    ciphertext: &'a [u8],
+    tag: &'a [u8],
+}
+
+impl<'a> Segments<'a> {
+    /// Takes the text of a token apart: at most [`MAX_TOKEN_LENGTH`] characters, five segments.
+    pub(crate) fn split(text: &'a [u8]) -> Result<Self, TokenError> {
+        if text.len() > MAX_TOKEN_LENGTH {
+            return Err(TokenError::TooLong);
+        }
+        let mut segments = text.splitn(6, |byte| *byte == b'.');
+        let mut next = || segments.next().ok_or(TokenError::Malformed);
+        let [header, encrypted_key, iv, ciphertext, tag] =
+            [next()?, next()?, next()?, next()?, next()?];
+        if segments.next().is_some() {
+            return Err(TokenError::Malformed);
+        }
+        Ok(Self {
+            text,
+            header,
+            encrypted_key,
+            iv,
+            ciphertext,
+            tag,
+        })
+    }
+
+    /// The encoded protected header.
+    pub(crate) fn header(&self) -> &'a [u8] {
+        self.header
+    }
+
+    /// Header and encrypted key as they stand in the text: what the content key depends on,
+    /// besides the session's own.
+    pub(super) fn key_part(&self) -> &'a [u8] {
+        &self.text[..self.header.len() + 1 + self.encrypted_key.len()]
+    }
+
+    /// What is under the content key: every form but the one of the profile is refused.
+    pub(super) fn content(&self) -> Result<Content, TokenError> {
+        let iv = base64url::decode_array(self.iv).ok_or(TokenError::Malformed)?;
+        let tag = base64url::decode_array(self.tag).ok_or(TokenError::Malformed)?;
+        let ciphertext = base64url::decode(self.ciphertext).ok_or(TokenError::Malformed)?;
+        if ciphertext.is_empty() || !ciphertext.len().is_multiple_of(BLOCK) {
+            return Err(TokenError::Malformed);
+        }
+        Ok(Content {
+            iv,
+            ciphertext,
+            tag,
+        })
+    }
+}
+
+/// The last three segments, decoded.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) iv: [u8; BLOCK],
+    pub(super) ciphertext: Vec<u8>,
+    pub(super) tag: [u8; TAG_LENGTH],
+}
+
 /// A token in the compact form of the profile (RFC 7516 §3.1), not yet opened.
 #[derive(Debug)]
 pub struct UnopenedToken<'a> {
     pub(super) header: Header,
     /// The encoded protected header: the additional authenticated data (RFC 7516 §5.1 step 14).
     pub(super) aad: &'a [u8],
+    /// The first two segments as they stand in the text.
+    pub(super) key_part: &'a [u8],
     pub(super) encrypted_key: [u8; ENCRYPTED_KEY_LENGTH],
-    pub(super) iv: [u8; BLOCK],
-    pub(super) ciphertext: Vec<u8>,
-    pub(super) tag: [u8; TAG_LENGTH],
+    pub(super) content: Content,
 }
 
 impl<'a> UnopenedToken<'a> {
     /// Takes the text of a token; refuses every form but the one of the profile.
     pub fn parse(text: &'a [u8]) -> Result<Self, TokenError> {
-        if text.len() > MAX_TOKEN_LENGTH {
-            return Err(TokenError::TooLong);
-        }
-        let mut segments = text.splitn(6, |byte| *byte == b'.');
-        let mut next = || segments.next().ok_or(TokenError::Malformed);
-        let [aad, encrypted_key, iv, ciphertext, tag] =
-            [next()?, next()?, next()?, next()?, next()?];
-        if segments.next().is_some() {
-            return Err(TokenError::Malformed);
-        }
-        let encrypted_key = base64url::decode_array(encrypted_key).ok_or(TokenError::Malformed)?;
-        let iv = base64url::decode_array(iv).ok_or(TokenError::Malformed)?;
-        let tag = base64url::decode_array(tag).ok_or(TokenError::Malformed)?;
-        let ciphertext = base64url::decode(ciphertext).ok_or(TokenError::Malformed)?;
-        if ciphertext.is_empty() || !ciphertext.len().is_multiple_of(BLOCK) {
-            return Err(TokenError::Malformed);
-        }
-        let header = Header::parse(&base64url::decode(aad).ok_or(TokenError::Malformed)?)?;
+        let segments = Segments::split(text)?;
+        let encrypted_key =
+            base64url::decode_array(segments.encrypted_key).ok_or(TokenError::Malformed)?;
+        let content = segments.content()?;
+        let header = base64url::decode(segments.header).ok_or(TokenError::Malformed)?;
         Ok(Self {
-            header,
-            aad,
+            header: Header::parse(&header)?,
+            aad: segments.header,
+            key_part: segments.key_part(),
             encrypted_key,
-            iv,
-            ciphertext,
-            tag,
+            content,
         })
     }
 

@@ -1,0 +1,257 @@
+//! The server that `tests/bench/service.py` puts under load: one handler without a guard, behind
+//! lacre's guard, and behind guards of signed tokens by jsonwebtoken; all else is the same.
+//!
+//! `server --sessions N --tokens M --out FOLDER` begins N sessions, writes the tokens of the first
+//! M to FOLDER, one a line, and prints its addresses: `edge` is lacre's own stack, `bare` is an
+//! actix application with nothing else in it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // not a service: it says so and stops
+
+mod deployment;
+
+use actix_web::dev::{Service as _, ServiceRequest};
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::web::{ServiceConfig, get, resource};
+use actix_web::{App, HttpMessage as _, HttpResponse, HttpServer};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use clap::Parser as _;
+use deployment::{AUDIENCE, Deployment, ISSUER, grant};
+use futures_util::future::{Either, join_all};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use lacre::clock::SystemClock;
+use lacre::http::edge::Edge;
+use lacre::http::guard::TokenGuard;
+use lacre::http::management::Management;
+use lacre::http::metrics::Metrics;
+use lacre::http::server::{Listeners, Settings};
+use lacre::token::TokenKind;
+use lacre_keystore::{PrivateScalar, PutOutcome, Record, RecordKey};
+use rand::Rng as _;
+use serde::{Deserialize, Serialize};
+use std::future::ready;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+#[derive(clap::Parser)]
+struct Arguments {
+    /// How many sessions are live.
+    #[arg(long, default_value_t = 1000)]
+    sessions: usize,
+    /// How many of them send requests.
+    #[arg(long, default_value_t = 1)]
+    tokens: usize,
+    /// Where the tokens are written.
+    #[arg(long)]
+    out: PathBuf,
+    /// The keystore's cache, in MiB.
+    #[arg(long, default_value_t = 64)]
+    cache_mib: u64,
+}
+
+/// The claims of lacre's own access token, for the other guards to read.
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    aud: String,
+    iat: u64,
+    exp: u64,
+    jti: String,
+    sid: String,
+    r#gen: u64,
+    id: String,
+    email: String,
+    role: String,
+    roles: Vec<String>,
+    fresh: bool,
+    auth_time: u64,
+}
+
+/// A guard as the library's documentation has it, its keys ready and its checks on.
+struct Signed {
+    path: &'static str,
+    key: DecodingKey,
+    validation: Validation,
+}
+
+impl Signed {
+    fn new(path: &'static str, algorithm: Algorithm, key: DecodingKey) -> Self {
+        let mut validation = Validation::new(algorithm);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.leeway = 0;
+        Self {
+            path,
+            key,
+            validation,
+        }
+    }
+
+    fn judge(&self, request: &ServiceRequest) -> Option<Claims> {
+        let field = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+        let token = field.strip_prefix("Bearer ")?;
+        decode(token, &self.key, &self.validation)
+            .ok()
+            .map(|data| data.claims)
+    }
+}
+
+/// How many sessions are begun at once.
+const AT_ONCE: usize = 512;
+
+/// The one handler.
+async fn handler() -> &'static str {
+    "Access Granted"
+}
+
+fn routes(config: &mut ServiceConfig, lacre: &lacre::Lacre, guards: &[Arc<Signed>]) {
+    config
+        .service(resource("/plain").route(get().to(handler)))
+        .service(
+            resource("/guarded")
+                .wrap(TokenGuard::required(lacre))
+                .route(get().to(handler)),
+        );
+    for guard in guards {
+        let guard = Arc::clone(guard);
+        config.service(
+            resource(guard.path)
+                .wrap_fn(move |request, next| match guard.judge(&request) {
+                    Some(claims) => {
+                        request.extensions_mut().insert(claims);
+                        Either::Left(next.call(request))
+                    }
+                    None => Either::Right(ready(Ok(
+                        request.into_response(HttpResponse::Unauthorized().finish())
+                    ))),
+                })
+                .route(get().to(handler)),
+        );
+    }
+}
+
+/// Begins sessions until there are enough; of the first ones the tokens are kept. The others are
+/// records like theirs, whose tokens nobody has.
+fn fill(deployment: &Deployment, arguments: &Arguments) -> Vec<String> {
+    let lacre = &deployment.lacre;
+    let mut tokens = Vec::with_capacity(arguments.tokens);
+    let many = |users: std::ops::Range<usize>| async {
+        let grants: Vec<_> = users.map(grant).collect();
+        join_all(grants.iter().map(|grant| lacre.issue(grant))).await
+    };
+    while tokens.len() < arguments.tokens {
+        let users = tokens.len()..(tokens.len() + AT_ONCE).min(arguments.tokens);
+        for issued in deployment.runtime.block_on(many(users)) {
+            tokens.push(issued.unwrap().access.token.expose().to_owned());
+        }
+    }
+    let like = lacre
+        .guard(tokens[0].as_bytes(), TokenKind::Access)
+        .unwrap()
+        .key;
+    let like = lacre.keystore().get(&like).unwrap().unwrap().record;
+    let mut rng = lacre::entropy::system()();
+    for _ in (tokens.len()..arguments.sessions).step_by(AT_ONCE) {
+        let puts = (0..AT_ONCE).map(|_| {
+            let (mut name, mut scalar) = ([0; 32], [0; 32]);
+            rng.fill_bytes(&mut name);
+            rng.fill_bytes(&mut scalar);
+            let record = Record {
+                private_scalar: PrivateScalar::new(scalar),
+                ..like.clone()
+            };
+            async move {
+                lacre
+                    .keystore()
+                    .put_new(&RecordKey::from_bytes(&name), &record)
+                    .await
+                    .unwrap()
+            }
+        });
+        for outcome in deployment.runtime.block_on(join_all(puts)) {
+            assert_eq!(outcome, PutOutcome::Stored);
+        }
+    }
+    tokens
+}
+
+fn main() {
+    let arguments =
+        Arguments::parse_from(std::env::args().filter(|argument| argument != "--bench"));
+    std::fs::create_dir_all(&arguments.out).unwrap();
+    let deployment = Deployment::new(arguments.cache_mib << 20, Arc::new(SystemClock::default()));
+    let tokens = fill(&deployment, &arguments);
+    let write =
+        |name: &str, lines: String| std::fs::write(arguments.out.join(name), lines).unwrap();
+    write("guarded", tokens.join("\n"));
+
+    let secret = [7; 32];
+    let pair = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
+    let pair = pair.unwrap();
+    let public = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pair.as_ref()).unwrap();
+    let public = public.public_key().as_ref();
+    let guards = [
+        Signed::new(
+            "/hs256",
+            Algorithm::HS256,
+            DecodingKey::from_secret(&secret),
+        ),
+        Signed::new("/es256", Algorithm::ES256, DecodingKey::from_ec_der(public)),
+    ]
+    .map(Arc::new);
+    let session = deployment
+        .lacre
+        .guard(tokens[0].as_bytes(), TokenKind::Access);
+    let claims = serde_json::Value::Object(session.unwrap().claims.to_json());
+    let claims: Claims = serde_json::from_value(claims).unwrap();
+    let keys = [
+        (Algorithm::HS256, EncodingKey::from_secret(&secret)),
+        (Algorithm::ES256, EncodingKey::from_ec_der(pair.as_ref())),
+    ];
+    for ((algorithm, key), guard) in keys.iter().zip(&guards) {
+        let token = encode(&Header::new(*algorithm), &claims, key).unwrap();
+        write(&guard.path[1..], token);
+    }
+    write("plain", tokens[0].clone());
+
+    let lacre = deployment.lacre.clone();
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(async move {
+            let any = "127.0.0.1:0".parse().unwrap();
+            let listeners = Listeners::bind(any, any).unwrap();
+            let edge_address = listeners.public_address().unwrap();
+            let (shared, given) = (lacre.clone(), guards.clone());
+            let bare = HttpServer::new(move || {
+                App::new().configure(|config| routes(config, &shared, &given))
+            })
+            .workers(1)
+            .bind(any)
+            .unwrap();
+            let bare_address = bare.addrs()[0];
+            let metrics = Arc::new(Metrics::default());
+            let edge = Edge::new(&mut lacre::entropy::system()(), Arc::clone(&metrics));
+            let management = Management::new(metrics, || async { vec![] }, Vec::new);
+            let settings = Settings {
+                workers: 1,
+                ..Settings::default()
+            };
+            let running = listeners
+                .serve(
+                    &settings,
+                    edge,
+                    move |config: &mut ServiceConfig| routes(config, &lacre, &guards),
+                    management,
+                )
+                .unwrap();
+            println!("edge {edge_address}");
+            println!("bare {bare_address}");
+            let stops = Box::pin(lacre::http::server::stop_signals().unwrap());
+            let bare = tokio::spawn(bare.disable_signals().run());
+            running.until(stops).await.unwrap();
+            bare.abort();
+        });
+}

@@ -1,0 +1,307 @@
+//! What each step of opening and making a token costs, beside the same step by josekit alone.
+//!
+//! `cargo bench --bench steps` prints one line a step; a name as argument runs the steps that
+//! have it in theirs. The times depend on the machine; the ratios of one run are what counts.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a benchmark that can't go on says so by panicking
+
+mod deployment;
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
+use aws_lc_rs::{agreement, rand as engine_rand, signature};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use deployment::{AUDIENCE, Deployment, ISSUER};
+use josekit::jwe::ECDH_ES_A256KW;
+use josekit::jwk::Jwk;
+use josekit::jwk::alg::ec::EcCurve;
+use lacre::clock::FixedClock;
+use lacre::token::{
+    Claims, ContentKey, Expected, Handle, Recipient, SessionKey, SigningKey, TokenKind,
+    UnopenedToken, VerifyingKeys, base64url, jwk, seal,
+};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use serde_json::Map;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// Sizes of content: a bare claim set, the one that lacre makes, and the most that fits.
+const SIZES: [usize; 3] = [256, 1_300, 5_600];
+
+const NOW: u64 = 1_800_000_000;
+
+/// The claims that the service puts into an access token.
+fn claims() -> Claims {
+    Claims {
+        issuer: ISSUER.to_owned(),
+        subject: "Q7yJv0bN3xkE9wTzLrHc2A".to_owned(),
+        audience: vec![AUDIENCE.to_owned()],
+        issued_at: NOW,
+        expires_at: NOW + 900,
+        not_before: None,
+        token_id: "k3VtYp0sWmZx8qLfRbNjUg".to_owned(),
+        session: Handle::parse("Zk1rT9xQhVbW2nLsYp7mCg0aE4uJdFoR8iKtXwNzHqM").unwrap(),
+        generation: 1,
+        id: Some("Q7yJv0bN3xkE9wTzLrHc2A".to_owned()),
+        email: Some("ada@example.com".to_owned()),
+        role: Some("user".to_owned()),
+        roles: vec!["user".to_owned()],
+        permissions: vec![],
+        fresh: Some(true),
+        authenticated_at: Some(NOW),
+        additional: Map::new(),
+    }
+}
+
+/// A token and all the keys that belong to it.
+struct Sealed {
+    session_jwk: Jwk,
+    session: SessionKey,
+    signer: SigningKey,
+    verifiers: VerifyingKeys,
+    token: String,
+}
+
+fn sealed(claims: &Claims) -> Sealed {
+    let mut rng = StdRng::seed_from_u64(1);
+    let session_jwk = Jwk::generate_ec_key(EcCurve::P256).unwrap();
+    let session = jwk::session_key(&session_jwk).unwrap();
+    let signer = SigningKey::generate(&mut rng).unwrap();
+    let recipient = Recipient {
+        key: &session.public_key().unwrap(),
+        handle: &claims.session,
+    };
+    let token = seal(recipient, &signer, TokenKind::Access, claims, &mut rng).unwrap();
+    Sealed {
+        session_jwk,
+        session,
+        verifiers: VerifyingKeys::new(vec![signer.verifying_key().unwrap()]),
+        signer,
+        token,
+    }
+}
+
+fn expected() -> Expected<'static> {
+    Expected {
+        now: NOW,
+        leeway: 0,
+        issuer: ISSUER,
+        audience: AUDIENCE,
+        kind: TokenKind::Access,
+        subject: None,
+        generation: 1,
+    }
+}
+
+/// The floor: what no first open can be without, by the fastest engine here.
+fn floor(c: &mut Criterion) {
+    let mut group = c.benchmark_group("floor");
+    let private = agreement::PrivateKey::generate(&agreement::ECDH_P256).unwrap();
+    let peer = agreement::PrivateKey::generate(&agreement::ECDH_P256).unwrap();
+    let peer = peer.compute_public_key().unwrap();
+    let peer = agreement::UnparsedPublicKey::new(&agreement::ECDH_P256, peer.as_ref().to_vec());
+    let ecdh = || agreement::agree(&private, &peer, (), |z| Ok(z[0])).unwrap();
+    let pair =
+        signature::EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let message = [7; 700];
+    let signed = pair
+        .sign(&engine_rand::SystemRandom::new(), &message)
+        .unwrap();
+    let public = signature::KeyPair::public_key(&pair).as_ref().to_vec();
+    let public = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &public).unwrap();
+    let verify = || public.verify_sig(&message, signed.as_ref()).unwrap();
+    group.bench_function("ecdh", |b| b.iter(ecdh));
+    group.bench_function("es256_verify", |b| b.iter(verify));
+    group.bench_function("ecdh_and_es256_verify", |b| b.iter(|| (ecdh(), verify())));
+}
+
+/// Opening, step by step and whole.
+fn open(c: &mut Criterion) {
+    let mut group = c.benchmark_group("open");
+    let given = sealed(&claims());
+    let text = given.token.as_bytes();
+    let parsed = || UnopenedToken::parse(black_box(text)).unwrap();
+    group.bench_function("parse_and_header", |b| b.iter(parsed));
+    let header = base64url::decode(given.token.split('.').next().unwrap().as_bytes()).unwrap();
+    group.bench_function("header_json", |b| {
+        b.iter(|| lacre::token::json::object(black_box(&header)).unwrap());
+    });
+    group.bench_function("ecdh_and_unwrap", |b| {
+        b.iter_batched(
+            parsed,
+            |token| token.content_key(&given.session),
+            BatchSize::SmallInput,
+        );
+    });
+    let claims_json = serde_json::to_vec(&claims().to_json()).unwrap();
+    group.bench_function("claims", |b| {
+        b.iter(|| Claims::parse(black_box(&claims_json)).unwrap());
+    });
+    group.bench_function("whole", |b| {
+        b.iter(|| {
+            let opened = parsed().open(&given.session, &given.verifiers).unwrap();
+            opened.check(&expected()).unwrap()
+        });
+    });
+    group.finish();
+}
+
+/// josekit as its documentation has it, in the same run: the key from its JWK, a decrypter, the
+/// content; then the inner signature.
+fn josekit_naive(c: &mut Criterion) {
+    let mut group = c.benchmark_group("josekit");
+    let given = sealed(&claims());
+    let signer = {
+        let jwk = Jwk::generate_ec_key(EcCurve::P256).unwrap();
+        SigningKey::from_jwk(&jwk).map(|key| (key, jwk)).unwrap()
+    };
+    let inner = {
+        use josekit::jws::{ES256, JwsHeader, serialize_compact};
+        let payload = serde_json::to_vec(&claims().to_json()).unwrap();
+        serialize_compact(
+            &payload,
+            &JwsHeader::new(),
+            &ES256.signer_from_jwk(&signer.1).unwrap(),
+        )
+        .unwrap()
+    };
+    #[allow(clippy::disallowed_methods)] // what it costs is the question; the token is our own
+    let decrypt = |decrypter: &dyn josekit::jwe::JweDecrypter| {
+        josekit::jwe::deserialize_compact(black_box(&given.token), decrypter).unwrap()
+    };
+    let ready = ECDH_ES_A256KW
+        .decrypter_from_jwk(&given.session_jwk)
+        .unwrap();
+    group.bench_function("open_decrypter_ready", |b| b.iter(|| decrypt(&ready)));
+    let verifier_jwk = signer.1.to_public_key().unwrap();
+    group.bench_function("whole", |b| {
+        b.iter(|| {
+            let decrypter = ECDH_ES_A256KW
+                .decrypter_from_jwk(&given.session_jwk)
+                .unwrap();
+            let content = decrypt(&decrypter);
+            let verifier = josekit::jws::ES256
+                .verifier_from_jwk(&verifier_jwk)
+                .unwrap();
+            let (claims, _) = josekit::jws::deserialize_compact(&inner, &verifier).unwrap();
+            let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+            (content, claims)
+        });
+    });
+    group.bench_function("es256_verify", |b| {
+        let verifier = josekit::jws::ES256
+            .verifier_from_jwk(&verifier_jwk)
+            .unwrap();
+        b.iter(|| josekit::jws::deserialize_compact(black_box(&inner), &verifier).unwrap());
+    });
+    group.bench_function("seal", |b| {
+        let public = given.session_jwk.to_public_key().unwrap();
+        b.iter(|| {
+            use josekit::jws::{ES256, JwsHeader, serialize_compact};
+            let payload = serde_json::to_vec(&claims().to_json()).unwrap();
+            let jws = serialize_compact(
+                &payload,
+                &JwsHeader::new(),
+                &ES256.signer_from_jwk(&signer.1).unwrap(),
+            )
+            .unwrap();
+            let encrypter = ECDH_ES_A256KW.encrypter_from_jwk(&public).unwrap();
+            let mut header = josekit::jwe::JweHeader::new();
+            header.set_content_encryption("A256CBC-HS512");
+            josekit::jwe::serialize_compact(jws.as_bytes(), &header, &encrypter).unwrap()
+        });
+    });
+    group.finish();
+}
+
+/// MAC and decryption by the size of the content.
+fn content(c: &mut Criterion) {
+    let mut group = c.benchmark_group("content");
+    let key = ContentKey::generate(&mut StdRng::seed_from_u64(1));
+    let aad = [b'A'; 360];
+    for size in SIZES {
+        let plaintext = Zeroizing::new(vec![7; size]);
+        let (ciphertext, tag) = key.seal([1; 16], &aad, plaintext).unwrap();
+        group.throughput(Throughput::Bytes(size as u64));
+        group.bench_with_input(
+            BenchmarkId::new("open", size),
+            &ciphertext,
+            |b, ciphertext| {
+                b.iter_batched_ref(
+                    || ciphertext.clone(),
+                    |buffer| key.open(&[1; 16], &aad, buffer, &tag).unwrap().len(),
+                    BatchSize::SmallInput,
+                );
+            },
+        );
+    }
+    group.finish();
+}
+
+/// The whole guard and the whole issue path, over a keystore on disk.
+fn deployed(c: &mut Criterion) {
+    let mut group = c.benchmark_group("deployed");
+    let deployment = Deployment::new(64 << 20, Arc::new(FixedClock::at(NOW)));
+    let tokens: Vec<String> = (0..256).map(|n| deployment.issue(n)).collect();
+    let guard = |token: &str| {
+        deployment
+            .lacre
+            .guard(token.as_bytes(), TokenKind::Access)
+            .unwrap()
+    };
+    group.bench_function("guard_warm", |b| b.iter(|| guard(black_box(&tokens[0]))));
+    group.bench_function("guard_warm_of_256", |b| {
+        let mut next = tokens.iter().cycle();
+        b.iter(|| guard(next.next().unwrap()));
+    });
+    group.bench_function("guard_cold", |b| {
+        b.iter_batched(
+            || deployment.lacre.forget_content_keys(),
+            |()| guard(&tokens[0]),
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function("issue_durable", |b| b.iter(|| deployment.issue(7)));
+    group.finish();
+}
+
+fn make(c: &mut Criterion) {
+    let mut group = c.benchmark_group("make");
+    let mut rng = StdRng::seed_from_u64(1);
+    group.bench_function("key_pair", |b| {
+        b.iter(|| SessionKey::generate(&mut rng).public_key().unwrap());
+    });
+    let given = sealed(&claims());
+    let claims = claims();
+    let handle = Handle::parse("h").unwrap();
+    let public = given.session.public_key().unwrap();
+    group.bench_function("seal", |b| {
+        b.iter(|| {
+            let recipient = Recipient {
+                key: &public,
+                handle: &handle,
+            };
+            seal(
+                recipient,
+                &given.signer,
+                TokenKind::Access,
+                &claims,
+                &mut rng,
+            )
+            .unwrap()
+        });
+    });
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(2))
+        .without_plots();
+    targets = floor, open, josekit_naive, content, make, deployed
+}
+criterion_main!(benches);
