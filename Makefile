@@ -31,8 +31,9 @@ soak: ## Run the races at full length on a release build, which takes long (ARGS
 	LACRE_TEST_FULL=1 $(CARGO) test --release --locked $$flags --test main -- \
 		--nocapture --test-threads 1 $(or $(ARGS),journeys::races::)
 
-bench: ## Run the benchmarks (ARGS=name runs some of them)
-	@flags=$$(.ci/need build); $(CARGO) bench --workspace --locked $$flags $(ARGS)
+bench: ## Measure each step and the whole service (ARGS=name runs some of the steps)
+	@flags=$$(.ci/need build bench); $(CARGO) bench --locked $$flags --bench steps -- $(ARGS); \
+	python3 tests/bench/service.py
 
 bench-oracle: ## Measure whether the guard's time says why a token was refused (ARGS=samples a class)
 	@flags=$$(.ci/need build); $(CARGO) bench --locked $$flags --bench oracle -- $(ARGS)
