@@ -174,7 +174,7 @@ pub enum ErrorStyle {
     Rfc,
 }
 
-/// Sizes above which a request is refused, in bytes.
+/// Sizes above which a request is refused, in bytes, and how often things may be tried.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LimitsConfig {
@@ -184,6 +184,22 @@ pub struct LimitsConfig {
     pub token: usize,
     /// All header lines of a request together.
     pub header: usize,
+    /// Log-ins that fail, from one address; `None` for no limit.
+    pub login_per_address: Option<Rate>,
+    /// Log-ins that fail, to one account from one address.
+    pub login_per_account: Option<Rate>,
+    /// Sign-ups from one address.
+    pub signup_per_address: Option<Rate>,
+}
+
+/// How often something may happen: `count` times at once, and then once whenever the period's share
+/// has passed, so that it is never more than `count` in a period besides those at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How often; never 0.
+    pub count: u32,
+    /// In how long; a second at least.
+    pub period: Duration,
 }
 
 /// The pool that hashes passwords.
@@ -345,6 +361,9 @@ impl Config {
                 body: 0,
                 token: 0,
                 header: 0,
+                login_per_address: None,
+                login_per_account: None,
+                signup_per_address: None,
             },
             hashing: HashingConfig {
                 threads: 0,

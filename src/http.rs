@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod csrf;
 pub mod edge;
 pub mod guard;
+pub mod limits;
 pub mod locations;
 pub mod management;
 pub mod metrics;

@@ -14,6 +14,7 @@ use lacre::config::{Config, Signup};
 use lacre::deployment::{Deployment, OpenError};
 use lacre::entropy;
 use lacre::http::edge::Edge;
+use lacre::http::limits::Limits;
 use lacre::http::management::{Management, StoreCheck};
 use lacre::http::metrics::{Gauge, Metrics};
 use lacre::http::origin::TrustedProxies;
@@ -75,6 +76,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let policy = Policy {
         open_signup: config.signup == Signup::Open,
         trusted_proxies: TrustedProxies::new(config.trusted_proxies.clone()),
+        limits: Limits::new(&config.limits),
     };
     let running = listeners.serve(
         &settings(config),

@@ -9,9 +9,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::quantity::{count, duration, duration_text, size, size_text};
+use super::quantity::{count, duration, duration_text, rate, size, size_text};
 use super::source::Given;
-use super::{Config, Network, SecretText};
+use super::{Config, Network, Rate, SecretText};
 
 /// How a value is read, what its limits are, and where it goes.
 #[derive(Clone, Copy)]
@@ -45,6 +45,8 @@ pub(super) enum Kind {
         to: u32,
         set: fn(&mut Config, u32),
     },
+    /// How often in how long, or `off`.
+    Rate { set: fn(&mut Config, Option<Rate>) },
     /// A number of threads, or `cores`: as many as this machine runs at once.
     Threads { set: fn(&mut Config, usize) },
     /// One of some words.
@@ -144,6 +146,8 @@ impl Kind {
                 let read = count(text).and_then(|read| within(read, from, to));
                 set(config, read.ok_or(bad)?);
             }
+            Self::Rate { set } if text == "off" => set(config, None),
+            Self::Rate { set } => set(config, Some(rate(text).ok_or(bad)?)),
             Self::Threads { set } => set(config, threads(text).ok_or(bad)?),
             Self::Choice { built, planned } => choose(config, text, built, planned)?,
             Self::Choices { .. } | Self::Networks { .. } => return Err(bad),
@@ -169,6 +173,9 @@ impl Kind {
                 size_text(to.into())
             ),
             Self::Count { from, to, .. } => format!("a whole number from {from} to {to}"),
+            Self::Rate { .. } => {
+                "how often in how long, such as `30/1m`, up to `1000000/1d`, or `off`".to_owned()
+            }
             Self::Threads { .. } => format!("a whole number from 1 to {MOST_THREADS}, or `cores`"),
             Self::Choice { built, .. } => either(&words(built)),
             Self::Choices { built, .. } => format!("a list of {}", either(&words(built))),

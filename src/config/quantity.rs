@@ -1,7 +1,8 @@
-//! Durations and sizes as people write them: `15m`, `1h30m`, `64KiB`.
+//! Durations, sizes and rates as people write them: `15m`, `1h30m`, `64KiB`, `30/1m`.
 //!
 //! This room must never round and never overflow: what it can't hold exactly, it refuses.
 
+use super::Rate;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -61,6 +62,22 @@ pub(super) fn size_text(bytes: u64) -> String {
         }
     }
     bytes.to_string()
+}
+
+/// The most that a rate may count, and the longest period.
+const MOST: u64 = 1_000_000;
+const LONGEST: Duration = Duration::from_hours(24);
+
+/// Reads a count and a duration, such as `30/1m`.
+pub(super) fn rate(text: &str) -> Option<Rate> {
+    let (often, period) = text.split_once('/')?;
+    let often = count(often).filter(|often| (1..=MOST).contains(often))?;
+    let period = duration(period)?;
+    let fits = (Duration::from_secs(1)..=LONGEST).contains(&period);
+    fits.then_some(Rate {
+        count: u32::try_from(often).ok()?,
+        period,
+    })
 }
 
 /// Reads a whole number without sign, point or spaces.
@@ -152,6 +169,32 @@ mod tests {
         }
     }
 
+    #[test]
+    fn rates_are_a_count_and_a_duration() {
+        let read = |text| rate(text).map(|rate| (rate.count, rate.period.as_secs()));
+        assert_eq!(read("30/1m"), Some((30, 60)));
+        assert_eq!(read("1/1s"), Some((1, 1)));
+        assert_eq!(read("1000000/1d"), Some((1_000_000, 86_400)));
+        for text in [
+            "",
+            "30",
+            "/1m",
+            "30/",
+            "0/1m",
+            "30/0s",
+            "30/m",
+            "30/1m/1m",
+            "-1/1m",
+            "30 / 1m",
+            "30/60",
+            "1000001/1d",
+            "1/25h",
+            "Off",
+        ] {
+            assert_eq!(rate(text), None, "{text:?} was taken");
+        }
+    }
+
     proptest! {
         #[test]
         fn every_duration_reads_its_own_text(seconds in any::<u64>()) {
@@ -167,7 +210,7 @@ mod tests {
 
         #[test]
         fn no_text_makes_a_reader_panic(text in any::<String>()) {
-            let _ = (duration(&text), size(&text), count(&text));
+            let _ = (duration(&text), size(&text), count(&text), rate(&text));
         }
     }
 }

@@ -249,6 +249,35 @@ pub(super) static KEYS: &[Key] = &[
         "All header lines of a request together; more is answered 431.",
     ),
     key(
+        "limits.login_per_address",
+        Kind::Rate {
+            set: |config, rate| config.limits.login_per_address = rate,
+        },
+        Fallback::Text("60/1m"),
+        "Log-ins that fail, and client secrets that are wrong, from one address: so many at once, \
+         then one whenever its share of the time has passed; more is answered 429 before anything \
+         is hashed. A log-in that succeeds doesn't count. An IPv6 address stands for its /64. \
+         Whoever has logged in from an address before is not held up by what others do there.",
+    ),
+    key(
+        "limits.login_per_account",
+        Kind::Rate {
+            set: |config, rate| config.limits.login_per_account = rate,
+        },
+        Fallback::Text("10/1m"),
+        "Log-ins that fail to one account from one address. What strangers do at other addresses \
+         never keeps a user out: with ten times as many failures from all addresses together, a \
+         failure from an address where the user hasn't logged in before uses up the whole count.",
+    ),
+    key(
+        "limits.signup_per_address",
+        Kind::Rate {
+            set: |config, rate| config.limits.signup_per_address = rate,
+        },
+        Fallback::Text("120/1m"),
+        "Sign-ups from one address, whether an account is made or not.",
+    ),
+    key(
         "hashing.threads",
         Kind::Threads {
             set: |config, count| config.hashing.threads = count,

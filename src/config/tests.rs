@@ -111,6 +111,13 @@ fn nothing_given_means_the_documented_defaults() {
     assert_eq!(config.limits.body, 65_536);
     assert_eq!(config.limits.token, 8_192);
     assert_eq!(config.limits.header, 32_768);
+    let minutely = |count| {
+        let period = Duration::from_mins(1);
+        Some(Rate { count, period })
+    };
+    assert_eq!(config.limits.login_per_address, minutely(60));
+    assert_eq!(config.limits.login_per_account, minutely(10));
+    assert_eq!(config.limits.signup_per_address, minutely(120));
     assert_eq!(config.hashing.threads, cores);
     assert_eq!(config.hashing.queue, 64);
     assert_eq!(config.server.workers, cores);
@@ -567,6 +574,12 @@ fn good_text(key: &Key) -> BoxedStrategy<String> {
             .prop_map(|bytes| quantity::size_text(bytes.into()))
             .boxed(),
         Kind::Count { from, to, .. } => number(from, to),
+        Kind::Rate { .. } => (1_u32..=1_000_000, 1_u64..=86_400)
+            .prop_map(|(count, seconds)| {
+                let period = quantity::duration_text(Duration::from_secs(seconds));
+                format!("{count}/{period}")
+            })
+            .boxed(),
         Kind::Threads { .. } => prop_oneof![Just("cores".to_owned()), number(1, 1024)].boxed(),
         Kind::Choice { built, .. } | Kind::Choices { built, .. } => {
             let words: Vec<_> = built.iter().map(|(word, _)| (*word).to_owned()).collect();

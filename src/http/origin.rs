@@ -1,9 +1,10 @@
 //! Where a request comes from, as its user will see it in the list of sessions.
 //!
-//! What is learnt here is shown and never trusted. `X-Forwarded-For` is read only when the peer is
-//! a proxy that the configuration names; from everybody else it is a claim like any other.
+//! What is learnt here is shown, and attempts are counted by it. `X-Forwarded-For` is read only when
+//! the peer is a proxy that the configuration names; from everybody else it is a claim like any
+//! other.
 //!
-//! This room must never decide anything.
+//! This room must never let anybody in.
 
 use super::request_id::RequestId;
 use crate::config::Network;
@@ -68,6 +69,11 @@ impl Trail {
             request_id: RequestId::of(request),
             address: peer.map(|peer| proxies.client(peer, request.headers())),
         }
+    }
+
+    /// The client's address, as far as the deployment can tell.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// Writes the event, with the request that it belongs to.

@@ -13,6 +13,7 @@ mod sessions;
 mod visit;
 
 use super::guard::TokenGuard;
+use super::limits::Limits;
 use super::origin::TrustedProxies;
 use crate::service::Service;
 use actix_web::Route;
@@ -26,6 +27,8 @@ pub struct Policy {
     pub open_signup: bool,
     /// Whose word about the client's address is taken.
     pub trusted_proxies: TrustedProxies,
+    /// How often an address may try.
+    pub limits: Limits,
 }
 
 /// Who may call a route.

@@ -7,6 +7,7 @@ mod cookies;
 mod crash;
 mod full_disk;
 mod hygiene;
+mod limits;
 mod locations;
 mod races;
 mod refresh;

@@ -32,8 +32,10 @@ pub(super) async fn sign_up(
         password: Some(Password::parse(&password)?),
         ..NewAccount::with_email(Email::parse(&email)?)
     };
+    let trail = Trail::of(&request, &policy.trusted_proxies);
+    policy.limits.sign_up(trail.address())?;
     let account = service.sign_up(new).await?;
-    Trail::of(&request, &policy.trusted_proxies).record(&Event::AccountChanged {
+    trail.record(&Event::AccountChanged {
         user: audit::UserId::new(account.id.as_str()),
         change: Change::Created,
         by: Actor::Owner,

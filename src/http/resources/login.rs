@@ -55,7 +55,13 @@ pub(super) async fn get_token(
     let user_session = body.optional_text("user_session")?;
     let has_password = body.has("password");
     let by_client = client.is_some();
-    let issued = match (client, user_session) {
+    let limited = |problem: &Problem| {
+        trail.record(&Event::LoginFailed {
+            code: problem.code().as_str(),
+            user: None,
+        });
+    };
+    let (attempt, issued) = match (client, user_session) {
         (Some(_), _) if has_password => return Err(Problem::two_credentials()),
         (
             Some(BasicCredentials {
@@ -74,23 +80,27 @@ pub(super) async fn get_token(
                 user_session,
                 origin,
             };
-            service.on_behalf(request).await
+            let attempt = policy.limits.client(&request.client_id, trail.address());
+            let attempt = attempt.inspect_err(limited)?;
+            (attempt, service.on_behalf(request).await)
         }
         // Only a client may ask without a password.
         (None, Some(_)) if !has_password && body.has("id") => return Err(Problem::invalid_client()),
         (None, user_session) => {
             let (_, user) = body.required_text_of(&["email", "id"])?;
             let password = presented(&body.required_secret("password")?)?;
-            service
-                .log_in(LogIn {
-                    user,
-                    password,
-                    user_session,
-                    origin,
-                })
-                .await
+            let attempt = policy.limits.log_in(&user, trail.address());
+            let attempt = attempt.inspect_err(limited)?;
+            let request = LogIn {
+                user,
+                password,
+                user_session,
+                origin,
+            };
+            (attempt, service.log_in(request).await)
         }
     };
+    attempt.ended(&issued);
     match issued {
         Ok(issued) => {
             let user = UserId::new(&issued.user_id);

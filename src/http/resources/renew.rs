@@ -108,11 +108,13 @@ pub(super) async fn reauthenticate(
     csrf::check_sender(&request, caller.service.lacre())?;
     let password = presented(&body.required_secret("password")?)?;
     let user = UserId::new(caller.session.user_id());
-    match caller
+    let attempt = caller.attempt()?;
+    let proven = caller
         .service
         .reauthenticate(&caller.session, password)
-        .await
-    {
+        .await;
+    attempt.ended(&proven);
+    match proven {
         Ok(issued) => {
             caller.trail.record(&Event::LoginSucceeded { user });
             let lacre = caller.service.lacre();
@@ -137,10 +139,12 @@ pub(super) async fn change_password(
     let current = presented(&body.required_secret("current")?)?;
     let new = Password::parse(&body.required_secret("new")?)
         .map_err(|error| Problem::from(error).field("new"))?;
-    let ended = caller
+    let attempt = caller.attempt()?;
+    let changed = caller
         .service
         .change_password(&caller.session, current, new)
-        .await?;
-    caller.ended(&ended, Cause::PasswordChanged);
+        .await;
+    attempt.ended(&changed);
+    caller.ended(&changed?, Cause::PasswordChanged);
     Ok(HttpResponse::NoContent().finish())
 }

@@ -5,6 +5,7 @@
 use super::super::answer::timestamp;
 use super::super::cookies;
 use super::super::guard::Session;
+use super::super::limits::{Attempt, Limits};
 use super::super::locations::TOKEN;
 use super::super::origin::Trail;
 use super::super::problem::{Code, Problem};
@@ -12,7 +13,7 @@ use super::Policy;
 use crate::lacre::Lacre;
 use crate::service::Service;
 use crate::sessions::SessionInfo;
-use crate::telemetry::audit::Cause;
+use crate::telemetry::audit::{Cause, Event, UserId};
 use crate::token::Handle;
 use actix_web::dev::Payload;
 use actix_web::web::{Data, Path, Query};
@@ -111,11 +112,24 @@ pub(super) struct Caller {
     pub(super) session: Session,
     pub(super) service: Data<Service>,
     pub(super) trail: Trail,
+    limits: Limits,
 }
 
 impl Caller {
     fn lacre(&self) -> &Lacre {
         self.service.lacre()
+    }
+
+    /// Asks whether the caller's password may be tried now: whoever holds a token may be a thief.
+    pub(super) fn attempt(&self) -> Result<Attempt, Problem> {
+        let user = self.session.user_id();
+        let attempt = self.limits.log_in(user, self.trail.address());
+        attempt.inspect_err(|problem| {
+            self.trail.record(&Event::LoginFailed {
+                code: problem.code().as_str(),
+                user: Some(UserId::new(user)),
+            });
+        })
     }
 
     pub(super) fn ended(&self, sessions: &[Handle], cause: Cause) {
@@ -140,6 +154,7 @@ impl FromRequest for Caller {
             session,
             service: service.clone(),
             trail: Trail::of(request, &policy.trusted_proxies),
+            limits: policy.limits.clone(),
         }))
     }
 }
