@@ -15,7 +15,6 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrap as _};
 use p256::SecretKey;
 use p256::elliptic_curve::Generate as _;
-use p256::elliptic_curve::sec1::ToSec1Point as _;
 use rand::CryptoRng;
 use std::fmt;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -92,12 +91,17 @@ impl SessionKey {
     ///
     /// Only for sealing and for tests; it must not leave the process (threat 24).
     pub fn public_key(&self) -> Result<EphemeralPublicKey, TokenError> {
-        let point = self.0.public_key().to_sec1_point(false);
-        let bytes = point
-            .as_bytes()
+        // By the engine: its multiplication of the base point takes a tenth of the time.
+        let scalar = self.scalar();
+        let point = agreement::PrivateKey::from_private_key(&ECDH_P256, scalar.as_ref())
+            .ok()
+            .and_then(|private| private.compute_public_key().ok())
+            .ok_or(TokenError::EphemeralKey)?;
+        let point = point
+            .as_ref()
             .try_into()
             .map_err(|_| TokenError::EphemeralKey)?;
-        Ok(EphemeralPublicKey(bytes))
+        Ok(EphemeralPublicKey(point))
     }
 
     /// Unwraps the content key that was wrapped for this key by the owner of `epk`.
@@ -173,6 +177,7 @@ fn concat_kdf(z: &[u8]) -> Zeroizing<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use p256::elliptic_curve::sec1::ToSec1Point as _;
     use rand::SeedableRng as _;
     use rand::rngs::StdRng;
 
@@ -223,6 +228,16 @@ mod tests {
         let mut other = y;
         other[31] ^= 1;
         assert!(EphemeralPublicKey::from_coordinates(&x, &other).is_err());
+    }
+
+    #[test]
+    fn the_engine_and_the_curve_crate_agree_on_the_public_half() {
+        let mut rng = StdRng::seed_from_u64(9);
+        for _ in 0..50 {
+            let key = SessionKey::generate(&mut rng);
+            let point = key.0.public_key().to_sec1_point(false);
+            assert_eq!(key.public_key().unwrap().sec1()[..], *point.as_bytes());
+        }
     }
 
     #[test]
