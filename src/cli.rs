@@ -67,7 +67,13 @@ enum Command {
 
 /// Parses the arguments, runs the command and says how it ended.
 pub(crate) fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    // A bare `cargo run` is a developer who wants to see it work; a bare `lacre` is misuse.
+    let parsed = if std::env::args_os().len() == 1 && lacre::config::started_by_cargo() {
+        Arguments::try_parse_from(["lacre", "serve", "--dev"])
+    } else {
+        Arguments::try_parse()
+    };
+    let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version go to standard output with status 0, misuse to standard error.

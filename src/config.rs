@@ -399,6 +399,13 @@ pub fn variables_set() -> Vec<OsString> {
         .collect()
 }
 
+/// Whether cargo started this process (`cargo run`): it tells what it runs where the package lies.
+#[must_use]
+#[allow(clippy::disallowed_methods)] // this room is the reader of the environment
+pub fn started_by_cargo() -> bool {
+    std::env::var_os("CARGO_MANIFEST_DIR").is_some()
+}
+
 /// The default of `accounts.url`. `%` and `?` have a meaning in the URL that they lack in a path.
 fn accounts_in(data_dir: &Path) -> String {
     let path = data_dir.join("accounts.sqlite");

@@ -17,12 +17,13 @@ SERVER, LOAD = ["taskset", "-c", "0"], ["taskset", "-c", "1"]
 EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 
 
-def build(*arguments):
-    """Builds and returns the path of the one program that was asked for."""
+def build(name, *arguments):
+    """Builds and returns the path of the program of that name."""
     command = ["cargo", *arguments, "--locked", "--message-format=json"]
     lines = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    programs = [json.loads(line).get("executable") for line in lines.splitlines()]
-    return [program for program in programs if program][-1]
+    built = [json.loads(line) for line in lines.splitlines()]
+    return next(one["executable"] for one in built
+                if one.get("executable") and one["target"]["name"] == name)
 
 
 def wrk(url, *more):
@@ -132,8 +133,8 @@ def issuing(lacre):
 
 
 def main():
-    rates = guards(build("bench", "--bench", "server", "--no-run"))
-    service = issuing(build("build", "--release", "--bin", "lacre"))
+    rates = guards(build("server", "bench", "--bench", "server", "--no-run"))
+    service = issuing(build("lacre", "build", "--release", "--bin", "lacre"))
     print(f"Machine: {cpu()}, {os.cpu_count()} cores. Date: {date.today()}. Commit: {commit()}.\n")
     print("| the same handler | requests a second | of no guard |\n|---|---|---|")
     for name, rate in rates.items():

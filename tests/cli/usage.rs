@@ -2,6 +2,8 @@
 
 use super::{lacre, run_with};
 use crate::support::server::Setup;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 #[test]
 fn misuse_ends_with_status_2_and_touches_nothing() {
@@ -59,4 +61,27 @@ fn help_is_an_answer_and_shows_an_example() {
         assert!(ran.stdout.contains("Example"), "{ran:?}");
         assert_eq!(ran.stderr, "");
     }
+}
+
+#[test]
+fn cargo_run_alone_starts_a_server_for_trying_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lacre"))
+        .env_clear()
+        .env("CARGO_MANIFEST_DIR", env!("CARGO_MANIFEST_DIR"))
+        .env("LACRE_LISTEN", "127.0.0.1:0")
+        .env("LACRE_MANAGEMENT_LISTEN", "127.0.0.1:0")
+        .env("LACRE_DATA_DIR", folder.path().join("data"))
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let last = lines
+        .map(Result::unwrap)
+        .find(|line| line.starts_with("listening on http://"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(last.is_some(), "it ended without listening");
 }
