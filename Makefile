@@ -32,7 +32,8 @@ soak: ## Run the races at full length on a release build, which takes long (ARGS
 		--nocapture --test-threads 1 $(or $(ARGS),journeys::races::)
 
 bench: ## Measure each step and the whole service (ARGS=name runs some of the steps)
-	@flags=$$(.ci/need build bench); $(CARGO) bench --locked $$flags --bench steps -- $(ARGS); \
+	@flags=$$(.ci/need build bench); $(CARGO) bench --locked $$flags --bench steps --no-run; \
+	taskset -c 0 $(CARGO) bench --locked $$flags --bench steps -- $(ARGS); \
 	python3 tests/bench/service.py
 
 bench-oracle: ## Measure whether the guard's time says why a token was refused (ARGS=samples a class)
