@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{Change, Engine, KeyBytes, KeyRange};
 use crate::error::KeystoreError;
+use crate::stamps::Stamps;
 
 /// The most jobs that share one persist.
 const GROUP: usize = 1024;
@@ -92,7 +93,10 @@ impl Shared {
 
 impl Committer {
     /// Starts the thread on a store that nobody else writes to.
-    pub(crate) fn start(engine: Arc<dyn Engine>) -> Result<Self, KeystoreError> {
+    pub(crate) fn start(
+        engine: Arc<dyn Engine>,
+        stamps: Arc<Stamps>,
+    ) -> Result<Self, KeystoreError> {
         let shared = Arc::new(Shared {
             failure: OnceLock::new(),
             records: AtomicU64::new(engine.count()?),
@@ -101,6 +105,7 @@ impl Committer {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let worker = Worker {
             engine,
+            stamps,
             shared: Arc::clone(&shared),
         };
         let thread = thread::Builder::new()
@@ -204,6 +209,8 @@ impl Drop for Committer {
 /// The thread's own side.
 struct Worker {
     engine: Arc<dyn Engine>,
+    /// Told of each change before the engine is.
+    stamps: Arc<Stamps>,
     shared: Arc<Shared>,
 }
 
@@ -290,7 +297,9 @@ impl Worker {
     }
 
     fn swap(&self, change: &Change) -> Result<bool, KeystoreError> {
-        let made = self.engine.apply(change)?;
+        let made = self
+            .stamps
+            .during(&change.key, || self.engine.apply(change))?;
         if made {
             match (&change.expected, &change.new) {
                 (None, Some(_)) => self.shared.records.fetch_add(1, Ordering::Relaxed),

@@ -12,6 +12,7 @@ mod listing;
 mod removal;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rand::TryCryptoRng;
@@ -23,6 +24,7 @@ use crate::error::KeystoreError;
 use crate::key::RecordKey;
 use crate::master_key::MasterKeyRing;
 use crate::record::Record;
+use crate::stamps::{Stamp, Stamps};
 
 use decoy::Decoy;
 
@@ -46,6 +48,7 @@ struct Inner {
     ring: RwLock<Arc<MasterKeyRing>>,
     nonces: Mutex<NonceSource>,
     decoy: Decoy,
+    stamps: Arc<Stamps>,
     engine: Arc<dyn Engine>,
 }
 
@@ -62,8 +65,11 @@ pub struct Stored {
 
 /// One state of one record, told from every other state it ever had or will have: sealing draws a
 /// new nonce each time, so even an equal record sealed again is another version.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Version(Vec<u8>);
+pub struct Version {
+    sealed: Vec<u8>,
+    /// The [`Stamp`] of the read that last found this version.
+    stamp: AtomicU64,
+}
 
 /// What [`Keystore::get_if_changed`] found.
 #[derive(Clone, Debug)]
@@ -78,13 +84,39 @@ pub enum Current {
 }
 
 impl Version {
+    fn new(sealed: Vec<u8>, stamp: Stamp) -> Self {
+        Self {
+            sealed,
+            stamp: AtomicU64::new(stamp.to_bits()),
+        }
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp::from_bits(self.stamp.load(Ordering::SeqCst))
+    }
+
     /// How many bytes a version takes.
     #[must_use]
     #[allow(clippy::len_without_is_empty)] // none is empty
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.sealed.len()
     }
 }
+
+impl Clone for Version {
+    fn clone(&self) -> Self {
+        Self::new(self.sealed.clone(), self.stamp())
+    }
+}
+
+/// When a version was read doesn't make it another.
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.sealed == other.sealed
+    }
+}
+
+impl Eq for Version {}
 
 /// What became of [`Keystore::put_new`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,12 +165,14 @@ impl Keystore {
                     reason: error.to_string().into(),
                 })
         });
+        let stamps = Arc::new(Stamps::new());
         Ok(Self {
             inner: Arc::new(Inner {
-                committer: Committer::start(Arc::clone(&engine))?,
+                committer: Committer::start(Arc::clone(&engine), Arc::clone(&stamps))?,
                 ring: RwLock::new(Arc::new(ring)),
                 decoy: Decoy::new(&mut nonces)?,
                 nonces: Mutex::new(nonces),
+                stamps,
                 engine,
             }),
         })
@@ -146,32 +180,40 @@ impl Keystore {
 
     /// The record of this name. It takes as long to find none.
     pub fn get(&self, key: &RecordKey) -> Result<Option<Stored>, KeystoreError> {
-        match self.inner.engine.get(&key.to_bytes())? {
-            None => {
+        match self.read(key)? {
+            (None, _) => {
                 self.inner.decoy.read();
                 Ok(None)
             }
-            Some(sealed) => Ok(Some(Stored {
+            (Some(sealed), stamp) => Ok(Some(Stored {
                 record: codec::open(&self.ring(), key, &sealed)?,
-                version: Version(sealed),
+                version: Version::new(sealed, stamp),
             })),
         }
     }
 
     /// The record of this name, opened only if it isn't the version that the caller has.
     ///
-    /// The store is read each time; what is saved is the opening of what hasn't changed.
+    /// All writing goes through this keystore, which therefore knows whether anything was written
+    /// that could concern the record: where nothing was, the answer needs no look into the store.
+    /// From the answer to a change on it is never [`Current::Same`] for the version of before.
     pub fn get_if_changed(
         &self,
         key: &RecordKey,
         seen: &Version,
     ) -> Result<Current, KeystoreError> {
-        match self.inner.engine.get(&key.to_bytes())? {
-            None => Ok(Current::Gone),
-            Some(sealed) if sealed == seen.0 => Ok(Current::Same),
-            Some(sealed) => Ok(Current::Changed(Stored {
+        if self.inner.stamps.holds(&key.to_bytes(), seen.stamp()) {
+            return Ok(Current::Same);
+        }
+        match self.read(key)? {
+            (None, _) => Ok(Current::Gone),
+            (Some(sealed), stamp) if sealed == seen.sealed => {
+                seen.stamp.store(stamp.to_bits(), Ordering::SeqCst);
+                Ok(Current::Same)
+            }
+            (Some(sealed), stamp) => Ok(Current::Changed(Stored {
                 record: codec::open(&self.ring(), key, &sealed)?,
-                version: Version(sealed),
+                version: Version::new(sealed, stamp),
             })),
         }
     }
@@ -253,6 +295,19 @@ impl Keystore {
         self.inner.committer.close().await;
     }
 
+    /// What the store has under a name, and for how long that can be relied on.
+    fn read(&self, key: &RecordKey) -> Result<(Option<Vec<u8>>, Stamp), KeystoreError> {
+        let (key, stamps) = (key.to_bytes(), &self.inner.stamps);
+        let (found, stamp) = stamps.around(&key, || self.inner.engine.get(&key));
+        match found {
+            Ok(found) => Ok((found, stamp)),
+            Err(error) => {
+                stamps.distrust();
+                Err(error)
+            }
+        }
+    }
+
     /// The ring that opens and seals now.
     fn ring(&self) -> Arc<MasterKeyRing> {
         let ring = self.inner.ring.read();
@@ -274,7 +329,7 @@ impl Keystore {
     ) -> Result<bool, KeystoreError> {
         let change = Change {
             key: key.to_bytes(),
-            expected: expected.map(|version| version.0.clone()),
+            expected: expected.map(|version| version.sealed.clone()),
             new,
         };
         self.inner.committer.swap(change).await?.wait().await

@@ -111,6 +111,7 @@
 //! | `master_key` | the ring of master keys; how anything is sealed |
 //! | `codec` | a record as sealed bytes, and back |
 //! | `engine` | what is asked of a store; the memory and the sled engine, and the sled engine's mark |
+//! | `stamps` | whether a record may have changed since it was read |
 //! | `committer` | the one thread that writes: groups, durability, failure |
 //! | `keystore` | the keystore: get, put, swap; `removal`, `listing` and `copying` below it |
 //! | `error` | what can go wrong |
@@ -123,6 +124,7 @@ mod key;
 mod keystore;
 mod master_key;
 mod record;
+mod stamps;
 
 pub use codec::MAX_SEALED_RECORD;
 pub use engine::{Change, Engine, KeyBytes, KeyRange, MemoryEngine, SledEngine, SledOptions};

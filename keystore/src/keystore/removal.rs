@@ -96,6 +96,6 @@ impl Version {
     /// The id of the master key that this version is sealed with.
     #[must_use]
     pub fn key_id(&self) -> Option<u32> {
-        crate::master_key::key_id_of(&self.0)
+        crate::master_key::key_id_of(&self.sealed)
     }
 }

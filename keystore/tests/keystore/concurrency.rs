@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use lacre_keystore::{Keystore, PutOutcome, Swap};
+use lacre_keystore::{Current, Keystore, PutOutcome, Swap};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -20,6 +20,7 @@ on_every_engine!(
     readers_see_whole_records_while_they_change,
     a_users_end_takes_what_was_put_before,
     closing_answers_everything_that_was_queued,
+    nobody_is_told_same_after_the_answer_to_a_change,
 );
 
 /// Starts that many tasks at one moment and returns what they return.
@@ -217,4 +218,52 @@ async fn closing_answers_everything_that_was_queued<K: Kind>() {
             }
         }
     }
+}
+
+/// Readers hold on to versions while the record changes and ends; each notes, before it asks, how
+/// far the writer had heard.
+async fn nobody_is_told_same_after_the_answer_to_a_change<K: Kind>() {
+    const ROUNDS: u64 = 300;
+    let home = Home::new();
+    let keystore = keystore_on(K::engine(&home));
+    let name = key(1, 1);
+    // Even: the record is there, and its generation is this number; odd: it has been removed.
+    let answered = Arc::new(AtomicU64::new(0));
+    let outcome = keystore.put_new(&name, &record(0)).await;
+    assert_eq!(outcome, Ok(PutOutcome::Stored));
+    let (same, readers): (Vec<_>, Vec<_>) = (0..2)
+        .map(|_| {
+            let (keystore, answered) = (keystore.clone(), Arc::clone(&answered));
+            let same = Arc::new(AtomicU64::new(0));
+            let count = Arc::clone(&same);
+            let reader = std::thread::spawn(move || {
+                while answered.load(Ordering::SeqCst) < 2 * ROUNDS {
+                    let Some(seen) = keystore.get(&name).unwrap() else {
+                        continue;
+                    };
+                    for _ in 0..20 {
+                        let due = answered.load(Ordering::SeqCst);
+                        let current = keystore.get_if_changed(&name, &seen.version);
+                        if matches!(current.unwrap(), Current::Same) {
+                            let generation = seen.record.generation;
+                            assert!(generation >= due, "{generation} was over at {due}");
+                            count.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                }
+            });
+            (same, reader)
+        })
+        .unzip();
+    for round in 1..=ROUNDS {
+        assert_eq!(keystore.remove(&name).await, Ok(true));
+        answered.store(2 * round - 1, Ordering::SeqCst);
+        let outcome = keystore.put_new(&name, &record(2 * round)).await;
+        assert_eq!(outcome, Ok(PutOutcome::Stored));
+        answered.store(2 * round, Ordering::SeqCst);
+    }
+    for reader in readers {
+        reader.join().unwrap();
+    }
+    assert!(same.iter().all(|count| count.load(Ordering::Relaxed) > 0));
 }

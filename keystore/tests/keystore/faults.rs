@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use lacre_keystore::{
-    Change, Engine, KeyBytes, KeyRange, Keystore, KeystoreError, MemoryEngine, PutOutcome,
+    Change, Current, Engine, KeyBytes, KeyRange, Keystore, KeystoreError, MemoryEngine, PutOutcome,
+    Swap,
 };
 use tokio::task::JoinSet;
 
@@ -18,6 +19,8 @@ struct Faults {
     persist_fails: AtomicBool,
     apply_fails: AtomicBool,
     persist_panics: AtomicBool,
+    reads_fail: AtomicBool,
+    read: AtomicU64,
     applied: AtomicU64,
     persisted: AtomicU64,
 }
@@ -41,6 +44,10 @@ impl<E: Engine> Faulty<E> {
 
 impl<E: Engine> Engine for Faulty<E> {
     fn get(&self, key: &KeyBytes) -> Result<Option<Vec<u8>>, KeystoreError> {
+        self.faults.read.fetch_add(1, Ordering::SeqCst);
+        if self.faults.reads_fail.load(Ordering::SeqCst) {
+            return Err(KeystoreError::unavailable("the disk is away"));
+        }
         self.engine.get(key)
     }
     fn scan(
@@ -248,6 +255,62 @@ async fn a_change_whose_caller_has_gone_is_made_nevertheless() {
     drop(put);
     // Takes its turn after the put.
     assert_eq!(keystore.remove(&name).await, Ok(true));
+}
+
+#[tokio::test]
+async fn what_cannot_have_changed_is_not_read_again() {
+    let (engine, faults) = Faulty::new(MemoryEngine::new());
+    let keystore = keystore_on(engine);
+    let reads = || faults.read.load(Ordering::SeqCst);
+    let (name, neighbour) = (key(1, 1), key(1, 2));
+    for name in [name, neighbour] {
+        let put = keystore.put_new(&name, &record(1)).await;
+        assert_eq!(put, Ok(PutOutcome::Stored));
+    }
+    let seen = keystore.get(&name).unwrap().unwrap();
+    let before = reads();
+    for _ in 0..10 {
+        let current = keystore.get_if_changed(&name, &seen.version);
+        assert!(matches!(current, Ok(Current::Same)));
+    }
+    assert_eq!(reads(), before);
+
+    // One look after a change that may have been of this record, then none again.
+    let other = keystore.get(&neighbour).unwrap().unwrap();
+    let swap = keystore.compare_and_swap(&name, &other, &record(9)).await;
+    assert_eq!(swap, Ok(Swap::Lost));
+    let before = reads();
+    for _ in 0..10 {
+        let current = keystore.get_if_changed(&name, &seen.version);
+        assert!(matches!(current, Ok(Current::Same)));
+    }
+    assert_eq!(reads(), before + 1);
+
+    assert_eq!(keystore.remove(&name).await, Ok(true));
+    let current = keystore.get_if_changed(&name, &seen.version);
+    assert!(matches!(current, Ok(Current::Gone)));
+    let put = keystore.put_new(&name, &record(1)).await;
+    assert_eq!(put, Ok(PutOutcome::Stored));
+    let current = keystore.get_if_changed(&name, &seen.version);
+    assert!(matches!(current, Ok(Current::Changed(_))));
+}
+
+#[tokio::test]
+async fn once_a_read_has_failed_nothing_is_answered_from_memory() {
+    let (engine, faults) = Faulty::new(MemoryEngine::new());
+    let keystore = keystore_on(engine);
+    let put = keystore.put_new(&key(1, 1), &record(1)).await;
+    assert_eq!(put, Ok(PutOutcome::Stored));
+    let seen = keystore.get(&key(1, 1)).unwrap().unwrap();
+    faults.reads_fail.store(true, Ordering::SeqCst);
+    assert!(keystore.get(&key(1, 2)).is_err());
+    for _ in 0..2 {
+        let current = keystore.get_if_changed(&key(1, 1), &seen.version);
+        assert_eq!(current.unwrap_err().code(), "store_unavailable");
+    }
+    faults.reads_fail.store(false, Ordering::SeqCst);
+    let current = keystore.get_if_changed(&key(1, 1), &seen.version);
+    assert!(matches!(current, Ok(Current::Same)));
 }
 
 /// 64 tasks of 1000 durable puts each come to an end, and share their persists.

@@ -1,0 +1,225 @@
+//! Whether a record may have changed since it was read, told without reading it again.
+//!
+//! Each record belongs to one of a fixed number of counters. The one thread that writes raises a
+//! record's counter before it touches the record and once more after it has, so an odd counter
+//! means that a change is under way. Who reads a record notes the counter before and looks at it
+//! again after: where it was even and hasn't moved, what was read is what the store holds, and it
+//! stays so for as long as the counter stands there.
+//!
+//! Records that share a counter only make each other read once more. Nothing is kept of a record,
+//! so there is nothing to evict and nothing to wipe.
+//!
+//! This room must never say "unchanged" of a record whose change has been answered, nor of
+//! anything once the store has failed to answer.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::engine::KeyBytes;
+
+/// How many counters there are: 128 KiB of them. With a thousand changes a second a record is read
+/// again every sixteen seconds on account of the others.
+const COUNTERS: usize = 1 << 14;
+
+/// A counter, which a test replaces by one whose every interleaving is tried.
+pub(crate) trait Counter {
+    /// A counter that stands at 0.
+    fn new() -> Self;
+    /// Where it stands.
+    fn read(&self) -> u64;
+    /// Raises it by one.
+    fn raise(&self);
+}
+
+impl Counter for AtomicU64 {
+    fn new() -> Self {
+        Self::new(0)
+    }
+
+    fn read(&self) -> u64 {
+        self.load(Ordering::SeqCst)
+    }
+
+    fn raise(&self) {
+        self.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Where a counter stood around a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp(u64);
+
+impl Stamp {
+    /// The stamp of a read that a change may have overtaken: it holds for nothing.
+    pub(crate) const NEVER: Self = Self(1);
+
+    /// The stamp as a number, for whoever keeps it in an atomic.
+    pub(crate) fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// The stamp of this number.
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+/// The counters of one keystore.
+pub(crate) struct Stamps<C = AtomicU64> {
+    counters: Box<[C]>,
+    /// Whether the store has answered every question so far.
+    trusted: AtomicBool,
+}
+
+impl Stamps {
+    pub(crate) fn new() -> Self {
+        Self::with(COUNTERS)
+    }
+}
+
+impl<C: Counter> Stamps<C> {
+    fn with(counters: usize) -> Self {
+        Self {
+            counters: (0..counters).map(|_| C::new()).collect(),
+            trusted: AtomicBool::new(true),
+        }
+    }
+
+    /// Reads a record, and says for how long what was read can be relied on.
+    pub(crate) fn around<T>(&self, key: &KeyBytes, read: impl FnOnce() -> T) -> (T, Stamp) {
+        let counter = self.counter(key);
+        let before = counter.read();
+        let found = read();
+        let quiet = before.is_multiple_of(2) && counter.read() == before;
+        (found, if quiet { Stamp(before) } else { Stamp::NEVER })
+    }
+
+    /// Whether the record is still what was read under this stamp. `false` may be said of one that
+    /// is.
+    pub(crate) fn holds(&self, key: &KeyBytes, stamp: Stamp) -> bool {
+        stamp.0.is_multiple_of(2)
+            && self.trusted.load(Ordering::SeqCst)
+            && self.counter(key).read() == stamp.0
+    }
+
+    /// Changes a record: no stamp of before holds from the first moment on, and none is given until
+    /// the change is made. Only one thread may do so.
+    pub(crate) fn during<T>(&self, key: &KeyBytes, change: impl FnOnce() -> T) -> T {
+        /// Raises the counter again also where the change panics.
+        struct Raised<'a, C: Counter>(&'a C);
+        impl<C: Counter> Drop for Raised<'_, C> {
+            fn drop(&mut self) {
+                self.0.raise();
+            }
+        }
+        let counter = self.counter(key);
+        counter.raise();
+        let _raised = Raised(counter);
+        change()
+    }
+
+    /// The store failed to answer: from now on it is asked each time, so that nobody is let in by
+    /// memory while the store is away.
+    pub(crate) fn distrust(&self) {
+        self.trusted.store(false, Ordering::SeqCst);
+    }
+
+    /// The counter of a record: two bytes of the session's id, which is random, say which.
+    fn counter(&self, key: &KeyBytes) -> &C {
+        let drawn = usize::from(u16::from_be_bytes([key[16], key[17]]));
+        &self.counters[drawn % self.counters.len()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use loom::sync::atomic::AtomicU64 as LoomCounter;
+    use loom::sync::{Arc, Mutex};
+    use loom::thread;
+
+    const KEY: KeyBytes = [7; 32];
+
+    impl Counter for LoomCounter {
+        fn new() -> Self {
+            Self::new(0)
+        }
+
+        fn read(&self) -> u64 {
+            self.load(Ordering::SeqCst)
+        }
+
+        fn raise(&self) {
+            self.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_stamp_holds_until_its_record_changes() {
+        let stamps = Stamps::new();
+        let ((), stamp) = stamps.around(&KEY, || ());
+        assert!(stamps.holds(&KEY, stamp));
+        let mut other = KEY;
+        other[17] ^= 1;
+        stamps.during(&other, || ());
+        assert!(stamps.holds(&KEY, stamp));
+        stamps.during(&KEY, || assert!(!stamps.holds(&KEY, stamp)));
+        assert!(!stamps.holds(&KEY, stamp));
+    }
+
+    #[test]
+    fn what_is_read_during_a_change_holds_for_nothing() {
+        let stamps = Stamps::new();
+        let stamp = stamps.during(&KEY, || stamps.around(&KEY, || ()).1);
+        assert_eq!(stamp, Stamp::NEVER);
+        assert!(!stamps.holds(&KEY, stamp));
+        let ((), overtaken) = stamps.around(&KEY, || stamps.during(&KEY, || ()));
+        assert_eq!(overtaken, Stamp::NEVER);
+    }
+
+    #[test]
+    fn a_change_that_panics_is_over() {
+        let stamps = Stamps::new();
+        let change = || stamps.during(&KEY, || panic!("the engine"));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(change)).is_err());
+        let ((), stamp) = stamps.around(&KEY, || ());
+        assert!(stamps.holds(&KEY, stamp));
+    }
+
+    #[test]
+    fn after_a_failure_nothing_holds() {
+        let stamps = Stamps::new();
+        let ((), stamp) = stamps.around(&KEY, || ());
+        stamps.distrust();
+        assert!(!stamps.holds(&KEY, stamp));
+    }
+
+    /// A writer makes changes and says after each that it is made; a reader reads, and asks later
+    /// whether what it read still stands. In no order of their steps is it told so of a value
+    /// whose change was answered before it asked.
+    #[test]
+    fn in_no_order_is_a_changed_record_called_unchanged() {
+        loom::model(|| {
+            let stamps = Arc::new(Stamps::<LoomCounter>::with(1));
+            let store = Arc::new(Mutex::new(0_u64));
+            let answered = Arc::new(LoomCounter::new(0));
+            let writer = {
+                let (stamps, store) = (Arc::clone(&stamps), Arc::clone(&store));
+                let answered = Arc::clone(&answered);
+                thread::spawn(move || {
+                    for _ in 0..2 {
+                        stamps.during(&KEY, || *store.lock().unwrap() += 1);
+                        answered.raise();
+                    }
+                })
+            };
+            let (value, stamp) = stamps.around(&KEY, || *store.lock().unwrap());
+            let due = answered.read();
+            if stamps.holds(&KEY, stamp) {
+                assert!(value >= due, "{value} was changed {due} times");
+            }
+            writer.join().unwrap();
+            let last = stamps.holds(&KEY, stamp);
+            assert_eq!(last, value == 2 && stamp != Stamp::NEVER);
+        });
+    }
+}
