@@ -19,7 +19,7 @@ use crate::token::{TokenError, TokenKind};
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{Either, LocalBoxFuture, MapOk, TryFutureExt as _};
 use std::future::{Ready, ready};
 use std::rc::Rc;
 use zeroize::Zeroizing;
@@ -166,7 +166,7 @@ impl TokenGuard {
             };
         };
         let session = self
-            .session(token.text.as_str().as_bytes())
+            .session(token.text.as_bytes())
             .map_err(|refusal| refused(request, &refusal))?;
         // The browser sends a cookie with whatever another site makes it send.
         if token.location == Location::Cookie {
@@ -278,26 +278,29 @@ pub struct GuardedService<S> {
     next: Rc<S>,
 }
 
-/// Hands the request on, or answers it.
-async fn pass<S, B>(
-    guard: &TokenGuard,
-    next: &S,
-    request: ServiceRequest,
-    member: Option<Zeroizing<String>>,
-) -> Result<ServiceResponse<EitherBody<B>>, Error>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-{
-    match guard.judge(request.request(), member) {
-        Ok(session) => {
-            request
-                .extensions_mut()
-                .insert(Visitor(session.map(Rc::new)));
-            Ok(next.call(request).await?.map_into_left_body())
+impl TokenGuard {
+    /// Leaves the session in a request that may go on; any other is answered.
+    fn admit<B>(
+        &self,
+        request: ServiceRequest,
+        member: Option<Zeroizing<String>>,
+    ) -> Result<ServiceRequest, Box<ServiceResponse<EitherBody<B>>>> {
+        match self.judge(request.request(), member) {
+            Ok(session) => {
+                let visitor = Visitor(session.map(Rc::new));
+                request.extensions_mut().insert(visitor);
+                Ok(request)
+            }
+            Err(problem) => Err(refusal(request, problem)),
         }
-        Err(problem) => Ok(request.error_response(problem).map_into_right_body()),
     }
 }
+
+fn refusal<B>(request: ServiceRequest, problem: Problem) -> Box<ServiceResponse<EitherBody<B>>> {
+    Box::new(request.error_response(problem).map_into_right_body())
+}
+
+type Answered<B> = Result<ServiceResponse<EitherBody<B>>, Error>;
 
 impl<S, B> Service<ServiceRequest> for GuardedService<S>
 where
@@ -306,22 +309,37 @@ where
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+    // Only a guard that has to read a body has anything to wait for before the handler.
+    type Future = Either<
+        Either<MapOk<S::Future, fn(ServiceResponse<B>) -> Self::Response>, Ready<Answered<B>>>,
+        LocalBoxFuture<'static, Answered<B>>,
+    >;
 
     forward_ready!(next);
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
+        if !self.guard.looks_into_body_of(&request) {
+            return Either::Left(match self.guard.admit(request, None) {
+                Ok(request) => {
+                    let answer = self.next.call(request);
+                    Either::Left(answer.map_ok(ServiceResponse::map_into_left_body))
+                }
+                Err(answer) => Either::Right(ready(Ok(*answer))),
+            });
+        }
         let (guard, next) = (self.guard.clone(), Rc::clone(&self.next));
-        Box::pin(async move {
-            if !guard.looks_into_body_of(&request) {
-                return pass(&guard, &*next, request, None).await;
-            }
+        Either::Right(Box::pin(async move {
             let members = body::peek(&mut request).await;
-            match members.and_then(|mut members| members.optional_secret(locations::TOKEN)) {
-                Ok(member) => pass(&guard, &*next, request, member).await,
-                Err(problem) => Ok(request.error_response(problem).map_into_right_body()),
+            let member = members.and_then(|mut members| members.optional_secret(locations::TOKEN));
+            let admitted = match member {
+                Ok(member) => guard.admit(request, member),
+                Err(problem) => Err(refusal(request, problem)),
+            };
+            match admitted {
+                Ok(request) => Ok(next.call(request).await?.map_into_left_body()),
+                Err(answer) => Ok(*answer),
             }
-        })
+        }))
     }
 }
 

@@ -19,8 +19,8 @@ pub(super) const TOKEN: &str = "token";
 
 /// A token that nobody has judged, and where it stood.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) text: BearerText,
+pub(super) struct Found<'a> {
+    pub(super) text: BearerText<'a>,
     pub(super) location: Location,
 }
 
@@ -39,7 +39,7 @@ impl Places<'_> {
         self,
         request: &HttpRequest,
         member: Option<Zeroizing<String>>,
-    ) -> Result<Option<Found>, Problem> {
+    ) -> Result<Option<Found<'_>>, Problem> {
         let headers = request.headers();
         let mut one = One::default();
         if self.has(Location::Header)
@@ -61,7 +61,7 @@ impl Places<'_> {
             }
         }
         if let Some(member) = member {
-            let text = BearerText::from_text(member).ok_or(CredentialError::BadToken);
+            let text = BearerText::from_body(member).ok_or(CredentialError::BadToken);
             one.add(Location::Json, text)?;
         }
         one.found()
@@ -74,13 +74,13 @@ impl Places<'_> {
 
 /// What was found so far: nothing or one token. A bad one counts, so that it can't hide another.
 #[derive(Default)]
-struct One(Option<(Location, Result<BearerText, CredentialError>)>);
+struct One<'a>(Option<(Location, Result<BearerText<'a>, CredentialError>)>);
 
-impl One {
+impl<'a> One<'a> {
     fn add(
         &mut self,
         location: Location,
-        text: Result<BearerText, CredentialError>,
+        text: Result<BearerText<'a>, CredentialError>,
     ) -> Result<(), Problem> {
         match self.0.replace((location, text)) {
             None => Ok(()),
@@ -88,7 +88,7 @@ impl One {
         }
     }
 
-    fn found(self) -> Result<Option<Found>, Problem> {
+    fn found(self) -> Result<Option<Found<'a>>, Problem> {
         let Some((location, text)) = self.0 else {
             return Ok(None);
         };
@@ -97,11 +97,8 @@ impl One {
     }
 }
 
-fn text_of(bytes: &[u8]) -> Result<BearerText, CredentialError> {
-    std::str::from_utf8(bytes)
-        .ok()
-        .and_then(|text| BearerText::from_text(Zeroizing::new(text.to_owned())))
-        .ok_or(CredentialError::BadToken)
+fn text_of(bytes: &[u8]) -> Result<BearerText<'_>, CredentialError> {
+    BearerText::from_request(bytes).ok_or(CredentialError::BadToken)
 }
 
 /// The values of all parameters of our name; one without `=` is empty.

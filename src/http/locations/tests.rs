@@ -39,7 +39,14 @@ fn find(
     };
     let found = places.find(request, member);
     found
-        .map(|found| found.map(|found| (found.location, found.text.as_str().to_owned())))
+        .map(|found| {
+            found.map(|found| {
+                (
+                    found.location,
+                    String::from_utf8(found.text.as_bytes().to_vec()).unwrap(),
+                )
+            })
+        })
         .map_err(|problem| problem.code())
 }
 
@@ -52,9 +59,10 @@ fn cookie(lines: &[&[u8]], names: &[&str]) -> Result<Option<String>, Code> {
         enabled: &ALL,
         cookies: names,
     };
-    let found = places.find(&request.to_http_request(), None);
+    let request = request.to_http_request();
+    let found = places.find(&request, None);
     found
-        .map(|found| found.map(|found| found.text.as_str().to_owned()))
+        .map(|found| found.map(|found| String::from_utf8(found.text.as_bytes().to_vec()).unwrap()))
         .map_err(|problem| problem.code())
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn refresh(
             session: None,
         });
     })?;
-    let refreshed = service.refresh(token.text.as_str().as_bytes()).await;
+    let refreshed = service.refresh(token.text.as_bytes()).await;
     refreshed
         .map(|issued| answer(lacre, &issued, None))
         .map_err(|error| refused(&trail, error))
@@ -57,9 +57,9 @@ pub(super) async fn refresh(
 
 /// A refresh is checked before its token is opened, for the use of a spent one ends the session.
 /// The session is the one that the token names; if it lies, it won't open.
-fn check_forgery(request: &HttpRequest, lacre: &Lacre, token: &Found) -> Result<(), CsrfError> {
+fn check_forgery(request: &HttpRequest, lacre: &Lacre, token: &Found<'_>) -> Result<(), CsrfError> {
     csrf::check_sender(request, lacre)?;
-    match UnopenedToken::parse(token.text.as_str().as_bytes()) {
+    match UnopenedToken::parse(token.text.as_bytes()) {
         Ok(unopened) if token.location == Location::Cookie => {
             csrf::check(request, lacre, unopened.handle())
         }
