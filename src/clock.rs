@@ -32,6 +32,10 @@ impl Clock for SystemClock {
         let read = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
+        let latest = self.latest.load(Ordering::Relaxed);
+        if read <= latest {
+            return latest; // nearly always, and all workers may look at once
+        }
         self.latest.fetch_max(read, Ordering::Relaxed).max(read)
     }
 }

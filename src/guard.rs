@@ -7,6 +7,7 @@
 //! This room must never remember a verdict: every request is judged by what the keystore says at
 //! that moment.
 
+use crate::clock::UnixSeconds;
 use crate::content_keys::Entry;
 use crate::lacre::Lacre;
 use crate::token::{
@@ -84,23 +85,29 @@ impl Lacre {
     /// that a refusal costs the same and says the same whether a key was kept or not.
     pub fn guard(&self, token: &[u8], kind: TokenKind) -> Result<LiveSession, Refusal> {
         self.check_length(token)?;
-        match self.guard_known(token, kind) {
+        let now = self.now();
+        match self.guard_known(token, kind, now) {
             Some(session) => Ok(session),
-            None => self.guard_unknown(token, kind),
+            None => self.guard_unknown(token, kind, now),
         }
     }
 
     /// The whole way.
-    fn guard_unknown(&self, token: &[u8], kind: TokenKind) -> Result<LiveSession, Refusal> {
+    fn guard_unknown(
+        &self,
+        token: &[u8],
+        kind: TokenKind,
+        now: UnixSeconds,
+    ) -> Result<LiveSession, Refusal> {
         let unopened = UnopenedToken::parse(token)?;
-        let Some((key, stored)) = self.live_stored(unopened.handle())? else {
+        let Some((key, stored)) = self.live_stored(unopened.handle(), now)? else {
             return Err(self.refuse_unknown(unopened));
         };
         let session_key = SessionKey::from_scalar(stored.record.private_scalar.expose())?;
         let (opened, known) =
             unopened.open_and_keep(&session_key, self.parts().keyring.verifiers())?;
-        let session = self.judge(opened, key, &stored.record, kind)?;
-        self.note_use(&key, stored.record.last_seen_at);
+        let session = self.judge(opened, key, &stored.record, kind, now)?;
+        self.note_use(&key, stored.record.last_seen_at, now);
         if kind == TokenKind::Access {
             self.keep(session.handle(), known.into(), key, stored);
         }
@@ -108,7 +115,7 @@ impl Lacre {
     }
 
     /// The shorter way, for a token that was good before.
-    fn guard_known(&self, token: &[u8], kind: TokenKind) -> Option<LiveSession> {
+    fn guard_known(&self, token: &[u8], kind: TokenKind, now: UnixSeconds) -> Option<LiveSession> {
         let parts = self.parts();
         let segments = Segments::split(token).ok()?;
         let entry = parts.content_keys.find(&segments)?;
@@ -121,20 +128,20 @@ impl Lacre {
             Current::Gone => return None,
             Current::Same => None,
             // Another key opens other tokens.
-            Current::Changed(now) if now.record.private_scalar != seen.record.private_scalar => {
+            Current::Changed(new) if new.record.private_scalar != seen.record.private_scalar => {
                 return None;
             }
-            Current::Changed(now) => Some(now),
+            Current::Changed(new) => Some(new),
         };
-        let record = changed.as_ref().map_or(&seen.record, |now| &now.record);
-        if record.is_expired(parts.clock.now()) {
+        let record = changed.as_ref().map_or(&seen.record, |new| &new.record);
+        if record.is_expired(now) {
             return None;
         }
         let opened = entry.token.open(&segments, parts.keyring.verifiers())?;
-        let session = self.judge(opened, entry.key, record, kind).ok()?;
-        self.note_use(&entry.key, record.last_seen_at);
-        if let Some(now) = changed {
-            self.keep(session.handle(), Arc::clone(&entry.token), entry.key, now);
+        let session = self.judge(opened, entry.key, record, kind, now).ok()?;
+        self.note_use(&entry.key, record.last_seen_at, now);
+        if let Some(new) = changed {
+            self.keep(session.handle(), Arc::clone(&entry.token), entry.key, new);
         }
         Some(session)
     }
@@ -157,12 +164,15 @@ impl Lacre {
         &self,
         handle: &Handle,
     ) -> Result<Option<(RecordKey, Record)>, KeystoreError> {
-        let live = self.live_stored(handle)?;
+        let live = self.live_stored(handle, self.now())?;
         Ok(live.map(|(key, stored)| (key, stored.record)))
     }
 
-    fn live_stored(&self, handle: &Handle) -> Result<Option<(RecordKey, Stored)>, KeystoreError> {
-        let now = self.now();
+    fn live_stored(
+        &self,
+        handle: &Handle,
+        now: UnixSeconds,
+    ) -> Result<Option<(RecordKey, Stored)>, KeystoreError> {
         let stored = self.stored(handle)?;
         Ok(stored.filter(|(_, stored)| !stored.record.is_expired(now)))
     }
@@ -194,10 +204,11 @@ impl Lacre {
         key: RecordKey,
         record: &Record,
         kind: TokenKind,
+        now: UnixSeconds,
     ) -> Result<LiveSession, TokenError> {
         let parts = self.parts();
         let claims = opened.check(&Expected {
-            now: parts.clock.now(),
+            now,
             leeway: parts.rules.leeway,
             issuer: &parts.rules.issuer,
             audience: &parts.rules.audience,

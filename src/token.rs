@@ -15,10 +15,12 @@ pub mod jose;
 pub mod json;
 pub mod jwk;
 mod kind;
+mod mac;
 mod open;
 mod seal;
 mod signature;
 mod unopened;
+mod wiped;
 
 pub use agreement::{EphemeralPublicKey, SessionKey};
 pub use claims::{Claims, RESERVED_CLAIMS};

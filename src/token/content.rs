@@ -8,11 +8,12 @@
 //! This room must never decrypt before it has authenticated.
 
 use super::TokenError;
+use super::mac::Mac;
+pub(super) use super::mac::TAG_LENGTH;
 use aws_lc_rs::cipher::{
     AES_256, DecryptingKey, DecryptionContext, EncryptionContext, PaddedBlockEncryptingKey,
     UnboundCipherKey,
 };
-use aws_lc_rs::hmac;
 use aws_lc_rs::iv::FixedLength;
 use rand::CryptoRng;
 use std::fmt;
@@ -21,8 +22,6 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Bytes of an AES block, of the IV, and what the ciphertext is a multiple of.
 pub(super) const BLOCK: usize = 16;
-/// Bytes of the authentication tag: the first half of HMAC-SHA-512.
-pub(super) const TAG_LENGTH: usize = 32;
 
 /// A token's content key: 32 bytes for the MAC, then 32 bytes for the cipher (RFC 7518 §5.2.2.1).
 ///
@@ -90,11 +89,11 @@ impl ContentKey {
     ) -> Result<(Vec<u8>, [u8; TAG_LENGTH]), TokenError> {
         let mut ciphertext = plaintext;
         let context = EncryptionContext::Iv128(FixedLength::from(iv));
-        let bound = self.bind(aad);
-        PaddedBlockEncryptingKey::cbc_pkcs7(bound.cipher_key()?)
+        UnboundCipherKey::new(&AES_256, self.cipher_half())
+            .and_then(PaddedBlockEncryptingKey::cbc_pkcs7)
             .and_then(|key| key.less_safe_encrypt(&mut *ciphertext, context))
             .map_err(|_| TokenError::NotAuthentic)?;
-        let tag = bound.tag(&iv, &ciphertext);
+        let tag = self.begun_mac(aad).tag(&iv, &ciphertext);
         Ok((std::mem::take(&mut *ciphertext), tag))
     }
 
@@ -113,20 +112,32 @@ impl ContentKey {
         ciphertext: &'a mut [u8],
         tag: &[u8; TAG_LENGTH],
     ) -> Result<&'a [u8], TokenError> {
-        self.bind(aad).open(iv, ciphertext, tag)
+        self.bind(aad)?.open(iv, ciphertext, tag)
     }
 
     /// The key with the work done that is the same for every opening under this header.
-    pub(super) fn bind(&self, aad: &[u8]) -> BoundKey {
-        let (mac_key, cipher_key) = self.bytes.split_at(32);
-        let mut begun = Mac::of(mac_key);
+    pub(super) fn bind(&self, aad: &[u8]) -> Result<BoundKey, TokenError> {
+        let cipher = UnboundCipherKey::new(&AES_256, self.cipher_half())
+            .and_then(DecryptingKey::cbc)
+            .map_err(|_| TokenError::NotAuthentic)?;
+        Ok(BoundKey {
+            mac: self.begun_mac(aad),
+            cipher,
+            genuine: self.genuine,
+        })
+    }
+
+    fn begun_mac(&self, aad: &[u8]) -> BegunMac {
+        let mut begun = Mac::new(&self.bytes[..32]);
         begun.update(aad);
-        BoundKey {
+        BegunMac {
             begun,
             aad_bits: aad.len() as u64 * 8,
-            cipher_key: Zeroizing::new(cipher_key.try_into().unwrap_or([0; 32])),
-            genuine: self.genuine,
         }
+    }
+
+    fn cipher_half(&self) -> &[u8] {
+        &self.bytes[32..]
     }
 }
 
@@ -137,13 +148,13 @@ impl fmt::Debug for ContentKey {
 }
 
 /// A content key bound to one encoded protected header: the MAC has been begun with the key and
-/// the header, and goes on from there for each opening (RFC 7518 §5.2.2.1 puts the header first).
+/// the header, and goes on from there for each opening (RFC 7518 §5.2.2.1 puts the header first);
+/// the cipher's round keys are worked out.
 ///
-/// Wiped when it is dropped.
+/// Both are wiped as they are dropped.
 pub(super) struct BoundKey {
-    begun: Mac,
-    aad_bits: u64,
-    cipher_key: Zeroizing<[u8; 32]>,
+    mac: BegunMac,
+    cipher: DecryptingKey,
     genuine: bool,
 }
 
@@ -155,10 +166,11 @@ impl BoundKey {
         ciphertext: &'a mut [u8],
         tag: &[u8; TAG_LENGTH],
     ) -> Result<&'a [u8], TokenError> {
-        let expected = self.tag(iv, ciphertext);
+        let expected = self.mac.tag(iv, ciphertext);
         let right = expected.ct_eq(tag) & Choice::from(u8::from(self.genuine));
+        let kept = u8::conditional_select(&0, &0xff, right);
         for byte in &mut *ciphertext {
-            *byte = u8::conditional_select(&0, byte, right);
+            *byte &= kept;
         }
         let plaintext = self.decrypt(iv, ciphertext);
         if bool::from(right) {
@@ -178,24 +190,11 @@ impl BoundKey {
             return Err(TokenError::Malformed);
         }
         let context = DecryptionContext::Iv128(FixedLength::from(*iv));
-        let plaintext = DecryptingKey::cbc(self.cipher_key()?)
-            .and_then(|key| key.decrypt(ciphertext, context))
+        let plaintext = self
+            .cipher
+            .decrypt(ciphertext, context)
             .map_err(|_| TokenError::Padding)?;
         unpad(plaintext).ok_or(TokenError::Padding)
-    }
-
-    fn cipher_key(&self) -> Result<UnboundCipherKey, TokenError> {
-        UnboundCipherKey::new(&AES_256, self.cipher_key.as_ref())
-            .map_err(|_| TokenError::NotAuthentic)
-    }
-
-    /// The first 32 bytes of HMAC-SHA-512 over AAD ‖ IV ‖ ciphertext ‖ AL (RFC 7518 §5.2.2.1).
-    fn tag(&self, iv: &[u8; BLOCK], ciphertext: &[u8]) -> [u8; TAG_LENGTH] {
-        let mut mac = self.begun.clone();
-        mac.update(iv);
-        mac.update(ciphertext);
-        mac.update(&self.aad_bits.to_be_bytes());
-        mac.tag()
     }
 }
 
@@ -205,26 +204,17 @@ impl fmt::Debug for BoundKey {
     }
 }
 
-/// HMAC-SHA-512 cut to 32 bytes.
-#[derive(Clone)]
-struct Mac(hmac::Context);
+/// A MAC that has read the encoded protected header.
+struct BegunMac {
+    begun: Mac,
+    aad_bits: u64,
+}
 
-impl Mac {
-    fn of(key: &[u8]) -> Self {
-        Self(hmac::Context::with_key(&hmac::Key::new(
-            hmac::HMAC_SHA512,
-            key,
-        )))
-    }
-
-    fn update(&mut self, data: &[u8]) {
-        self.0.update(data);
-    }
-
-    fn tag(self) -> [u8; TAG_LENGTH] {
-        let mut tag = [0; TAG_LENGTH];
-        tag.copy_from_slice(&self.0.sign().as_ref()[..TAG_LENGTH]);
-        tag
+impl BegunMac {
+    /// The tag over AAD ‖ IV ‖ ciphertext ‖ AL (RFC 7518 §5.2.2.1).
+    fn tag(&self, iv: &[u8; BLOCK], ciphertext: &[u8]) -> [u8; TAG_LENGTH] {
+        let length = self.aad_bits.to_be_bytes();
+        self.begun.tag_with(&[iv, ciphertext, &length])
     }
 }
 

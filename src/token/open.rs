@@ -11,9 +11,10 @@ use super::claims::Claims;
 use super::content::{BoundKey, ContentKey, TAG_LENGTH};
 use super::signature::read_claims;
 use super::unopened::{Content, Segments, UnopenedToken};
+use super::wiped::Wiped;
 use super::{Handle, TokenError, TokenKind, VerifyingKey, VerifyingKeys};
 use crate::clock::UnixSeconds;
-use zeroize::Zeroizing;
+use memchr::memchr;
 
 impl UnopenedToken<'_> {
     /// Unwraps this token's content key with the session's key. Never fails: see
@@ -39,13 +40,13 @@ impl UnopenedToken<'_> {
         session_key: &SessionKey,
         signers: &VerifyingKeys,
     ) -> Result<(OpenedToken, KnownToken), TokenError> {
-        let key = self.content_key(session_key).bind(self.aad);
+        let key = self.content_key(session_key).bind(self.aad)?;
         let Content {
             iv,
             ciphertext,
             tag,
         } = self.content;
-        let mut buffer = Zeroizing::new(ciphertext);
+        let mut buffer = Wiped::from(ciphertext);
         let signed = signers.verify(key.open(&iv, &mut buffer, &tag)?)?;
         let opened = OpenedToken {
             claims: read_claims(signed.claims)?,
@@ -97,14 +98,16 @@ impl KnownToken {
             return None;
         }
         let content = presented.content().ok()?;
-        let mut buffer = Zeroizing::new(content.ciphertext);
+        let mut buffer = Wiped::from(content.ciphertext);
         let jws = self.key.open(&content.iv, &mut buffer, &content.tag).ok()?;
         if content.tag != self.tag {
             return None;
         }
-        let mut parts = jws.split(|byte| *byte == b'.');
+        // The same bytes as those whose signature was good, so in the same form.
+        let (_, rest) = jws.split_at_checked(memchr(b'.', jws)? + 1)?;
+        let (claims, _) = rest.split_at_checked(memchr(b'.', rest)?)?;
         Some(OpenedToken {
-            claims: read_claims(parts.nth(1)?).ok()?,
+            claims: read_claims(claims).ok()?,
             handle: self.handle.clone(),
             kind: self.kind,
         })

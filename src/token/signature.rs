@@ -8,6 +8,7 @@
 //! This room must never take a key, an algorithm or an address from a token.
 
 use super::handle::is_name;
+use super::wiped::Wiped;
 use super::{Claims, TokenError, TokenKind, base64url, json};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
@@ -253,7 +254,7 @@ pub(crate) struct Signed<'a> {
 /// The claims of an encoded claim set.
 pub(super) fn read_claims(encoded: &[u8]) -> Result<Claims, TokenError> {
     let claims = base64url::decode(encoded).ok_or(TokenError::InnerForm)?;
-    Claims::parse(&Zeroizing::new(claims))
+    Claims::parse(&Wiped::from(claims))
 }
 
 /// Exactly `alg`, `typ` and `kid`.

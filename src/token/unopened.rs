@@ -9,6 +9,7 @@ use super::agreement::ENCRYPTED_KEY_LENGTH;
 use super::content::{BLOCK, TAG_LENGTH};
 use super::header::Header;
 use super::{Handle, MAX_TOKEN_LENGTH, TokenError, base64url};
+use memchr::memchr;
 
 /// The five segments of a token's text: counted, and nothing else looked at.
 #[derive(Clone, Copy)]
@@ -27,11 +28,16 @@ impl<'a> Segments<'a> {
         if text.len() > MAX_TOKEN_LENGTH {
             return Err(TokenError::TooLong);
         }
-        let mut segments = text.splitn(6, |byte| *byte == b'.');
-        let mut next = || segments.next().ok_or(TokenError::Malformed);
-        let [header, encrypted_key, iv, ciphertext, tag] =
-            [next()?, next()?, next()?, next()?, next()?];
-        if segments.next().is_some() {
+        let mut rest = text;
+        let mut next = || {
+            let end = memchr(b'.', rest).ok_or(TokenError::Malformed)?;
+            let (segment, behind) = rest.split_at(end);
+            rest = &behind[1..];
+            Ok(segment)
+        };
+        let [header, encrypted_key, iv, ciphertext] = [next()?, next()?, next()?, next()?];
+        let tag = rest;
+        if memchr(b'.', tag).is_some() {
             return Err(TokenError::Malformed);
         }
         Ok(Self {
