@@ -36,6 +36,9 @@ pub trait Engine: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(KeyBytes, Vec<u8>)>, KeystoreError>;
 
+    /// How many keys the range has, counted no further than `most`.
+    fn count_up_to(&self, range: &KeyRange, most: usize) -> Result<usize, KeystoreError>;
+
     /// How many keys there are. It may walk over all of them.
     fn count(&self) -> Result<u64, KeystoreError>;
 

@@ -41,7 +41,10 @@ impl Lacre {
         new: &RecordKey,
         record: &Record,
     ) -> Result<Vec<Handle>, KeystoreError> {
-        if self.beyond_cap(new, record)?.is_empty() {
+        // Nearly always there are few, and which of them are live needn't be known.
+        let allowed = self.rules().max_per_user.max(1);
+        let few = self.keystore().count(new.user, allowed.saturating_add(1))? <= allowed;
+        if few || self.beyond_cap(new, record)?.is_empty() {
             return Ok(Vec::new());
         }
         let _turn = self.parts().turns.of(&new.user).await;

@@ -46,6 +46,12 @@ impl Engine for MemoryEngine {
             .collect())
     }
 
+    fn count_up_to(&self, range: &KeyRange, most: usize) -> Result<usize, KeystoreError> {
+        let records = self.read();
+        let keys = records.range(range.first()..=range.last());
+        Ok(keys.take(most).count())
+    }
+
     fn count(&self) -> Result<u64, KeystoreError> {
         Ok(self.read().len() as u64)
     }

@@ -165,6 +165,14 @@ impl Engine for SledEngine {
             .collect()
     }
 
+    fn count_up_to(&self, range: &KeyRange, most: usize) -> Result<usize, KeystoreError> {
+        self.ask(|store| {
+            let keys = store.records.range(range.first()..=range.last()).keys();
+            keys.take(most)
+                .try_fold(0, |count, key| key.map(|_| count + 1))
+        })
+    }
+
     fn count(&self) -> Result<u64, KeystoreError> {
         self.ask(|store| {
             store

@@ -49,6 +49,13 @@ impl Keystore {
         self.page(KeyRange::of_user(user), after, limit)
     }
 
+    /// How many records of a user there are, expired and damaged ones included, counted no further
+    /// than `most`. None is opened.
+    pub fn count(&self, user: UserTag, most: usize) -> Result<usize, KeystoreError> {
+        let range = KeyRange::of_user(user);
+        self.inner.engine.count_up_to(&range, most)
+    }
+
     /// The records of all users, at most `limit` of them (1 to 4096), from behind the key `after`.
     ///
     /// Pages are read one by one: what is put or removed between two of them is seen or missed

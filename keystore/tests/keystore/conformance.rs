@@ -203,6 +203,9 @@ async fn a_users_records_are_listed_page_by_page<K: Kind>() {
         rest.next, None,
         "a page that ends with the last has no next"
     );
+    let counts = [0, 1, 5, 6, 100].map(|most| keystore.count(user(7), most).unwrap());
+    assert_eq!(counts, [0, 1, 5, 5, 5]);
+    assert_eq!(keystore.count(user(99), 9), Ok(0));
     let beyond = keystore.list(user(7), Some(key(7, 9).session), 3).unwrap();
     assert!(beyond.entries.is_empty());
     // A limit of nothing would never come to an end.

@@ -57,6 +57,9 @@ impl<E: Engine> Engine for Faulty<E> {
     ) -> Result<Vec<(KeyBytes, Vec<u8>)>, KeystoreError> {
         self.engine.scan(range, limit)
     }
+    fn count_up_to(&self, range: &KeyRange, most: usize) -> Result<usize, KeystoreError> {
+        self.engine.count_up_to(range, most)
+    }
     fn count(&self) -> Result<u64, KeystoreError> {
         self.engine.count()
     }
@@ -182,6 +185,9 @@ impl Engine for Gated {
         limit: usize,
     ) -> Result<Vec<(KeyBytes, Vec<u8>)>, KeystoreError> {
         self.engine.scan(range, limit)
+    }
+    fn count_up_to(&self, range: &KeyRange, most: usize) -> Result<usize, KeystoreError> {
+        self.engine.count_up_to(range, most)
     }
     fn count(&self) -> Result<u64, KeystoreError> {
         self.engine.count()
