@@ -22,7 +22,7 @@ mod signature;
 mod unopened;
 mod wiped;
 
-pub use agreement::{EphemeralPublicKey, SessionKey};
+pub use agreement::{EphemeralPublicKey, RecipientKey, SessionKey};
 pub use claims::{Claims, RESERVED_CLAIMS};
 pub use content::ContentKey;
 pub use error::TokenError;

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use josekit::jwk::Jwk;
 use lacre::clock::{Clock as _, SystemClock};
 use lacre::token::{
-    Claims, Expected, Handle, Recipient, SessionKey, SigningKey, TokenError, TokenKind,
-    UnopenedToken, VerifyingKey, VerifyingKeys, json, jwk, seal_members,
+    Claims, Expected, Handle, Recipient, RecipientKey, SessionKey, SigningKey, TokenError,
+    TokenKind, UnopenedToken, VerifyingKey, VerifyingKeys, json, jwk, seal_members,
 };
 use serde_json::json;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -149,7 +149,7 @@ impl Seal {
             )
         })?;
         let recipient = Recipient {
-            key: &key,
+            key: RecipientKey::Public(&key),
             handle: &handle,
         };
         let mut rng = (lacre::entropy::system())();

@@ -6,7 +6,9 @@
 
 use super::{IssueError, IssuedToken, Lasting, Subject};
 use crate::lacre::Lacre;
-use crate::token::{Claims, Handle, Recipient, SessionKey, TokenKind, base64url, seal};
+use crate::token::{
+    Claims, Handle, Recipient, RecipientKey, SessionKey, TokenKind, base64url, seal,
+};
 use lacre_keystore::Record;
 use rand::CryptoRng;
 use serde_json::{Map, Value};
@@ -90,9 +92,9 @@ impl Lacre {
             claims.fresh = Some(contents.fresh);
             claims.authenticated_at = Some(contents.record.authenticated_at);
         }
-        let key = SessionKey::from_scalar(contents.record.private_scalar.expose())?.public_key()?;
+        let key = SessionKey::from_scalar(contents.record.private_scalar.expose())?;
         let recipient = Recipient {
-            key: &key,
+            key: RecipientKey::Own(&key),
             handle: contents.handle,
         };
         let token = seal(recipient, parts.keyring.signer(), kind, &claims, &mut rng)?;

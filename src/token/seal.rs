@@ -3,7 +3,7 @@
 //! This room must never seal unsigned claims, and never reuse an ephemeral key, a content key or
 //! an IV: all three are made anew for every token.
 
-use super::agreement::{EphemeralPublicKey, SessionKey};
+use super::agreement::{RecipientKey, SessionKey};
 use super::claims::Claims;
 use super::content::{BLOCK, ContentKey};
 use super::header::Header;
@@ -15,8 +15,8 @@ use zeroize::Zeroizing;
 /// Whom a token is sealed for and how it is named.
 #[derive(Debug, Clone, Copy)]
 pub struct Recipient<'a> {
-    /// The session's public key.
-    pub key: &'a EphemeralPublicKey,
+    /// The session's key.
+    pub key: RecipientKey<'a>,
     /// The session handle, the outer `kid`.
     pub handle: &'a Handle,
 }
@@ -88,7 +88,7 @@ pub(super) mod tests {
         let handle = Handle::parse("h1").unwrap();
         seal_members(
             Recipient {
-                key: &key,
+                key: RecipientKey::Public(&key),
                 handle: &handle,
             },
             &signing_key(),
@@ -121,7 +121,7 @@ pub(super) mod tests {
         let handle = Handle::parse("h1").unwrap();
         let made = seal_members(
             Recipient {
-                key: &key,
+                key: RecipientKey::Public(&key),
                 handle: &handle,
             },
             &signing_key(),

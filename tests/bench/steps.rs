@@ -16,8 +16,8 @@ use josekit::jwk::Jwk;
 use josekit::jwk::alg::ec::EcCurve;
 use lacre::clock::FixedClock;
 use lacre::token::{
-    Claims, ContentKey, Expected, Handle, Recipient, SessionKey, SigningKey, TokenKind,
-    UnopenedToken, VerifyingKeys, base64url, jwk, seal,
+    Claims, ContentKey, Expected, Handle, Recipient, RecipientKey, SessionKey, SigningKey,
+    TokenKind, UnopenedToken, VerifyingKeys, base64url, jwk, seal,
 };
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -70,7 +70,7 @@ fn sealed(claims: &Claims) -> Sealed {
     let session = jwk::session_key(&session_jwk).unwrap();
     let signer = SigningKey::generate(&mut rng).unwrap();
     let recipient = Recipient {
-        key: &session.public_key().unwrap(),
+        key: RecipientKey::Public(&session.public_key().unwrap()),
         handle: &claims.session,
     };
     let token = seal(recipient, &signer, TokenKind::Access, claims, &mut rng).unwrap();
@@ -280,7 +280,7 @@ fn make(c: &mut Criterion) {
     group.bench_function("seal", |b| {
         b.iter(|| {
             let recipient = Recipient {
-                key: &public,
+                key: RecipientKey::Public(&public),
                 handle: &handle,
             };
             seal(

@@ -10,7 +10,9 @@ mod peer;
 use crate::hostile::builder::{encode, jwk, new_key, thumbprint};
 use josekit::jwk::Jwk;
 use lacre::entropy;
-use lacre::token::{Handle, Recipient, SigningKey, TokenKind, jwk as keys, seal_members};
+use lacre::token::{
+    Handle, Recipient, RecipientKey, SigningKey, TokenKind, jwk as keys, seal_members,
+};
 use openssl::ec::EcKey;
 use openssl::pkey::Private;
 use peer::Peer;
@@ -113,7 +115,7 @@ impl Session {
         let key = keys::recipient(&of(&self.recipient)).unwrap();
         let handle = Handle::parse(&self.handle).unwrap();
         let recipient = Recipient {
-            key: &key,
+            key: RecipientKey::Public(&key),
             handle: &handle,
         };
         let signer = SigningKey::from_jwk(&of(&self.signer)).unwrap();
