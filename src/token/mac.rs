@@ -2,7 +2,7 @@
 //!
 //! The guard computes one for every request, over the whole token: it is the dearest step of a
 //! request that was seen before. Therefore the states after the two padded keys are kept, and the
-//! hash is the quickest one in reach (`docs/decisions/0011-a-request-seen-before.md`).
+//! hash is the quickest one in reach (`docs/decisions/0014-a-request-seen-before.md`).
 //!
 //! This room must never leave a state behind: whoever has the two could make tags.
 
