@@ -11,6 +11,7 @@ mod pair;
 pub(crate) use cap::Turns;
 pub(crate) use pair::Contents;
 
+use crate::clock::UnixSeconds;
 use crate::lacre::Lacre;
 use crate::token::{Handle, RESERVED_CLAIMS, SessionKey, TokenError};
 use lacre_keystore::{KeystoreError, PrivateScalar, PutOutcome, Record, RecordKey, Swap};
@@ -184,11 +185,13 @@ impl Lacre {
             Some(name) => handles.named_session(&grant.subject.id, name),
         };
         let handle = handles.handle(&key);
-        let record = self.new_record(grant);
+        let now = parts.clock.now();
+        let record = self.new_record(grant, now);
         let pair = self.token_pair(&Contents {
             subject: &grant.subject,
             handle: &handle,
             record: &record,
+            now,
             fresh: grant.occasion == Occasion::LogIn,
             additional: &grant.additional,
         })?;
@@ -210,9 +213,8 @@ impl Lacre {
         })
     }
 
-    fn new_record(&self, grant: &Grant) -> Record {
+    fn new_record(&self, grant: &Grant, now: UnixSeconds) -> Record {
         let parts = self.parts();
-        let now = parts.clock.now();
         let session_key = SessionKey::generate(&mut (parts.entropy)());
         let ends_at = now.saturating_add(parts.rules.absolute_ttl);
         let client_id = match &grant.occasion {

@@ -135,6 +135,7 @@ impl Lacre {
                 subject: &subject,
                 handle: &handle,
                 record: renewed.as_ref().unwrap_or(&stored.record),
+                now,
                 fresh: false,
                 additional: &claims.additional,
             })?;
@@ -184,6 +185,7 @@ impl Lacre {
                 subject,
                 handle: session.handle(),
                 record: &record,
+                now,
                 fresh: true,
                 additional: &session.claims.additional,
             })?;

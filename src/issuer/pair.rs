@@ -5,6 +5,7 @@
 //! This room must never put into a token what the record or the subject doesn't say.
 
 use super::{IssueError, IssuedToken, Lasting, Subject};
+use crate::clock::UnixSeconds;
 use crate::lacre::Lacre;
 use crate::token::{
     Claims, Handle, Recipient, RecipientKey, SessionKey, TokenKind, base64url, seal,
@@ -19,6 +20,9 @@ pub(crate) struct Contents<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) handle: &'a Handle,
     pub(crate) record: &'a Record,
+    /// When they are made. Read once for the record and both tokens: a second that passes between
+    /// them would be missing in `expires_in`.
+    pub(crate) now: UnixSeconds,
     /// Whether a password was proven for them.
     pub(crate) fresh: bool,
     pub(crate) additional: &'a Map<String, Value>,
@@ -41,11 +45,7 @@ impl Lacre {
 
     /// Makes the access token alone.
     pub(crate) fn access_token(&self, contents: &Contents<'_>) -> Result<Lasting, IssueError> {
-        let expires_at = self
-            .parts()
-            .clock
-            .now()
-            .saturating_add(self.rules().access_ttl);
+        let expires_at = contents.now.saturating_add(self.rules().access_ttl);
         self.token(
             contents,
             TokenKind::Access,
@@ -61,7 +61,7 @@ impl Lacre {
     ) -> Result<Lasting, IssueError> {
         let parts = self.parts();
         let mut rng = (parts.entropy)();
-        let now = parts.clock.now();
+        let now = contents.now;
         let mut claims = Claims {
             issuer: parts.rules.issuer.clone(),
             subject: contents.subject.id.clone(),

@@ -108,6 +108,26 @@ async fn no_access_token_outlives_its_session() {
     assert!(open(&deployment, &issued).is_err());
 }
 
+/// A clock on which a second passes at each look.
+struct Ticking(std::sync::atomic::AtomicU64);
+
+impl crate::clock::Clock for Ticking {
+    fn now(&self) -> UnixSeconds {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+#[tokio::test]
+async fn no_second_is_lost_between_the_record_and_its_tokens() {
+    let rules = Rules::new("https://issuer.test", "api");
+    let deployment = Fixture::build(rules, |builder| {
+        builder.clock(std::sync::Arc::new(Ticking(NOW.into())))
+    });
+    let issued = deployment.log_in("u1").await;
+    assert_eq!(issued.access.expires_in, 900);
+    assert_eq!(issued.refresh.unwrap().expires_in, 30 * 24 * 3600);
+}
+
 #[tokio::test]
 async fn a_token_prints_nothing() {
     let issued = Fixture::new().log_in("u1").await;

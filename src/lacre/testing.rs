@@ -35,7 +35,7 @@ impl Fixture {
         Self::build(rules, |builder| builder.content_key_memory(bytes))
     }
 
-    fn build(rules: Rules, more: impl FnOnce(LacreBuilder) -> LacreBuilder) -> Self {
+    pub(crate) fn build(rules: Rules, more: impl FnOnce(LacreBuilder) -> LacreBuilder) -> Self {
         let mut rng = StdRng::seed_from_u64(1);
         let master = MasterKeyRing::new(MasterKey::generate(1, &mut rng));
         let keystore =
