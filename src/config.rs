@@ -49,7 +49,7 @@ pub struct Config {
     pub master_key_file: PathBuf,
     /// Whether strangers may make an account.
     pub signup: Signup,
-    /// Peers whose `Forwarded` and `X-Forwarded-*` headers are believed.
+    /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
     /// `keystore.*`
     pub keystore: KeystoreConfig,
@@ -118,6 +118,8 @@ pub struct TokenConfig {
     pub audience: String,
     /// Life of an access token, in whole seconds.
     pub access_ttl: Duration,
+    /// By up to how many percent of that an access token lives shorter.
+    pub access_ttl_jitter: u32,
     /// How far `exp` and `nbf` may be off, in whole seconds.
     pub leeway: Duration,
     /// Where a request may carry its token.
@@ -343,6 +345,7 @@ impl Config {
                 issuer: None,
                 audience: String::new(),
                 access_ttl: Duration::ZERO,
+                access_ttl_jitter: u32::MAX,
                 leeway: Duration::MAX,
                 locations: Vec::new(),
             },

@@ -85,6 +85,7 @@ impl Deployment {
 fn rules(config: &Config, issuer: String) -> Rules {
     Rules {
         access_ttl: config.token.access_ttl.as_secs(),
+        access_ttl_jitter: config.token.access_ttl_jitter,
         refresh_ttl: config.session.refresh_ttl.as_secs(),
         absolute_ttl: config.session.absolute_ttl.as_secs(),
         leeway: config.token.leeway.as_secs(),

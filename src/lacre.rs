@@ -17,6 +17,7 @@ use crate::sessions::Seen;
 use crate::token::{MAX_TOKEN_LENGTH, SessionKey, TokenError};
 use lacre_keystore::Keystore;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 /// How much memory content keys may take where nobody says otherwise.
@@ -31,6 +32,9 @@ pub struct Rules {
     pub audience: String,
     /// How long an access token lives.
     pub access_ttl: u64,
+    /// By up to how many percent of that, at random, an access token lives shorter; more than 50
+    /// count as 50. Those who log in together don't refresh together then.
+    pub access_ttl_jitter: u32,
     /// How long a session lives without being refreshed.
     pub refresh_ttl: u64,
     /// How long a session lives at most.
@@ -56,6 +60,7 @@ impl Rules {
             issuer: issuer.into(),
             audience: audience.into(),
             access_ttl: 15 * 60,
+            access_ttl_jitter: 0,
             refresh_ttl: 30 * 24 * 3600,
             absolute_ttl: 90 * 24 * 3600,
             leeway: 0,
@@ -86,6 +91,8 @@ pub(crate) struct Parts {
     pub(crate) seen: Seen,
     /// What the guard needs not work out again for a token in use.
     pub(crate) content_keys: Arc<ContentKeys>,
+    /// The bytes of the longest token that was made.
+    pub(crate) largest_token: AtomicUsize,
     /// Where [`Lacre::open`] took a directory: held as long as the keystore, which stands above
     /// and is dropped first.
     _data_dir: Option<DataDir>,
@@ -128,6 +135,12 @@ impl Lacre {
     /// The time that this deployment goes by.
     pub(crate) fn now(&self) -> UnixSeconds {
         self.0.clock.now()
+    }
+
+    /// The bytes of the longest token that was made since the start.
+    #[must_use]
+    pub fn largest_token(&self) -> usize {
+        self.0.largest_token.load(Ordering::Relaxed)
     }
 
     /// Wipes the content keys of tokens in use; the next request of each works its own out anew.
@@ -214,6 +227,7 @@ impl LacreBuilder {
             turns: Turns::default(),
             seen: Seen::default(),
             content_keys,
+            largest_token: AtomicUsize::new(0),
             _data_dir: self.data_dir,
         }))
     }

@@ -128,11 +128,18 @@ fn operators_view(metrics: Arc<Metrics>, service: &Service) -> Management {
         }
     };
     let gauges = move || {
-        let mut gauges = vec![gauge(
-            "lacre_hashing_queue_length",
-            "Passwords that wait to be hashed.",
-            watched.accounts().queue_length() as u64,
-        )];
+        let mut gauges = vec![
+            gauge(
+                "lacre_hashing_queue_length",
+                "Passwords that wait to be hashed.",
+                watched.accounts().queue_length() as u64,
+            ),
+            gauge(
+                "lacre_token_largest_bytes",
+                "Bytes of the longest token that was issued since the start.",
+                watched.lacre().largest_token() as u64,
+            ),
+        ];
         if let Ok(stats) = watched.lacre().keystore().stats() {
             gauges.push(gauge(
                 "lacre_keystore_records",

@@ -84,8 +84,8 @@ pub(super) static KEYS: &[Key] = &[
             set: |config, networks| config.trusted_proxies = networks,
         },
         Fallback::Text(""),
-        "Peers whose `Forwarded` and `X-Forwarded-*` headers name the client. From everybody \
-         else these headers are ignored.",
+        "Peers whose `X-Forwarded-For` names the client. From everybody else the header is ignored; \
+         `Forwarded` and other `X-Forwarded-…` headers are not read at all.",
     ),
     key(
         "keystore.engine",
@@ -144,6 +144,19 @@ pub(super) static KEYS: &[Key] = &[
         seconds(SECOND, DAY, |config, ttl| config.token.access_ttl = ttl),
         Fallback::Text("15m"),
         "Life of an access token.",
+    ),
+    key(
+        "token.access_ttl_jitter",
+        Kind::Count {
+            from: 0,
+            to: 50,
+            set: |config, percent| config.token.access_ttl_jitter = percent,
+        },
+        Fallback::Text("0"),
+        "By up to how many percent of `token.access_ttl` an access token lives shorter, at random, so \
+         that a fleet that logged in together doesn't refresh together. `expires_in` says how long \
+         each one lives. `10` is enough where thousands of clients start at once; see \
+         [sessions.md](sessions.md#refresh).",
     ),
     key(
         "token.leeway",

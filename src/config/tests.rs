@@ -101,6 +101,7 @@ fn nothing_given_means_the_documented_defaults() {
     assert_eq!(config.token.issuer, None);
     assert_eq!(config.token.audience, "lacre");
     assert_eq!(config.token.access_ttl, Duration::from_mins(15));
+    assert_eq!(config.token.access_ttl_jitter, 0);
     assert_eq!(config.token.leeway, Duration::ZERO);
     assert_eq!(config.token.locations, [Location::Header]);
     assert_eq!(config.session.refresh_ttl, days(30));
@@ -379,6 +380,7 @@ fn numbers_of_the_file_are_taken_where_numbers_are_due_only() {
 fn limits_hold_at_both_ends() {
     for (key, good, bad) in [
         ("token.access_ttl", ["1s", "1d"], ["0s", "24h1s"]),
+        ("token.access_ttl_jitter", ["0", "50"], ["51", "-1"]),
         ("token.leeway", ["0s", "5m"], ["1h", "301s"]),
         ("limits.token", ["1KiB", "8KiB"], ["1023", "8193"]),
         ("session.max_per_user", ["1", "10000"], ["0", "10001"]),

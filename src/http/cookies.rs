@@ -98,6 +98,9 @@ fn add(response: &mut HttpResponse, name: &'static str, value: &str, max_age: u6
         Size::TooLarge => ("", 0),
         Size::Large | Size::Usual => (value, max_age),
     };
+    if !value.is_empty() {
+        log::debug!(cookie = name, bytes = value.len(); "a cookie was set");
+    }
     let attributes = attributes(name);
     let line = format!("{name}={value}; Max-Age={max_age}; {attributes}");
     // A token, a name and a number are visible ASCII; anything else must not leave.

@@ -11,9 +11,16 @@ use crate::token::{
     Claims, Handle, Recipient, RecipientKey, SessionKey, TokenKind, base64url, seal,
 };
 use lacre_keystore::Record;
-use rand::CryptoRng;
+use rand::{CryptoRng, RngExt as _};
 use serde_json::{Map, Value};
+use std::sync::atomic::Ordering::Relaxed;
 use zeroize::Zeroizing;
+
+/// The most percent of its life that an access token may lose at random.
+const MOST_JITTER: u32 = 50;
+
+/// Bytes of a token from which on every request gets noticeably longer.
+const LARGE: usize = 2048;
 
 /// What the tokens of a record say.
 pub(crate) struct Contents<'a> {
@@ -45,7 +52,13 @@ impl Lacre {
 
     /// Makes the access token alone.
     pub(crate) fn access_token(&self, contents: &Contents<'_>) -> Result<Lasting, IssueError> {
-        let expires_at = contents.now.saturating_add(self.rules().access_ttl);
+        let (parts, rules) = (self.parts(), self.rules());
+        let life = life(
+            rules.access_ttl,
+            rules.access_ttl_jitter,
+            &mut (parts.entropy)(),
+        );
+        let expires_at = contents.now.saturating_add(life);
         self.token(
             contents,
             TokenKind::Access,
@@ -99,12 +112,36 @@ impl Lacre {
         };
         let token = seal(recipient, parts.keyring.signer(), kind, &claims, &mut rng)?;
         self.check_length(token.as_bytes())?;
+        self.weigh(kind, token.len());
         let expires_in = expires_at.saturating_sub(now);
         Ok(Lasting {
             token: IssuedToken(Zeroizing::new(token)),
             expires_in,
         })
     }
+
+    /// Tells the log what a token weighs: it goes along with every request.
+    fn weigh(&self, kind: TokenKind, bytes: usize) {
+        self.parts().largest_token.fetch_max(bytes, Relaxed);
+        let kind = kind.typ();
+        log::debug!(kind, bytes; "a token was issued");
+        if bytes > LARGE {
+            log::warn!(
+                code = "token_large", kind, bytes;
+                "the token makes every request longer by so much: fewer roles, permissions and \
+                 additional claims make it shorter"
+            );
+        }
+    }
+}
+
+/// How long an access token lives: `ttl`, less a random part of it of at most `jitter` percent. It
+/// never lives longer than `ttl`, and never less than half of it.
+fn life(ttl: u64, jitter: u32, rng: &mut impl CryptoRng) -> u64 {
+    let jitter = u64::from(jitter.min(MOST_JITTER));
+    let most = u128::from(ttl) * u128::from(jitter) / 100;
+    let most = u64::try_from(most).unwrap_or(ttl);
+    ttl - rng.random_range(0..=most)
 }
 
 /// 128 random bits as 22 characters.

@@ -108,6 +108,48 @@ async fn no_access_token_outlives_its_session() {
     assert!(open(&deployment, &issued).is_err());
 }
 
+#[tokio::test]
+async fn jitter_shortens_a_life_and_lengthens_none() {
+    let lives = |access_ttl, access_ttl_jitter| async move {
+        let rules = Rules {
+            access_ttl,
+            access_ttl_jitter,
+            ..Rules::new("https://issuer.test", "api")
+        };
+        let deployment = Fixture::with_rules(rules);
+        let mut lives = Vec::new();
+        for _ in 0..200 {
+            let issued = deployment.log_in("u1").await;
+            let claims = open(&deployment, &issued).unwrap().claims;
+            assert_eq!(claims.expires_at, NOW + issued.access.expires_in);
+            lives.push(issued.access.expires_in);
+        }
+        lives.sort_unstable();
+        (
+            lives[0],
+            lives[199],
+            lives
+                .into_iter()
+                .collect::<std::collections::HashSet<_>>()
+                .len(),
+        )
+    };
+    assert_eq!(
+        lives(900, 0).await,
+        (900, 900, 1),
+        "none unless it is asked for"
+    );
+    let (shortest, longest, different) = lives(900, 20).await;
+    assert!((720..750).contains(&shortest), "{shortest}");
+    assert!((870..=900).contains(&longest), "{longest}");
+    assert!(different > 50, "only {different} different lives");
+    let (shortest, longest, _) = lives(900, 50).await;
+    assert!(shortest >= 450 && longest <= 900, "{shortest} to {longest}");
+    let (shortest, longest, _) = lives(900, u32::MAX).await;
+    assert!(shortest >= 450 && longest <= 900, "{shortest} to {longest}");
+    assert_eq!(lives(1, 50).await, (1, 1, 1), "never nothing");
+}
+
 /// A clock on which a second passes at each look.
 struct Ticking(std::sync::atomic::AtomicU64);
 
@@ -126,6 +168,19 @@ async fn no_second_is_lost_between_the_record_and_its_tokens() {
     let issued = deployment.log_in("u1").await;
     assert_eq!(issued.access.expires_in, 900);
     assert_eq!(issued.refresh.unwrap().expires_in, 30 * 24 * 3600);
+}
+
+#[tokio::test]
+async fn the_longest_token_is_remembered() {
+    let deployment = Fixture::new();
+    assert_eq!(deployment.lacre.largest_token(), 0);
+    let mut long = grant("u1", Occasion::LogIn);
+    long.additional
+        .insert("note".into(), json!("x".repeat(500)));
+    let issued = deployment.lacre.issue(&long).await.unwrap();
+    deployment.log_in("u1").await;
+    let longest = issued.access.token.expose().len();
+    assert_eq!(deployment.lacre.largest_token(), longest);
 }
 
 #[tokio::test]

@@ -395,6 +395,51 @@ fn a_cookie_that_browsers_drop_is_taken_back_and_the_log_says_so() {
 }
 
 #[test]
+fn the_sizes_of_tokens_and_cookies_are_told_at_issue() {
+    let server = Setup::new()
+        .env("LACRE_TOKEN__LOCATIONS", "header,cookie")
+        .env("LACRE_LOG", "debug")
+        .start();
+    server.sign_up("ada@example.com", PASSWORD);
+    let token = server.get_token("ada@example.com", PASSWORD);
+    let refresh = token.refresh.clone().unwrap();
+    let told = |words: &[String]| {
+        until("the log has the size", || {
+            let log = server.written();
+            let says = |line: &str| words.iter().all(|word| line.contains(word.as_str()));
+            log.lines().any(says).then_some(())
+        });
+    };
+    let (auth, refresh) = (token.auth.len(), refresh.len());
+    told(&["kind=at+jwt".to_owned(), format!("bytes={auth}")]);
+    told(&["kind=rt+jwt".to_owned(), format!("bytes={refresh}")]);
+    told(&[format!("cookie={ACCESS}"), format!("bytes={auth}")]);
+    told(&[format!("cookie={REFRESH}"), format!("bytes={refresh}")]);
+    let gauge = |bytes: usize| {
+        let metrics = server.manage("/metrics").expect(200);
+        let line = format!("\nlacre_token_largest_bytes {bytes}\n");
+        assert!(metrics.text().contains(&line), "{}", metrics.text());
+    };
+    gauge(auth);
+    assert!(!server.written().contains("code=token_large"));
+
+    // Above 2 KiB a warning, whether the token is in a cookie or not.
+    let permissions: Vec<_> = (0..20).map(|n| format!("{n:0>49}")).collect();
+    let mut command = vec!["users", "set", "ada@example.com"];
+    command.extend(permissions.iter().flat_map(|one| ["--permission", one]));
+    server.operator(&command);
+    let large = server.get_token("ada@example.com", PASSWORD).auth.len();
+    assert!(large > 2048, "{large}");
+    told(&[
+        "WARN".to_owned(),
+        "code=token_large".to_owned(),
+        "kind=at+jwt".to_owned(),
+        format!("bytes={large}"),
+    ]);
+    gauge(large);
+}
+
+#[test]
 fn without_cookies_no_cookie_is_set_and_anybody_may_send_a_log_in() {
     let server = Server::start();
     server.sign_up("ada@example.com", PASSWORD);

@@ -144,11 +144,6 @@ pub(super) fn answer(lacre: &Lacre, issued: &Issued, session_lasts: Option<u64>)
 }
 
 fn tokens(issued: &Issued) -> HttpResponse {
-    log::debug!(
-        access = issued.access.token.expose().len(),
-        refresh = issued.refresh.as_ref().map_or(0, |refresh| refresh.token.expose().len());
-        "tokens of so many bytes were issued"
-    );
     HttpResponse::Ok().json(TokenAnswer {
         auth: issued.access.token.expose(),
         crt: issued.handle.as_str(),
