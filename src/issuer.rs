@@ -171,13 +171,7 @@ impl IssueError {
 impl Lacre {
     /// Begins a session and returns its token, after its record is durable.
     pub async fn issue(&self, grant: &Grant) -> Result<Issued, IssueError> {
-        if let Some(name) = grant
-            .additional
-            .keys()
-            .find(|name| RESERVED_CLAIMS.contains(&name.as_str()))
-        {
-            return Err(IssueError::ReservedClaim(name.clone()));
-        }
+        check_additional(&grant.additional)?;
         let parts = self.parts();
         let handles = parts.keyring.handles();
         let key = match &grant.user_session {
@@ -260,6 +254,17 @@ impl Lacre {
             }
         }
         Err(IssueError::Contended)
+    }
+}
+
+/// Refuses additional claims under names that lacre gives a meaning to.
+pub(crate) fn check_additional(claims: &Map<String, Value>) -> Result<(), IssueError> {
+    let reserved = claims
+        .keys()
+        .find(|name| RESERVED_CLAIMS.contains(&name.as_str()));
+    match reserved {
+        Some(name) => Err(IssueError::ReservedClaim(name.clone())),
+        None => Ok(()),
     }
 }
 

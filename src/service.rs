@@ -10,7 +10,7 @@ mod log_in;
 mod renew;
 mod users;
 
-pub use log_in::{LogIn, OnBehalf};
+pub use log_in::{LARGEST_CLAIMS, LogIn, OnBehalf};
 pub use users::Changed;
 
 use crate::accounts::{Accounts, AccountsError};
@@ -71,6 +71,9 @@ pub enum ServiceError {
     /// The name that a caller gave the session is empty, too long or not plain text.
     #[error("user_session must be 1 to 4096 characters without control characters")]
     UserSession,
+    /// The additional claims of a client are longer than [`LARGEST_CLAIMS`].
+    #[error("the additional claims are too long")]
+    ClaimsTooLong,
     /// No session could be begun.
     #[error("{0}")]
     Issue(#[from] IssueError),
@@ -89,6 +92,7 @@ impl ServiceError {
             Self::InvalidClient => "invalid_client",
             Self::IncorrectUser => "invalid_credentials",
             Self::UserSession => "user_session_invalid",
+            Self::ClaimsTooLong => "claims_too_long",
             Self::Issue(error) => error.code(),
             Self::Store(error) => error.code(),
         }

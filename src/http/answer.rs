@@ -38,7 +38,13 @@ impl From<IssueError> for Problem {
     fn from(error: IssueError) -> Self {
         match error {
             IssueError::Store(error) => error.into(),
-            IssueError::ReservedClaim(_) | IssueError::TooLong => {
+            // The name is one of our own list.
+            IssueError::ReservedClaim(name) => Self::new(Code::ClaimsInvalid)
+                .detail(format!(
+                    "`{name}` has a meaning of its own and can't be given."
+                ))
+                .field(format!("claims.{name}")),
+            IssueError::TooLong => {
                 Self::new(Code::InvalidRequest).detail("The claims don't fit into a token.")
             }
             IssueError::Contended => Self::new(Code::StoreUnavailable),
@@ -64,6 +70,9 @@ impl From<ServiceError> for Problem {
                     "`user_session` must be 1 to 4096 bytes of text without control characters.",
                 )
             }
+            ServiceError::ClaimsTooLong => Self::new(Code::ClaimsInvalid)
+                .detail("`claims` must have at most 1024 bytes of JSON.")
+                .field("claims"),
             ServiceError::Issue(error) => error.into(),
             ServiceError::Store(error) => error.into(),
         }

@@ -6,11 +6,15 @@ use super::{Service, ServiceError};
 use crate::accounts::{
     Account, AccountsError, Login, LoginName, NewAccount, PresentedPassword, UserId,
 };
-use crate::issuer::{Grant, Issued, Occasion, Origin, Subject};
-use serde_json::Map;
+use crate::issuer::{Grant, Issued, Occasion, Origin, Subject, check_additional};
+use serde_json::{Map, Value};
 
 /// The longest name that a caller can give a session: room for a token of another issuer.
 const LONGEST_USER_SESSION: usize = 4096;
+
+/// The most bytes of JSON that a client's additional claims may have: they travel in every request.
+/// Where the account has very many roles and permissions, fewer fit into a token.
+pub const LARGEST_CLAIMS: usize = 1024;
 
 /// A log-in by password.
 #[derive(Debug)]
@@ -36,6 +40,8 @@ pub struct OnBehalf {
     pub user_id: String,
     /// The client's own name for the session; a session of the same name is replaced.
     pub user_session: String,
+    /// Claims of the client's own for this session's tokens.
+    pub claims: Map<String, Value>,
     /// Where the request comes from.
     pub origin: Origin,
 }
@@ -83,6 +89,7 @@ impl Service {
             Err(error) => return Err(error.into()),
         };
         check_user_session(Some(&request.user_session))?;
+        check_claims(&request.claims)?;
         let account = self.active_account(&request.user_id).await?;
         let grant = Grant {
             subject: subject(&account),
@@ -91,7 +98,7 @@ impl Service {
             },
             user_session: Some(request.user_session),
             origin: request.origin,
-            additional: Map::new(),
+            additional: request.claims,
         };
         self.begin(&account, &grant)
             .await?
@@ -140,6 +147,17 @@ fn check_user_session(name: Option<&str>) -> Result<(), ServiceError> {
             Err(ServiceError::UserSession)
         }
         _ => Ok(()),
+    }
+}
+
+fn check_claims(claims: &Map<String, Value>) -> Result<(), ServiceError> {
+    check_additional(claims)?;
+    // A map of JSON always is JSON.
+    let bytes = serde_json::to_vec(claims).map_or(usize::MAX, |text| text.len());
+    if bytes <= LARGEST_CLAIMS {
+        Ok(())
+    } else {
+        Err(ServiceError::ClaimsTooLong)
     }
 }
 

@@ -162,6 +162,7 @@ async fn a_client_names_the_session_and_the_user() {
             client_secret: zeroize::Zeroizing::new(secret.to_owned()),
             user_id: user_id.to_owned(),
             user_session: user_session.to_owned(),
+            claims: serde_json::Map::new(),
             origin: Origin::default(),
         };
         rig.service.on_behalf(request)

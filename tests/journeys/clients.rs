@@ -3,7 +3,8 @@
 use super::PASSWORD;
 use crate::support::http::{Answer, Request};
 use crate::support::server::{Client, Server, Token};
-use serde_json::json;
+use lacre::token::RESERVED_CLAIMS;
+use serde_json::{Value, json};
 
 const CHALLENGE: &str = r#"Basic realm="lacre", charset="UTF-8""#;
 
@@ -69,6 +70,97 @@ fn asking_again_replaces_the_key_and_the_earlier_token_stops_opening() {
     let third = ask(&server, &ada.id, "one");
     assert_eq!(third.crt, first.crt);
     server.refuses(&second.auth);
+}
+
+#[test]
+fn a_back_end_gives_claims_that_survive_refresh() {
+    let mut server = Server::start();
+    let shop = server.add_client("shop");
+    let ada = server.sign_up("ada@example.com", PASSWORD);
+    let given = json!({"tenant": "t-7", "plan": {"name": "gold", "seats": 3}, "beta": true});
+    let ask = |server: &Server, name: &str, claims: Value| {
+        let body = json!({"id": ada.id, "user_session": name, "claims": claims});
+        let request = Request::post("/getToken").basic(&shop.id, &shop.secret);
+        server.send(&request.json(body))
+    };
+    let shown = |server: &Server, token: &str| {
+        let me = server.call("GET", "/me", token).expect(200).json();
+        me["session"]["claims"].clone()
+    };
+    let first = Token::of(&ask(&server, "one", given.clone()));
+    assert_eq!(shown(&server, &first.auth), given);
+    // The record has none of it: the refresh token brings it along, also after a crash.
+    server.kill9();
+    server.restart();
+    let mut token = first;
+    for _ in 0..2 {
+        token = Token::of(&server.refresh(&token));
+        assert_eq!(shown(&server, &token.auth), given);
+    }
+    let proof = Request::post("/reauth").bearer(&token.auth);
+    let fresh = Token::of(&server.send(&proof.json(json!({"password": PASSWORD}))));
+    assert_eq!(shown(&server, &fresh.auth), given);
+
+    // Asking again for the session gives it the claims of this time.
+    let again = Token::of(&ask(&server, "one", json!({"tenant": "t-8"})));
+    assert_eq!(again.crt, token.crt);
+    assert_eq!(shown(&server, &again.auth), json!({"tenant": "t-8"}));
+    for none in [json!({}), Value::Null] {
+        let token = Token::of(&ask(&server, "two", none));
+        assert_eq!(shown(&server, &token.auth), Value::Null);
+    }
+    let log = server.written();
+    assert!(!log.contains("t-7") && !log.contains("gold"), "{log}");
+}
+
+#[test]
+fn claims_have_a_name_of_their_own_and_a_size() {
+    let server = Server::start();
+    let shop = server.add_client("shop");
+    let ada = server.sign_up("ada@example.com", PASSWORD);
+    let ask = |secret: &str, claims: Value| {
+        let body = json!({"id": ada.id, "user_session": "s", "claims": claims});
+        let request = Request::post("/getToken").basic(&shop.id, secret);
+        server.send(&request.json(body))
+    };
+    let lives = Token::of(&ask(&shop.secret, json!({"tenant": "t-7"})));
+    for name in RESERVED_CLAIMS {
+        let answer = ask(&shop.secret, json!({"tenant": "t", name: "forged"}));
+        let problem = answer.refused(422, "claims_invalid");
+        assert_eq!(problem["field"], format!("claims.{name}"));
+        assert!(!answer.text().contains("forged"), "{problem}");
+    }
+    // `{"note":"…"}` of so many bytes.
+    let note = |bytes: usize| json!({"note": "x".repeat(bytes - r#"{"note":""}"#.len())});
+    let long = ask(&shop.secret, note(1025)).refused(422, "claims_invalid");
+    assert_eq!(long["field"], "claims");
+    for wrong in [json!("text"), json!(["a"]), json!(7), json!(true)] {
+        let problem = ask(&shop.secret, wrong).refused(400, "body_wrong_type");
+        assert_eq!(problem["field"], "claims");
+    }
+    // Nothing of it has touched the session that is there.
+    server.accepts(&lives.auth);
+    // Who isn't a back end learns nothing of what it may give, and gives nothing.
+    ask("wrong", json!({"sub": "x"})).refused(401, "invalid_client");
+    for claims in [
+        json!({"tenant": "t"}),
+        json!({"roles": ["admin"]}),
+        json!({}),
+    ] {
+        let body = json!({"email": ada.email, "password": PASSWORD, "claims": claims});
+        let problem = server
+            .send(&Request::post("/getToken").json(body))
+            .refused(400, "invalid_request");
+        assert_eq!(problem["field"], "claims");
+    }
+    let form = [("id", &*ada.id), ("user_session", "s"), ("claims", "{}")];
+    let form = Request::post("/getToken")
+        .basic(&shop.id, &shop.secret)
+        .form(&form);
+    server.send(&form).refused(400, "body_wrong_type");
+    let most = Token::of(&ask(&shop.secret, note(1024)));
+    server.accepts(&most.auth);
+    server.refuses(&lives.auth);
 }
 
 #[test]

@@ -117,6 +117,12 @@ impl Members {
         }
     }
 
+    /// The members as they are, for whoever passes them on unread. They are wiped no more.
+    #[must_use]
+    pub fn into_map(mut self) -> Map<String, Value> {
+        std::mem::take(&mut self.0)
+    }
+
     fn take(&mut self, name: &str) -> Option<Value> {
         self.0.remove(name).filter(|value| !value.is_null())
     }
@@ -245,6 +251,7 @@ mod tests {
         );
         let mut inner = body.optional_object("o").unwrap().unwrap();
         assert_eq!(inner.required_text("x").unwrap(), "y");
+        assert_eq!(inner.into_map().len(), 0);
         assert_eq!(body.optional_text("n").unwrap(), None, "null is absent");
         assert!(body.optional_object("absent").unwrap().is_none());
     }

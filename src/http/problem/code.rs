@@ -19,6 +19,7 @@ pub enum Code {
     OwnAccount,
     SignupClosed,
     AccountInvalid,
+    ClaimsInvalid,
     BodyMalformed,
     BodyNotUtf8,
     BodyMissingMember,
@@ -93,6 +94,9 @@ table! {
     AccountInvalid, "account_invalid", UNPROCESSABLE_ENTITY, "Invalid account",
         "A member of the account is not acceptable.",
         "`field` names the member and `detail` says what it must be.";
+    ClaimsInvalid, "claims_invalid", UNPROCESSABLE_ENTITY, "Invalid claims",
+        "The additional claims are not acceptable.",
+        "`field` names the claim and `detail` says why it isn't taken.";
     BodyMalformed, "body_malformed", BAD_REQUEST, "Malformed body",
         "The body is not one well-formed object.",
         "Send one JSON object or, where the route takes it, one form; no member twice, at most 32 levels deep.";

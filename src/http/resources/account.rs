@@ -62,6 +62,10 @@ pub(super) async fn me(service: Data<Service>, session: Session) -> Result<HttpR
         "expires_at": timestamp(session.expires_at),
         "fresh": session.is_fresh(),
     });
+    // What a back end gave for this session; most have none.
+    if !session.claims.additional.is_empty() {
+        me["session"]["claims"] = session.claims.additional.clone().into();
+    }
     Ok(HttpResponse::Ok().json(me))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! This room must never tell an unknown user from a wrong password.
 
-use super::super::body::JsonOrForm;
+use super::super::body::{JsonOrForm, Members};
 use super::super::cookies;
 use super::super::credentials::{self, BasicCredentials};
 use super::super::csrf;
@@ -10,7 +10,7 @@ use super::super::origin::{self, Trail};
 use super::super::problem::{Code, Problem};
 use super::Policy;
 use crate::accounts::{AccountsError, PresentedPassword};
-use crate::issuer::Issued;
+use crate::issuer::{Issued, Origin};
 use crate::lacre::Lacre;
 use crate::service::{LogIn, OnBehalf, Service};
 use crate::telemetry::audit::{Cause, Event, MaskedHandle, UserId};
@@ -36,6 +36,54 @@ struct TokenAnswer<'a> {
     refresh_expires_in: Option<u64>,
 }
 
+/// What a body asks for: a session for who proves a password, or for whom a back end names.
+enum Asked {
+    LogIn(LogIn),
+    OnBehalf(OnBehalf),
+}
+
+impl Asked {
+    fn read(
+        client: Option<BasicCredentials>,
+        mut body: Members,
+        origin: Origin,
+    ) -> Result<Self, Problem> {
+        let user_session = body.optional_text("user_session")?;
+        let has_password = body.has("password");
+        let claims = body.optional_object("claims")?.map(Members::into_map);
+        let Some(client) = client else {
+            // Only a client may ask without a password.
+            if user_session.is_some() && !has_password && body.has("id") {
+                return Err(Problem::invalid_client());
+            }
+            // Passed over without a word, they would be missed when it is too late.
+            if claims.is_some() {
+                return Err(Problem::new(Code::InvalidRequest)
+                    .detail("Only a back end may give `claims`.")
+                    .field("claims"));
+            }
+            let (_, user) = body.required_text_of(&["email", "id"])?;
+            return Ok(Self::LogIn(LogIn {
+                user,
+                password: presented(&body.required_secret("password")?)?,
+                user_session,
+                origin,
+            }));
+        };
+        if has_password {
+            return Err(Problem::two_credentials());
+        }
+        Ok(Self::OnBehalf(OnBehalf {
+            client_id: client.id,
+            client_secret: client.secret,
+            user_id: body.required_text("id")?,
+            user_session: user_session.ok_or_else(|| Problem::missing_member("user_session"))?,
+            claims: claims.unwrap_or_default(),
+            origin,
+        }))
+    }
+}
+
 pub(super) async fn get_token(
     request: HttpRequest,
     service: Data<Service>,
@@ -52,51 +100,23 @@ pub(super) async fn get_token(
             user: None,
         });
     })?;
-    let user_session = body.optional_text("user_session")?;
-    let has_password = body.has("password");
-    let by_client = client.is_some();
+    let asked = Asked::read(client, body, origin)?;
+    let by_client = matches!(asked, Asked::OnBehalf(_));
     let limited = |problem: &Problem| {
         trail.record(&Event::LoginFailed {
             code: problem.code().as_str(),
             user: None,
         });
     };
-    let (attempt, issued) = match (client, user_session) {
-        (Some(_), _) if has_password => return Err(Problem::two_credentials()),
-        (
-            Some(BasicCredentials {
-                id: client_id,
-                secret: client_secret,
-            }),
-            user_session,
-        ) => {
-            let user_id = body.required_text("id")?;
-            let user_session =
-                user_session.ok_or_else(|| Problem::missing_member("user_session"))?;
-            let request = OnBehalf {
-                client_id,
-                client_secret,
-                user_id,
-                user_session,
-                origin,
-            };
+    let (attempt, issued) = match asked {
+        Asked::OnBehalf(request) => {
             let attempt = policy.limits.client(&request.client_id, trail.address());
             let attempt = attempt.inspect_err(limited)?;
             (attempt, service.on_behalf(request).await)
         }
-        // Only a client may ask without a password.
-        (None, Some(_)) if !has_password && body.has("id") => return Err(Problem::invalid_client()),
-        (None, user_session) => {
-            let (_, user) = body.required_text_of(&["email", "id"])?;
-            let password = presented(&body.required_secret("password")?)?;
-            let attempt = policy.limits.log_in(&user, trail.address());
+        Asked::LogIn(request) => {
+            let attempt = policy.limits.log_in(&request.user, trail.address());
             let attempt = attempt.inspect_err(limited)?;
-            let request = LogIn {
-                user,
-                password,
-                user_session,
-                origin,
-            };
             (attempt, service.log_in(request).await)
         }
     };
