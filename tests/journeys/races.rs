@@ -1,5 +1,10 @@
 //! Many at once: refreshes of one token, calls with ended tokens, and kills in the middle of what
-//! ends sessions. Short by default; `make soak` (with `LACRE_TEST_FULL`) runs them at full length.
+//! ends sessions; and lives at random, held against a model. Short by default; `make soak` (with
+//! `LACRE_TEST_FULL`) runs them at full length.
+
+mod history;
+mod life;
+mod stage;
 
 use super::revocation::event::{Event, Rules, Verdict, Whose};
 use super::revocation::place::Place;

@@ -70,6 +70,11 @@ fn every_threat_names_the_test_that_proves_its_answer() {
 }
 
 #[test]
+fn every_race_names_the_test_that_runs_it() {
+    check("docs/races.md", 5);
+}
+
+#[test]
 fn every_end_names_the_test_that_proves_it() {
     check("docs/revocation.md", 8);
 }
