@@ -6,6 +6,7 @@ mod clients;
 mod cookies;
 mod crash;
 mod full_disk;
+mod guards;
 mod hygiene;
 mod limits;
 mod locations;

@@ -6,6 +6,7 @@ mod call;
 use super::PASSWORD;
 use super::revocation::place::{ACCESS_COOKIE, CSRF_COOKIE, REFRESH_COOKIE};
 use super::revocation::scene::Held;
+use crate::pages::page;
 use crate::support::generated;
 use crate::support::http::{Answer, Request};
 use crate::support::server::{Client, Server, Setup};
@@ -340,6 +341,49 @@ fn every_call_of_the_walk_is_a_route() {
         assert!(is_there, "{call:?}");
     }
     assert_eq!(CALLS.len(), ROUTES.len());
+}
+
+/// What the program serves is in the table, or of the management listener: no other file of it
+/// registers a route.
+#[test]
+fn no_file_serves_a_route_beside_the_table() {
+    const REGISTERING: [&str; 6] = [
+        "web::resource(",
+        "web::scope(",
+        ".service(",
+        ".route(",
+        ".default_service(",
+        "HttpServer::new(",
+    ];
+    let registers = |line: &str| {
+        let line = line.replace(".service()", ""); // what a deployment consists of
+        REGISTERING.iter().any(|call| line.contains(call))
+    };
+    let mut found = Vec::new();
+    for file in page::files_below(&page::root().join("src"), "rs") {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let name = file.strip_prefix(page::root()).unwrap().to_owned();
+        // `live` is the server of the unit tests.
+        if name.ends_with("tests.rs") || name.ends_with("live.rs") {
+            continue;
+        }
+        let (source, _) = text.split_once("#[cfg(test)]\nmod ").unwrap_or((&text, ""));
+        let mut code = source
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        if code.any(registers) {
+            found.push(name.display().to_string());
+        }
+    }
+    found.sort_unstable();
+    assert_eq!(
+        found,
+        [
+            "src/http/management.rs",
+            "src/http/resources.rs",
+            "src/http/server.rs"
+        ]
+    );
 }
 
 #[test]

@@ -5,5 +5,5 @@ mod commands;
 mod embed;
 mod example_token;
 mod links;
-mod page;
+pub(crate) mod page;
 mod proofs;
