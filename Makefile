@@ -9,7 +9,7 @@ ARGS ?=
 TARGET ?= stages
 SECONDS_LONG ?= 300
 
-.PHONY: help run test soak bench bench-oracle interop fuzz lint
+.PHONY: help run test soak bench bench-oracle interop browser fuzz lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,10 @@ bench-oracle: ## Measure whether the guard's time says why a token was refused (
 interop: ## Exchange a thousand tokens each way with jwcrypto and panva/jose
 	@flags=$$(.ci/need build interop); LACRE_INTEROP=required LACRE_INTEROP_TOKENS=1000 \
 		$(CARGO) test --locked $$flags --test main interop -- --nocapture
+
+browser: ## Use the cookies in a real browser: chromium, without a window
+	@flags=$$(.ci/need build browser); LACRE_TEST_BROWSER=required \
+		$(CARGO) test --locked $$flags --test main journeys::browser -- --nocapture
 
 fuzz: ## Fuzz one target for five minutes (TARGET=token, stages or json; SECONDS_LONG=300)
 	@.ci/need build fuzz >/dev/null; cp Cargo.lock tests/fuzz/Cargo.lock; \
