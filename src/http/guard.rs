@@ -6,20 +6,23 @@
 //!
 //! This room must never let a request through that [`Lacre::guard`] hasn't judged.
 
+mod service;
+mod turns;
+
+pub use service::GuardedService;
+
 use super::body;
 use super::cookies;
 use super::csrf::{self, CsrfError};
-use super::locations::{self, Location, Places};
+use super::locations::{Found, Location, Places};
 use super::problem::{Code, Missing, Problem};
 use super::request_id::RequestId;
 use crate::guard::{LiveSession, Refusal};
 use crate::lacre::Lacre;
 use crate::telemetry::audit::{Event, MaskedHandle, Origin, UserId};
 use crate::token::{TokenError, TokenKind};
-use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
-use futures_util::future::{Either, LocalBoxFuture, MapOk, TryFutureExt as _};
+use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use std::future::{Ready, ready};
 use std::rc::Rc;
 use zeroize::Zeroizing;
@@ -147,38 +150,70 @@ impl TokenGuard {
         self.demands.locations.contains(&Location::Json) && body::is_json(request)
     }
 
+    /// The token of a request, or nothing of a visitor whom an optional guard lets in. `member` is
+    /// the token of its body.
+    fn token<'r>(
+        &self,
+        request: &'r HttpRequest,
+        member: Option<Zeroizing<String>>,
+    ) -> Result<Option<Found<'r>>, Problem> {
+        let places = Places {
+            enabled: &self.demands.locations,
+            cookies: self.demands.kinds.cookies(),
+        };
+        match places.find(request, member)? {
+            None if !self.demands.optional => Err(Problem::no_credentials()),
+            found => Ok(found),
+        }
+    }
+
+    /// Judges a request, where that takes no time: nothing where its token has to be opened anew.
+    fn judge_at_once(&self, request: &HttpRequest) -> Option<Result<Option<LiveSession>, Problem>> {
+        let token = match self.token(request, None) {
+            Ok(Some(token)) => token,
+            Ok(None) => return Some(Ok(None)),
+            Err(problem) => return Some(Err(problem)),
+        };
+        let known = match self.demands.kinds {
+            Kinds::Access | Kinds::Any => TokenKind::Access,
+            Kinds::Refresh => return None,
+        };
+        let session = self.lacre.guard_at_once(token.text.as_bytes(), known)?;
+        Some(self.check(request, token.location, session).map(Some))
+    }
+
     /// Judges a request; what it leaves in the request is the session, or nothing for a visitor
-    /// whom an optional guard lets in. `member` is the token of its body.
+    /// whom an optional guard lets in.
     fn judge(
         &self,
         request: &HttpRequest,
         member: Option<Zeroizing<String>>,
     ) -> Result<Option<LiveSession>, Problem> {
-        let places = Places {
-            enabled: &self.demands.locations,
-            cookies: self.demands.kinds.cookies(),
-        };
-        let Some(token) = places.find(request, member)? else {
-            return if self.demands.optional {
-                Ok(None)
-            } else {
-                Err(Problem::no_credentials())
-            };
+        let Some(token) = self.token(request, member)? else {
+            return Ok(None);
         };
         let session = self
             .session(token.text.as_bytes())
             .map_err(|refusal| refused(request, &refusal))?;
+        self.check(request, token.location, session).map(Some)
+    }
+
+    /// What is asked of a session besides that it is good.
+    fn check(
+        &self,
+        request: &HttpRequest,
+        location: Location,
+        session: LiveSession,
+    ) -> Result<LiveSession, Problem> {
         // The browser sends a cookie with whatever another site makes it send.
-        if token.location == Location::Cookie {
+        if location == Location::Cookie {
             csrf::check(request, &self.lacre, session.handle())
                 .map_err(|error| forged(request, &session, error))?;
         }
         self.demands.check(&session)?;
-        Ok(Some(session))
+        Ok(session)
     }
-}
 
-impl TokenGuard {
     fn session(&self, token: &[u8]) -> Result<LiveSession, Refusal> {
         match self.demands.kinds {
             Kinds::Access => self.lacre.guard(token, TokenKind::Access),
@@ -251,96 +286,6 @@ fn record(request: &HttpRequest, event: &Event<'_>) {
         request_id: request_id.as_ref().map(RequestId::as_str),
         address: request.peer_addr().map(|peer| peer.ip()),
     });
-}
-
-impl<S, B> Transform<S, ServiceRequest> for TokenGuard
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = Error;
-    type Transform = GuardedService<S>;
-    type InitError = ();
-    type Future = Ready<Result<Self::Transform, ()>>;
-
-    fn new_transform(&self, next: S) -> Self::Future {
-        ready(Ok(GuardedService {
-            guard: self.clone(),
-            next: Rc::new(next),
-        }))
-    }
-}
-
-/// A [`TokenGuard`] in front of one worker's service.
-pub struct GuardedService<S> {
-    guard: TokenGuard,
-    next: Rc<S>,
-}
-
-impl TokenGuard {
-    /// Leaves the session in a request that may go on; any other is answered.
-    fn admit<B>(
-        &self,
-        request: ServiceRequest,
-        member: Option<Zeroizing<String>>,
-    ) -> Result<ServiceRequest, Box<ServiceResponse<EitherBody<B>>>> {
-        match self.judge(request.request(), member) {
-            Ok(session) => {
-                let visitor = Visitor(session.map(Rc::new));
-                request.extensions_mut().insert(visitor);
-                Ok(request)
-            }
-            Err(problem) => Err(refusal(request, problem)),
-        }
-    }
-}
-
-fn refusal<B>(request: ServiceRequest, problem: Problem) -> Box<ServiceResponse<EitherBody<B>>> {
-    Box::new(request.error_response(problem).map_into_right_body())
-}
-
-type Answered<B> = Result<ServiceResponse<EitherBody<B>>, Error>;
-
-impl<S, B> Service<ServiceRequest> for GuardedService<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<EitherBody<B>>;
-    type Error = Error;
-    // Only a guard that has to read a body has anything to wait for before the handler.
-    type Future = Either<
-        Either<MapOk<S::Future, fn(ServiceResponse<B>) -> Self::Response>, Ready<Answered<B>>>,
-        LocalBoxFuture<'static, Answered<B>>,
-    >;
-
-    forward_ready!(next);
-
-    fn call(&self, mut request: ServiceRequest) -> Self::Future {
-        if !self.guard.looks_into_body_of(&request) {
-            return Either::Left(match self.guard.admit(request, None) {
-                Ok(request) => {
-                    let answer = self.next.call(request);
-                    Either::Left(answer.map_ok(ServiceResponse::map_into_left_body))
-                }
-                Err(answer) => Either::Right(ready(Ok(*answer))),
-            });
-        }
-        let (guard, next) = (self.guard.clone(), Rc::clone(&self.next));
-        Either::Right(Box::pin(async move {
-            let members = body::peek(&mut request).await;
-            let member = members.and_then(|mut members| members.optional_secret(locations::TOKEN));
-            let admitted = match member {
-                Ok(member) => guard.admit(request, member),
-                Err(problem) => Err(refusal(request, problem)),
-            };
-            match admitted {
-                Ok(request) => Ok(next.call(request).await?.map_into_left_body()),
-                Err(answer) => Ok(*answer),
-            }
-        }))
-    }
 }
 
 /// What a guard leaves in the request that it let in.
