@@ -107,10 +107,14 @@ impl ContentKeys {
         }
     }
 
-    /// The entry of the session that a token seems to be of. Whether it is that of this token,
-    /// [`KnownToken::open`] finds out.
+    /// The entry of the token that is presented, if it was presented before with this beginning.
+    /// Whether its content is as it was, [`KnownToken::open`] finds out.
+    ///
+    /// Who only knows a handle learns nothing here: no work is begun for another token of a session
+    /// that has an entry.
     pub(crate) fn find(&self, presented: &Segments<'_>) -> Option<Arc<Entry>> {
-        self.entries.get(&guess_handle(presented.header())?)
+        let entry = self.entries.get(&guess_handle(presented.header())?)?;
+        entry.token.begins(presented).then_some(entry)
     }
 
     /// Keeps an entry, if the session is still there when `still_there` is asked.
@@ -150,3 +154,6 @@ impl fmt::Debug for ContentKeys {
         write!(f, "ContentKeys({} entries)", self.entries.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

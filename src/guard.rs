@@ -77,6 +77,33 @@ impl Refusal {
     }
 }
 
+/// The record that a token is opened with, before anybody may know whether it is its session's.
+///
+/// Whose handles are live must not show in the time that a refusal takes (threat 32): so a token of
+/// no session is opened with nobody's record, by the very same steps, and only then refused.
+pub(crate) struct Candidate {
+    key: RecordKey,
+    stored: Stored,
+    is_live: bool,
+}
+
+impl Candidate {
+    /// The private scalar to open the token with.
+    pub(crate) fn scalar(&self) -> &[u8; 32] {
+        self.stored.record.private_scalar.expose()
+    }
+
+    /// The record of a session that has neither ended nor expired; to be asked when the token has
+    /// been opened, whether it could be or not.
+    pub(crate) fn live(self) -> Result<(RecordKey, Stored), TokenError> {
+        if self.is_live {
+            Ok((self.key, self.stored))
+        } else {
+            Err(TokenError::UnknownSession)
+        }
+    }
+}
+
 impl Lacre {
     /// Judges a token of this kind as it came in.
     ///
@@ -107,12 +134,11 @@ impl Lacre {
         now: UnixSeconds,
     ) -> Result<LiveSession, Refusal> {
         let unopened = UnopenedToken::parse(token)?;
-        let Some((key, stored)) = self.live_stored(unopened.handle(), now)? else {
-            return Err(self.refuse_unknown(unopened));
-        };
-        let session_key = SessionKey::from_scalar(stored.record.private_scalar.expose())?;
-        let (opened, known) =
-            unopened.open_and_keep(&session_key, self.parts().keyring.verifiers())?;
+        let sought = self.seek(unopened.handle(), now)?;
+        let session_key = SessionKey::from_scalar(sought.scalar())?;
+        let opened = unopened.open_and_keep(&session_key, self.parts().keyring.verifiers());
+        let (key, stored) = sought.live()?;
+        let (opened, known) = opened?;
         let session = self.judge(opened, key, &stored.record, kind, now)?;
         self.note_use(&key, stored.record.last_seen_at, now);
         if kind == TokenKind::Access {
@@ -166,42 +192,34 @@ impl Lacre {
         parts.content_keys.keep(handle, entry, unchanged);
     }
 
-    /// The record of a session that has neither ended nor expired.
+    /// The record of a session that has neither ended nor expired. A handle of another form than
+    /// ours costs a read, too.
     pub(crate) fn live_record(
         &self,
         handle: &Handle,
     ) -> Result<Option<(RecordKey, Record)>, KeystoreError> {
-        let live = self.live_stored(handle, self.now())?;
-        Ok(live.map(|(key, stored)| (key, stored.record)))
+        let own = self.parts().keyring.handles().record_key(handle);
+        let found = self.parts().keystore.get(&own.unwrap_or(NOWHERE))?;
+        let live = found.filter(|stored| !stored.record.is_expired(self.now()));
+        Ok(own.zip(live.map(|stored| stored.record)))
     }
 
-    fn live_stored(
+    /// The record that a token is to be opened with: that of its session, or nobody's.
+    pub(crate) fn seek(
         &self,
         handle: &Handle,
         now: UnixSeconds,
-    ) -> Result<Option<(RecordKey, Stored)>, KeystoreError> {
-        let stored = self.stored(handle)?;
-        Ok(stored.filter(|(_, stored)| !stored.record.is_expired(now)))
-    }
-
-    /// What the keystore has for a handle. A handle of another form than ours costs a read, too.
-    pub(crate) fn stored(
-        &self,
-        handle: &Handle,
-    ) -> Result<Option<(RecordKey, Stored)>, KeystoreError> {
-        let key = self.parts().keyring.handles().record_key(handle);
-        let found = self.parts().keystore.get(&key.unwrap_or(NOWHERE))?;
-        Ok(key.zip(found))
-    }
-
-    /// Refuses a token of no session that there is, after the work that a session's token makes:
-    /// how long it took must not tell whose handles are live (threat 32).
-    pub(crate) fn refuse_unknown(&self, unopened: UnopenedToken<'_>) -> Refusal {
+    ) -> Result<Candidate, KeystoreError> {
         let parts = self.parts();
-        let opened = SessionKey::from_scalar(&parts.nobody.scalar())
-            .and_then(|nobody| unopened.open(&nobody, parts.keyring.verifiers()));
-        drop(std::hint::black_box(opened));
-        TokenError::UnknownSession.into()
+        let own = parts.keyring.handles().record_key(handle);
+        let key = own.unwrap_or(NOWHERE);
+        let sought = parts.keystore.get_or_nobodys(&key)?;
+        let expired = sought.stored.record.is_expired(now);
+        Ok(Candidate {
+            is_live: own.is_some() && sought.is_there && !expired,
+            key,
+            stored: sought.stored,
+        })
     }
 
     /// Checks what the token says against what is expected here, now and of this session.

@@ -14,7 +14,7 @@ use crate::entropy::{self, Entropy};
 use crate::issuer::Turns;
 use crate::keyring::Keyring;
 use crate::sessions::Seen;
-use crate::token::{MAX_TOKEN_LENGTH, SessionKey, TokenError};
+use crate::token::{MAX_TOKEN_LENGTH, TokenError};
 use lacre_keystore::Keystore;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -82,9 +82,6 @@ pub(crate) struct Parts {
     pub(crate) keyring: Keyring,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Entropy,
-    /// A session that nobody has: a token of an unknown session is tried with it, so that an
-    /// unknown session costs what a known one does (threat 32).
-    pub(crate) nobody: SessionKey,
     /// Whose turn it is to end the sessions of a user who has too many.
     pub(crate) turns: Turns,
     /// Which sessions were used a while after their records say so.
@@ -211,7 +208,6 @@ impl LacreBuilder {
     /// The finished handle.
     #[must_use]
     pub fn build(self) -> Lacre {
-        let nobody = SessionKey::generate(&mut (self.entropy)());
         let content_keys = ContentKeys::of(
             &self.keystore,
             self.keyring.handles(),
@@ -223,7 +219,6 @@ impl LacreBuilder {
             keyring: self.keyring,
             clock: self.clock,
             entropy: self.entropy,
-            nobody,
             turns: Turns::default(),
             seen: Seen::default(),
             content_keys,

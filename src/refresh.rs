@@ -224,13 +224,11 @@ impl Lacre {
         let now = parts.clock.now();
         self.check_length(token)?;
         let unopened = UnopenedToken::parse(token)?;
-        let stored = self.stored(unopened.handle())?;
-        let Some((key, stored)) = stored.filter(|(_, stored)| !stored.record.is_expired(now))
-        else {
-            return Err(self.refuse_unknown(unopened));
-        };
-        let session_key = SessionKey::from_scalar(stored.record.private_scalar.expose())?;
-        let opened = unopened.open(&session_key, parts.keyring.verifiers())?;
+        let sought = self.seek(unopened.handle(), now)?;
+        let session_key = SessionKey::from_scalar(sought.scalar())?;
+        let opened = unopened.open(&session_key, parts.keyring.verifiers());
+        let (key, stored) = sought.live()?;
+        let opened = opened?;
         let generation = opened.generation();
         let claims = opened.check(&Expected {
             now,

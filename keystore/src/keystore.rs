@@ -63,6 +63,15 @@ pub struct Stored {
     pub version: Version,
 }
 
+/// What [`Keystore::get_or_nobodys`] came back with.
+#[derive(Clone, Debug)]
+pub struct Sought {
+    /// The record of the name, or nobody's.
+    pub stored: Stored,
+    /// Whether it is that of the name.
+    pub is_there: bool,
+}
+
 /// One state of one record, told from every other state it ever had or will have: sealing draws a
 /// new nonce each time, so even an equal record sealed again is another version.
 pub struct Version {
@@ -180,16 +189,31 @@ impl Keystore {
 
     /// The record of this name. It takes as long to find none.
     pub fn get(&self, key: &RecordKey) -> Result<Option<Stored>, KeystoreError> {
-        match self.read(key)? {
-            (None, _) => {
-                self.inner.decoy.read();
-                Ok(None)
-            }
-            (Some(sealed), stamp) => Ok(Some(Stored {
-                record: codec::open(&self.ring(), key, &sealed)?,
+        let sought = self.get_or_nobodys(key)?;
+        Ok(sought.is_there.then_some(sought.stored))
+    }
+
+    /// The record of this name, or nobody's where there is none: for whoever goes on with it as if
+    /// it had been found, so that the time of the whole doesn't tell.
+    ///
+    /// Nobody's record is as random as any, its private scalar included, and stays the same for a
+    /// name as long as the keystore is open.
+    pub fn get_or_nobodys(&self, key: &RecordKey) -> Result<Sought, KeystoreError> {
+        let (found, stamp) = self.read(key)?;
+        let is_there = found.is_some();
+        // One way for both: what is read differs, and not what is done.
+        let (own, nobodys) = (self.ring(), self.inner.decoy.of(key));
+        let (ring, key, sealed) = match found {
+            Some(sealed) => (&*own, key, sealed),
+            None => (nobodys.ring, nobodys.key, nobodys.sealed.clone()),
+        };
+        Ok(Sought {
+            stored: Stored {
+                record: codec::open(ring, key, &sealed)?,
                 version: Version::new(sealed, stamp),
-            })),
-        }
+            },
+            is_there,
+        })
     }
 
     /// The record of this name, opened only if it isn't the version that the caller has.

@@ -131,7 +131,7 @@ pub use engine::{Change, Engine, KeyBytes, KeyRange, MemoryEngine, SledEngine, S
 pub use error::KeystoreError;
 pub use key::{RecordKey, SessionId, UserTag};
 pub use keystore::{
-    Current, Keystore, Page, PutOutcome, Rewrap, SealedPage, Stats, Stored, Swap, Version,
+    Current, Keystore, Page, PutOutcome, Rewrap, SealedPage, Sought, Stats, Stored, Swap, Version,
 };
 pub use master_key::{MasterKey, MasterKeyRing};
 pub use record::{PrivateScalar, Record};

@@ -123,6 +123,7 @@ pub(crate) mod tests {
     fn a_record_shows_itself_without_its_scalar() {
         let shown = format!("{:?}", sample(0xab));
         assert!(shown.contains("user-171"));
+        assert!(shown.contains("private_scalar: PrivateScalar,"), "{shown}");
         for spelling in ["171, 171", "abab", "ABAB", "0xab"] {
             assert!(!shown.contains(spelling), "{shown}");
         }
@@ -133,6 +134,9 @@ pub(crate) mod tests {
         for place in 0..32 {
             let mut other = [7; 32];
             other[place] ^= 1;
+            assert_ne!(PrivateScalar::new([7; 32]), PrivateScalar::new(other));
+            // The same difference in two places, which must not make up for each other.
+            other[(place + 1) % 32] ^= 1;
             assert_ne!(PrivateScalar::new([7; 32]), PrivateScalar::new(other));
         }
         assert_eq!(PrivateScalar::new([7; 32]), PrivateScalar::new([7; 32]));

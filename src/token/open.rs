@@ -94,7 +94,7 @@ impl KnownToken {
         presented: &Segments<'_>,
         signers: &VerifyingKeys,
     ) -> Option<OpenedToken> {
-        if *presented.key_part() != *self.key_part || !signers.hold(&self.signer) {
+        if !self.begins(presented) || !signers.hold(&self.signer) {
             return None;
         }
         let content = presented.content().ok()?;
@@ -111,6 +111,12 @@ impl KnownToken {
             handle: self.handle.clone(),
             kind: self.kind,
         })
+    }
+
+    /// Whether it was opened from the header and the encrypted key that are presented: nobody who
+    /// hasn't seen them can present them.
+    pub(crate) fn begins(&self, presented: &Segments<'_>) -> bool {
+        *presented.key_part() == *self.key_part
     }
 
     /// About how many bytes it takes.

@@ -1,11 +1,10 @@
-//! The work of reading a record, done where there is none.
+//! Records of nobody's, to be read where there is none.
 //!
 //! Whoever asks for a name that leads nowhere must not learn it from the clock: a miss opens a
-//! record that was sealed at the start for nobody, under a key of its own, and forgets it.
+//! record that was sealed at the start for nobody, under a key of its own. There are some of them, so
+//! that what is read for many names lies in as many places as what is found.
 //!
-//! This room must never give its record away.
-
-use std::hint::black_box;
+//! This room must never hand out a record that could be told from another by its owner's number.
 
 use zeroize::Zeroizing;
 
@@ -16,42 +15,63 @@ use crate::key::{RecordKey, SessionId, UserTag};
 use crate::master_key::{MasterKey, MasterKeyRing};
 use crate::record::{PrivateScalar, Record};
 
-/// A sealed record of nobody's, of the usual size.
+/// How many there are; a power of two.
+const COUNT: usize = 64;
+
+/// Sealed records of nobody's, of the usual size.
 pub(super) struct Decoy {
     ring: MasterKeyRing,
     key: RecordKey,
-    sealed: Vec<u8>,
+    sealed: Vec<Vec<u8>>,
+}
+
+/// One of them, and what opens it.
+pub(super) struct Nobodys<'a> {
+    pub(super) ring: &'a MasterKeyRing,
+    pub(super) key: &'a RecordKey,
+    pub(super) sealed: &'a Vec<u8>,
 }
 
 impl Decoy {
-    /// Seals the record under a master key that nothing else is sealed with and that is never
+    /// Seals the records under a master key that nothing else is sealed with and that is never
     /// rotated.
     pub(super) fn new(random: &mut NonceSource) -> Result<Self, KeystoreError> {
-        let (mut master, mut nonce) = (Zeroizing::new([0; 32]), [0; 12]);
+        let mut master = Zeroizing::new([0; 32]);
         random(master.as_mut())?;
-        random(&mut nonce)?;
         let ring = MasterKeyRing::new(MasterKey::from_bytes(0, *master));
         let key = RecordKey::new(UserTag::from_bytes([0; 16]), SessionId::from_bytes([0; 16]));
-        let sealed = codec::seal(&ring, &key, &nobodys(), nonce)?;
+        let mut sealed = Vec::with_capacity(COUNT);
+        for _ in 0..COUNT {
+            let (mut scalar, mut nonce) = (Zeroizing::new([0; 32]), [0; 12]);
+            random(scalar.as_mut())?;
+            random(&mut nonce)?;
+            // Below the order of every curve of this size that anybody would use.
+            scalar[0] &= 0x7f;
+            sealed.push(codec::seal(&ring, &key, &nobodys(*scalar), nonce)?);
+        }
         Ok(Self { ring, key, sealed })
     }
 
-    /// Does what reading a record does, a copy out of the engine included.
-    pub(super) fn read(&self) {
-        let sealed = black_box(self.sealed.clone());
-        drop(black_box(codec::open(&self.ring, &self.key, &sealed)));
+    /// The one for a name.
+    pub(super) fn of(&self, name: &RecordKey) -> Nobodys<'_> {
+        let number = usize::from(name.session.as_bytes()[0]) % COUNT;
+        Nobodys {
+            ring: &self.ring,
+            key: &self.key,
+            sealed: &self.sealed[number],
+        }
     }
 }
 
 /// As much as a browser's session has.
-fn nobodys() -> Record {
+fn nobodys(scalar: [u8; 32]) -> Record {
     Record {
-        private_scalar: PrivateScalar::new([1; 32]),
+        private_scalar: PrivateScalar::new(scalar),
         user_id: "x".repeat(26),
         created_at: 1 << 30,
         authenticated_at: 1 << 30,
-        expires_at: 1 << 30,
-        ends_at: 1 << 30,
+        expires_at: 1 << 40,
+        ends_at: 1 << 40,
         last_seen_at: 1 << 30,
         generation: 1,
         rotated_at: 1 << 30,
@@ -66,15 +86,30 @@ fn nobodys() -> Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
+    fn counting() -> NonceSource {
+        let mut count = 0_u8;
+        Box::new(move |room| {
+            count = count.wrapping_add(1);
+            room.fill(count);
+            Ok(())
+        })
+    }
 
     #[test]
     fn the_record_of_nobody_opens_so_that_a_miss_does_all_the_work() {
-        let mut source: NonceSource = Box::new(|room| {
-            room.fill(7);
-            Ok(())
-        });
-        let decoy = Decoy::new(&mut source).unwrap();
-        let opened = codec::open(&decoy.ring, &decoy.key, &decoy.sealed);
-        assert_eq!(opened.unwrap(), nobodys());
+        let decoy = Decoy::new(&mut counting()).unwrap();
+        let mut scalars = BTreeSet::new();
+        for number in 0..=255 {
+            let name = RecordKey::from_bytes(&[number; 32]);
+            let Nobodys { ring, key, sealed } = decoy.of(&name);
+            let opened = codec::open(ring, key, sealed).unwrap();
+            let scalar = *opened.private_scalar.expose();
+            assert!(scalar[0] < 0x80 && scalar != [0; 32]);
+            assert_eq!(opened, nobodys(scalar));
+            scalars.insert(scalar);
+        }
+        assert_eq!(scalars.len(), COUNT, "each has a secret of its own");
     }
 }
