@@ -25,7 +25,8 @@ const MOST_SIGNERS: usize = 16;
 
 /// The keys of one deployment.
 pub struct Keyring {
-    handle_secret: Zeroizing<[u8; SECRET]>,
+    // In one place of the heap: moving a keyring must not leave copies of it behind.
+    handle_secret: Box<Zeroizing<[u8; SECRET]>>,
     handles: Handles,
     csrf: CsrfTokens,
     /// The first one signs, every one verifies.
@@ -36,13 +37,13 @@ pub struct Keyring {
 impl Keyring {
     /// Makes new keys, for a deployment that has none.
     pub fn generate(rng: &mut impl CryptoRng) -> Result<Self, KeyringError> {
-        let mut handle_secret = Zeroizing::new([0; SECRET]);
-        rng.fill_bytes(handle_secret.as_mut());
+        let mut handle_secret = Box::new(Zeroizing::new([0; SECRET]));
+        rng.fill_bytes(handle_secret.as_mut_slice());
         Self::new(handle_secret, vec![SigningKey::generate(rng)?])
     }
 
     fn new(
-        handle_secret: Zeroizing<[u8; SECRET]>,
+        handle_secret: Box<Zeroizing<[u8; SECRET]>>,
         signers: Vec<SigningKey>,
     ) -> Result<Self, KeyringError> {
         if signers.is_empty() || signers.len() > MOST_SIGNERS {
@@ -75,7 +76,7 @@ impl Keyring {
             .iter()
             .map(SigningKey::from_scalar)
             .collect::<Result<Vec<_>, _>>()?;
-        Self::new(Zeroizing::new(*handle_secret), signers)
+        Self::new(Box::new(Zeroizing::new(*handle_secret)), signers)
     }
 
     /// Seals the keyring for its file.
@@ -85,7 +86,7 @@ impl Keyring {
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<u8>, KeyringError> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET * (1 + self.signers.len())));
-        bytes.extend_from_slice(self.handle_secret.as_ref());
+        bytes.extend_from_slice(self.handle_secret.as_slice());
         for signer in &self.signers {
             bytes.extend_from_slice(signer.scalar().as_ref());
         }
@@ -237,7 +238,7 @@ mod tests {
     #[test]
     fn secrets_print_nothing() {
         let keyring = Keyring::generate(&mut StdRng::seed_from_u64(1)).unwrap();
-        let secret = format!("{:?}", keyring.handle_secret.as_ref());
+        let secret = format!("{:?}", keyring.handle_secret.as_slice());
         let printed = format!("{keyring:?}");
         assert!(!printed.contains(&secret), "{printed}");
     }

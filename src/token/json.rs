@@ -10,6 +10,7 @@
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
+use zeroize::Zeroize as _;
 
 /// How many levels of objects and arrays a token's JSON may have, the outermost counted.
 pub const MAX_DEPTH: usize = 32;
@@ -24,10 +25,12 @@ pub fn object(text: &[u8]) -> Option<Map<String, Value>> {
     }
     .deserialize(&mut parser)
     .ok()?;
-    parser.end().ok()?;
-    match value {
-        Value::Object(members) => Some(members),
-        _ => None,
+    match (value, parser.end()) {
+        (Value::Object(members), Ok(())) => Some(members),
+        (mut refused, _) => {
+            wipe(&mut refused);
+            None
+        }
     }
 }
 
@@ -93,24 +96,61 @@ impl<'de> Visitor<'de> for StrictValue {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let inner = self.inner()?;
-        let mut array = Vec::new();
+        let mut array = WipedUnlessWhole(Vec::new());
         while let Some(item) = items.next_element_seed(inner)? {
-            array.push(item);
+            array.0.push(item);
         }
-        Ok(Value::Array(array))
+        Ok(Value::Array(std::mem::take(&mut array.0)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let inner = self.inner()?;
-        let mut object = Map::new();
+        let mut object = WipedUnlessWhole(Map::new());
         while let Some(name) = members.next_key::<String>()? {
-            if object.contains_key(&name) {
+            if object.0.contains_key(&name) {
                 return Err(A::Error::custom("duplicate member"));
             }
             let value = members.next_value_seed(inner)?;
-            object.insert(name, value);
+            object.0.insert(name, value);
         }
-        Ok(Value::Object(object))
+        Ok(Value::Object(std::mem::take(&mut object.0)))
+    }
+}
+
+/// What was read so far: where the rest is refused, its texts are wiped, for one may be a password.
+pub(crate) struct WipedUnlessWhole<T: Texts>(pub(crate) T);
+
+impl<T: Texts> Drop for WipedUnlessWhole<T> {
+    fn drop(&mut self) {
+        self.0.wipe();
+    }
+}
+
+/// Values that may hold texts.
+pub(crate) trait Texts {
+    /// Overwrites every text.
+    fn wipe(&mut self);
+}
+
+impl Texts for Vec<Value> {
+    fn wipe(&mut self) {
+        self.iter_mut().for_each(wipe);
+    }
+}
+
+impl Texts for Map<String, Value> {
+    fn wipe(&mut self) {
+        self.values_mut().for_each(wipe);
+    }
+}
+
+/// Overwrites every text in `value`, which [`object`] has read: its depth is bounded.
+pub(crate) fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.wipe(),
+        Value::Object(members) => members.wipe(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

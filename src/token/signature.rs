@@ -34,7 +34,8 @@ const MAX_KEY_ID_LENGTH: usize = 64;
 /// The deployment's ES256 signing key.
 pub struct SigningKey {
     id: Box<str>,
-    scalar: Zeroizing<[u8; 32]>,
+    // In one place of the heap: moving a key must not leave copies of it behind.
+    scalar: Box<Zeroizing<[u8; 32]>>,
     point: [u8; 65],
     pair: EcdsaKeyPair,
 }
@@ -63,12 +64,12 @@ impl SigningKey {
             .try_into()
             .map_err(|_| KeyError)?;
         let mut bytes = secret.to_bytes();
-        let mut scalar = Zeroizing::new([0; 32]);
+        let mut scalar = Box::new(Zeroizing::new([0; 32]));
         scalar.copy_from_slice(&bytes);
         bytes.zeroize();
         let pair = EcdsaKeyPair::from_private_key_and_public_key(
             &ECDSA_P256_SHA256_FIXED_SIGNING,
-            scalar.as_ref(),
+            scalar.as_slice(),
             &point,
         )
         .map_err(|_| KeyError)?;

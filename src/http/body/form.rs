@@ -6,27 +6,30 @@
 //!
 //! This room must never guess.
 
+use crate::token::json::WipedUnlessWhole;
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 /// Parses one form into text members; `None` for anything that isn't well-formed. An empty text
 /// is an empty form.
 pub(super) fn object(text: &str) -> Option<Map<String, Value>> {
-    let mut members = Map::new();
+    let mut members = WipedUnlessWhole(Map::new());
     for pair in text.split('&').filter(|_| !text.is_empty()) {
         let (name, value) = pair.split_once('=')?;
-        let (name, value) = (decode(name)?, decode(value)?);
-        if name.is_empty() || members.contains_key(&name) {
+        let (name, mut value) = (decode(name)?, decode(value)?);
+        if name.is_empty() || members.0.contains_key(&*name) {
             return None;
         }
-        members.insert(name, Value::String(value));
+        let value = Value::String(std::mem::take(&mut *value));
+        members.0.insert(name.to_string(), value);
     }
-    Some(members)
+    Some(std::mem::take(&mut members.0))
 }
 
 /// Undoes percent-encoding, with `+` for a space.
-fn decode(text: &str) -> Option<String> {
+fn decode(text: &str) -> Option<Zeroizing<String>> {
     // As long as the input, so that a secret isn't left behind by a buffer that grew.
-    let mut decoded = Vec::with_capacity(text.len());
+    let mut decoded = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
         rest = after;
@@ -42,7 +45,10 @@ fn decode(text: &str) -> Option<String> {
             _ => return None,
         });
     }
-    String::from_utf8(decoded).ok()
+    str::from_utf8(&decoded).ok()?;
+    String::from_utf8(std::mem::take(&mut *decoded))
+        .ok()
+        .map(Zeroizing::new)
 }
 
 fn hex(digit: u8) -> Option<u8> {

@@ -6,9 +6,10 @@
 //! This room must never put the value of a member into a problem.
 
 use super::super::problem::{Code, Problem};
+use crate::token::json::wipe;
 use serde_json::{Map, Value};
 use std::fmt;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 /// One parsed object. It prints nothing and wipes every text when dropped.
 #[derive(Default)]
@@ -151,16 +152,6 @@ fn wrong_type(name: &'static str, expected: &str, mut value: Value) -> Problem {
     Problem::new(Code::BodyWrongType)
         .detail(format!("The member `{name}` must be {expected}."))
         .field(name)
-}
-
-/// Overwrites every text in `value`; [`crate::token::json`] bounds the depth.
-fn wipe(value: &mut Value) {
-    match value {
-        Value::String(text) => text.zeroize(),
-        Value::Array(items) => items.iter_mut().for_each(wipe),
-        Value::Object(members) => members.values_mut().for_each(wipe),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
 }
 
 #[cfg(test)]
