@@ -290,6 +290,8 @@ fn nearest<'n>(name: &str, among: impl IntoIterator<Item = &'n String>) -> Optio
     };
     among
         .into_iter()
+        // Far longer than a name, it is no slip of one: comparing would be work for nothing.
+        .filter(|other| name.len() <= 2 * other.len())
         .map(|other| (likeness(other), other))
         .filter(|(likeness, _)| *likeness > 0.6)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
