@@ -9,7 +9,7 @@ ARGS ?=
 TARGET ?= stages
 SECONDS_LONG ?= 300
 
-.PHONY: help run test soak bench bench-oracle interop browser fuzz lint
+.PHONY: help run test soak bench bench-oracle interop browser fuzz mutations mutants lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -36,7 +36,7 @@ bench: ## Measure each step and the whole service (ARGS=name runs some of the st
 	taskset -c 0 $(CARGO) bench --locked $$flags --bench steps -- $(ARGS); \
 	python3 tests/bench/service.py
 
-bench-oracle: ## Measure whether the guard's time says why a token was refused (ARGS=samples a class)
+bench-oracle: ## Measure whether the time of a refusal tells its reason (ARGS=samples a class)
 	@flags=$$(.ci/need build); $(CARGO) bench --locked $$flags --bench oracle -- $(ARGS)
 
 interop: ## Exchange a thousand tokens each way with jwcrypto and panva/jose
@@ -47,11 +47,19 @@ browser: ## Use the cookies in a real browser: chromium, without a window
 	@flags=$$(.ci/need build browser); LACRE_TEST_BROWSER=required \
 		$(CARGO) test --locked $$flags --test main journeys::browser -- --nocapture
 
-fuzz: ## Fuzz one target for five minutes (TARGET=token, stages or json; SECONDS_LONG=300)
+fuzz: ## Fuzz one target for five minutes (TARGET=token, stages, header, …; SECONDS_LONG=300 or RUNS=n)
 	@.ci/need build fuzz >/dev/null; cp Cargo.lock tests/fuzz/Cargo.lock; \
 	python3 tests/fuzz/seeds.py "$${LACRE_VECTORS:-../shared/vectors}"; \
 	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --fuzz-dir tests/fuzz --sanitizer none $(TARGET) -- \
-		-max_total_time=$(SECONDS_LONG) -max_len=9000 -timeout=10
+		-max_len=$(or $(MAX_LEN),9000) -timeout=10 -rss_limit_mb=1024 \
+		$(if $(RUNS),-runs=$(RUNS),-max_total_time=$(SECONDS_LONG))
+
+mutations: ## Ask `lacre token open` about ten million random changes of a good token (RUNS=n)
+	@flags=$$(.ci/need build); $(CARGO) build --release --locked $$flags --bin lacre; \
+	python3 tests/fuzz/mutations.py target/release/lacre $(or $(RUNS),10000000)
+
+mutants: ## Change the code itself in every small way, and count what its tests notice (ARGS=token)
+	@.ci/need build mutants >/dev/null; python3 tests/mutants/run.py $(ARGS)
 
 lint: ## Check form, lints, documentation and, where cargo-deny is installed, dependencies
 	@flags=$$(.ci/need build lint); \

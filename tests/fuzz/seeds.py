@@ -1,4 +1,5 @@
-"""Writes small seed corpora beside this file, from the test vectors where they are.
+"""Writes small seed corpora beside this file: those of `seeds`, some that are made here, and the
+test vectors from where they are.
 
     seeds.py [VECTORS]
 """
@@ -6,6 +7,7 @@
 import base64
 import json
 import pathlib
+import shutil
 import sys
 
 HERE = pathlib.Path(__file__).parent
@@ -25,6 +27,9 @@ def put(target, name, data):
 def stage(name, data):
     put("stages", name, bytes([STAGES.index(name)]) + data)
 
+
+for folder in sorted((HERE / "seeds").iterdir()):
+    shutil.copytree(folder, HERE / "corpus" / folder.name, dirs_exist_ok=True)
 
 claims = json.dumps(CLAIMS).encode()
 stage("claims", claims)

@@ -17,11 +17,8 @@ mod inner;
 
 use super::builder::{Forge, Stage};
 use lacre::token::TokenError;
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::sample::select;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
+use std::path::Path;
 
 /// One bad token.
 pub(crate) struct Case {
@@ -131,20 +128,24 @@ fn each_attack_is_refused_for_its_own_reason_and_its_twin_is_accepted() {
     }
 }
 
-proptest! {
-    /// What the fuzz target `stages` does for longer.
-    #[test]
-    fn no_bytes_at_any_stage_panic(
-        stage in select(&Stage::ALL[..]),
-        bytes in vec(any::<u8>(), 0..200),
-    ) {
-        static FORGE: LazyLock<Forge> = LazyLock::new(Forge::new);
-        // Whoever seals chooses these freely and of the right length.
-        prop_assume!(!matches!(stage, Stage::ContentKey | Stage::UsedKey | Stage::Mac));
-        let verdict = FORGE.verdict(&FORGE.with(stage, |_| bytes.clone()));
-        // An IV of the right length is as good as another, and so is what isn't looked at.
-        prop_assert!(verdict.is_err() || stage == Stage::Iv);
+/// The page has a row for each threat that a token can carry, with the number of its cases here.
+#[test]
+fn the_page_counts_the_cases_of_each_threat() {
+    let mut counts: BTreeMap<u8, usize> = BTreeMap::new();
+    for case in all(&Forge::new()) {
+        *counts.entry(case.threat).or_default() += 1;
     }
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/threats.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let rows = page.lines().filter_map(|line| {
+        let mut cells = line.split('|').map(str::trim).skip(1);
+        let number: u8 = cells.next()?.parse().ok()?;
+        let cases = cells.nth(1)?;
+        // A threat to the service around the token has other tests and no cases.
+        (!cases.is_empty()).then(|| (number, cases.parse().unwrap_or(0)))
+    });
+    let told: BTreeMap<u8, usize> = rows.collect();
+    assert_eq!(told, counts, "left: docs/threats.md, right: the list");
 }
 
 #[test]

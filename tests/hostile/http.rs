@@ -7,32 +7,33 @@
 use super::attacks::{self, Case};
 use super::builder::{Forge, key_of};
 use crate::support::http::{Answer, Connection, Request};
+use crate::support::robbed::Robbed;
 use crate::support::server::{Server, Setup};
 use lacre::clock::{Clock as _, SystemClock};
-use lacre::data_dir::{DataDir, MasterKeyFile, read_secret};
-use lacre::entropy;
-use lacre::handles::Handles;
-use lacre::token::Handle;
-use lacre_keystore::{Keystore, MasterKey, MasterKeyRing, SledEngine};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// How often each of thirty causes is compared.
+const ROUNDS: usize = 100;
 
 /// Every case a hundred times with `LACRE_TEST_FULL=1`, else once.
 fn rounds() -> usize {
     #[allow(clippy::disallowed_methods)] // how long a test may take is the tester's choice
     let full = std::env::var_os("LACRE_TEST_FULL").is_some();
-    if full { 100 } else { 1 }
+    if full { ROUNDS } else { 1 }
 }
 
 /// A service with one session, all of whose keys the attacker has.
-struct Robbed {
+struct Service {
     server: Server,
     forge: Forge,
 }
 
-impl Robbed {
+impl Service {
     fn new() -> Self {
-        let setup = Setup::new().env("RUST_LOG", "info");
+        let setup = Setup::new()
+            .env("RUST_LOG", "info")
+            .env("LACRE_TOKEN__LOCATIONS", "header,cookie");
         let mut server = setup.start();
         let account = server.sign_up("ada@example.com", "correct horse battery");
         let token = server.get_token("ada@example.com", "correct horse battery");
@@ -63,24 +64,13 @@ impl Robbed {
 }
 
 fn forge(setup: &Setup, user: &str, handle: &str) -> Forge {
-    let data_dir = DataDir::open(setup.data()).unwrap();
-    let mut rng = (entropy::system())();
-    let master = MasterKeyFile::open(&data_dir.master_key(), &mut rng).unwrap();
-    let (id, key) = master.keys().next_back().unwrap();
-    let masters = MasterKeyRing::new(MasterKey::from_bytes(id, *key));
-    let sealed = read_secret(&data_dir.keyring()).unwrap().unwrap();
-    let keys = masters.open_bytes(b"lacre keyring v1", &sealed).unwrap();
-    let (handle_secret, scalars) = keys.split_first_chunk::<32>().unwrap();
-
-    let place = Handles::new(handle_secret).record_key(&Handle::parse(handle).unwrap());
-    let engine = SledEngine::open(data_dir.keystore()).unwrap();
-    let keystore = Keystore::open(engine, masters, rand::rngs::SysRng).unwrap();
-    let record = keystore.get(&place.unwrap()).unwrap().unwrap().record;
+    let robbed = Robbed::of(setup);
+    let record = robbed.record(handle);
     assert_eq!(record.user_id, user);
     let now = SystemClock::default().now();
     Forge::of_session(
         key_of(record.private_scalar.expose()),
-        key_of(&scalars[..32]),
+        key_of(&robbed.signers[0]),
         json!({
             "iss": crate::support::server::ISSUER, "sub": user, "aud": "lacre", "iat": now - 10,
             "exp": now + 3600, "jti": "t1", "sid": handle, "gen": record.generation, "id": user,
@@ -90,37 +80,65 @@ fn forge(setup: &Setup, user: &str, handle: &str) -> Forge {
     )
 }
 
+/// One bad token in the header.
+fn in_header(token: &str) -> Request {
+    Request::get("/me").bearer(token)
+}
+
+/// The same as a browser would send it. A cookie ends at `;`, so nothing with one in it gets here.
+fn in_cookie(token: &str) -> Request {
+    Request::get("/me").header("Cookie", &format!("__Host-lacre_access={token}"))
+}
+
+/// Sends each case in `request`'s way and sorts the answers by all that they tell; gives the ids of
+/// the requests beside their cases.
+fn ask<'a>(
+    connection: &mut Connection,
+    cases: impl Iterator<Item = &'a Case>,
+    request: impl Fn(&str) -> Request,
+) -> (BTreeMap<String, usize>, Vec<(String, &'a Case)>) {
+    let (mut answers, mut asked) = (BTreeMap::new(), Vec::new());
+    for case in cases {
+        let token = str::from_utf8(&case.token).unwrap();
+        let answer = connection.send(&request(token)).unwrap();
+        asked.push((answer.header("x-request-id").unwrap().to_owned(), case));
+        *answers.entry(told(&answer)).or_default() += 1;
+    }
+    (answers, asked)
+}
+
+/// The one answer of these.
+fn only(answers: &BTreeMap<String, usize>) -> &str {
+    assert_eq!(answers.len(), 1, "{:#?}", answers.keys());
+    answers.keys().next().unwrap()
+}
+
 #[test]
 fn every_cause_is_one_answer_and_the_log_has_the_true_one() {
-    let mut robbed = Robbed::new();
-    let cases = robbed.attacks();
-    let mut connection = Connection::open(robbed.server.public).unwrap();
-    let mut send = |token: &[u8]| {
-        let token = std::str::from_utf8(token).unwrap();
-        let request = Request::get("/me").bearer(token);
-        connection.send(&request).unwrap()
-    };
-    let mut answers: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut due: Vec<(String, &Case)> = Vec::new();
-    for _ in 0..rounds() {
-        for case in &cases {
-            let answer = send(&case.token);
-            due.push((answer.header("x-request-id").unwrap().to_owned(), case));
-            let told = told(&answer);
-            answers.entry(told).or_default().push(case.name.clone());
-        }
-    }
-    assert_eq!(send(robbed.forge.token().as_bytes()).status, 200);
-    assert_eq!(answers.len(), 1, "{:#?}", answers.keys());
-    let (told, _) = answers.pop_first().unwrap();
+    let service = Service::new();
+    let cases = service.attacks();
+    let mut server = service.server;
+    let mut connection = Connection::open(server.public).unwrap();
+    let repeated = || (0..rounds()).flat_map(|_| &cases);
+    let (answers, mut due) = ask(&mut connection, repeated(), in_header);
+    let told = only(&answers);
     assert!(told.starts_with("401 "), "{told}");
     assert!(
         told.contains(r#"Bearer realm=\"lacre\", error=\"invalid_token\""#),
         "{told}"
     );
+    // As a cookie: what can't stand in one is cut off there, and then it is another bad token.
+    let whole = |case: &&Case| !case.token.contains(&b';');
+    let (in_cookies, asked) = ask(&mut connection, repeated().filter(whole), in_cookie);
+    assert_eq!(
+        only(&in_cookies),
+        told,
+        "a cookie is answered like the header"
+    );
+    due.extend(asked);
 
-    assert!(robbed.server.stop().success());
-    let log = robbed.server.written();
+    assert!(server.stop().success());
+    let log = server.written();
     let lines: BTreeMap<&str, &str> = log
         .lines()
         .filter_map(|line| Some((line.split_once("request_id=")?.1.split(' ').next()?, line)))
@@ -135,12 +153,72 @@ fn every_cause_is_one_answer_and_the_log_has_the_true_one() {
     }
     let codes: BTreeSet<&str> = cases.iter().map(|case| case.due).collect();
     println!(
-        "{} answers to {} attacks with {} codes: one",
+        "{} answers to {} attacks with {} codes, in the header and as cookies: one",
         due.len(),
         cases.len(),
         codes.len()
     );
     assert!(cases.len() > 500, "only {} attacks", cases.len());
+}
+
+#[test]
+fn thirty_causes_a_hundred_times_each_are_one_answer() {
+    let service = Service::new();
+    let attacks = service.attacks();
+    // One for each threat and reason, so that no two are of one kind.
+    let mut causes: BTreeMap<(u8, &str), &Case> = BTreeMap::new();
+    for case in &attacks {
+        causes.entry((case.threat, case.due)).or_insert(case);
+    }
+    assert!(causes.len() >= 30, "only {} causes", causes.len());
+    let mut connection = Connection::open(service.server.public).unwrap();
+    let repeated = (0..ROUNDS).flat_map(|_| causes.values().copied());
+    let (answers, asked) = ask(&mut connection, repeated, in_header);
+    println!(
+        "{} causes, {} answers: {}",
+        causes.len(),
+        asked.len(),
+        only(&answers)
+    );
+    assert!(only(&answers).starts_with("401 "));
+}
+
+/// A request with a bad token and a good one.
+type Way<'a> = &'a dyn Fn(&str) -> Request;
+
+/// Two tokens are no question of which is good: nobody is let in, not even by the good one.
+#[test]
+fn a_doubled_token_is_one_answer_whatever_the_other_is() {
+    let service = Service::new();
+    let good = service.forge.token();
+    let cases = service.attacks();
+    let cookie = format!("__Host-lacre_access={good}");
+    let mut connection = Connection::open(service.server.public).unwrap();
+    let bare = |case: &&Case| !case.token.contains(&b';');
+    let ways: [(&str, Way<'_>); 5] = [
+        ("two headers", &|token| in_header(token).bearer(&good)),
+        ("two headers, the good one first", &|token| {
+            in_header(&good).bearer(token)
+        }),
+        ("header and cookie", &|token| {
+            in_header(token).header("Cookie", &cookie)
+        }),
+        ("cookie and header", &|token| in_cookie(token).bearer(&good)),
+        ("two cookies", &|token| {
+            in_cookie(token).header("Cookie", &cookie)
+        }),
+    ];
+    let mut all = BTreeMap::new();
+    for (way, request) in ways {
+        let (answers, asked) = ask(&mut connection, cases.iter().filter(bare), request);
+        println!("{way}: {} answers", asked.len());
+        all.extend(answers);
+    }
+    let told = only(&all);
+    assert!(
+        told.starts_with("400 ") && told.contains("invalid_request"),
+        "{told}"
+    );
 }
 
 /// All of an answer: status, names and values of the header in their order, body. The request id
@@ -161,7 +239,7 @@ fn told(answer: &Answer) -> String {
 fn an_unknown_handle_is_the_same_answer_as_a_bad_tag() {
     use super::attacks::edit::{flip, set};
     use super::builder::Stage;
-    let robbed = Robbed::new();
+    let robbed = Service::new();
     let answer = |token: &[u8]| {
         let token = std::str::from_utf8(token).unwrap();
         told(&robbed.server.send(&Request::get("/me").bearer(token)))
@@ -173,6 +251,26 @@ fn an_unknown_handle_is_the_same_answer_as_a_bad_tag() {
             .with(Stage::Header, set("kid", &format!("{other:?}")));
         assert_eq!(answer(&token), bad_tag, "{other}");
     }
+}
+
+/// Keys and addresses of keys in a token are never followed, in neither header.
+#[test]
+fn no_address_in_a_token_is_ever_called() {
+    use super::attacks::edit::add;
+    use super::builder::Stage;
+    let service = Service::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    for name in ["\"jku\"", "\"x5u\""] {
+        for stage in [Stage::Header, Stage::InnerHeader] {
+            let url = format!("\"http://{address}/keys.json\"");
+            let token = service.forge.with(stage, add(name, &url));
+            service.server.refuses(str::from_utf8(&token).unwrap());
+        }
+    }
+    listener.set_nonblocking(true).unwrap();
+    let called = listener.accept();
+    assert_eq!(called.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[test]

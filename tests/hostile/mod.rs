@@ -1,7 +1,10 @@
 //! Attacks on tokens; `docs/threats.md` links each row to the case here that stops it.
 
 mod attacks;
+mod beneath;
 pub(crate) mod builder;
+mod fuzzed;
 mod http;
 mod published;
 mod vectors;
+mod wiped;

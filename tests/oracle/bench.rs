@@ -1,11 +1,14 @@
-//! `make bench-oracle`: whether the guard's time says why a token was refused (threats 25 and 32).
+//! `make bench-oracle`: whether the time of a refusal says why a token was refused (threats 25
+//! and 32) or a log-in (threat 55).
 //!
 //! After dudect: two classes of tokens in random order, each call timed, the slowest tenth of the
 //! samples cut off, Welch's t of the rest. |t| beyond 10 is a leak that this machine shows with so
 //! few samples; beyond 4.5 it is worth another run with more. Both tokens of a pair share their
 //! ephemeral key and their content key, so that nothing but the fault differs.
 //!
-//! An argument is the number of samples a class, 100000 where there is none.
+//! An argument is the number of samples a class, 100000 where there is none; log-ins with the real
+//! hash are a fiftieth of that, since one takes as long as thousands of the others. Another argument
+//! runs only the comparisons that have it in their names.
 
 // A harness says what it measures and ends at what it doesn't expect.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
@@ -13,9 +16,11 @@
 #[allow(dead_code)] // the hostile tests need more of it
 #[path = "../hostile/builder.rs"]
 mod builder;
+mod log_in;
 mod statistics;
 
 use builder::{Forge, Stage, key_of};
+use lacre::accounts::HashingSettings;
 use lacre::clock::FixedClock;
 use lacre::entropy;
 use lacre::guard::Refusal;
@@ -36,54 +41,76 @@ use std::time::Instant;
 const PAIRS: usize = 64;
 
 fn main() {
-    let samples = std::env::args()
+    let (mut samples, mut wanted) = (100_000, String::new());
+    for argument in std::env::args()
         .skip(1)
-        .find_map(|argument| argument.parse().ok())
-        .unwrap_or(100_000);
+        .filter(|argument| !argument.starts_with('-'))
+    {
+        match argument.parse() {
+            Ok(number) => samples = number,
+            Err(_) => wanted = argument,
+        }
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
         .build()
         .unwrap();
     let deployment = runtime.block_on(Deployment::open());
     println!("{samples} samples a class; |t| > 4.5 is suspect, |t| > 10 is a leak\n");
+    let comparisons: [(&str, bool, [Class; 2]); 5] = [
+        (
+            "bad tag, good padding | good tag, bad padding",
+            false,
+            [BAD_TAG, ("token_padding", bad_padding)],
+        ),
+        (
+            "the same, with header and key of a token in use",
+            true,
+            [BAD_TAG, ("token_padding", bad_padding)],
+        ),
+        (
+            "known handle | unknown handle",
+            false,
+            [BAD_TAG, ("session_unknown", unknown_handle)],
+        ),
+        (
+            "bad tag | bad encrypted key",
+            false,
+            [BAD_TAG, ("token_not_authentic", bad_encrypted_key)],
+        ),
+        (
+            "the harness itself: bad tag | bad tag",
+            false,
+            [BAD_TAG, BAD_TAG],
+        ),
+    ];
     for (size, note) in [("256 bytes of claims", 0), ("claims up to the cap", 3900)] {
-        deployment.compare(
-            &format!("bad tag, good padding | good tag, bad padding, {size}"),
-            samples,
-            note,
-            [
-                ("token_not_authentic", bad_tag),
-                ("token_padding", bad_padding),
-            ],
-        );
-        deployment.compare(
-            &format!("known handle | unknown handle, {size}"),
-            samples,
-            note,
-            [
-                ("token_not_authentic", bad_tag),
-                ("session_unknown", unknown_handle),
-            ],
-        );
-        deployment.compare(
-            &format!("bad tag | bad encrypted key, {size}"),
-            samples,
-            note,
-            [
-                ("token_not_authentic", bad_tag),
-                ("token_not_authentic", bad_encrypted_key),
-            ],
-        );
-        deployment.compare(
-            &format!("the harness itself: bad tag | bad tag, {size}"),
-            samples,
-            note,
-            [
-                ("token_not_authentic", bad_tag),
-                ("token_not_authentic", bad_tag),
-            ],
-        );
+        for (what, in_use, classes) in comparisons {
+            let name = format!("{what}, {size}");
+            if name.contains(&wanted) {
+                deployment.compare((&name, in_use), samples, note, classes);
+            }
+        }
+    }
+    let hashes = [
+        ("the cheapest hash", log_in::cheap(), samples),
+        (
+            "the hash of a service",
+            HashingSettings::default(),
+            samples.div_ceil(50),
+        ),
+    ];
+    for (name, settings, samples) in hashes {
+        if "wrong password | unknown user".contains(&wanted) {
+            log_in::compare(&runtime, name, settings, samples);
+        }
     }
 }
+
+/// A reason to refuse, and the maker of a token that is refused for it.
+type Class = (&'static str, fn(&Forge) -> Vec<u8>);
+
+const BAD_TAG: Class = ("token_not_authentic", bad_tag);
 
 fn bad_tag(forge: &Forge) -> Vec<u8> {
     forge.with(Stage::Tag, |mut tag| {
@@ -155,7 +182,7 @@ impl Deployment {
             "sid": issued.handle.as_str(), "gen": stored.record.generation,
             "role": "user", "note": "x".repeat(note),
         });
-        Forge::of_session(session, key_of(&self.signer), claims)
+        Forge::of_session(session, key_of(&self.signer), claims).in_lacres_order()
     }
 
     fn guard(&self, token: &[u8]) -> Result<(), Refusal> {
@@ -164,15 +191,20 @@ impl Deployment {
 
     fn compare(
         &self,
-        name: &str,
+        (name, in_use): (&str, bool),
         samples: usize,
         note: usize,
-        classes: [(&str, fn(&Forge) -> Vec<u8>); 2],
+        classes: [Class; 2],
     ) {
         let mut tokens = [Vec::new(), Vec::new()];
         for (user, issued) in self.issued.iter().enumerate() {
             let forge = self.forge(issued, user, note);
             self.guard(forge.token().as_bytes()).unwrap();
+            if !in_use {
+                // Another token of the session is in use: a stranger has none of its own.
+                let other = self.forge(issued, user, note);
+                self.guard(other.token().as_bytes()).unwrap();
+            }
             for (class, (due, make)) in classes.iter().enumerate() {
                 let token = make(&forge);
                 assert_eq!(self.guard(&token).unwrap_err().code(), *due);
@@ -190,14 +222,18 @@ impl Deployment {
             black_box(verdict).unwrap_err();
             times[class].put(taken);
         }
-        let [one, two] = times.map(Samples::without_the_slowest);
-        println!(
-            "t = {:8.2}   {:9.0} ns | {:9.0} ns   {name}",
-            statistics::welch_t(&one, &two),
-            one.mean(),
-            two.mean()
-        );
+        report(times, name);
     }
+}
+
+fn report(times: [Samples; 2], name: &str) {
+    let [one, two] = times.map(Samples::without_the_slowest);
+    println!(
+        "t = {:8.2}   {:9.0} ns | {:9.0} ns   {name}",
+        statistics::welch_t(&one, &two),
+        one.mean(),
+        two.mean()
+    );
 }
 
 fn draw(rng: &mut impl CryptoRng) -> (usize, usize) {

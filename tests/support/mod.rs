@@ -4,6 +4,8 @@ pub(crate) mod browser;
 pub(crate) mod front;
 pub(crate) mod generated;
 pub(crate) mod http;
+pub(crate) mod memory;
+pub(crate) mod robbed;
 pub(crate) mod server;
 pub(crate) mod snapshot;
 pub(crate) mod vectors;

@@ -1,0 +1,291 @@
+//! Key material is wiped when it is dropped: this process's memory is searched for it, while it is
+//! in use and afterwards.
+//!
+//! All randomness is a stream that can be made again from nothing secret, so each secret is known
+//! without being kept. The work is done on threads of its own, deep enough on their stacks that the
+//! kernel takes those pages back when they end: what a move has left on a stack is overwritten by
+//! the next call there, and isn't what is asked here.
+
+use crate::support::memory::Needle;
+use actix_web::FromRequest as _;
+use actix_web::test::TestRequest;
+use actix_web::web::Bytes;
+use lacre::accounts::{
+    Accounts, Email, HashingSettings, Login, LoginName, NewAccount, Password, PresentedPassword,
+};
+use lacre::clock::SystemClock;
+use lacre::entropy::Entropy;
+use lacre::http::body::{JsonOrForm, Members};
+use lacre::issuer::Grant;
+use lacre::keyring::Keyring;
+use lacre::token::TokenKind;
+use lacre::{Lacre, Rules, Subject};
+use lacre_keystore::{Keystore, MasterKey, MasterKeyRing, MemoryEngine};
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
+use rand::{TryCryptoRng, TryRng};
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::sync::{Arc, Mutex};
+use zeroize::Zeroizing;
+
+/// The bytes of what was drawn in one call, without their being kept: the place in the stream.
+#[derive(Clone, Default)]
+struct Drawn(Arc<Mutex<Vec<Needle>>>);
+
+impl Drawn {
+    fn generator(&self) -> Stream {
+        Stream(self.clone())
+    }
+
+    fn entropy(&self) -> Entropy {
+        let drawn = self.clone();
+        Arc::new(move || Box::new(drawn.generator()))
+    }
+
+    /// What was drawn since the last question, of this length.
+    fn take(&self, length: usize) -> Vec<Needle> {
+        let mut drawn = std::mem::take(&mut *self.0.lock().unwrap());
+        drawn.retain(|needle| needle.len() == length);
+        drawn
+    }
+}
+
+/// The stream: a masked hash of how many draws there were before.
+struct Stream(Drawn);
+
+impl TryRng for Stream {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, room: &mut [u8]) -> Result<(), Infallible> {
+        static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let mut masked = Vec::new();
+        while masked.len() < room.len() {
+            let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            masked.extend(openssl::sha::sha256(&count.to_be_bytes()));
+        }
+        let needle = Needle::masked(&masked[..room.len()]);
+        needle.unmask(room);
+        self.0.0.lock().unwrap().push(needle);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Stream {}
+
+/// Does `work` on a thread of its own, 64 KiB down its stack.
+fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    #[inline(never)]
+    #[allow(clippy::large_stack_arrays)] // that is what it is for
+    fn deep<T>(work: impl FnOnce() -> T) -> T {
+        let pad = black_box([0_u8; 1 << 16]);
+        let done = work();
+        black_box(pad);
+        done
+    }
+    std::thread::scope(|threads| threads.spawn(|| deep(work)).join().unwrap())
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build().unwrap()
+}
+
+/// Neither half is there: a piece of memory that was only given back has lost its first bytes to
+/// the allocator.
+fn gone(needles: &[Needle], what: &str) {
+    for (number, needle) in needles.iter().enumerate() {
+        let (middle, end) = (needle.len() / 2, needle.len());
+        for part in [needle.part(0..middle), needle.part(middle..end)] {
+            assert_eq!(part.found(), 0, "{what} {number} is still in memory");
+        }
+    }
+}
+
+fn there(needles: &[Needle], what: &str) {
+    for (number, needle) in needles.iter().enumerate() {
+        assert!(
+            needle.found() > 0,
+            "{what} {number}: the search doesn't find it"
+        );
+    }
+}
+
+#[test]
+fn keys_are_gone_from_memory_when_what_they_are_for_has_ended() {
+    let drawn = Drawn::default();
+    let master = aside(|| MasterKey::generate(1, &mut drawn.generator()));
+    let of_master = drawn.take(32);
+    let keyring = aside(|| Keyring::generate(&mut drawn.generator()).unwrap());
+    let of_keyring = drawn.take(32);
+    assert_eq!((of_master.len(), of_keyring.len()), (1, 2));
+    let lacre = aside(|| {
+        let ring = MasterKeyRing::new(master);
+        let keystore = Keystore::open(MemoryEngine::default(), ring, SysRng).unwrap();
+        let builder = Lacre::builder(keystore, keyring, Rules::new("https://issuer.test", "api"));
+        builder.entropy(drawn.entropy()).build()
+    });
+    there(&of_master, "the master key");
+    there(&of_keyring, "a key of the keyring");
+
+    // A session begins: its key is in a sealed record, the content keys are nowhere.
+    drop(drawn.take(0));
+    let issued = aside(|| {
+        let grant = Grant::log_in(Subject {
+            id: "u1".to_owned(),
+            ..Subject::default()
+        });
+        runtime().block_on(lacre.issue(&grant)).unwrap()
+    });
+    let all = std::mem::take(&mut *drawn.0.lock().unwrap());
+    let of_length = |length| {
+        all.iter()
+            .filter(move |needle| needle.len() == length)
+            .cloned()
+    };
+    let (scalars, content_keys): (Vec<_>, Vec<_>) =
+        (of_length(32).collect(), of_length(64).collect());
+    assert_eq!(
+        (scalars.len(), content_keys.len()),
+        (3, 2),
+        "a session's key and two tokens"
+    );
+    // Half of what the cipher takes, which stands in its expanded key as well; the other half of a
+    // content key is in a MAC's state only.
+    let content_keys: Vec<_> = content_keys.iter().map(|key| key.part(32..48)).collect();
+    gone(&scalars, "a session's or an ephemeral key");
+    gone(&content_keys, "a content key");
+
+    // Its token is in use: both are kept, for the next request.
+    let token = issued.access.token.expose().as_bytes();
+    aside(|| drop(lacre.guard(token, TokenKind::Access).unwrap()));
+    there(&scalars[..1], "the session's key");
+    there(&content_keys[..1], "the content key of the token in use");
+    gone(&scalars[1..], "an ephemeral key");
+    gone(&content_keys[1..], "the content key of the refresh token");
+
+    // The session ends.
+    aside(|| assert!(runtime().block_on(lacre.end(&issued.key)).unwrap()));
+    gone(&scalars, "the session's key");
+    gone(&content_keys, "a content key");
+    aside(|| assert!(lacre.guard(token, TokenKind::Access).is_err()));
+    gone(&scalars, "the session's key");
+
+    there(&of_master, "the master key");
+    aside(|| drop(lacre));
+    gone(&of_master, "the master key");
+    gone(&of_keyring, "a key of the keyring");
+}
+
+/// As a log-in brings it, in JSON or in a form, and as a sign-up stores it.
+#[test]
+fn a_password_is_gone_from_memory_when_it_was_compared() {
+    const LENGTH: usize = 48;
+    let letters = openssl::sha::sha512(b"a password");
+    let letters = letters.iter().map(|byte| b'a' + byte % 16);
+    let needle = Needle::of(letters.take(LENGTH));
+    let body = |before: &str, after: &str| {
+        let mut text = Zeroizing::new(vec![0; before.len() + LENGTH + after.len()]);
+        text[..before.len()].copy_from_slice(before.as_bytes());
+        text[before.len() + LENGTH..].copy_from_slice(after.as_bytes());
+        needle.unmask(&mut text[before.len()..before.len() + LENGTH]);
+        text
+    };
+    let folder = tempfile::TempDir::new().unwrap();
+    let runtime = runtime();
+    let accounts = aside(|| {
+        let url = Accounts::sqlite_url(&folder.path().join("accounts.sqlite"));
+        let (clock, random) = (
+            Arc::new(SystemClock::default()),
+            Box::new(UnwrapErr(SysRng)),
+        );
+        let settings = HashingSettings::default();
+        runtime
+            .block_on(Accounts::open(&url, settings, clock, random))
+            .unwrap()
+    });
+    let needle = std::slice::from_ref(&needle);
+    for (kind, before, after) in [
+        (
+            "application/json",
+            r#"{"email":"ada@example.com","password":""#,
+            r#""}"#,
+        ),
+        (
+            "application/x-www-form-urlencoded",
+            "email=ada%40example.com&password=",
+            "",
+        ),
+    ] {
+        let read = || {
+            let text = Bytes::from_owner(body(before, after));
+            let request = TestRequest::post().insert_header(("content-type", kind));
+            let (request, mut payload) = request.set_payload(text).to_http_parts();
+            let read = runtime.block_on(JsonOrForm::from_request(&request, &mut payload));
+            let JsonOrForm(mut members) = read.unwrap();
+            there(needle, "the password in a body");
+            members.required_secret("password").unwrap()
+        };
+        gone(needle, "the password before it came");
+        if kind == "application/json" {
+            aside(|| {
+                let new = NewAccount {
+                    password: Some(Password::parse(&read()).unwrap()),
+                    ..NewAccount::with_email(Email::parse("ada@example.com").unwrap())
+                };
+                there(needle, "the password of a new account");
+                runtime.block_on(accounts.create(new)).unwrap();
+            });
+            gone(needle, "the password of the new account");
+        }
+        aside(|| {
+            let login = Login {
+                by: LoginName::parse("ada@example.com"),
+                password: PresentedPassword::parse(&read()).unwrap(),
+            };
+            there(needle, "the password of a log-in");
+            runtime.block_on(accounts.authenticate(login)).unwrap();
+        });
+        gone(needle, "the password of the log-in");
+    }
+    // Bodies that nobody takes the password out of, and some that are refused after it. Not a text
+    // with escapes: serde_json undoes them in a buffer of its own.
+    aside(|| {
+        for (before, after) in [
+            (r#"{"password":""#, r#""}"#),
+            (r#"{"password":""#, r#"","#),
+            (r#"{"password":""#, r#"","password":1}"#),
+            (r#"{"password":""#, r#""}{"#),
+            (r#"{"x":[{"password":[""#, r#""]},]}"#),
+            (r#"[""#, r#""]"#),
+        ] {
+            let text = body(before, after);
+            drop(lacre::token::json::object(&text).map(Members::from));
+        }
+        for (before, after) in [
+            ("password=", "&password=1"),
+            ("password=", "&x"),
+            ("x=%ff", ""),
+        ] {
+            let text = Bytes::from_owner(body(before, after));
+            let form = ("content-type", "application/x-www-form-urlencoded");
+            let request = TestRequest::post().insert_header(form).set_payload(text);
+            let (request, mut payload) = request.to_http_parts();
+            let read = JsonOrForm::from_request(&request, &mut payload);
+            assert!(runtime.block_on(read).is_err());
+        }
+    });
+    gone(needle, "the password that nobody asked for");
+}

@@ -1,0 +1,145 @@
+"""Changes the code that judges tokens and records in every small way, and counts what the tests
+notice: `make mutants`.
+
+    run.py [PART...] [-- FLAGS_OF_CARGO_MUTANTS...]
+
+PART is `token`, `guard` or `keystore`; without one, all three. Each change costs a build and a run of
+the tests, so this works on a copy that has the rooms in question, their own tests and the list of
+attacks (`tests/hostile`), and none of the rooms that don't take part: no HTTP, accounts, command line.
+What stays uncaught is in `target/mutants/PART/mutants.out/missed.txt`; exit status 1 where a part
+has less than nine tenths caught.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PLACE = ROOT / "target" / "mutants"
+# Rooms that neither the token nor the guard needs.
+LEFT_OUT = ["accounts", "admin", "http", "service", "telemetry", "deployment"]
+# Dependencies of those rooms.
+UNUSED = [
+    "actix-web", "actix-http", "serde_urlencoded", "argon2", "sqlx", "clap", "jiff",
+    "env_logger", "reqwest", "criterion", "jsonwebtoken",
+]
+PARTS = {
+    "token": ["--package", "lacre", "--file", "src/token/**/*.rs", "--file", "src/token/*.rs"],
+    "guard": ["--package", "lacre", "--file", "src/guard.rs", "--file", "src/content_keys.rs"],
+    "keystore": [
+        "--package", "lacre-keystore", "--file", "keystore/src/codec.rs",
+        "--file", "keystore/src/record.rs",
+    ],
+}
+# The quick tests first; what they miss is tried once more with the others.
+TESTS = {
+    "token": [["--lib", "--", "token::"], ["--lib", "--test", "main", "--", "token::", "hostile::"]],
+    "guard": [
+        ["--lib", "--", "guard::", "content_keys::"],
+        ["--lib", "--", "guard::", "content_keys::", "refresh::", "sessions::", "issuer::"],
+    ],
+    "keystore": [["--lib"]],
+}
+MAIN = """//! The attacks alone.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+mod hostile { mod attacks; pub(crate) mod builder; mod published; mod vectors; }
+mod support { pub(crate) mod vectors; }
+"""
+
+
+def tree():
+    """The copy."""
+    copy = PLACE / "tree"
+    shutil.rmtree(copy, ignore_errors=True)
+    names = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout.splitlines()
+    for name in names:
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy / name)
+    change(copy / "src" / "lib.rs", trimmed_lib)
+    change(copy / "src" / "lacre" / "testing.rs", trimmed_fixture)
+    change(copy / "Cargo.toml", trimmed_manifest)
+    (copy / "tests" / "main.rs").write_text(MAIN)
+    shutil.rmtree(copy / "tests" / "fuzz")
+    for name in ["main.rs", "cli.rs"]:
+        (copy / "src" / name).unlink()
+    return copy
+
+
+def seed_build():
+    """Takes over what the project's own tests depend on, where that is compiled already."""
+    own, theirs = PLACE / "build" / "debug", ROOT / "target" / "debug"
+    if theirs.is_dir() and not own.is_dir():
+        own.mkdir(parents=True)
+        parts = [str(theirs / name) for name in [".fingerprint", "build", "deps"]]
+        subprocess.run(["cp", "-a", "--reflink=auto", *parts, str(own)], check=True)
+
+
+def change(path, how):
+    path.write_text(how(path.read_text()))
+
+
+def trimmed_lib(text):
+    rooms = "|".join(LEFT_OUT)
+    text = re.sub(rf"(?m)^(pub )?mod ({rooms});\n", "", text)
+    text = re.sub(rf"(?m)^pub use ({rooms})::.*;\n", "", text)
+    text = text.replace('#[doc = include_str!("../README.md")]', "")
+    return "#![allow(dead_code, rustdoc::all)]\n" + text
+
+
+def trimmed_fixture(text):
+    begun = text.index("/// The same with accounts")
+    end = text.index("pub(crate) fn grant(")
+    text = text[:begun] + text[end:]
+    return re.sub(r"(?m)^use (crate::accounts|crate::service|tempfile)::.*\n", "", text)
+
+
+def trimmed_manifest(text):
+    text = re.sub(r"(?m)^(%s) = .*\n" % "|".join(UNUSED), "", text)
+    text = re.sub(r"(?ms)^\[\[(bench|example)\]\].*?(?=^\[)", "", text)
+    return text.replace('default-run = "lacre"\n', "")
+
+
+def run(part, copy, flags):
+    out = PLACE / part
+    environment = {
+        "LACRE_VECTORS": str(ROOT.parent / "shared" / "vectors"),
+        "CARGO_TARGET_DIR": str(PLACE / "build"),
+        **os.environ,
+    }
+    viable = None
+    for number, tests in enumerate(TESTS[part]):
+        command = [
+            "cargo", "mutants", "--dir", str(copy), "--output", str(out), "--no-shuffle",
+            "--in-place", "--timeout", "120", *["--iterate"][:number], *PARTS[part], *flags,
+            "--", *tests,
+        ]
+        subprocess.run(command, cwd=ROOT, env=environment)
+        told = json.loads((out / "mutants.out" / "outcomes.json").read_text())
+        missed = told["missed"]
+        viable = viable or told["caught"] + told["timeout"] + missed
+        if missed == 0:
+            break
+    caught = viable - missed
+    print(f"{part}: {caught} of {viable} caught ({caught / max(1, viable):.1%})", flush=True)
+    return viable > 0 and caught / viable >= 0.9
+
+
+def main(arguments):
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    copy = tree()
+    seed_build()
+    results = [run(part, copy, arguments[at + 1 :]) for part in arguments[:at] or PARTS]
+    return 0 if all(results) else 1
+
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,81 @@
+//! Whether the time of a refused log-in says that there is no such user (threat 55).
+//!
+//! The hash hides most of what could be told, so it is measured twice: with the hash that a service
+//! has, and with the cheapest there is, under which a difference beside the hash would show.
+
+use super::{Samples, draw, report};
+use lacre::accounts::{
+    Accounts, AccountsError, Email, HashingSettings, Login, LoginName, NewAccount, Password,
+    PresentedPassword,
+};
+use lacre::clock::SystemClock;
+use lacre::entropy;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Accounts that the guesses go to.
+const ACCOUNTS: usize = 64;
+
+/// With the cheapest hash: eight KiB, once.
+pub(crate) fn cheap() -> HashingSettings {
+    HashingSettings {
+        memory_kib: 8,
+        iterations: 1,
+        threads: 1,
+        ..HashingSettings::default()
+    }
+}
+
+pub(crate) fn compare(runtime: &Runtime, name: &str, settings: HashingSettings, samples: usize) {
+    let folder = TempDir::new().unwrap();
+    let accounts = runtime.block_on(open(&folder, settings));
+    let refused = |email: &str| {
+        let login = Login {
+            by: LoginName::parse(black_box(email)),
+            password: PresentedPassword::parse("a wrong password").unwrap(),
+        };
+        let begun = Instant::now();
+        let verdict = runtime.block_on(accounts.authenticate(login));
+        let taken = begun.elapsed();
+        assert_eq!(verdict.err(), Some(AccountsError::InvalidCredentials));
+        taken
+    };
+    let mut rng = (entropy::system())();
+    let mut times = [Samples::default(), Samples::default()];
+    for _ in 0..samples * 2 {
+        let (class, number) = draw(&mut rng);
+        let user = ["known", "never"][class];
+        times[class].put(refused(&format!(
+            "{user}{:02}@example.com",
+            number % ACCOUNTS
+        )));
+    }
+    report(
+        times,
+        &format!("wrong password | unknown user, {name}, {samples} samples"),
+    );
+    runtime.block_on(accounts.close());
+}
+
+async fn open(folder: &TempDir, settings: HashingSettings) -> Accounts {
+    let url = Accounts::sqlite_url(&folder.path().join("accounts.sqlite"));
+    let (clock, random) = (Arc::new(SystemClock::default()), UnwrapErr(SysRng));
+    let accounts = Accounts::open(&url, settings, clock, Box::new(random))
+        .await
+        .unwrap();
+    for number in 0..ACCOUNTS {
+        let email = Email::parse(&format!("known{number:02}@example.com")).unwrap();
+        let password = Password::parse("correct horse battery").unwrap();
+        let new = NewAccount {
+            password: Some(password),
+            ..NewAccount::with_email(email)
+        };
+        accounts.create(new).await.unwrap();
+    }
+    accounts
+}
