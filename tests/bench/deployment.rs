@@ -1,17 +1,14 @@
 //! A deployment with its keystore on disk, in a folder of its own.
 
+use crate::rules::rules;
+use lacre::Lacre;
 use lacre::clock::Clock;
 use lacre::entropy;
-use lacre::issuer::{Grant, Occasion, Origin, Subject};
+use lacre::issuer::Grant;
 use lacre::keyring::Keyring;
-use lacre::{Lacre, Rules};
 use lacre_keystore::{Keystore, MasterKey, MasterKeyRing, SledEngine, SledOptions};
 use rand::rngs::SysRng;
-use serde_json::Map;
 use std::sync::Arc;
-
-pub(crate) const ISSUER: &str = "http://127.0.0.1:8080";
-pub(crate) const AUDIENCE: &str = "lacre";
 
 pub(crate) struct Deployment {
     pub(crate) lacre: Lacre,
@@ -31,7 +28,7 @@ impl Deployment {
         let master = MasterKeyRing::new(MasterKey::generate(1, &mut rng));
         let keystore = Keystore::open(engine, master, SysRng).unwrap();
         let keyring = Keyring::generate(&mut rng).unwrap();
-        let lacre = Lacre::builder(keystore, keyring, Rules::new(ISSUER, AUDIENCE))
+        let lacre = Lacre::builder(keystore, keyring, rules())
             .clock(clock)
             .build();
         Self {
@@ -44,28 +41,9 @@ impl Deployment {
     }
 
     /// Begins a session and returns its token.
-    #[allow(dead_code)] // one of the two benchmarks fills its keystore otherwise
-    pub(crate) fn issue(&self, user: usize) -> String {
-        let issued = self.runtime.block_on(self.lacre.issue(&grant(user)));
+    #[allow(dead_code)] // not every benchmark begins sessions one by one
+    pub(crate) fn issue(&self, grant: &Grant) -> String {
+        let issued = self.runtime.block_on(self.lacre.issue(grant));
         issued.unwrap().access.token.expose().to_owned()
-    }
-}
-
-pub(crate) fn grant(user: usize) -> Grant {
-    Grant {
-        subject: Subject {
-            id: format!("{user:_>22}"),
-            email: Some(format!("{user}@example.com")),
-            roles: vec!["user".to_owned()],
-            permissions: vec![],
-        },
-        occasion: Occasion::LogIn,
-        user_session: None,
-        origin: Origin {
-            label: None,
-            address: Some("192.0.2.1".to_owned()),
-            user_agent: Some("Mozilla/5.0 (X11; Linux x86_64)".to_owned()),
-        },
-        additional: Map::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! The server that `tests/bench/service.py` puts under load: one handler without a guard, behind
+//! The server that `tests/bench/guards.py` puts under load: one handler without a guard, behind
 //! lacre's guard, and behind guards of signed tokens by jsonwebtoken; all else is the same.
 //!
 //! `server --sessions N --tokens M --out FOLDER` begins N sessions, writes the tokens of the first
@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // not a service: it says so and stops
 
 mod deployment;
+mod filling;
+mod rules;
 
 use actix_web::dev::{Service as _, ServiceRequest};
 use actix_web::http::header::AUTHORIZATION;
@@ -16,8 +18,8 @@ use actix_web::{App, HttpMessage as _, HttpResponse, HttpServer};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use clap::Parser as _;
-use deployment::{AUDIENCE, Deployment, ISSUER, grant};
-use futures_util::future::{Either, join_all};
+use deployment::Deployment;
+use futures_util::future::Either;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use lacre::clock::SystemClock;
 use lacre::http::edge::Edge;
@@ -26,8 +28,7 @@ use lacre::http::management::Management;
 use lacre::http::metrics::Metrics;
 use lacre::http::server::{Listeners, Settings};
 use lacre::token::TokenKind;
-use lacre_keystore::{PrivateScalar, PutOutcome, Record, RecordKey};
-use rand::Rng as _;
+use rules::{AUDIENCE, ISSUER};
 use serde::{Deserialize, Serialize};
 use std::future::ready;
 use std::path::PathBuf;
@@ -97,9 +98,6 @@ impl Signed {
     }
 }
 
-/// How many sessions are begun at once.
-const AT_ONCE: usize = 512;
-
 /// The one handler.
 async fn handler() -> &'static str {
     "Access Granted"
@@ -131,57 +129,14 @@ fn routes(config: &mut ServiceConfig, lacre: &lacre::Lacre, guards: &[Arc<Signed
     }
 }
 
-/// Begins sessions until there are enough; of the first ones the tokens are kept. The others are
-/// records like theirs, whose tokens nobody has.
-fn fill(deployment: &Deployment, arguments: &Arguments) -> Vec<String> {
-    let lacre = &deployment.lacre;
-    let mut tokens = Vec::with_capacity(arguments.tokens);
-    let many = |users: std::ops::Range<usize>| async {
-        let grants: Vec<_> = users.map(grant).collect();
-        join_all(grants.iter().map(|grant| lacre.issue(grant))).await
-    };
-    while tokens.len() < arguments.tokens {
-        let users = tokens.len()..(tokens.len() + AT_ONCE).min(arguments.tokens);
-        for issued in deployment.runtime.block_on(many(users)) {
-            tokens.push(issued.unwrap().access.token.expose().to_owned());
-        }
-    }
-    let like = lacre
-        .guard(tokens[0].as_bytes(), TokenKind::Access)
-        .unwrap()
-        .key;
-    let like = lacre.keystore().get(&like).unwrap().unwrap().record;
-    let mut rng = lacre::entropy::system()();
-    for _ in (tokens.len()..arguments.sessions).step_by(AT_ONCE) {
-        let puts = (0..AT_ONCE).map(|_| {
-            let (mut name, mut scalar) = ([0; 32], [0; 32]);
-            rng.fill_bytes(&mut name);
-            rng.fill_bytes(&mut scalar);
-            let record = Record {
-                private_scalar: PrivateScalar::new(scalar),
-                ..like.clone()
-            };
-            async move {
-                lacre
-                    .keystore()
-                    .put_new(&RecordKey::from_bytes(&name), &record)
-                    .await
-                    .unwrap()
-            }
-        });
-        for outcome in deployment.runtime.block_on(join_all(puts)) {
-            assert_eq!(outcome, PutOutcome::Stored);
-        }
-    }
-    tokens
-}
-
 fn main() {
     let arguments =
         Arguments::parse_from(std::env::args().filter(|argument| argument != "--bench"));
     std::fs::create_dir_all(&arguments.out).unwrap();
     let deployment = Deployment::new(arguments.cache_mib << 20, Arc::new(SystemClock::default()));
-    let tokens = fill(&deployment, &arguments);
+    let (runtime, lacre) = (&deployment.runtime, &deployment.lacre);
+    let tokens = filling::begin(runtime, lacre, arguments.tokens);
+    filling::put_more(runtime, lacre, arguments.sessions - arguments.tokens);
     let write =
         |name: &str, lines: String| std::fs::write(arguments.out.join(name), lines).unwrap();
     write("guarded", tokens.join("\n"));
@@ -204,6 +159,7 @@ fn main() {
         .lacre
         .guard(tokens[0].as_bytes(), TokenKind::Access);
     let claims = serde_json::Value::Object(session.unwrap().claims.to_json());
+    write("claims", claims.to_string());
     let claims: Claims = serde_json::from_value(claims).unwrap();
     let keys = [
         (Algorithm::HS256, EncodingKey::from_secret(&secret)),
@@ -213,8 +169,6 @@ fn main() {
         let token = encode(&Header::new(*algorithm), &claims, key).unwrap();
         write(&guard.path[1..], token);
     }
-    write("plain", tokens[0].clone());
-
     let lacre = deployment.lacre.clone();
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -6,22 +6,26 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a benchmark that can't go on says so by panicking
 
 mod deployment;
+mod rules;
+mod sample;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
 use aws_lc_rs::{agreement, rand as engine_rand, signature};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use deployment::{AUDIENCE, Deployment, ISSUER};
+use deployment::Deployment;
 use josekit::jwe::ECDH_ES_A256KW;
 use josekit::jwk::Jwk;
 use josekit::jwk::alg::ec::EcCurve;
 use lacre::clock::FixedClock;
 use lacre::token::{
-    Claims, ContentKey, Expected, Handle, Recipient, RecipientKey, SessionKey, SigningKey,
-    TokenKind, UnopenedToken, VerifyingKeys, base64url, jwk, seal,
+    Claims, ContentKey, Handle, Recipient, RecipientKey, SessionKey, SigningKey, TokenKind,
+    UnopenedToken, base64url, jwk, seal,
 };
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use serde_json::Map;
+use rules::grant;
+use sample::{NOW, claims, expected, sealed, session};
+use serde_json::json;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,70 +34,8 @@ use zeroize::Zeroizing;
 /// Sizes of content: a bare claim set, the one that lacre makes, and the most that fits.
 const SIZES: [usize; 3] = [256, 1_300, 5_600];
 
-const NOW: u64 = 1_800_000_000;
-
-/// The claims that the service puts into an access token.
-fn claims() -> Claims {
-    Claims {
-        issuer: ISSUER.to_owned(),
-        subject: "Q7yJv0bN3xkE9wTzLrHc2A".to_owned(),
-        audience: vec![AUDIENCE.to_owned()],
-        issued_at: NOW,
-        expires_at: NOW + 900,
-        not_before: None,
-        token_id: "k3VtYp0sWmZx8qLfRbNjUg".to_owned(),
-        session: Handle::parse("Zk1rT9xQhVbW2nLsYp7mCg0aE4uJdFoR8iKtXwNzHqM").unwrap(),
-        generation: 1,
-        id: Some("Q7yJv0bN3xkE9wTzLrHc2A".to_owned()),
-        email: Some("ada@example.com".to_owned()),
-        role: Some("user".to_owned()),
-        roles: vec!["user".to_owned()],
-        permissions: vec![],
-        fresh: Some(true),
-        authenticated_at: Some(NOW),
-        additional: Map::new(),
-    }
-}
-
-/// A token and all the keys that belong to it.
-struct Sealed {
-    session_jwk: Jwk,
-    session: SessionKey,
-    signer: SigningKey,
-    verifiers: VerifyingKeys,
-    token: String,
-}
-
-fn sealed(claims: &Claims) -> Sealed {
-    let mut rng = StdRng::seed_from_u64(1);
-    let session_jwk = Jwk::generate_ec_key(EcCurve::P256).unwrap();
-    let session = jwk::session_key(&session_jwk).unwrap();
-    let signer = SigningKey::generate(&mut rng).unwrap();
-    let recipient = Recipient {
-        key: RecipientKey::Public(&session.public_key().unwrap()),
-        handle: &claims.session,
-    };
-    let token = seal(recipient, &signer, TokenKind::Access, claims, &mut rng).unwrap();
-    Sealed {
-        session_jwk,
-        session,
-        verifiers: VerifyingKeys::new(vec![signer.verifying_key().unwrap()]),
-        signer,
-        token,
-    }
-}
-
-fn expected() -> Expected<'static> {
-    Expected {
-        now: NOW,
-        leeway: 0,
-        issuer: ISSUER,
-        audience: AUDIENCE,
-        kind: TokenKind::Access,
-        subject: None,
-        generation: 1,
-    }
-}
+/// How long a claim is added to tokens, to see what a token's length costs.
+const NOTES: [usize; 5] = [0, 350, 1_200, 2_400, 3_700];
 
 /// The floor: what no first open can be without, by the fastest engine here.
 fn floor(c: &mut Criterion) {
@@ -120,7 +62,7 @@ fn floor(c: &mut Criterion) {
 /// Opening, step by step and whole.
 fn open(c: &mut Criterion) {
     let mut group = c.benchmark_group("open");
-    let given = sealed(&claims());
+    let given = sealed(session());
     let text = given.token.as_bytes();
     let parsed = || UnopenedToken::parse(black_box(text)).unwrap();
     group.bench_function("parse_and_header", |b| b.iter(parsed));
@@ -152,7 +94,8 @@ fn open(c: &mut Criterion) {
 /// content; then the inner signature.
 fn josekit_naive(c: &mut Criterion) {
     let mut group = c.benchmark_group("josekit");
-    let given = sealed(&claims());
+    let session_jwk = Jwk::generate_ec_key(EcCurve::P256).unwrap();
+    let given = sealed(jwk::session_key(&session_jwk).unwrap());
     let signer = {
         let jwk = Jwk::generate_ec_key(EcCurve::P256).unwrap();
         SigningKey::from_jwk(&jwk).map(|key| (key, jwk)).unwrap()
@@ -171,16 +114,12 @@ fn josekit_naive(c: &mut Criterion) {
     let decrypt = |decrypter: &dyn josekit::jwe::JweDecrypter| {
         josekit::jwe::deserialize_compact(black_box(&given.token), decrypter).unwrap()
     };
-    let ready = ECDH_ES_A256KW
-        .decrypter_from_jwk(&given.session_jwk)
-        .unwrap();
+    let ready = ECDH_ES_A256KW.decrypter_from_jwk(&session_jwk).unwrap();
     group.bench_function("open_decrypter_ready", |b| b.iter(|| decrypt(&ready)));
     let verifier_jwk = signer.1.to_public_key().unwrap();
     group.bench_function("whole", |b| {
         b.iter(|| {
-            let decrypter = ECDH_ES_A256KW
-                .decrypter_from_jwk(&given.session_jwk)
-                .unwrap();
+            let decrypter = ECDH_ES_A256KW.decrypter_from_jwk(&session_jwk).unwrap();
             let content = decrypt(&decrypter);
             let verifier = josekit::jws::ES256
                 .verifier_from_jwk(&verifier_jwk)
@@ -197,7 +136,7 @@ fn josekit_naive(c: &mut Criterion) {
         b.iter(|| josekit::jws::deserialize_compact(black_box(&inner), &verifier).unwrap());
     });
     group.bench_function("seal", |b| {
-        let public = given.session_jwk.to_public_key().unwrap();
+        let public = session_jwk.to_public_key().unwrap();
         b.iter(|| {
             use josekit::jws::{ES256, JwsHeader, serialize_compact};
             let payload = serde_json::to_vec(&claims().to_json()).unwrap();
@@ -244,7 +183,7 @@ fn content(c: &mut Criterion) {
 fn deployed(c: &mut Criterion) {
     let mut group = c.benchmark_group("deployed");
     let deployment = Deployment::new(64 << 20, Arc::new(FixedClock::at(NOW)));
-    let tokens: Vec<String> = (0..256).map(|n| deployment.issue(n)).collect();
+    let tokens: Vec<String> = (0..256).map(|n| deployment.issue(&grant(n))).collect();
     let guard = |token: &str| {
         deployment
             .lacre
@@ -263,7 +202,27 @@ fn deployed(c: &mut Criterion) {
             BatchSize::PerIteration,
         );
     });
-    group.bench_function("issue_durable", |b| b.iter(|| deployment.issue(7)));
+    group.bench_function("issue_durable", |b| b.iter(|| deployment.issue(&grant(7))));
+    group.finish();
+
+    let mut group = c.benchmark_group("length");
+    for note in NOTES {
+        let mut grant = grant(0);
+        grant
+            .additional
+            .insert("note".to_owned(), json!("n".repeat(note)));
+        let token = deployment.issue(&grant);
+        group.bench_function(BenchmarkId::new("guard_warm", token.len()), |b| {
+            b.iter(|| guard(black_box(&token)));
+        });
+        group.bench_function(BenchmarkId::new("guard_cold", token.len()), |b| {
+            b.iter_batched(
+                || deployment.lacre.forget_content_keys(),
+                |()| guard(&token),
+                BatchSize::PerIteration,
+            );
+        });
+    }
     group.finish();
 }
 
@@ -273,14 +232,13 @@ fn make(c: &mut Criterion) {
     group.bench_function("key_pair", |b| {
         b.iter(|| SessionKey::generate(&mut rng).public_key().unwrap());
     });
-    let given = sealed(&claims());
+    let given = sealed(session());
     let claims = claims();
     let handle = Handle::parse("h").unwrap();
-    let public = given.session.public_key().unwrap();
     group.bench_function("seal", |b| {
         b.iter(|| {
             let recipient = Recipient {
-                key: RecipientKey::Public(&public),
+                key: RecipientKey::Own(&given.session),
                 handle: &handle,
             };
             seal(

@@ -1,0 +1,137 @@
+//! The store at scale: what a given number of sessions takes on the disk, in memory and in time.
+//!
+//! `scale begin` fills a data directory that `lacre serve` can serve; `scale open` opens one that is
+//! there, in a process that has done nothing else; `scale turn` ends all sessions and begins as many
+//! anew, some rounds. Each prints lines of JSON. `tests/bench/million.py` runs them.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // not a service: it says so and stops
+
+mod filling;
+mod rules;
+
+use clap::Parser as _;
+use lacre::Lacre;
+use rules::rules;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Instant;
+use tokio::runtime::{Builder, Runtime};
+
+#[derive(clap::Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+    /// The data directory.
+    #[arg(long, global = true, default_value = "target/bench/scale")]
+    data_dir: PathBuf,
+}
+
+#[derive(clap::Subcommand)]
+enum Task {
+    /// Begins sessions in a new directory.
+    Begin {
+        #[arg(long)]
+        sessions: usize,
+        /// The tokens of how many of them are written to the file.
+        #[arg(long)]
+        tokens: usize,
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Opens the directory and reads every record once.
+    Open,
+    /// Ends all sessions and begins as many anew.
+    Turn {
+        #[arg(long)]
+        rounds: usize,
+    },
+}
+
+fn main() {
+    let arguments =
+        Arguments::parse_from(std::env::args().filter(|argument| argument != "--bench"));
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let before = Instant::now();
+    let lacre = Lacre::open(&arguments.data_dir, rules()).unwrap();
+    let opened = before.elapsed().as_secs_f64();
+    match arguments.task {
+        Task::Begin {
+            sessions,
+            tokens,
+            out,
+        } => {
+            let before = Instant::now();
+            let kept = filling::begin(&runtime, &lacre, tokens);
+            let begun = before.elapsed().as_secs_f64();
+            std::fs::write(out, kept.join("\n") + "\n").unwrap();
+            let before = Instant::now();
+            filling::put_more(&runtime, &lacre, sessions - tokens);
+            let put = before.elapsed().as_secs_f64();
+            println!(
+                "{}",
+                state(&lacre, json!({ "begin_s": begun, "put_s": put }))
+            );
+        }
+        Task::Open => {
+            println!("{}", state(&lacre, json!({ "open_s": opened })));
+            let before = Instant::now();
+            let live = live(&lacre);
+            let seen = json!({ "read_s": before.elapsed().as_secs_f64(), "live_bytes": live });
+            println!("{}", state(&lacre, seen));
+        }
+        Task::Turn { rounds } => {
+            println!("{}", state(&lacre, json!({ "round": 0 })));
+            for round in 1..=rounds {
+                turn(&runtime, &lacre, round);
+            }
+        }
+    }
+    runtime.block_on(lacre.keystore().close());
+}
+
+/// Ends all sessions and begins as many.
+fn turn(runtime: &Runtime, lacre: &Lacre, round: usize) {
+    let count = usize::try_from(lacre.keystore().stats().unwrap().records).unwrap();
+    let end = runtime.block_on(async {
+        let before = Instant::now();
+        assert_eq!(lacre.end_all().await.unwrap(), count as u64);
+        before.elapsed().as_secs_f64()
+    });
+    let before = Instant::now();
+    filling::put_more(runtime, lacre, count);
+    let put = before.elapsed().as_secs_f64();
+    let seen = json!({ "round": round, "end_s": end, "put_s": put });
+    println!("{}", state(lacre, seen));
+}
+
+/// The bytes of all names and sealed records, each read once. Records of one page are taken to be
+/// as long as its first.
+fn live(lacre: &Lacre) -> usize {
+    let (mut bytes, mut after) = (0, None);
+    loop {
+        let page = lacre.keystore().list_all(after, 512).unwrap();
+        assert!(page.damaged.is_empty());
+        if let Some((key, _)) = page.entries.first() {
+            let sealed = lacre.keystore().get(key).unwrap().unwrap().version.len();
+            bytes += page.entries.len() * (key.to_bytes().len() + sealed);
+        }
+        after = page.next;
+        if after.is_none() {
+            return bytes;
+        }
+    }
+}
+
+/// `seen`, and what the store and this process take now.
+fn state(lacre: &Lacre, mut seen: Value) -> Value {
+    let stats = lacre.keystore().stats().unwrap();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let resident = status.lines().find_map(|line| {
+        let kib = line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?;
+        kib.parse::<u64>().ok()
+    });
+    seen["records"] = stats.records.into();
+    seen["disk_bytes"] = stats.bytes_on_disk.into();
+    seen["resident_bytes"] = (resident.unwrap() * 1024).into();
+    seen
+}
