@@ -9,10 +9,11 @@ ARGS ?=
 TARGET ?= stages
 SECONDS_LONG ?= 300
 
-.PHONY: help run test soak bench bench-oracle interop browser fuzz mutations mutants lint
+.PHONY: help run test soak bench bench-steps bench-million bench-page bench-check \
+	bench-instructions bench-oracle interop browser fuzz mutations mutants lint
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' Makefile
 
 run: ## Start a server for trying out, on loopback (ARGS="--listen 127.0.0.1:0" adds flags)
 	@flags=$$(.ci/need build); $(CARGO) run --locked $$flags -- serve --dev $(ARGS)
@@ -31,10 +32,28 @@ soak: ## Run the races at full length on a release build, which takes long (ARGS
 	LACRE_TEST_FULL=1 $(CARGO) test --release --locked $$flags --test main -- \
 		--nocapture --test-threads 1 $(or $(ARGS),journeys::races::)
 
-bench: ## Measure each step and the whole service (ARGS=name runs some of the steps)
-	@flags=$$(.ci/need build bench); $(CARGO) bench --locked $$flags --bench steps --no-run; \
-	taskset -c 0 $(CARGO) bench --locked $$flags --bench steps -- $(ARGS); \
-	python3 tests/bench/service.py
+# One part after another: a measurement has the machine to itself.
+BENCH = flags=$$(.ci/need build bench); export CARGO_FLAGS="$$flags"; python3 tests/bench
+
+bench: ## Measure guards, steps and the service, and write docs/performance.md
+	@$(BENCH)/guards.py; python3 tests/bench/steps.py; python3 tests/bench/service.py; \
+	python3 tests/bench/page.py
+
+bench-steps: ## Measure the steps alone (ARGS=name runs some, and keeps nothing)
+	@$(BENCH)/steps.py $(ARGS)
+
+bench-million: ## Measure a store of a million sessions (ARGS="1000 100000" for other numbers)
+	@$(BENCH)/million.py $(ARGS); python3 tests/bench/page.py
+
+bench-page: ## Write docs/performance.md anew from what was measured last
+	@python3 tests/bench/page.py
+
+bench-check: ## Say which bars fall short of what was measured last
+	@python3 tests/bench/check.py
+
+bench-instructions: ## Compare instruction counts with those kept (ARGS=--write keeps new ones)
+	@flags=$$(.ci/need build instructions); export CARGO_FLAGS="$$flags"; \
+	python3 tests/bench/instructions.py $(ARGS)
 
 bench-oracle: ## Measure whether the time of a refusal tells its reason (ARGS=samples a class)
 	@flags=$$(.ci/need build); $(CARGO) bench --locked $$flags --bench oracle -- $(ARGS)

@@ -1,160 +1,196 @@
 #!/usr/bin/env python3
-"""What the whole service does in a second, on one core, beside the same handler without a guard.
+"""The whole program on one core: tokens made, guarded calls under a storm of log-ins and under a flood
+of junk, start-up, memory and size.
 
-    make bench            builds everything, runs the steps and this, writes docs/performance.md
-
-The server is pinned to one core and the load generator (wrk) to another; variants take turns, and
-medians over the rounds are compared in the same run. Absolute numbers are those of one machine.
+Each kind of load takes turns with its own quiet, and with what it is compared to; medians over the
+rounds are compared.
 """
-import json, os, platform, re, signal, statistics, subprocess, sys, tempfile, time, urllib.request
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
 from base64 import b64encode
-from datetime import date
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-ROUNDS, SECONDS, CONNECTIONS = 5, 2, 32
-SERVER, LOAD = ["taskset", "-c", "0"], ["taskset", "-c", "1"]
+from harness import (CONNECTIONS, ROUNDS, SECONDS, SERVER, answer, bearer, build_program,
+                     folder, keep, load, median, median_report, must_guard, resident_mib, say,
+                     start_load, started, status, stop)
+from peers import USERS, flask_server
+
 EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
+# Who asks for tokens: enough at once for group commit to have something to group.
+ISSUERS = 64
+# A storm fills the one thread that hashes here and its queue of 64 twice over. Each of its
+# connections asks again this long after its answer.
+STORM, STORM_PAUSE = 128, 50
+# Floods: as many connections as the good callers', as fast as they are answered; and a steady one.
+FLOODS = {"flood, as many connections": {}, "flood, 1000 a second": {"pause": 32}}
+# Callers at leisure: each waits so long after an answer.
+LEISURE = 10
 
 
-def build(name, *arguments):
-    """Builds and returns the path of the program of that name."""
-    command = ["cargo", *arguments, "--locked", "--message-format=json"]
-    lines = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    built = [json.loads(line) for line in lines.splitlines()]
-    return next(one["executable"] for one in built
-                if one.get("executable") and one["target"]["name"] == name)
+class Program:
+    """The program with a data directory of its own, a client and many users."""
+
+    def __init__(self, lacre):
+        self.lacre = lacre
+        self.place = folder("service")
+        self.data = ["--data-dir", str(self.place / "data")]
+        user = self.tell("users", "add", EMAIL, "--password-stdin", typed=PASSWORD + "\n")
+        client = self.tell("clients", "add", "bench")
+        self.basic = b64encode(f"{client['id']}:{client['secret']}".encode()).decode()
+        self.ids = [user["id"]] + self.more_users(user["id"])
+        (self.place / "users").write_text("\n".join(self.ids) + "\n")
+        self.serve = [*SERVER, lacre, "serve", *self.data, "--listen", "127.0.0.1:0",
+                      "--management-listen", "127.0.0.1:0"]
+
+    def tell(self, *command, typed=""):
+        done = subprocess.run([self.lacre, *command, *self.data, "--json"], check=True, input=typed,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        return json.loads(done.stdout)
+
+    def more_users(self, like):
+        """Copies an account, for hashing a thousand passwords takes a while."""
+        ids = [f"user-{number:04}" for number in range(USERS - 1)]
+        with sqlite3.connect(self.place / "data" / "accounts.sqlite") as accounts:
+            row = accounts.execute("SELECT * FROM accounts WHERE id = ?", (like,))
+            columns = [column[0] for column in row.description]
+            first = dict(zip(columns, row.fetchone()))
+            for one in ids:
+                mail = f"{one}@example.com"
+                new = first | {"id": one, "email": mail, "email_lookup": mail}
+                marks = ", ".join("?" * len(columns))
+                accounts.execute(f"INSERT INTO accounts VALUES ({marks})", list(new.values()))
+        return ids
+
+    def start(self):
+        child, told, _ = started(self.serve, "listening")
+        return child, told["listening on"]
 
 
-def wrk(url, *more):
-    """Requests a second; an answer that isn't 2xx stops everything."""
-    command = [*LOAD, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", *more, url]
-    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    if "Non-2xx" in out or "Socket errors" in out:
-        sys.exit(f"{url}: not every request was answered well:\n{out}")
-    return float(re.search(r"Requests/sec:\s+([0-9.]+)", out)[1])
-
-
-def started(command, last):
-    """Starts a program and reads its lines up to the one that begins with `last`."""
-    began = time.monotonic()
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    told = {}
-    for line in child.stdout:
-        name, _, address = line.strip().rpartition(" ")
-        told[name] = address
-        if line.startswith(last):
-            return child, told, time.monotonic() - began
-    sys.exit(f"{command} ended without a word")
-
-
-def stop(child):
-    child.send_signal(signal.SIGTERM)
-    child.wait()
-
-
-def guards(program):
-    """The same handler without a guard and behind four, in turns."""
-    results = {}
-    with tempfile.TemporaryDirectory() as folder:
-        child, told, _ = started([*SERVER, program, "--out", folder, "--sessions", "1000"], "bare")
-        variants = {
-            "no guard": (told["edge"], "plain"),
-            "lacre": (told["edge"], "guarded"),
-            "HS256 JWT": (told["edge"], "hs256"),
-            "ES256 JWT": (told["edge"], "es256"),
-            "no guard, bare actix": (told["bare"], "plain"),
-            "lacre, bare actix": (told["bare"], "guarded"),
-        }
-        for _ in range(ROUNDS):
-            for name, (address, path) in variants.items():
-                token = (Path(folder) / path).read_text().split("\n")[0]
-                rate = wrk(f"http://{address}/{path}", "-H", f"Authorization: Bearer {token}")
-                results.setdefault(name, []).append(rate)
+def resting(program):
+    """Start-up to the first answer, and memory then."""
+    starts, rests = [], []
+    for _ in range(ROUNDS):
+        began = time.monotonic()
+        child, url = program.start()
+        answer(url + "/open")
+        starts.append((time.monotonic() - began) * 1000)
+        rests.append(resident_mib(child.pid))
         stop(child)
-    return {name: statistics.median(rates) for name, rates in results.items()}
+    return {"start_ms": median(starts), "rest_mib": median(rests),
+            "program_mib": os.path.getsize(program.lacre) / 2**20}
 
 
-def post(body, basic=None):
-    """A wrk script that posts `body`; {n} in it is one of 90 numbers, fewer than a user may have sessions."""
-    head = f'wrk.headers["Authorization"] = "Basic {basic}"\n' if basic else ""
-    return f"""wrk.method = "POST"
-wrk.headers["Content-Type"] = "application/json"
-{head}local n = 0
-request = function()
-  n = n + 1
-  return wrk.format(nil, nil, nil, (string.gsub('{body}', "{{n}}", n % 90)))
-end
-"""
+def issuing(program, url):
+    """Tokens for clients, beside the same question to Flask, which syncs nothing."""
+    flask, flask_url, _ = flask_server()
+    flask_users = program.place / "flask-users"
+    flask_users.write_text("".join(f"user-{number:04}\n" for number in range(USERS)))
+    ask = {
+        "lacre, durable": (url, {
+            "body": '{"id": "{u}", "user_session": "s{i}"}',
+            "users": program.place / "users", "basic": program.basic}),
+        "Flask, jwcrypto, not durable": (flask_url, {
+            "body": '{"id": "{u}", "user_session": "a.s{i}.b"}', "users": flask_users}),
+    }
+    reports = {name: [] for name in ask}
+    for number in range(ROUNDS + 1):
+        for name, (address, given) in ask.items():
+            # Sessions are new ones in each round.
+            report = load(f"{address}/getToken", connections=ISSUERS, **given,
+                          **{"from": number * 1_000_000})
+            if number:
+                reports[name].append(report)
+        say(f"issuing: round {number} of {ROUNDS}")
+    stop(flask)
+    logins = [load(f"{url}/getToken", connections=CONNECTIONS,
+                   body=json.dumps({"email": EMAIL, "password": PASSWORD})) for _ in range(3)]
+    variants = {name: median_report(of) for name, of in reports.items()}
+    return variants | {"log-ins by password": median_report(logins)}
 
 
-def issuing(lacre):
-    """Tokens by client credentials, log-ins, start-up and memory of the real program."""
-    results = {}
-    with tempfile.TemporaryDirectory() as folder:
-        data = ["--data-dir", f"{folder}/data"]
-
-        def tell(*command, typed=""):
-            done = subprocess.run([lacre, *command, *data, "--json"], check=True, input=typed,
-                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-            return json.loads(done.stdout)
-
-        user = tell("users", "add", EMAIL, "--password-stdin", typed=PASSWORD + "\n")
-        client = tell("clients", "add", "bench")
-        serve = [*SERVER, lacre, "serve", *data, "--listen", "127.0.0.1:0",
-                 "--management-listen", "127.0.0.1:0"]
-        starts, rests = [], []
-        for _ in range(ROUNDS):
-            child, told, took = started(serve, "listening")
-            urllib.request.urlopen(told["listening on"] + "/open").read()
-            starts.append(took)
-            status = Path(f"/proc/{child.pid}/status").read_text()
-            rests.append(int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024)
-            stop(child)
-        results["start-up, ms"] = statistics.median(starts) * 1000
-        results["memory at rest, MiB"] = statistics.median(rests)
-        results["program, MiB"] = os.path.getsize(lacre) / 2**20
-
-        child, told, _ = started(serve, "listening")
-        basic = b64encode(f"{client['id']}:{client['secret']}".encode()).decode()
-        scripts = {
-            "getToken by a client, durable, 1/s": post(
-                f'{{"id": "{user["id"]}", "user_session": "s{{n}}"}}', basic),
-            "log-ins by password, 1/s": post(
-                f'{{"email": "{EMAIL}", "password": "{PASSWORD}"}}'),
-        }
-        for name, script in scripts.items():
-            path = Path(folder) / "post.lua"
-            path.write_text(script)
-            rates = [wrk(told["listening on"] + "/getToken", "-s", str(path)) for _ in range(3)]
-            results[name] = statistics.median(rates)
-        stop(child)
-    return results
+def token_of(program, url):
+    asked = json.dumps({"id": program.ids[0], "user_session": "guarded"}).encode()
+    told = answer(f"{url}/getToken", "Content-Type: application/json",
+                  f"Authorization: Basic {program.basic}", data=asked)
+    return json.loads(told)["auth"]
 
 
-def main():
-    rates = guards(build("server", "bench", "--bench", "server", "--no-run"))
-    service = issuing(build("lacre", "build", "--release", "--bin", "lacre"))
-    print(f"Machine: {cpu()}, {os.cpu_count()} cores. Date: {date.today()}. Commit: {commit()}.\n")
-    print("| the same handler | requests a second | of no guard |\n|---|---|---|")
-    for name, rate in rates.items():
-        base = rates["no guard, bare actix" if "bare" in name else "no guard"]
-        print(f"| {name} | {rate:,.0f} | {rate / base:.2f} |")
-    print(f"\nlacre against HS256: {rates['lacre'] / rates['HS256 JWT']:.2f}; "
-          f"against ES256: {rates['lacre'] / rates['ES256 JWT']:.2f}\n")
-    print("| the service | |\n|---|---|")
-    for name, value in service.items():
-        print(f"| {name} | {value:,.0f} |")
+def start_trouble(kind, url, token):
+    """Begins a storm or a flood, and gives it a moment to come up."""
+    if kind == "storm of log-ins":
+        trouble = start_load(f"{url}/getToken", connections=STORM, seconds=60, pause=STORM_PAUSE,
+                             body=json.dumps({"email": EMAIL, "password": PASSWORD}))
+    else:
+        trouble = start_load(f"{url}/headers", connections=CONNECTIONS, seconds=60, junk=token,
+                             **FLOODS[kind])
+    time.sleep(1)
+    return trouble
 
 
-def cpu():
-    names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    return names[0] if names else platform.machine()
+def end_trouble(trouble):
+    """Its report; that it was answered, with refusals, shows that it was there."""
+    trouble.send_signal(signal.SIGINT)
+    out = trouble.communicate()[0]
+    report = json.loads(re.search(r"^RESULT (.*)$", out, re.M)[1])
+    if not report["refused"]:
+        sys.exit(f"a load that must be refused in part was not:\n{out}")
+    return {"rate": report["requests"] / report["seconds"],
+            "refused_rate": report["refused"] / report["seconds"]}
 
 
-def commit():
-    command = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout.strip()
+def troubled(url, token):
+    """Guarded calls in quiet and in trouble, at full load and at leisure."""
+    must_guard("the program", f"{url}/headers", token)
+    kinds = ["quiet", "storm of log-ins", *FLOODS]
+    calls = {"full": {}, "leisure": {"pause": LEISURE}}
+    reports = {call: {kind: [] for kind in kinds} for call in calls}
+    troubles = {kind: [] for kind in kinds[1:]}
+    for number in range(ROUNDS):
+        for kind in kinds:
+            trouble = None if kind == "quiet" else start_trouble(kind, url, token)
+            for call, given in calls.items():
+                reports[call][kind].append(load(f"{url}/headers", bearer(token), **given))
+            if trouble:
+                troubles[kind].append(end_trouble(trouble))
+                # What waits for a thread to hash is worked off before the next measurement.
+                settle(url)
+        say(f"storm and flood: round {number + 1} of {ROUNDS}")
+    return {
+        "calls": {call: {kind: median_report(of) for kind, of in kinds.items()}
+                  for call, kinds in reports.items()},
+        "troubles": {kind: {name: round(median([one[name] for one in of]), 1) for name in of[0]}
+                     for kind, of in troubles.items()},
+    }
 
 
-main()
+def settle(url):
+    """Waits until a log-in is answered quickly."""
+    asked = json.dumps({"email": EMAIL, "password": PASSWORD}).encode()
+    for _ in range(200):
+        began = time.monotonic()
+        code = status(f"{url}/getToken", "Content-Type: application/json", data=asked)
+        if code == 200 and time.monotonic() - began < 0.2:
+            return
+        time.sleep(0.1)
+    sys.exit("the server doesn't come to rest")
+
+
+def measure():
+    program = Program(build_program())
+    numbers = {"rounds": ROUNDS, "seconds": SECONDS, "connections": CONNECTIONS,
+               "issuers": ISSUERS, "storm": STORM, "rest": resting(program)}
+    child, url = program.start()
+    numbers["issuing"] = issuing(program, url)
+    numbers |= troubled(url, token_of(program, url))
+    stop(child)
+    return numbers
+
+
+if __name__ == "__main__":
+    keep("service", measure())

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""The bars, and what was measured last against each. Exit status 1 where one falls short.
+
+What wasn't measured falls short. Numbers are read from docs/performance/, and nothing is run.
+"""
+
+import sys
+from dataclasses import dataclass
+
+from harness import kept
+
+
+@dataclass
+class Bar:
+    """A question, the answer, and what it must be."""
+
+    what: str
+    value: float | None
+    limit: float
+    least: bool
+    unit: str = ""
+    note: str = ""
+
+    def reached(self):
+        if self.value is None:
+            return False
+        return self.value >= self.limit if self.least else self.value <= self.limit
+
+    def wanted(self):
+        return f"{'≥' if self.least else '≤'} {shown(self.limit)}{self.unit}"
+
+    def got(self):
+        return "not measured" if self.value is None else f"{shown(self.value)}{self.unit}"
+
+
+def shown(number):
+    if abs(number) >= 20 or number == int(number):
+        return f"{number:,.0f}".replace(",", " ")
+    return f"{number:.2f}" if abs(number) < 10 else f"{number:.1f}"
+
+
+def at(tree, *path):
+    """What lies at a path of nested tables; None where anything on it is missing."""
+    for name in path:
+        if not isinstance(tree, dict) or name not in tree:
+            return None
+        tree = tree[name]
+    return tree
+
+
+def ratio(above, below):
+    return above / below if above is not None and below else None
+
+
+def level(million, sessions):
+    """What was measured with so many sessions."""
+    return next((one for one in million.get("levels", []) if one["sessions"] == sessions), {})
+
+
+def bars():
+    guards, steps, service, million = (kept(part)
+                                       for part in ("guards", "steps", "service", "million"))
+
+    def rate(name):
+        return at(guards, "variants", name, "rate")
+
+    def p99(call, kind):
+        return at(service, "calls", call, kind, "latency_us", "99")
+
+    def good(call, kind):
+        return at(service, "calls", call, kind, "rate")
+
+    def step(name):
+        return at(steps, "ns", name)
+
+    def issue(name):
+        return at(service, "issuing", name, "rate")
+
+    floor = step("floor/ecdh_and_es256_verify")
+    few, many = level(million, 1_000), level(million, 1_000_000)
+    flood = "flood, as many connections"
+    turned = at(million, "turned", "rounds") or []
+    flat = ratio(turned[-1]["disk_bytes"], turned[1]["disk_bytes"]) if len(turned) > 10 else None
+    turned_live = at(million, "turned", "live_bytes")
+    memory = at(many, "resident_served_mib")
+    return [
+        Bar("warm guard against no guard", ratio(rate("lacre"), rate("no guard")), 0.72, True),
+        Bar("warm guard against HS256", ratio(rate("lacre"), rate("HS256 JWT")), 1.4, True),
+        Bar("warm guard against ES256", ratio(rate("lacre"), rate("ES256 JWT")), 6, True),
+        Bar("warm guard against Fastify and jose",
+            ratio(rate("lacre"), rate("Fastify, jose JWE")), 60, True),
+        Bar("warm guard against Flask and jwcrypto",
+            ratio(rate("lacre"), rate("Flask, jwcrypto JWE")), 60, True),
+        Bar("first open against one ECDH and one ES256 verification",
+            ratio(step("open/whole"), floor), 1.35, False),
+        Bar("the same through the guard, with the record read from the store",
+            ratio(step("deployed/guard_cold"), floor), 1.35, False),
+        Bar("`getToken` by a client, durable, against Flask and jwcrypto, not durable",
+            ratio(issue("lacre, durable"), issue("Flask, jwcrypto, not durable")), 8, True),
+        Bar("p99 with a million sessions, 100 000 of them calling, against a thousand",
+            ratio(at(many, "guarded", "latency_us", "99"), at(few, "guarded", "latency_us", "99")),
+            1.5, False),
+        Bar("a million sessions: disk against live bytes",
+            ratio(at(many, "disk_bytes"), at(many, "live_bytes")), 4, False),
+        Bar("a million sessions: opening the store", at(many, "open_s"), 5, False, " s"),
+        Bar("a million sessions: memory after calls by 100 000 of them", memory, 1024, False, " MiB"),
+        Bar("disk after ten turnovers against after the first", flat, 1.1, False),
+        Bar("disk against live bytes after ten turnovers",
+            ratio(turned[-1]["disk_bytes"], turned_live) if flat else None, 4, False),
+        Bar("p99 at full load in a storm of log-ins, against quiet",
+            ratio(p99("full", "storm of log-ins"), p99("full", "quiet")), 3, False),
+        Bar("p99 at leisure in a storm of log-ins, against quiet",
+            ratio(p99("leisure", "storm of log-ins"), p99("leisure", "quiet")), 3, False),
+        Bar("good callers in a flood of junk by as many connections, against quiet",
+            ratio(good("full", flood), good("full", "quiet")), 0.5, True),
+        Bar("start-up to the first answer", at(service, "rest", "start_ms"), 200, False, " ms"),
+        Bar("memory at rest", at(service, "rest", "rest_mib"), 30, False, " MiB"),
+        Bar("the program's size", at(service, "rest", "program_mib"), 30, False, " MiB"),
+    ]
+
+
+def main():
+    short = 0
+    for bar in bars():
+        mark = "    ok" if bar.reached() else " SHORT"
+        short += not bar.reached()
+        print(f"{mark}  {bar.got():>12}  {bar.wanted():>10}  {bar.what}")
+    commits = {kept(part).get("commit") for part in ("guards", "steps", "service", "million")}
+    if len(commits) > 1:
+        print(f"\nThe parts were measured at different commits: "
+              f"{', '.join(sorted(str(one) for one in commits))}.")
+    if short:
+        print(f"\n{short} fall short.")
+    sys.exit(1 if short else 0)
+
+
+if __name__ == "__main__":
+    main()

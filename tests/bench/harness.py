@@ -1,0 +1,213 @@
+"""What all parts of the measurement share: building, pinning, load, and results as JSON.
+
+A part is one file beside this one; it measures one group of questions and keeps its numbers in
+`docs/performance/PART.json`, with the machine, the date and the commit, so that the page can be
+composed of parts that were measured one at a time.
+"""
+
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from datetime import date
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = ROOT / "tests" / "bench"
+PLACE = ROOT / "target" / "bench"
+RESULTS = ROOT / "docs" / "performance"
+
+ROUNDS = int(os.environ.get("ROUNDS", 5))
+SECONDS = float(os.environ.get("SECONDS_EACH", 2))
+CONNECTIONS = 32
+# The server has one core and the load generator another; nothing of ours runs beside them.
+SERVER, LOAD = ["taskset", "-c", "0"], ["taskset", "-c", "1"]
+
+
+def say(*words):
+    print(*words, file=sys.stderr, flush=True)
+
+
+def build(name, *arguments):
+    """Builds and returns the path of the program of that name."""
+    flags = os.environ.get("CARGO_FLAGS", "").split()
+    command = ["cargo", *arguments, "--locked", *flags, "--message-format=json-render-diagnostics"]
+    lines = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    built = [json.loads(line) for line in lines.splitlines()]
+    return next(one["executable"] for one in built
+                if one.get("executable") and one["target"]["name"] == name)
+
+
+def build_bench(name):
+    return build(name, "bench", "--bench", name, "--no-run")
+
+
+def build_program():
+    return build("lacre", "build", "--release", "--bin", "lacre")
+
+
+def whole_seconds(seconds):
+    return f"{max(1, round(seconds))}s"
+
+
+def load(url, *headers, connections=CONNECTIONS, seconds=None, may_refuse=False, **given):
+    """Puts a server under load and returns what tests/bench/lua/load.lua reports, with `rate`."""
+    return finished(start_load(url, *headers, connections=connections, seconds=seconds, **given),
+                    url, may_refuse)
+
+
+def start_load(url, *headers, connections=CONNECTIONS, seconds=None, **given):
+    if "pause" in given:
+        given["connections"] = connections
+    command = [*LOAD, "wrk", "-t1", f"-c{connections}", f"-d{whole_seconds(seconds or SECONDS)}",
+               "--timeout", "10s", "-s", str(HERE / "lua" / "load.lua")]
+    for header in headers:
+        command += ["-H", header]
+    command += [url, "--", *(f"{name}={value}" for name, value in given.items())]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finished(running, url, may_refuse=False):
+    """The report of a load; an answer that isn't 2xx or 3xx stops everything unless expected."""
+    out = running.communicate()[0]
+    found = re.search(r"^RESULT (.*)$", out, re.M)
+    if running.returncode != 0 or not found:
+        sys.exit(f"{url}: the load generator failed:\n{out}")
+    report = json.loads(found[1])
+    report["rate"] = report["requests"] / report["seconds"]
+    if report["broken"] or (report["refused"] and not may_refuse):
+        sys.exit(f"{url}: not every request was answered well:\n{out}")
+    if not report["requests"]:
+        sys.exit(f"{url}: no request was answered")
+    return report
+
+
+def status(url, *headers, data=None):
+    """The status of one request."""
+    pairs = dict(header.split(": ", 1) for header in headers)
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data, pairs)) as answer:
+            answer.read()
+            return answer.status
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+def answer(url, *headers, data=None):
+    """The body of one request that must succeed."""
+    pairs = dict(header.split(": ", 1) for header in headers)
+    with urllib.request.urlopen(urllib.request.Request(url, data, pairs)) as got:
+        return got.read()
+
+
+def bearer(token):
+    return f"Authorization: Bearer {token}"
+
+
+def spoilt(token):
+    """The token with one character of its content changed: of the right form, and not authentic."""
+    parts = token.split(".")
+    at = -2 if len(parts) == 5 else -1
+    text = parts[at]
+    middle = len(text) // 2
+    parts[at] = text[:middle] + ("A" if text[middle] != "A" else "B") + text[middle + 1:]
+    return ".".join(parts)
+
+
+def must_guard(name, url, token, others=()):
+    """A guard that lets anything in measures nothing: the good token in, all others out."""
+    good = status(url, bearer(token))
+    bad = [status(url)] + [status(url, bearer(one)) for one in (spoilt(token), *others)]
+    if good != 200 or any(code not in (401, 403) for code in bad):
+        sys.exit(f"{name} is no guard: the good token got {good}, the others {bad}")
+
+
+def started(command, last, **more):
+    """Starts a program and reads its lines `NAME ADDRESS` up to the one that begins with `last`."""
+    began = time.monotonic()
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                             **more)
+    told = {}
+    for line in child.stdout:
+        name, _, address = line.strip().rpartition(" ")
+        told[name] = address
+        if line.startswith(last):
+            return child, told, time.monotonic() - began
+    sys.exit(f"{command} ended without a word")
+
+
+def stop(child):
+    child.send_signal(signal.SIGTERM)
+    child.wait()
+
+
+def free_port():
+    with socket.socket() as any_port:
+        any_port.bind(("127.0.0.1", 0))
+        return any_port.getsockname()[1]
+
+
+def resident_mib(pid):
+    """Memory of a process that is in RAM, in MiB."""
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
+
+
+def folder(name):
+    """An empty folder on a real disk, below target/."""
+    place = PLACE / name
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    return place
+
+
+def median(numbers):
+    return statistics.median(numbers)
+
+
+def median_report(reports):
+    """Of several reports of one load, each number's median."""
+    latency = {p: median([one["latency_us"][p] for one in reports])
+               for p in reports[0]["latency_us"]}
+    return {"rate": round(median([one["rate"] for one in reports]), 1), "latency_us": latency,
+            "rates": [round(one["rate"], 1) for one in reports],
+            "p99_us": [one["latency_us"]["99"] for one in reports]}
+
+
+def machine():
+    names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    system = re.search(r'PRETTY_NAME="(.*)"', Path("/etc/os-release").read_text())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, "
+            f"{memory:.0f} GiB, {system[1] if system else platform.system()}")
+
+
+def output(*command):
+    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def commit():
+    changed = output("git", "status", "--porcelain", "--", "src", "keystore", "Cargo.lock")
+    return output("git", "rev-parse", "--short", "HEAD") + (" and changes" if changed else "")
+
+
+def keep(part, numbers):
+    """Stores a part's numbers, and what they were measured on."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    whole = {"part": part, "date": str(date.today()), "commit": commit(), "machine": machine(),
+             "rustc": output("rustc", "--version"), **numbers}
+    (RESULTS / f"{part}.json").write_text(json.dumps(whole, indent=1) + "\n")
+
+
+def kept(part):
+    """A part's numbers; an empty table where it wasn't measured yet."""
+    path = RESULTS / f"{part}.json"
+    return json.loads(path.read_text()) if path.exists() else {}

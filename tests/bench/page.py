@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""Writes docs/performance.md and its plots from tests/bench/page.md and the numbers measured last.
+
+The prose is the template's, written by hand; `{{name}}` stands for a table or a number. A name that
+nothing was measured for is shown as a dash.
+"""
+
+import re
+
+from check import at, bars, kept, ratio, shown
+from harness import HERE, RESULTS, ROOT
+from plots import COLOURS, bars as bar_plot, lines, spaced
+
+PARTS = ("guards", "steps", "service", "million", "instructions")
+GUARDS = [
+    ("no guard", "no guard"),
+    ("lacre", "**lacre's guard, token in use**"),
+    ("HS256 JWT", "HS256 JWT (jsonwebtoken, same claims)"),
+    ("ES256 JWT", "ES256 JWT (jsonwebtoken, same claims)"),
+    ("Fastify, no guard", "Fastify, no guard"),
+    ("Fastify, jose JWE", "Fastify, JWE by panva/jose (same claims)"),
+    ("Flask, no guard", "Flask on gunicorn, no guard"),
+    ("Flask, jwcrypto JWE", "Flask on gunicorn, JWE by jwcrypto"),
+    ("no guard, bare actix", "no guard, bare actix"),
+    ("lacre, bare actix", "lacre's guard, bare actix"),
+]
+STEPS = [
+    ("form and strict header", "open/parse_and_header", None),
+    ("ECDH, key derivation, unwrap", "open/ecdh_and_unwrap", None),
+    ("MAC and decryption of 256 bytes", "content/open/256", None),
+    ("MAC and decryption of 1300 bytes", "content/open/1300", None),
+    ("MAC and decryption of 5600 bytes", "content/open/5600", None),
+    ("inner ES256 signature", "floor/es256_verify", "josekit/es256_verify"),
+    ("claims into their types", "open/claims", None),
+    ("**first open of a session**, all of it", "open/whole", "josekit/whole"),
+    ("first open through the guard, keystore on disk", "deployed/guard_cold", None),
+    ("**a further request of the same token** through the guard", "deployed/guard_warm", None),
+    ("sign and seal", "make/seal", "josekit/seal"),
+    ("new key pair with its public half", "make/key_pair", None),
+    ("begin a session, durable, one at a time", "deployed/issue_durable", None),
+    ("floor: one ECDH and one ES256 verification", "floor/ecdh_and_es256_verify", None),
+]
+
+
+def micro(ns):
+    return "" if ns is None else shown(ns / 1000)
+
+
+def table(head, rows):
+    rule = "|".join("---" for _ in head)
+    return "\n".join([f"| {' | '.join(head)} |", f"|{rule}|"]
+                     + [f"| {' | '.join(str(cell) for cell in row)} |" for row in rows])
+
+
+def bar_table():
+    rows = [(bar.what, bar.wanted(), f"**{bar.got()}**" if bar.reached() else f"{bar.got()}, short")
+            for bar in bars()]
+    return table(("what", "bar", "measured"), rows)
+
+
+def measured_table(parts):
+    rows = [(f"`{name}`", one.get("date", "-"), one.get("commit", "-"), one.get("machine", "-"))
+            for name, one in parts.items()]
+    return table(("part", "date", "commit", "machine"), rows)
+
+
+def guard_table(guards):
+    variants = guards.get("variants", {})
+    first = at(variants, "no guard", "rate")
+    rows = []
+    for name, words in GUARDS:
+        if name in variants:
+            one = variants[name]
+            rows.append((words, spaced(one["rate"]), shown(ratio(one["rate"], first)),
+                         spaced(one["latency_us"]["50"]), spaced(one["latency_us"]["99"])))
+    return table(("in front of the handler", "requests a second", "of no guard", "p50, µs",
+                  "p99, µs"), rows)
+
+
+def step_table(steps):
+    ns = steps.get("ns", {})
+    return table(("step", "lacre, µs", "josekit alone, µs"),
+                 [(words, micro(ns.get(ours)), micro(ns.get(theirs)) if theirs else "")
+                  for words, ours, theirs in STEPS])
+
+
+def issue_table(service):
+    rows = [(name, shown(one["rate"]), spaced(one["latency_us"]["50"] / 1000),
+             spaced(one["latency_us"]["99"] / 1000))
+            for name, one in service.get("issuing", {}).items()]
+    return table(("`POST /getToken`", "a second", "p50, ms", "p99, ms"), rows)
+
+
+def trouble_table(service):
+    rows = []
+    for call, kinds in service.get("calls", {}).items():
+        for kind, one in kinds.items():
+            quiet = kinds["quiet"]
+            trouble = at(service, "troubles", kind) or {}
+            rows.append((
+                "as fast as answered" if call == "full" else "at leisure", kind,
+                spaced(one["rate"]), shown(ratio(one["rate"], quiet["rate"])),
+                spaced(one["latency_us"]["50"]), spaced(one["latency_us"]["99"]),
+                shown(ratio(one["latency_us"]["99"], quiet["latency_us"]["99"])),
+                spaced(trouble["rate"]) if trouble else ""))
+    return table(("good callers", "beside them", "requests a second", "of quiet", "p50, µs",
+                  "p99, µs", "of quiet", "the others, a second"), rows)
+
+
+def level_table(million):
+    rows = []
+    for one in million.get("levels", []):
+        guarded = one["guarded"]
+        rows.append((spaced(one["sessions"]), spaced(one["active"]), spaced(guarded["rate"]),
+                     spaced(guarded["latency_us"]["50"]), spaced(guarded["latency_us"]["99"]),
+                     shown(one["disk_bytes"] / 2**20),
+                     shown(ratio(one["disk_bytes"], one["live_bytes"])), shown(one["open_s"]),
+                     shown(one["resident_open_bytes"] / 2**20), shown(one["resident_served_mib"])))
+    return table(("sessions", "of them calling", "requests a second", "p50, µs", "p99, µs",
+                  "disk, MiB", "of live bytes", "open, s", "memory opened, MiB",
+                  "memory in use, MiB"), rows)
+
+
+def turn_table(million):
+    live = at(million, "turned", "live_bytes")
+    rows = [(one["round"], shown(one["disk_bytes"] / 2**20), shown(one["disk_bytes"] / live),
+             shown(one["resident_bytes"] / 2**20), shown(one["end_s"]) if "end_s" in one else "",
+             shown(one["put_s"]) if "put_s" in one else "")
+            for one in at(million, "turned", "rounds") or []]
+    return table(("turnover", "disk, MiB", "of live bytes", "memory, MiB", "ending all, s",
+                  "beginning all, s"), rows)
+
+
+def instruction_table(instructions):
+    kinds = instructions.get("counts", {})
+    rows = [(name, *(spaced(one[name]) for one in kinds.values()))
+            for name in next(iter(kinds.values()), {})]
+    return table(("operation", *kinds), rows)
+
+
+def by_length(steps):
+    """{length: µs} of the guard, warm and cold."""
+    found = {"warm": {}, "cold": {}}
+    for name, ns in steps.get("ns", {}).items():
+        match = re.fullmatch(r"length/guard_(warm|cold)/(\d+)", name)
+        if match:
+            found[match[1]][int(match[2])] = ns / 1000
+    return {kind: dict(sorted(of.items())) for kind, of in found.items()}
+
+
+def length_table(steps):
+    of = by_length(steps)
+    return table(("characters of the token", *(spaced(length) for length in of["warm"])),
+                 [(f"{words}, µs", *(shown(us) for us in of[kind].values()))
+                  for kind, words in (("warm", "a further request"), ("cold", "the first"))])
+
+
+def throughput_plot(guards):
+    colours = {"lacre": COLOURS[0]}
+    rows = [(name, guards["variants"][name]["rate"], colours.get(name, COLOURS[5]))
+            for name, _ in GUARDS[:8] if name in guards["variants"]]
+    return bar_plot("One handler behind each guard, on one core", rows, "requests a second")
+
+
+def latency_plot(service):
+    names = ["50", "90", "99", "99.9"]
+    return lines("Guarded calls at leisure: latency by percentile",
+                 {kind: [(number, one["latency_us"][p] / 1000) for number, p in enumerate(names)]
+                  for kind, one in service["calls"]["leisure"].items()},
+                 "percentile of requests", "milliseconds (log scale)", list(range(len(names))),
+                 log_y=True, x_names=[f"p{name}" for name in names])
+
+
+def session_plot(million):
+    levels = million["levels"]
+    ticks = [one["sessions"] for one in levels]
+    return lines("Guarded calls by live sessions", {
+        name: [(one["sessions"], one["guarded"]["latency_us"][p]) for one in levels]
+        for name, p in (("p50", "50"), ("p99", "99"), ("p99.9", "99.9"))
+    }, "live sessions in the store (log scale)", "microseconds (log scale)", ticks, log_x=True,
+        log_y=True)
+
+
+def length_plot(steps):
+    of = by_length(steps)
+    return lines("The guard by length of the token", {
+        "first request": list(of["cold"].items()),
+        "a further one": list(of["warm"].items()),
+    }, "characters of the token", "microseconds", [1_000, 2_000, 4_000, 6_000, 8_000])
+
+
+def turn_plot(million):
+    rounds = million["turned"]["rounds"]
+    return lines(f"Disk in use while {spaced(million['turned']['sessions'])} sessions turn over", {
+        "on the disk": [(one["round"], one["disk_bytes"] / 2**20) for one in rounds],
+        "live": [(one["round"], million["turned"]["live_bytes"] / 2**20) for one in rounds],
+    }, "turnovers", "MiB", list(range(len(rounds))))
+
+
+def plots(guards, steps, service, million):
+    """The plots whose numbers are there."""
+    drawn = {}
+    if guards:
+        drawn["throughput"] = throughput_plot(guards)
+    if service:
+        drawn["latency"] = latency_plot(service)
+    if steps:
+        drawn["length"] = length_plot(steps)
+    if million:
+        drawn["sessions"] = session_plot(million)
+        drawn["turnover"] = turn_plot(million)
+    return drawn
+
+
+def values(parts):
+    guards, steps, service, million, instructions = parts.values()
+    return {
+        "bars": bar_table(),
+        "measured": measured_table(parts),
+        "guards": guard_table(guards),
+        "steps": step_table(steps),
+        "issuing": issue_table(service),
+        "trouble": trouble_table(service),
+        "levels": level_table(million),
+        "turns": turn_table(million),
+        "turned": spaced(at(million, "turned", "sessions") or 0),
+        "lengths": length_table(steps),
+        "instructions": instruction_table(instructions),
+        "short": "\n".join(f"- {bar.what}: {bar.got()}, where {bar.wanted()} is the bar."
+                           for bar in bars() if not bar.reached()) or "Nothing.",
+    }
+
+
+def main():
+    parts = {name: kept(name) for name in PARTS}
+    known = values(parts)
+    template = (HERE / "page.md").read_text()
+    page = re.sub(r"\{\{(\w+)\}\}", lambda found: known[found[1]], template)
+    (ROOT / "docs" / "performance.md").write_text(page)
+    guards, steps, service, million, _ = parts.values()
+    for name, svg in plots(guards, steps, service, million).items():
+        (RESULTS / f"{name}.svg").write_text(svg)
+
+
+if __name__ == "__main__":
+    main()
