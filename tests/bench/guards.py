@@ -8,7 +8,7 @@ to refuse a spoilt token, no token, and a token of somebody else, before it is m
 import tempfile
 from pathlib import Path
 
-from harness import (CONNECTIONS, ROUNDS, SECONDS, SERVER, bearer, build_bench, keep, load,
+from harness import (CONNECTIONS, ROUNDS, SECONDS, SERVER, bearer, build_bench, part, load,
                      median_report, must_guard, say, started, stop)
 from peers import fastify, flask
 
@@ -67,4 +67,4 @@ def measure():
 
 
 if __name__ == "__main__":
-    keep("guards", measure())
+    part("guards", measure)

@@ -5,6 +5,7 @@ A part is one file beside this one; it measures one group of questions and keeps
 composed of parts that were measured one at a time.
 """
 
+import atexit
 import json
 import os
 import platform
@@ -33,8 +34,26 @@ CONNECTIONS = 32
 SERVER, LOAD = ["taskset", "-c", "0"], ["taskset", "-c", "1"]
 
 
+# What was started and may still run: none of it outlives a measurement that stops half way.
+children = []
+
+
 def say(*words):
     print(*words, file=sys.stderr, flush=True)
+
+
+def start(command, **more):
+    child = subprocess.Popen(command, text=True, **more)
+    children.append(child)
+    return child
+
+
+@atexit.register
+def end_all():
+    for child in children:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
 
 
 def build(name, *arguments):
@@ -73,7 +92,7 @@ def start_load(url, *headers, connections=CONNECTIONS, seconds=None, **given):
     for header in headers:
         command += ["-H", header]
     command += [url, "--", *(f"{name}={value}" for name, value in given.items())]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def finished(running, url, may_refuse=False):
@@ -134,8 +153,7 @@ def must_guard(name, url, token, others=()):
 def started(command, last, **more):
     """Starts a program and reads its lines `NAME ADDRESS` up to the one that begins with `last`."""
     began = time.monotonic()
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                             **more)
+    child = start(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **more)
     told = {}
     for line in child.stdout:
         name, _, address = line.strip().rpartition(" ")
@@ -197,6 +215,27 @@ def output(*command):
 def commit():
     changed = output("git", "status", "--porcelain", "--", "src", "keystore", "Cargo.lock")
     return output("git", "rev-parse", "--short", "HEAD") + (" and changes" if changed else "")
+
+
+def busy():
+    """How much of the machine others are using: 0 to 1, over two seconds."""
+    def times():
+        return [int(one) for one in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+
+    before = times()
+    time.sleep(2)
+    spent = [now - then for now, then in zip(times(), before)]
+    return round(1 - (spent[3] + spent[4]) / max(sum(spent), 1), 3)
+
+
+def part(name, measure):
+    """Measures a part and keeps its numbers, with how busy the machine was with other things."""
+    before = busy()
+    if before > 0.05:
+        say(f"{before:.0%} of this machine is busy with something else: the numbers will tell little")
+    began = time.monotonic()
+    numbers = measure()
+    keep(name, {"busy_before": before, "took_s": round(time.monotonic() - began), **numbers})
 
 
 def keep(part, numbers):

@@ -15,7 +15,7 @@ import sys
 import time
 
 from harness import (CONNECTIONS, ROUNDS, SECONDS, SERVER, build_bench, build_program, answer,
-                     folder, keep, load, median_report, resident_mib, say, started, stop)
+                     folder, part, load, median_report, resident_mib, say, started, stop)
 
 ACTIVE = 100_000
 TURNED = int(os.environ.get("TURNED", 100_000))
@@ -103,5 +103,5 @@ def measure(counts):
 
 
 if __name__ == "__main__":
-    keep("million", measure([int(count) for count in sys.argv[1:]]
-                            or [1_000, 10_000, 100_000, 1_000_000]))
+    counts = [int(count) for count in sys.argv[1:]] or [1_000, 10_000, 100_000, 1_000_000]
+    part("million", lambda: measure(counts))

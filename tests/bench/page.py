@@ -59,9 +59,12 @@ def bar_table():
 
 
 def measured_table(parts):
-    rows = [(f"`{name}`", one.get("date", "-"), one.get("commit", "-"), one.get("machine", "-"))
-            for name, one in parts.items()]
-    return table(("part", "date", "commit", "machine"), rows)
+    def others(one):
+        return f"{one['busy_before']:.0%}" if "busy_before" in one else ""
+
+    rows = [(f"`{name}`", one.get("date", "-"), one.get("commit", "-"), one.get("machine", "-"),
+             others(one)) for name, one in parts.items()]
+    return table(("part", "date", "commit", "machine", "busy with others before"), rows)
 
 
 def guard_table(guards):

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from harness import PLACE, ROUNDS, SERVER, build_bench, folder, keep, median, say
+from harness import PLACE, ROUNDS, SERVER, build_bench, folder, part, median, say
 
 # Measured in turns, for the machine may be quicker in one minute than in the next.
 COMPARED = ["floor/ecdh_and_es256_verify", "open/whole", "deployed/guard_cold"]
@@ -31,11 +31,11 @@ def medians(place):
 
 def measure(program):
     place = folder("criterion")
-    run(program)
+    run(program, "--quiet")
     steps = medians(place)
     rounds = {name: [steps[name]] for name in COMPARED}
     for number in range(1, ROUNDS):
-        run(program, "^(" + "|".join(COMPARED) + ")$")
+        run(program, "--quiet", "^(" + "|".join(COMPARED) + ")$")
         for name, ns in medians(place).items():
             if name in rounds:
                 rounds[name].append(ns)
@@ -48,4 +48,4 @@ if __name__ == "__main__":
     if sys.argv[1:]:
         run(build_bench("steps"), *sys.argv[1:])
     else:
-        keep("steps", measure(build_bench("steps")))
+        part("steps", lambda: measure(build_bench("steps")))

@@ -3,11 +3,12 @@
 import json
 import os
 import sqlite3
+import subprocess
 import sys
 import time
 import urllib.error
 
-from harness import HERE, PLACE, SERVER, answer, folder, free_port, started, status, subprocess
+from harness import HERE, PLACE, SERVER, answer, folder, free_port, start, started, status
 
 PACKAGES = PLACE / "peers"
 USERS = 1000
@@ -39,8 +40,8 @@ def flask_server():
     address = f"127.0.0.1:{free_port()}"
     command = [*SERVER, str(PACKAGES / "venv" / "bin" / "gunicorn"), "--bind", address,
                *WORKERS, "--chdir", str(HERE / "peers"), "flask_jwcrypto:app"]
-    child = subprocess.Popen(command, env=os.environ | {"LACRE_BENCH_DATA": str(data)},
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    child = start(command, env=os.environ | {"LACRE_BENCH_DATA": str(data)},
+                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://{address}"
     for _ in range(100):
         time.sleep(0.1)
