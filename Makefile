@@ -9,6 +9,9 @@ ARGS ?=
 TARGET ?= stages
 SECONDS_LONG ?= 300
 
+# Programs that `--all-targets` leaves out, for they are no benchmarks of `cargo bench`.
+APART = --bench server --bench scale --bench instructions
+
 .PHONY: help run test soak bench bench-steps bench-million bench-page bench-check \
 	bench-instructions bench-oracle interop browser fuzz mutations mutants lint
 
@@ -84,6 +87,7 @@ lint: ## Check form, lints, documentation and, where cargo-deny is installed, de
 	@flags=$$(.ci/need build lint); \
 	$(CARGO) fmt --all --check; \
 	$(CARGO) clippy --workspace --all-targets --locked $$flags -- -D warnings; \
+	$(CARGO) clippy $(APART) --locked $$flags -- -D warnings; \
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked $$flags; \
 	if $(CARGO) deny --version >/dev/null 2>&1; then \
 		$(CARGO) deny --locked check --hide-inclusion-graph bans licenses sources; \

@@ -4,11 +4,11 @@
     instructions.py            fails where an operation takes more than 5 % more than it did
     instructions.py --write    keeps the new counts in docs/performance/instructions.json
 
-Times differ from one machine to another and from one minute to the next; counts hardly do. Each is
-that of 2N operations less that of N, by callgrind. What a count depends on besides our code is held
-still: valgrind offers programs the same processor wherever it runs on one with AVX2; what it would
-pass on from the real one, and what libraries ask elsewhere, is masked below. The compiler is what
-remains, so its version is kept beside the counts.
+Times differ from one machine to another and from one minute to the next; counts hardly do. What they
+depend on besides our code is held still: randomness is seeded, the tokens to open are kept beside the
+counts, valgrind offers programs the same processor wherever it runs on one with AVX2, and what it
+would pass on from the real one, and what libraries ask elsewhere, is masked below. The compiler is
+what remains, so its version is kept, too.
 """
 
 import os
@@ -22,8 +22,9 @@ from pathlib import Path
 
 from harness import build, keep, kept, output, say
 
-# Operations, and how many of each: enough that one more allocation somewhere is no percent.
-TIMES = {"open": 40, "guard_first": 40, "guard_warm": 400, "seal": 60, "issue": 30}
+# Operations, how many of each, and which token they are given.
+OPERATIONS = {"open": (30, "open"), "guard_first": (30, "guard"), "guard_warm": (300, "guard"),
+              "seal": (60, None), "issue": (40, None)}
 MARGIN = 0.05
 
 STEADY = {
@@ -37,42 +38,54 @@ STEADY = {
 }
 
 
-def count(program, name, times):
-    """All instructions of one run, in all its threads."""
+def run(program, *arguments, wrapper=()):
+    """Runs the program where everything that could change a count is the same."""
+    with tempfile.TemporaryDirectory() as place:
+        environment = {"PATH": os.environ["PATH"], "HOME": place, **STEADY}
+        done = subprocess.run([*wrapper, program, *arguments], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, env=environment)
+    if done.returncode != 0:
+        sys.exit(f"{arguments[0]} failed:\n{done.stderr}\n"
+                 "Where the token's form has changed: make bench-instructions ARGS=--write")
+    return done.stdout.strip()
+
+
+def count(program, name, tokens):
+    """Instructions of one operation, on the thread that does it."""
+    times, token = OPERATIONS[name]
+    given = [tokens[token]] if token else []
     with tempfile.TemporaryDirectory() as place:
         out = Path(place) / "callgrind"
-        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", program, name,
-                   str(times)]
-        environment = {"PATH": os.environ["PATH"], "HOME": place, **STEADY}
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              env=environment)
-        if done.returncode != 0:
-            sys.exit(f"{name}: callgrind failed:\n{done.stdout}")
-        return int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.M)[1])
+        run(program, name, str(times), *given,
+            wrapper=["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
+                     "--toggle-collect=*instructions::counted*"])
+        total = int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.M)[1])
+    if total < times * 1000:
+        sys.exit(f"{name}: callgrind did not find what to count")
+    return round(total / times)
 
 
-def counts(program):
-    runs = [(name, times * factor) for name, times in TIMES.items() for factor in (1, 2)]
+def counts(program, tokens):
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = dict(zip(runs, pool.map(lambda run: count(program, *run), runs)))
-    return {name: round((found[name, times * 2] - found[name, times]) / times)
-            for name, times in TIMES.items()}
+        found = pool.map(lambda name: count(program, name, tokens), OPERATIONS)
+        return dict(zip(OPERATIONS, found))
 
 
 def main():
     program = build("instructions", "bench", "--bench", "instructions", "--no-run",
                     "--profile", "instructions")
-    now, kind = counts(program), platform.machine()
-    before = kept("instructions")
+    before, kind = kept("instructions"), platform.machine()
     if sys.argv[1:] == ["--write"]:
-        keep("instructions", {"counts": before.get("counts", {}) | {kind: now}})
+        tokens = {name: run(program, f"token_{name}") for name in ("open", "guard")}
+        now = counts(program, tokens)
+        keep("instructions", {"counts": {kind: now}, "tokens": tokens})
         for name, number in now.items():
             print(f"{name:12} {number:>9,}")
         return
     known = before.get("counts", {}).get(kind)
     if known is None:
         sys.exit(f"there are no counts for {kind} yet: make bench-instructions ARGS=--write")
-    grown = []
+    now, grown = counts(program, before["tokens"]), []
     for name, number in now.items():
         if name not in known:
             sys.exit(f"{name} has no count yet: make bench-instructions ARGS=--write")

@@ -1,10 +1,11 @@
 //! One operation, so many times: what `tests/bench/instructions.py` has counted by callgrind.
 //!
-//! `instructions NAME TIMES`. Randomness is seeded and time stands still, so that each run does the
-//! same. Who counts a run of 2N and one of N and takes the difference has N operations without the
-//! start. The keystore is in memory: sled's own threads would be counted with it.
+//! `instructions NAME TIMES [TOKEN]` does it within [`counted`], and nothing else is counted.
+//! Randomness is seeded, time stands still, and the keystore is in memory, so that each run does the
+//! same. Signatures alone draw their randomness elsewhere, and what verifying costs depends on
+//! them: a token that is opened is given, one that `instructions token_open` or `token_guard` made.
 
-#![allow(clippy::unwrap_used)] // not a service: it says so and stops
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // not a service: it says so and stops
 
 mod rules;
 mod sample;
@@ -23,15 +24,35 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|word| word != "--bench");
-    let name = arguments.next().unwrap();
-    let times: usize = arguments.next().unwrap().parse().unwrap();
+    let mut next = || arguments.next().unwrap();
+    let name = next();
     match name.as_str() {
-        "open" => open(times),
-        "seal" => seal(times),
-        "guard_first" => guard(times, true),
-        "guard_warm" => guard(times, false),
-        "issue" => issue(times),
+        "token_open" => println!("{}", sample::sealed(sample::session()).token),
+        "token_guard" => println!("{}", begun().1),
+        "open" => open(number(&next()), &next()),
+        "seal" => seal(number(&next())),
+        "guard_first" => guard(number(&next()), &next(), true),
+        "guard_warm" => guard(number(&next()), &next(), false),
+        "issue" => issue(number(&next())),
         _ => panic!("no operation is called {name}"),
+    }
+}
+
+fn number(text: &str) -> usize {
+    text.parse().unwrap()
+}
+
+/// What is counted. It is done once before, for what only the first time costs.
+fn count(times: usize, work: &mut dyn FnMut()) {
+    work();
+    counted(times, work);
+}
+
+/// Callgrind finds it by its name.
+#[inline(never)]
+fn counted(times: usize, work: &mut dyn FnMut()) {
+    for _ in 0..times {
+        work();
     }
 }
 
@@ -58,37 +79,43 @@ fn runtime() -> tokio::runtime::Runtime {
         .unwrap()
 }
 
-/// A guarded request: the first of a token, or a further one.
-fn guard(times: usize, first: bool) {
+/// A deployment with one session, and the session's token.
+fn begun() -> (Lacre, String) {
     let lacre = seeded();
     let issued = runtime().block_on(lacre.issue(&grant(1))).unwrap();
-    let token = issued.access.token.expose().as_bytes();
-    for _ in 0..times {
+    (lacre, issued.access.token.expose().to_owned())
+}
+
+/// A guarded request: the first of a token, or a further one.
+fn guard(times: usize, token: &str, first: bool) {
+    let (lacre, _) = begun();
+    count(times, &mut || {
         if first {
             lacre.forget_content_keys();
         }
-        let session = lacre.guard(black_box(token), TokenKind::Access).unwrap();
-        black_box(session);
-    }
+        let session = lacre.guard(black_box(token.as_bytes()), TokenKind::Access);
+        black_box(session.unwrap());
+    });
 }
 
 /// A session begun, by the engine in memory.
 fn issue(times: usize) {
-    let (lacre, runtime) = (seeded(), runtime());
-    for user in 0..times {
+    let (lacre, runtime, mut user) = (seeded(), runtime(), 0);
+    count(times, &mut || {
+        user += 1;
         black_box(runtime.block_on(lacre.issue(&grant(user))).unwrap());
-    }
+    });
 }
 
 /// Opening alone: no keystore, nothing remembered.
-fn open(times: usize) {
+fn open(times: usize, token: &str) {
     let given = sample::sealed(sample::session());
     let expected = sample::expected();
-    for _ in 0..times {
-        let unopened = UnopenedToken::parse(black_box(given.token.as_bytes())).unwrap();
+    count(times, &mut || {
+        let unopened = UnopenedToken::parse(black_box(token.as_bytes())).unwrap();
         let opened = unopened.open(&given.session, &given.verifiers).unwrap();
         black_box(opened.check(&expected).unwrap());
-    }
+    });
 }
 
 /// Signing and sealing alone.
@@ -96,7 +123,7 @@ fn seal(times: usize) {
     let given = sample::sealed(sample::session());
     let claims = sample::claims();
     let mut rng = StdRng::seed_from_u64(5);
-    for _ in 0..times {
+    count(times, &mut || {
         let recipient = Recipient {
             key: RecipientKey::Own(&given.session),
             handle: &claims.session,
@@ -109,5 +136,5 @@ fn seal(times: usize) {
             &mut rng,
         );
         black_box(sealed.unwrap());
-    }
+    });
 }

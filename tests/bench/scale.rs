@@ -125,8 +125,8 @@ fn live(lacre: &Lacre) -> usize {
 /// `seen`, and what the store and this process take now.
 fn state(lacre: &Lacre, mut seen: Value) -> Value {
     let stats = lacre.keystore().stats().unwrap();
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let resident = status.lines().find_map(|line| {
+    let process = std::fs::read_to_string("/proc/self/status").unwrap();
+    let resident = process.lines().find_map(|line| {
         let kib = line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?;
         kib.parse::<u64>().ok()
     });
