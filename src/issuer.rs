@@ -13,7 +13,7 @@ pub(crate) use pair::Contents;
 
 use crate::clock::UnixSeconds;
 use crate::lacre::Lacre;
-use crate::token::{Handle, RESERVED_CLAIMS, SessionKey, TokenError};
+use crate::token::{Handle, RESERVED_CLAIMS, SessionKey, TokenError, stack};
 use lacre_keystore::{KeystoreError, PrivateScalar, PutOutcome, Record, RecordKey, Swap};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -181,6 +181,8 @@ impl Lacre {
         let handle = handles.handle(&key);
         let now = parts.clock.now();
         let record = self.new_record(grant, now);
+        // The claims are made next, in values that would take up what the key has left.
+        stack::sweep();
         let pair = self.token_pair(&Contents {
             subject: &grant.subject,
             handle: &handle,

@@ -19,6 +19,7 @@ mod mac;
 mod open;
 mod seal;
 mod signature;
+pub(crate) mod stack;
 mod unopened;
 mod wiped;
 

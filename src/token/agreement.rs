@@ -10,6 +10,7 @@
 use super::TokenError;
 use super::content::ContentKey;
 use super::header::ALG;
+use super::stack;
 use aws_lc_rs::agreement::{self, ECDH_P256, UnparsedPublicKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrap as _};
@@ -76,14 +77,16 @@ pub struct SessionKey(SecretKey);
 impl SessionKey {
     /// Makes a new key from the given randomness.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
-        Self(SecretKey::generate_from_rng(rng))
+        let key = Self(SecretKey::generate_from_rng(rng));
+        stack::sweep();
+        key
     }
 
     /// Takes a scalar of 1..n-1; [`TokenError::EphemeralKey`] for any other.
     pub fn from_scalar(scalar: &[u8; 32]) -> Result<Self, TokenError> {
-        SecretKey::from_slice(scalar)
-            .map(Self)
-            .map_err(|_| TokenError::EphemeralKey)
+        let key = SecretKey::from_slice(scalar).map(Self);
+        stack::sweep();
+        key.map_err(|_| TokenError::EphemeralKey)
     }
 
     /// The scalar, big-endian; wiped by its owner's drop.

@@ -41,16 +41,16 @@ impl Needle {
         }
     }
 
-    /// How often the secret stands in memory, the last byte first included: so a number lies in
-    /// the words of a big integer.
-    pub(crate) fn found(&self) -> usize {
+    /// Where the secret stands in memory, once for each time, the last byte first included: so a
+    /// number lies in the words of a big integer.
+    pub(crate) fn found(&self) -> Vec<String> {
         let turned: Vec<u8> = self.0.iter().rev().copied().collect();
         let mut buffer = vec![0; CHUNK];
         let own = buffer.as_ptr().addr();
         let own = own as u64..(own + CHUNK) as u64;
         let memory = File::open("/proc/self/mem").unwrap();
-        let mut found = 0;
-        for (first, end) in writable() {
+        let mut found = Vec::new();
+        for (first, end, name) in writable() {
             let mut at = first;
             while at < end {
                 if own.contains(&at) {
@@ -66,7 +66,9 @@ impl Needle {
                 // A place that is gone by now, or that the kernel keeps to itself.
                 let read = memory.read_at(&mut buffer[..length], at).unwrap_or(0);
                 for needle in [&self.0, &turned] {
-                    found += count(&buffer[..read], needle);
+                    for _ in 0..count(&buffer[..read], needle) {
+                        found.push(format!("{name} of {} bytes", end - first));
+                    }
                 }
                 let overlap = if read == CHUNK { self.0.len() } else { 0 };
                 at += (if read == 0 { length } else { read - overlap }) as u64;
@@ -89,15 +91,17 @@ fn count(memory: &[u8], masked: &[u8]) -> usize {
     found
 }
 
-/// The first and the end of each part of the memory that can be written to.
-fn writable() -> Vec<(u64, u64)> {
+/// The first and the end of each part of the memory that can be written to, and what it is.
+fn writable() -> Vec<(u64, u64, String)> {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let number = |text: &str| u64::from_str_radix(text, 16).unwrap();
     maps.lines()
         .filter_map(|line| {
             let (range, rest) = line.split_once(' ')?;
             let (first, end) = range.split_once('-')?;
-            rest.starts_with("rw").then(|| (number(first), number(end)))
+            let name = rest.split_whitespace().nth(4).unwrap_or("anonymous");
+            let place = (number(first), number(end), name.to_owned());
+            rest.starts_with("rw").then_some(place)
         })
         .collect()
 }
@@ -105,13 +109,13 @@ fn writable() -> Vec<(u64, u64)> {
 #[test]
 fn a_secret_is_found_while_it_is_there_and_not_when_it_is_wiped() {
     let needle = Needle::masked(&openssl::sha::sha256(b"tests/support/memory.rs"));
-    assert_eq!(needle.found(), 0);
+    assert!(needle.found().is_empty());
     let mut place = vec![0; 100];
     needle.unmask(&mut place[7..39]);
-    assert_eq!(needle.found(), 1);
+    assert_eq!(needle.found().len(), 1);
     place[7..39].reverse();
-    assert_eq!(needle.found(), 1);
-    assert_eq!(needle.part(8..32).found(), 1);
+    assert_eq!(needle.found().len(), 1);
+    assert_eq!(needle.part(8..32).found().len(), 1);
     place.zeroize();
-    assert_eq!(needle.found(), 0);
+    assert!(needle.found().is_empty());
 }
