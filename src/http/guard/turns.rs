@@ -7,6 +7,12 @@
 //!
 //! This room must never refuse: who waits is judged in the end, and like everybody else.
 
+use futures_util::task::AtomicWaker;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::yield_now;
 
@@ -22,9 +28,46 @@ impl Turns {
     pub(super) async fn next(&self) -> Option<SemaphorePermit<'_>> {
         // It is never closed; if it were, nobody would have to wait.
         let turn = self.0.acquire().await.ok();
-        // Everybody who is ready goes first.
-        yield_now().await;
+        everybody_else().await;
         turn
+    }
+}
+
+/// Waits until everybody has been heard who is ready.
+///
+/// tokio's own [`yield_now`] is over when it is polled for the second time, whoever polls it, and
+/// actix polls a request's future again without having been woken. This one waits to be woken.
+async fn everybody_else() {
+    let round = Arc::new(Round::default());
+    let waker = Waker::from(Arc::clone(&round));
+    let mut next = pin!(yield_now());
+    let mut asked = false;
+    poll_fn(|context| {
+        round.task.register(context.waker());
+        if !asked {
+            asked = true;
+            let _ = next.as_mut().poll(&mut Context::from_waker(&waker));
+        }
+        if round.is_over.load(Ordering::Acquire) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+/// A round of the event loop, and who waits for its end.
+#[derive(Default)]
+struct Round {
+    is_over: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Wake for Round {
+    fn wake(self: Arc<Self>) {
+        self.is_over.store(true, Ordering::Release);
+        self.task.wake();
     }
 }
 
@@ -32,9 +75,7 @@ impl Turns {
 mod tests {
     use super::*;
     use std::cell::{Cell, RefCell};
-    use std::pin::pin;
     use std::rc::Rc;
-    use std::task::{Context, Waker};
     use tokio::task::LocalSet;
 
     /// Ten wait for a turn while somebody else is ready in every round of the loop: each gets its
@@ -66,6 +107,17 @@ mod tests {
         // The first didn't wait for one before it, so it may share a round with the second.
         let apart = rounds[1..].windows(2).all(|two| two[0] < two[1]);
         assert!(apart, "{rounds:?}");
+    }
+
+    #[tokio::test]
+    async fn to_be_polled_again_is_not_to_be_woken() {
+        let turns = Turns::new();
+        let mut turn = pin!(turns.next());
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..10 {
+            assert!(turn.as_mut().poll(&mut context).is_pending());
+        }
+        assert!(turn.await.is_some());
     }
 
     #[tokio::test]
