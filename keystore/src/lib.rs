@@ -27,6 +27,10 @@
 //! should hand out a token because a *read* found its record; the answer to the put is what
 //! counts.
 //!
+//! **Unchanged.** [`Keystore::get_if_changed`] may say that a version still stands without a look
+//! into the store, since nobody else writes to it. From the answer to a change on it never says so
+//! of the version before, and once the store has failed to answer a read it is asked each time.
+//!
 //! **Durability.** An answer other than an error means that the change survives: a crash of the
 //! process with any engine but memory, and a crash of the machine where the disk does what
 //! `fdatasync` demands of it. The same goes for the answers that changed nothing: a lost swap's
