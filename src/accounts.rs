@@ -2,7 +2,7 @@
 //!
 //! [`Accounts`] answers three questions: is this password that user's, is this secret that
 //! client's, and what is known about an account. It knows no tokens and no sessions: whoever
-//! changes an account here ends its sessions elsewhere.
+//! changes an account says what that ends, ends it elsewhere, and is reminded after a crash.
 //!
 //! An unknown user, a wrong password, a disabled account and an account without a password are one
 //! error after the work of one argon2 run (threat 55).
@@ -17,6 +17,7 @@ mod clients;
 mod error;
 mod hashing;
 mod identity;
+mod owed;
 mod password;
 mod store;
 
@@ -31,12 +32,13 @@ pub use self::client::{Client, ClientId, ClientSecret, NewClient};
 pub use self::error::AccountsError;
 pub use self::hashing::{HashingPool, HashingSettings};
 pub use self::identity::{Email, LoginName, UserId};
+pub use self::owed::{Owed, Owes, Reach};
 pub use self::password::{Password, PresentedPassword};
 
 use self::account::{display_name, first_roles, permissions};
 use self::argon::RawSalt;
 use self::error::invalid;
-use self::store::{Found, NewRow, Store};
+use self::store::{Found, NewDebt, NewRow, Store};
 use crate::clock::Clock;
 
 /// The most accounts on one page.
@@ -197,31 +199,39 @@ impl Accounts {
         Ok(Page { accounts, next })
     }
 
-    /// Changes an account; its new state. A change of nothing is none and leaves the revision.
-    pub async fn update(&self, id: &UserId, change: Change) -> Result<Account, AccountsError> {
-        if change == Change::default() {
-            return self.get(id).await?.ok_or(AccountsError::AccountUnknown);
-        }
-        let now = self.inner.clock.now();
-        self.inner.store.update(id, change.checked()?, now).await
-    }
-
-    /// Gives an account another password, or its first.
-    pub async fn set_password(
+    /// Changes an account and, where there is one, its password: its new state. What the change
+    /// `owes` is written down with it, to be [`paid`](Self::paid) by the caller.
+    ///
+    /// A change of nothing is none: it leaves the revision, and owes nothing.
+    pub async fn change(
         &self,
         id: &UserId,
-        password: Password,
-    ) -> Result<Account, AccountsError> {
-        let account = self.get(id).await?.ok_or(AccountsError::AccountUnknown)?;
-        password.must_differ_from(&account.email)?;
-        let hash = self.hash(password).await?;
+        change: Change,
+        password: Option<Password>,
+        owes: Option<Owes>,
+    ) -> Result<(Account, Option<Owed>), AccountsError> {
+        if password.is_none() && change == Change::default() {
+            let account = self.get(id).await?.ok_or(AccountsError::AccountUnknown)?;
+            return Ok((account, None));
+        }
+        let change = change.checked()?;
+        let hash = match password {
+            Some(password) => Some(self.hash_for(id, &change, password).await?),
+            None => None,
+        };
         let now = self.inner.clock.now();
-        self.inner.store.set_password_hash(id, hash, now).await
+        let debt = owes.map(|owes| self.debt(id, owes, now));
+        let store = &self.inner.store;
+        let account = store.update(id, change, hash, debt.as_ref(), now).await?;
+        Ok((account, debt.map(|debt| debt.owed)))
     }
 
-    /// Takes an account away; `false` where there was none.
-    pub async fn delete(&self, id: &UserId) -> Result<bool, AccountsError> {
-        self.inner.store.delete(id).await
+    /// Takes an account away; `false` where there was none. What that `owes` is written down in
+    /// either case, to be [`paid`](Self::paid) by the caller.
+    pub async fn delete(&self, id: &UserId, owes: Owes) -> Result<(bool, Owed), AccountsError> {
+        let debt = self.debt(id, owes, self.inner.clock.now());
+        let deleted = self.inner.store.delete(id, &debt).await?;
+        Ok((deleted, debt.owed))
     }
 
     /// Whether the database answers.
@@ -294,6 +304,18 @@ impl Accounts {
             log::warn!("a password hash keeps its old parameters: {error}");
         }
         Ok(account)
+    }
+
+    /// The hash of another password, unless it is the e-mail that the account has afterwards.
+    async fn hash_for(
+        &self,
+        id: &UserId,
+        change: &Change,
+        password: Password,
+    ) -> Result<String, AccountsError> {
+        let account = self.get(id).await?.ok_or(AccountsError::AccountUnknown)?;
+        password.must_differ_from(change.email.as_ref().unwrap_or(&account.email))?;
+        self.hash(password).await
     }
 
     async fn hash(&self, password: Password) -> Result<String, AccountsError> {

@@ -2,7 +2,8 @@
 //!
 //! The directory is taken first. Then the keys: where a keyring exists, the master key must open
 //! it, and where sessions exist, there must be a keyring. Only when all of that fits is the
-//! keystore opened and the accounts' database brought up to date.
+//! keystore opened and the accounts' database brought up to date. Last, the sessions end that a
+//! change of an account had to end when the process before this one died.
 //!
 //! This room must never make a new key where an old one is missing.
 
@@ -15,7 +16,7 @@ use crate::data_dir::{DataDir, DataDirError, MasterKeyFile, read_secret, write_s
 use crate::entropy::Entropy;
 use crate::keyring::{Keyring, KeyringError};
 use crate::lacre::{Lacre, Rules};
-use crate::service::Service;
+use crate::service::{Service, ServiceError};
 use lacre_keystore::{
     Keystore, KeystoreError, MasterKey, MasterKeyRing, MemoryEngine, SledEngine, SledOptions,
 };
@@ -57,10 +58,12 @@ impl Deployment {
             .clock(clock)
             .entropy(entropy)
             .build();
-        Ok(Self {
-            service: Service::new(lacre, accounts),
-            data_dir,
-        })
+        let service = Service::new(lacre, accounts);
+        let paid = service.pay_all().await?;
+        if paid > 0 {
+            log::warn!(paid; "ended the sessions that changes of accounts had left before the start");
+        }
+        Ok(Self { service, data_dir })
     }
 
     /// Accounts and sessions.
@@ -181,6 +184,9 @@ pub enum OpenError {
     /// The accounts' database.
     #[error("{0}")]
     Accounts(#[from] AccountsError),
+    /// Sessions that a change of an account had to end before the start don't end.
+    #[error("sessions are left to end from before the start: {0}")]
+    Owed(#[from] ServiceError),
 }
 
 impl OpenError {
@@ -193,6 +199,7 @@ impl OpenError {
             Self::Keyring(error) => error.code(),
             Self::Keystore(error) => error.code(),
             Self::Accounts(error) => error.code(),
+            Self::Owed(error) => error.code(),
         }
     }
 }

@@ -26,6 +26,13 @@ impl Handles {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
+    /// The name of the deployment among others: the same for as long as its secret is, and it tells
+    /// nothing of it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        base64url::encode(self.derive("deployment", &[]))
+    }
+
     /// The tag under which all sessions of this user lie.
     #[must_use]
     pub fn user_tag(&self, user_id: &str) -> UserTag {
@@ -125,6 +132,15 @@ mod tests {
         let handle = handles().handle(&key);
         assert_eq!(handle.as_str().len(), 43);
         assert_eq!(handles().record_key(&handle), Some(key));
+    }
+
+    #[test]
+    fn each_secret_has_its_name_and_a_name_no_secret() {
+        let name = handles().name();
+        assert_eq!(name, handles().name());
+        assert_ne!(name, Handles::new(&[8; 32]).name());
+        assert_eq!(name.len(), 22);
+        assert!(!format!("{:?}", handles()).contains(&name));
     }
 
     #[test]

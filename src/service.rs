@@ -7,6 +7,7 @@
 //! ends are gone.
 
 mod log_in;
+mod owed;
 mod renew;
 mod users;
 
@@ -77,8 +78,8 @@ pub enum ServiceError {
     /// No session could be begun.
     #[error("{0}")]
     Issue(#[from] IssueError),
-    /// The keystore can't be asked. A change of the account before it stands; repeating the
-    /// request ends the sessions.
+    /// The keystore can't be asked. A change of the account before it stands; its sessions end when
+    /// the request is repeated, with the next sweep, or at the next start.
     #[error("the keystore is unavailable: {0}")]
     Store(#[from] KeystoreError),
 }

@@ -1,12 +1,13 @@
 //! The accounts at rest: one SQL text for `SQLite` and `PostgreSQL`.
 //!
-//! Every change is one statement, so that it happens wholly or not at all without a transaction,
-//! and it is durable before it is answered.
+//! Every change is one statement, so that it happens wholly or not at all; where it owes the end of
+//! sessions, one transaction has both (`owed`). It is durable before it is answered.
 //!
 //! This room must never judge: what comes in was parsed, what goes out is parsed again. And the
 //! database's own words must never leave it but for the debug log.
 
 mod connect;
+mod owed;
 mod row;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ use super::identity::{Email, UserId};
 use crate::clock::UnixSeconds;
 
 pub(super) use self::connect::sqlite_url;
+pub(super) use self::owed::NewDebt;
 pub(super) use self::row::Found;
 
 /// How long a question may take before the database counts as away.
@@ -134,11 +136,14 @@ impl Store {
         self.all(question).await?.iter().map(account).collect()
     }
 
-    /// Makes a parsed change.
+    /// Makes a parsed change, of the password's hash too where there is one, together with what it
+    /// owes.
     pub(super) async fn update(
         &self,
         id: &UserId,
         change: Change,
+        password_hash: Option<String>,
+        debt: Option<&NewDebt>,
         now: UnixSeconds,
     ) -> Result<Account, AccountsError> {
         let renamed = i64::from(change.name.is_some());
@@ -149,7 +154,8 @@ impl Store {
              name = CASE WHEN $4 = 1 THEN $5 ELSE name END, \
              name_lookup = CASE WHEN $4 = 1 THEN $6 ELSE name_lookup END, \
              roles = COALESCE($7, roles), permissions = COALESCE($8, permissions), \
-             active = COALESCE($9, active), updated_at = $10, revision = revision + 1 \
+             active = COALESCE($9, active), updated_at = $10, \
+             password_hash = COALESCE($11, password_hash), revision = revision + 1 \
              WHERE id = $1 RETURNING ",
             columns!()
         ))
@@ -162,25 +168,9 @@ impl Store {
         .bind(change.roles.map(|roles| roles.join(" ")))
         .bind(change.permissions.map(|permissions| permissions.join(" ")))
         .bind(change.active.map(i64::from))
-        .bind(to_stored(now));
-        self.changed_account(question).await
-    }
-
-    pub(super) async fn set_password_hash(
-        &self,
-        id: &UserId,
-        hash: String,
-        now: UnixSeconds,
-    ) -> Result<Account, AccountsError> {
-        let question = sqlx::query(concat!(
-            "UPDATE accounts SET password_hash = $2, updated_at = $3, revision = revision + 1 \
-             WHERE id = $1 RETURNING ",
-            columns!()
-        ))
-        .bind(id.as_str().to_owned())
-        .bind(hash)
-        .bind(to_stored(now));
-        self.changed_account(question).await
+        .bind(to_stored(now))
+        .bind(password_hash);
+        self.changed_account(question, debt).await
     }
 
     /// Puts a hash of the same password in the place of another; no change that anybody can see.
@@ -199,10 +189,11 @@ impl Store {
         self.change(question).await.map(drop)
     }
 
-    pub(super) async fn delete(&self, id: &UserId) -> Result<bool, AccountsError> {
-        let question =
-            sqlx::query("DELETE FROM accounts WHERE id = $1").bind(id.as_str().to_owned());
-        Ok(self.change(question).await? > 0)
+    /// Takes the account away, where it is there, and writes down what that owes.
+    pub(super) async fn delete(&self, id: &UserId, debt: &NewDebt) -> Result<bool, AccountsError> {
+        let question = sqlx::query("DELETE FROM accounts WHERE id = $1 RETURNING id")
+            .bind(id.as_str().to_owned());
+        Ok(!self.together(question, Some(debt), false).await?.is_empty())
     }
 
     pub(super) async fn insert_client(
@@ -270,13 +261,6 @@ impl Store {
     async fn change(&self, question: Question) -> Result<u64, AccountsError> {
         let done = patiently(question.execute(&self.write)).await?;
         Ok(done.rows_affected())
-    }
-
-    /// The account that an `UPDATE … RETURNING` left. All rows are fetched: `SQLite` commits only
-    /// when the statement has come to its end.
-    async fn changed_account(&self, question: Question) -> Result<Account, AccountsError> {
-        let rows = patiently(question.fetch_all(&self.write)).await?;
-        account(rows.first().ok_or(AccountsError::AccountUnknown)?)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::log_in::subject;
 use super::{Service, ServiceError};
-use crate::accounts::{Account, AccountsError, Password, PresentedPassword, UserId};
+use crate::accounts::{Account, AccountsError, Change, Password, PresentedPassword, Reach, UserId};
 use crate::guard::LiveSession;
 use crate::issuer::{Issued, Subject};
 use crate::refresh::RefreshError;
@@ -37,11 +37,9 @@ impl Service {
         new: Password,
     ) -> Result<Vec<Handle>, ServiceError> {
         let account = self.prove(session, current).await?;
-        self.accounts.set_password(&account.id, new).await?;
-        Ok(self
-            .lacre
-            .end_all_but(session.user_id(), &session.key)
-            .await?)
+        let others = Reach::AllBut(session.handle().as_str().to_owned());
+        let changed = self.change_and_end(&account.id, Change::default(), Some(new), Some(others));
+        Ok(changed.await?.ended)
     }
 
     async fn prove(

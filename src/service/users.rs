@@ -1,13 +1,14 @@
 //! Changes of accounts, and what they end.
 //!
-//! The account is changed first and the sessions are ended second, so that nobody can log in
-//! between the two; a log-in that was under way finds the account changed and gives its session
-//! up. Every function returns when both are durable.
+//! The account is changed first, together with a note of what that ends, and the sessions are ended
+//! second, so that nobody can log in between the two; a log-in that was under way finds the account
+//! changed and gives its session up. Every function returns when both are durable, and goes on to
+//! the end where its caller has gone.
 //!
 //! This room must never end less than `docs/revocation.md` says.
 
 use super::{Service, ServiceError};
-use crate::accounts::{Account, AccountsError, Change, Password, UserId};
+use crate::accounts::{Account, AccountsError, Change, Password, Reach, UserId};
 use crate::token::Handle;
 
 /// A changed account and what the change ended.
@@ -57,19 +58,7 @@ impl Service {
     /// Changes an account. Where its roles or permissions change, all access tokens of the user end
     /// and the sessions stay: the next refresh brings the new rights.
     pub async fn update_user(&self, id: &UserId, change: Change) -> Result<Changed, ServiceError> {
-        let changes_rights = change.roles.is_some() || change.permissions.is_some();
-        let disables = change.active == Some(false);
-        let account = self.accounts.update(id, change).await?;
-        if disables {
-            return self.ended(account).await;
-        }
-        if changes_rights {
-            self.lacre.end_access_of(id.as_str()).await?;
-        }
-        Ok(Changed {
-            account,
-            ended: Vec::new(),
-        })
+        self.change_user(id, change, None).await
     }
 
     /// Gives a user another password, as an administrator, and ends all of the user's sessions.
@@ -78,11 +67,12 @@ impl Service {
         id: &UserId,
         password: Password,
     ) -> Result<Changed, ServiceError> {
-        let account = self.accounts.set_password(id, password).await?;
-        self.ended(account).await
+        self.change_user(id, Change::default(), Some(password))
+            .await
     }
 
-    /// Changes an account and, where there is one, its password; ends what each of them ends.
+    /// Changes an account and, where there is one, its password, at once; ends what each of them
+    /// ends.
     ///
     /// What is wrong with any of it is found before anything is changed.
     pub async fn change_user(
@@ -91,29 +81,65 @@ impl Service {
         change: Change,
         password: Option<Password>,
     ) -> Result<Changed, ServiceError> {
-        let change = change.checked()?;
-        let Some(password) = password else {
-            return self.update_user(id, change).await;
+        let reach = if password.is_some() || change.active == Some(false) {
+            Some(Reach::All)
+        } else if change.roles.is_some() || change.permissions.is_some() {
+            Some(Reach::Access)
+        } else {
+            None
         };
-        // The password first: its hash may find the queue full.
-        let mut ended = self.set_password(id, password).await?.ended;
-        let changed = self.update_user(id, change).await?;
-        ended.extend(changed.ended);
-        Ok(Changed { ended, ..changed })
+        self.change_and_end(id, change, password, reach).await
     }
 
-    /// Deletes an account and ends all of the user's sessions.
-    ///
-    /// Repeating it after a failure between the two ends the sessions of an account that is gone.
+    /// Deletes an account and ends all of the user's sessions; `None` where there was none, whose
+    /// sessions end as well.
     pub async fn delete_user(&self, id: &UserId) -> Result<Option<Changed>, ServiceError> {
-        let account = self.accounts.get(id).await?;
-        self.accounts.delete(id).await?;
-        let ended = self.lacre.end_all_of(id.as_str()).await?;
-        Ok(account.map(|account| Changed { account, ended }))
+        let (service, id) = (self.clone(), id.clone());
+        to_the_end(async move {
+            let account = service.accounts.get(&id).await?;
+            let (_, owed) = service
+                .accounts
+                .delete(&id, service.owes(Reach::All))
+                .await?;
+            let ended = service.pay(&owed).await?;
+            Ok(account.map(|account| Changed { account, ended }))
+        })
+        .await
     }
 
-    async fn ended(&self, account: Account) -> Result<Changed, ServiceError> {
-        let ended = self.lacre.end_all_of(account.id.as_str()).await?;
-        Ok(Changed { account, ended })
+    pub(super) async fn change_and_end(
+        &self,
+        id: &UserId,
+        change: Change,
+        password: Option<Password>,
+        reach: Option<Reach>,
+    ) -> Result<Changed, ServiceError> {
+        let (service, id) = (self.clone(), id.clone());
+        to_the_end(async move {
+            let owes = reach.map(|reach| service.owes(reach));
+            let changed = service.accounts.change(&id, change, password, owes);
+            let (account, debt) = changed.await?;
+            let ended = match &debt {
+                Some(debt) => service.pay(debt).await?,
+                None => Vec::new(),
+            };
+            Ok(Changed { account, ended })
+        })
+        .await
+    }
+}
+
+/// Does the work also where who asked for it doesn't wait: a browser that hangs up must not leave an
+/// account changed and its sessions alive until the next sweep.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, ServiceError>> + Send + 'static,
+) -> Result<T, ServiceError> {
+    match tokio::spawn(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The process is stopping.
+            Err(_) => Err(AccountsError::AccountsUnavailable.into()),
+        },
     }
 }

@@ -3,12 +3,12 @@
 //! `LACRE_TEST_FULL`) runs them at full length.
 
 mod history;
+mod kill;
 mod life;
 mod stage;
 
 use super::revocation::event::{Event, Rules, Verdict, Whose};
-use super::revocation::place::Place;
-use super::revocation::scene::{Held, House, Scene};
+use super::revocation::scene::{House, Scene};
 use crate::support::http::{Connection, Request};
 use crate::support::server::{Server, Token};
 use lacre::config::Engine;
@@ -17,7 +17,7 @@ use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt as _, SeedableRng as _};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const CONNECTIONS: usize = 64;
 
@@ -138,109 +138,4 @@ fn no_call_with_an_ended_token_is_let_in() {
         begun.elapsed()
     );
     assert!(all >= rounds(2_000, 1_000_000), "{all}");
-}
-
-/// What is left of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Left {
-    Whole,
-    /// Its refresh token brings new access.
-    Refresh,
-    /// Its account is closed, which a refresh finds; until then its access tokens are good.
-    Access,
-    Nothing,
-}
-
-impl Left {
-    fn of(house: &House, held: &mut Held) -> Self {
-        let access = Place::Header.tries_access(house, &held.auth);
-        let current = held.auth.clone();
-        match (access, Place::Header.tries_refresh(house, held, &current)) {
-            (Verdict::Noise, Some(Verdict::Noise)) => Self::Nothing,
-            (Verdict::Noise, Some(_)) => Self::Refresh,
-            (_, Some(Verdict::Noise)) => Self::Access,
-            (_, Some(Verdict::Stays)) => Self::Whole,
-            torn => panic!("half a session: {torn:?}"),
-        }
-    }
-
-    fn by(event: Event, whose: Whose) -> Self {
-        match [TokenKind::Access, TokenKind::Refresh].map(|kind| event.verdict(whose, kind)) {
-            [Verdict::Noise, Verdict::Noise] => Self::Nothing,
-            [Verdict::Noise, _] => Self::Refresh,
-            _ => Self::Whole,
-        }
-    }
-}
-
-/// Whether the event closes the account before it ends its sessions.
-fn closes_account(event: Event) -> bool {
-    matches!(
-        event,
-        Event::Disabled | Event::PutInactive | Event::Deleted | Event::DeletedOverHttp
-    )
-}
-
-/// Brings all these events about at once and kills the server in the middle; what was answered
-/// holds, and what wasn't has ended a session as a whole or not at all. How many were answered.
-fn killed(house: &mut House, events: &[Event], moment: Duration) -> usize {
-    let mut scenes: Vec<Scene> = events.iter().map(|e| Scene::set(*e, house)).collect();
-    let (address, setup) = (house.server.public, house.server.setup().clone());
-    let start = Barrier::new(scenes.len() + 1);
-    let answered: Vec<bool> = std::thread::scope(|scope| {
-        let threads: Vec<_> = scenes
-            .iter()
-            .map(|scene| {
-                let act = scene.act(house);
-                let (setup, start) = (&setup, &start);
-                scope.spawn(move || {
-                    start.wait();
-                    act.tries(address, setup)
-                })
-            })
-            .collect();
-        start.wait();
-        // Not to wait for something: the moment of the kill is what is being tried.
-        std::thread::sleep(moment);
-        house.server.kill9();
-        threads.into_iter().map(|t| t.join().unwrap()).collect()
-    });
-    house.restart();
-    for (scene, answered) in scenes.iter_mut().zip(&answered) {
-        let event = scene.event;
-        for whose in Whose::ALL {
-            let left = Left::of(house, scene.held(*whose));
-            let due = Left::by(event, *whose);
-            let unanswered = match left {
-                Left::Whole => true,
-                Left::Access => closes_account(event) && due == Left::Nothing,
-                Left::Refresh | Left::Nothing => false,
-            };
-            assert!(
-                left == due || (!answered && unanswered),
-                "{event:?}, answered: {answered}: {whose:?} has {left:?}, is due: {due:?}"
-            );
-        }
-    }
-    answered.into_iter().filter(|answered| *answered).count()
-}
-
-#[test]
-fn a_kill_in_the_middle_leaves_each_session_whole_or_ended() {
-    let mut dice = StdRng::try_from_rng(&mut SysRng).unwrap();
-    let mut house = House::open(Rules::Patient, Engine::Sled);
-    let patient = Event::ALL.iter().filter(|e| e.rules() == Rules::Patient);
-    // What ends everything leaves nothing to see of the others.
-    let (alone, together): (Vec<Event>, Vec<Event>) =
-        patient.partition(|event| **event == Event::AllRevoked);
-    let (mut kills, mut asked, mut answered) = (0, 0, 0);
-    for _ in 0..rounds(3, 100) {
-        for events in [&together, &alone] {
-            let moment = Duration::from_micros(dice.random_range(0..100_000));
-            answered += killed(&mut house, events, moment);
-            asked += events.len();
-            kills += 1;
-        }
-    }
-    println!("{kills} kills in the middle of {asked} events, {answered} of which were answered");
 }

@@ -34,14 +34,26 @@ const SQLITE_READER: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON
 const STEPS_DONE: &str = "lacre_schema";
 
 /// The schema, one step a file. A step that was ever released is never edited.
-const SQLITE_STEPS: [(&str, &str); 1] = [(
-    "accounts",
-    include_str!("../migrations/sqlite/0001_accounts.sql"),
-)];
-const POSTGRES_STEPS: [(&str, &str); 1] = [(
-    "accounts",
-    include_str!("../migrations/postgres/0001_accounts.sql"),
-)];
+const SQLITE_STEPS: [(&str, &str); 2] = [
+    (
+        "accounts",
+        include_str!("../migrations/sqlite/0001_accounts.sql"),
+    ),
+    (
+        "owed ends",
+        include_str!("../migrations/sqlite/0002_owed_ends.sql"),
+    ),
+];
+const POSTGRES_STEPS: [(&str, &str); 2] = [
+    (
+        "accounts",
+        include_str!("../migrations/postgres/0001_accounts.sql"),
+    ),
+    (
+        "owed ends",
+        include_str!("../migrations/postgres/0002_owed_ends.sql"),
+    ),
+];
 
 const SQLITE_HAS_SCHEMA: &str =
     "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'lacre_schema'";

@@ -61,7 +61,7 @@ fn words(joined: &str) -> Vec<String> {
     joined.split_ascii_whitespace().map(str::to_owned).collect()
 }
 
-fn get<'r, T>(row: &'r AnyRow, column: &'static str) -> Result<T, AccountsError>
+pub(super) fn get<'r, T>(row: &'r AnyRow, column: &'static str) -> Result<T, AccountsError>
 where
     T: sqlx::Decode<'r, sqlx::Any> + sqlx::Type<sqlx::Any>,
 {
@@ -71,7 +71,7 @@ where
     })
 }
 
-fn spoilt(column: &'static str) -> AccountsError {
+pub(super) fn spoilt(column: &'static str) -> AccountsError {
     log::error!("a row of the accounts database has no usable {column}");
     AccountsError::AccountsUnavailable
 }

@@ -246,8 +246,8 @@ async fn what_cannot_be_is_refused_before_it_is_stored(engine: &Engine) {
 async fn who_is_gone_can_neither_change_nor_return(engine: &Engine) {
     let accounts = engine.open().await;
     let ann = accounts.sign_up("ann@b", "correct horse").await;
-    assert!(accounts.delete(&ann.id).await.unwrap());
-    assert!(!accounts.delete(&ann.id).await.unwrap());
+    assert!(accounts.remove(&ann.id).await.unwrap());
+    assert!(!accounts.remove(&ann.id).await.unwrap());
     assert_eq!(accounts.get(&ann.id).await.unwrap(), None);
     let unknown = Err(AccountsError::AccountUnknown);
     let change = Change {

@@ -90,7 +90,7 @@ async fn a_password_is_proven_once_more(engine: &Engine) {
         verify("wrong").await,
         Err(AccountsError::InvalidCredentials)
     );
-    accounts.delete(&ann.id).await.unwrap();
+    accounts.remove(&ann.id).await.unwrap();
     let before = accounts.hashes();
     assert_eq!(
         verify("correct horse").await,
@@ -167,14 +167,14 @@ async fn a_change_during_the_wait_counts(engine: &Engine) {
                 let secret = password("another horse");
                 open.set_password(&ann.id, secret).await.map(drop)
             }
-            _ => open.delete(&ann.id).await.map(drop),
+            _ => open.remove(&ann.id).await.map(drop),
         }
         .unwrap();
         accounts.inner.hashing.start_threads(1).unwrap();
         let late = waiting.await.unwrap();
         assert_eq!(late, Err(AccountsError::InvalidCredentials), "{change}");
         accounts.close().await;
-        open.delete(&ann.id).await.unwrap();
+        open.remove(&ann.id).await.unwrap();
     }
 }
 

@@ -49,7 +49,7 @@ async fn a_walk_survives_what_changes_meanwhile(engine: &Engine) {
     }
     let first = accounts.list(None, 2, None).await.unwrap();
     let after = first.next.unwrap();
-    accounts.delete(&after).await.unwrap();
+    accounts.remove(&after).await.unwrap();
     let rest = accounts.list(Some(after), 2, None).await.unwrap();
     let ids: Vec<_> = rest
         .accounts

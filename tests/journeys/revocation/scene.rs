@@ -14,7 +14,10 @@ use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const NEW_PASSWORD: &str = "wrong horse, right staple";
+pub(crate) const NEW_PASSWORD: &str = "wrong horse, right staple";
+
+/// `session.max_per_user`: a scene has two sessions of one user, and one event begins a third.
+pub(crate) const CAP: usize = 2;
 
 /// Life of a session under [`Rules::Brief`].
 pub(crate) const BRIEF: Duration = Duration::from_secs(4);
@@ -44,8 +47,7 @@ impl House {
         let server = Setup::new()
             .env("LACRE_KEYSTORE__ENGINE", engine)
             .env("LACRE_TOKEN__LOCATIONS", &Place::every_word())
-            // A scene has two sessions of one user, and one event begins a third.
-            .env("LACRE_SESSION__MAX_PER_USER", "2")
+            .env("LACRE_SESSION__MAX_PER_USER", &CAP.to_string())
             .env(key, &value)
             .start();
         let shop = server.add_client("shop");
@@ -202,6 +204,11 @@ impl Scene {
             Whose::Other => &mut self.other,
             Whose::Another => &mut self.another,
         }
+    }
+
+    /// The id of the user whose sessions the event is about.
+    pub(crate) fn user(&self) -> &str {
+        &self.user
     }
 
     /// Begins the session anew, where it is not the one that the event is about.

@@ -1,0 +1,116 @@
+//! What is owed, at rest: written in the transaction of the change that owes it.
+//!
+//! This room must never commit a change without what it owes.
+
+use sqlx::any::AnyRow;
+
+use super::super::account::Account;
+use super::super::error::AccountsError;
+use super::super::identity::UserId;
+use super::super::owed::{Owed, Reach};
+use super::row::{account, get, spoilt, to_stored};
+use super::{Question, Store, patiently};
+use crate::clock::UnixSeconds;
+
+const ALL: &str = "all";
+const ALL_BUT: &str = "all_but";
+const ACCESS: &str = "access";
+
+/// An end to write down, and for which keystore.
+pub(in super::super) struct NewDebt {
+    pub(in super::super) owed: Owed,
+    pub(in super::super) keystore: String,
+    pub(in super::super) created_at: UnixSeconds,
+}
+
+impl NewDebt {
+    fn question(&self) -> Question {
+        let (reach, keep) = match &self.owed.reach {
+            Reach::All => (ALL, None),
+            Reach::AllBut(keep) => (ALL_BUT, Some(keep.clone())),
+            Reach::Access => (ACCESS, None),
+        };
+        sqlx::query(
+            "INSERT INTO owed_ends (id, keystore, user_id, reach, keep, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(self.owed.id.clone())
+        .bind(self.keystore.clone())
+        .bind(self.owed.user.as_str().to_owned())
+        .bind(reach)
+        .bind(keep)
+        .bind(to_stored(self.created_at))
+    }
+}
+
+impl Store {
+    /// The account that an `UPDATE … RETURNING` left, once what it owes is as durable as itself.
+    pub(super) async fn changed_account(
+        &self,
+        question: Question,
+        debt: Option<&NewDebt>,
+    ) -> Result<Account, AccountsError> {
+        let rows = self.together(question, debt, true).await?;
+        account(rows.first().ok_or(AccountsError::AccountUnknown)?)
+    }
+
+    /// Runs a change and writes down what it owes, both or neither; with `changed`, only where it
+    /// changed a row. All rows are fetched: `SQLite` is done with a statement only at its end.
+    pub(super) async fn together(
+        &self,
+        question: Question,
+        debt: Option<&NewDebt>,
+        changed: bool,
+    ) -> Result<Vec<AnyRow>, AccountsError> {
+        let Some(debt) = debt else {
+            return patiently(question.fetch_all(&self.write)).await;
+        };
+        let owed = debt.question();
+        patiently(async {
+            let mut transaction = self.write.begin().await?;
+            let rows = question.fetch_all(&mut *transaction).await?;
+            if !changed || !rows.is_empty() {
+                owed.execute(&mut *transaction).await?;
+            }
+            transaction.commit().await?;
+            Ok(rows)
+        })
+        .await
+    }
+
+    pub(in super::super) async fn owed(
+        &self,
+        keystore: &str,
+        before: UnixSeconds,
+    ) -> Result<Vec<Owed>, AccountsError> {
+        let question = sqlx::query(
+            "SELECT id, user_id, reach, keep FROM owed_ends \
+             WHERE keystore = $1 AND created_at < $2 ORDER BY created_at, id",
+        )
+        .bind(keystore.to_owned())
+        .bind(to_stored(before));
+        self.all(question).await?.iter().map(owed).collect()
+    }
+
+    pub(in super::super) async fn paid(&self, id: &str) -> Result<(), AccountsError> {
+        let question = sqlx::query("DELETE FROM owed_ends WHERE id = $1").bind(id.to_owned());
+        self.change(question).await.map(drop)
+    }
+}
+
+fn owed(row: &AnyRow) -> Result<Owed, AccountsError> {
+    let reach = match (
+        get::<String>(row, "reach")?.as_str(),
+        get::<Option<String>>(row, "keep")?,
+    ) {
+        (ALL, None) => Reach::All,
+        (ALL_BUT, Some(keep)) => Reach::AllBut(keep),
+        (ACCESS, None) => Reach::Access,
+        _ => return Err(spoilt("reach")),
+    };
+    Ok(Owed {
+        id: get(row, "id")?,
+        user: UserId::parse(&get::<String>(row, "user_id")?).map_err(|_| spoilt("user_id"))?,
+        reach,
+    })
+}

@@ -1,0 +1,158 @@
+use super::*;
+
+on_every_engine!(
+    what_a_change_owes_is_there_until_it_is_paid,
+    a_change_that_is_refused_owes_nothing,
+    a_deletion_owes_also_where_the_account_is_gone,
+    each_keystore_is_owed_its_own,
+    a_change_and_what_it_owes_are_one,
+    a_spoilt_debt_is_refused_and_not_guessed,
+    one_change_has_the_password_and_the_rest,
+);
+
+fn owes(keystore: &str, reach: Reach) -> Owes {
+    Owes {
+        keystore: keystore.to_owned(),
+        reach,
+    }
+}
+
+fn closed() -> Change {
+    Change {
+        active: Some(false),
+        ..Change::default()
+    }
+}
+
+async fn what_a_change_owes_is_there_until_it_is_paid(engine: &Engine) {
+    let accounts = engine.open().await;
+    let ann = accounts.sign_up("ann@b", "correct horse").await;
+    let reaches = [
+        Reach::All,
+        Reach::AllBut("a-handle".to_owned()),
+        Reach::Access,
+    ];
+    let mut written = Vec::new();
+    for reach in reaches {
+        let owes = owes("here", reach.clone());
+        let change = accounts.change(&ann.id, closed(), None, Some(owes));
+        let debt = change.await.unwrap().1.unwrap();
+        assert_eq!((&debt.user, &debt.reach), (&ann.id, &reach));
+        written.push(debt);
+        engine.clock.advance(1);
+    }
+    accounts.close().await;
+
+    // As after a crash.
+    let accounts = engine.open().await;
+    assert_eq!(accounts.owed("here", u64::MAX).await.unwrap(), written);
+    let earlier = accounts.owed("here", engine.clock.now() - 1).await.unwrap();
+    assert_eq!(earlier, written[..2]);
+    for debt in &written {
+        accounts.paid(debt).await.unwrap();
+        accounts.paid(debt).await.unwrap();
+    }
+    assert_eq!(accounts.owed("here", u64::MAX).await.unwrap(), []);
+}
+
+async fn a_change_that_is_refused_owes_nothing(engine: &Engine) {
+    let accounts = engine.open().await;
+    let ann = accounts.sign_up("ann@b", "correct horse").await;
+    accounts.sign_up("bob@b", "correct horse").await;
+    let taken = Change {
+        email: Some(email("bob@b")),
+        ..closed()
+    };
+    let owes = || Some(owes("here", Reach::All));
+    let refused = accounts.change(&ann.id, taken, None, owes()).await;
+    assert_eq!(refused.unwrap_err(), AccountsError::AccountExists);
+    let nobody = UserId::parse("nobody").unwrap();
+    let refused = accounts.change(&nobody, closed(), None, owes()).await;
+    assert_eq!(refused.unwrap_err(), AccountsError::AccountUnknown);
+    let own = Some(password("ann.ann@b.example"));
+    let moved = Change {
+        email: Some(email("ann.ann@b.example")),
+        ..Change::default()
+    };
+    let refused = accounts.change(&ann.id, moved, own, owes()).await;
+    assert_eq!(refused.unwrap_err().field(), Some("password"));
+    let nothing = accounts.change(&ann.id, Change::default(), None, owes());
+    assert_eq!(nothing.await.unwrap(), (ann.clone(), None));
+
+    assert_eq!(accounts.owed("here", u64::MAX).await.unwrap(), []);
+    assert_eq!(accounts.get(&ann.id).await.unwrap(), Some(ann));
+}
+
+async fn a_deletion_owes_also_where_the_account_is_gone(engine: &Engine) {
+    let accounts = engine.open().await;
+    let ann = accounts.sign_up("ann@b", "correct horse").await;
+    for there in [true, false] {
+        let (deleted, debt) = accounts
+            .delete(&ann.id, owes("here", Reach::All))
+            .await
+            .unwrap();
+        assert_eq!((deleted, &debt.user), (there, &ann.id));
+        assert_eq!(accounts.owed("here", u64::MAX).await.unwrap().len(), 1);
+        accounts.paid(&debt).await.unwrap();
+    }
+}
+
+async fn each_keystore_is_owed_its_own(engine: &Engine) {
+    let accounts = engine.open().await;
+    let ann = accounts.sign_up("ann@b", "correct horse").await;
+    let there = owes("there", Reach::All);
+    let change = accounts.change(&ann.id, closed(), None, Some(there));
+    let debt = change.await.unwrap().1.unwrap();
+    assert_eq!(accounts.owed("here", u64::MAX).await.unwrap(), []);
+    assert_eq!(accounts.owed("there", u64::MAX).await.unwrap(), [debt]);
+}
+
+/// Without the table the note can't be written, and then the change isn't made either.
+async fn a_change_and_what_it_owes_are_one(engine: &Engine) {
+    let accounts = engine.open().await;
+    let ann = accounts.sign_up("ann@b", "correct horse").await;
+    engine.meddle("DROP TABLE owed_ends").await;
+    let owes = || owes("here", Reach::All);
+    let away = AccountsError::AccountsUnavailable;
+    let change = accounts.change(&ann.id, closed(), None, Some(owes())).await;
+    assert_eq!(change.unwrap_err(), away);
+    let deletion = accounts.delete(&ann.id, owes()).await;
+    assert_eq!(deletion.unwrap_err(), away);
+    assert_eq!(accounts.get(&ann.id).await.unwrap(), Some(ann.clone()));
+    // Nor is the writer stuck in a transaction.
+    assert!(!accounts.update(&ann.id, closed()).await.unwrap().active);
+}
+
+async fn a_spoilt_debt_is_refused_and_not_guessed(engine: &Engine) {
+    let accounts = engine.open().await;
+    let good = "INSERT INTO owed_ends VALUES ('a', 'here', 'u1', 'all', NULL, 1)";
+    engine.meddle(good).await;
+    assert_eq!(accounts.owed("here", u64::MAX).await.unwrap().len(), 1);
+    for spoilt in [
+        "('b', 'here', 'u1', 'everything', NULL, 1)",
+        "('b', 'here', 'u1', 'all_but', NULL, 1)",
+        "('b', 'here', 'u1', 'all', 'handle', 1)",
+        "('b', 'here', 'no user', 'all', NULL, 1)",
+    ] {
+        engine
+            .meddle(&format!("INSERT INTO owed_ends VALUES {spoilt}"))
+            .await;
+        let refused = accounts.owed("here", u64::MAX).await;
+        assert_eq!(refused, Err(AccountsError::AccountsUnavailable), "{spoilt}");
+        engine.meddle("DELETE FROM owed_ends WHERE id = 'b'").await;
+    }
+}
+
+async fn one_change_has_the_password_and_the_rest(engine: &Engine) {
+    let accounts = engine.open().await;
+    let ann = accounts.sign_up("ann@b", "correct horse").await;
+    let change = Change {
+        roles: Some(vec!["clerk".to_owned()]),
+        ..Change::default()
+    };
+    let new = Some(password("another horse"));
+    let (changed, debt) = accounts.change(&ann.id, change, new, None).await.unwrap();
+    assert_eq!((changed.revision, debt), (ann.revision + 1, None));
+    assert_eq!(changed.roles, ["clerk"]);
+    assert_eq!(accounts.log_in("ann@b", "another horse").await, Ok(changed));
+}

@@ -1,0 +1,167 @@
+use super::*;
+use crate::accounts::{Change, Email, NewAccount, Password};
+use crate::issuer::Issued;
+use crate::lacre::testing::Deployed;
+use crate::lacre::{Lacre, Rules};
+use crate::token::TokenKind;
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// A service whose process can die: the stores outlive it.
+struct Rig {
+    deployed: Deployed,
+    user: UserId,
+}
+
+impl Rig {
+    async fn new() -> Self {
+        let deployed = Deployed::new().await;
+        let email = Email::parse("ada@example.com").unwrap();
+        let new = NewAccount::with_email(email);
+        let user = deployed.service.sign_up(new).await.unwrap().id;
+        Self { deployed, user }
+    }
+
+    fn service(&self) -> &Service {
+        &self.deployed.service
+    }
+
+    async fn begin(&self) -> Issued {
+        self.deployed.fixture.log_in(self.user.as_str()).await
+    }
+
+    /// Changes the account and dies before any session ends.
+    async fn dies_after(&self, change: Change, reach: Reach) -> Owed {
+        let owes = self.service().owes(reach);
+        let accounts = self.service().accounts();
+        let change = accounts.change(&self.user, change, None, Some(owes));
+        change.await.unwrap().1.unwrap()
+    }
+
+    fn good(&self, issued: &[&Issued]) -> Vec<bool> {
+        let token = |issued: &Issued| issued.access.token.expose().as_bytes().to_vec();
+        let guard = |issued: &&Issued| {
+            self.deployed
+                .fixture
+                .lacre
+                .guard(&token(issued), TokenKind::Access)
+        };
+        issued.iter().map(|one| guard(one).is_ok()).collect()
+    }
+}
+
+fn closed() -> Change {
+    Change {
+        active: Some(false),
+        ..Change::default()
+    }
+}
+
+#[tokio::test]
+async fn the_next_start_ends_what_the_last_process_left() {
+    let rig = Rig::new().await;
+    let (one, two) = (rig.begin().await, rig.begin().await);
+    let stranger = rig.deployed.fixture.log_in("somebody-else").await;
+    rig.dies_after(closed(), Reach::All).await;
+    assert_eq!(rig.good(&[&one, &two, &stranger]), [true, true, true]);
+    assert_eq!(rig.service().pay_all().await.unwrap(), 1);
+    assert_eq!(rig.good(&[&one, &two, &stranger]), [false, false, true]);
+    assert_eq!(rig.service().pay_all().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn each_reach_ends_its_own_and_no_more() {
+    let rig = Rig::new().await;
+    let (one, two) = (rig.begin().await, rig.begin().await);
+    let keep = Reach::AllBut(one.handle.as_str().to_owned());
+    rig.dies_after(closed(), keep).await;
+    rig.service().pay_all().await.unwrap();
+    assert_eq!(rig.good(&[&one, &two]), [true, false]);
+
+    rig.dies_after(closed(), Reach::Access).await;
+    rig.service().pay_all().await.unwrap();
+    assert_eq!(rig.good(&[&one]), [false]);
+    let sessions = rig
+        .deployed
+        .fixture
+        .lacre
+        .sessions_of(rig.user.as_str())
+        .unwrap();
+    assert_eq!(sessions.len(), 1, "the session stays for its next refresh");
+
+    // A handle that names nothing spares nothing.
+    let three = rig.begin().await;
+    rig.dies_after(closed(), Reach::AllBut("?".to_owned()))
+        .await;
+    rig.service().pay_all().await.unwrap();
+    assert_eq!(rig.good(&[&three]), [false]);
+}
+
+#[tokio::test]
+async fn a_change_that_is_under_way_is_left_to_the_one_who_makes_it() {
+    let rig = Rig::new().await;
+    let one = rig.begin().await;
+    rig.dies_after(closed(), Reach::All).await;
+    assert_eq!(rig.service().pay_rest().await.unwrap(), 0);
+    rig.deployed.fixture.clock.advance(UNDER_WAY);
+    assert_eq!(rig.service().pay_rest().await.unwrap(), 0);
+    assert_eq!(rig.good(&[&one]), [true]);
+    rig.deployed.fixture.clock.advance(1);
+    assert_eq!(rig.service().pay_rest().await.unwrap(), 1);
+    assert_eq!(rig.good(&[&one]), [false]);
+}
+
+#[tokio::test]
+async fn nothing_is_owed_after_a_change_that_was_answered() {
+    let rig = Rig::new().await;
+    rig.begin().await;
+    rig.service().disable_user(&rig.user).await.unwrap();
+    rig.service().enable_user(&rig.user).await.unwrap();
+    let clerk = Change {
+        roles: Some(vec!["clerk".to_owned()]),
+        ..Change::default()
+    };
+    rig.service().update_user(&rig.user, clerk).await.unwrap();
+    let new = Password::parse("correct horse battery").unwrap();
+    rig.service().set_password(&rig.user, new).await.unwrap();
+    rig.service().delete_user(&rig.user).await.unwrap();
+    assert_eq!(rig.service().pay_all().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_another_keystore_is_owed_stays_for_it() {
+    let rig = Rig::new().await;
+    let other = Lacre::in_memory(Rules::new("https://issuer.test", "api")).unwrap();
+    let theirs = Service::new(other, rig.service().accounts().clone());
+    let one = rig.begin().await;
+    rig.dies_after(closed(), Reach::All).await;
+    assert_eq!(theirs.pay_all().await.unwrap(), 0);
+    assert_eq!(rig.good(&[&one]), [true]);
+    assert_eq!(rig.service().pay_all().await.unwrap(), 1);
+    assert_eq!(rig.good(&[&one]), [false]);
+}
+
+/// Who hangs up in the middle changes nothing about the middle.
+#[tokio::test]
+async fn a_change_goes_on_to_its_end_where_its_caller_has_gone() {
+    let rig = Rig::new().await;
+    for polls in 0..20 {
+        let one = rig.begin().await;
+        let mut change = Box::pin(rig.service().disable_user(&rig.user));
+        for _ in 0..=polls {
+            let polled = poll_fn(|cx| Poll::Ready(change.as_mut().poll(cx)));
+            if polled.await.is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(change);
+        let give_up = Instant::now() + Duration::from_secs(10);
+        while rig.good(&[&one]) == [true] {
+            assert!(Instant::now() < give_up);
+            tokio::task::yield_now().await;
+        }
+        rig.service().enable_user(&rig.user).await.unwrap();
+    }
+}
