@@ -280,22 +280,32 @@ fn names() -> Vec<String> {
     own.chain(KEYS.iter().filter_map(Key::file_key)).collect()
 }
 
+/// How much two names must be alike for one to be a slip of the other: 6 of 10.
+const ALIKE: f64 = 0.6;
+
 /// The name most like `name`, if any is like it at all. A forgotten section counts as likeness.
 fn nearest<'n>(name: &str, among: impl IntoIterator<Item = &'n String>) -> Option<String> {
-    let likeness = |other: &String| {
-        let whole = strsim::normalized_damerau_levenshtein(name, other);
-        let last = |text: &str| text.rsplit(['.']).next().unwrap_or_default().to_owned();
-        let ends = strsim::normalized_damerau_levenshtein(&last(name), &last(other));
-        whole.max(ends * 0.9)
-    };
+    let last = |text: &str| text.rsplit('.').next().unwrap_or_default().to_owned();
     among
         .into_iter()
-        // Far longer than a name, it is no slip of one: comparing would be work for nothing.
-        .filter(|other| name.len() <= 2 * other.len())
-        .map(|other| (likeness(other), other))
-        .filter(|(likeness, _)| *likeness > 0.6)
+        .map(|other| {
+            let ends = likeness(&last(name), &last(other));
+            (likeness(name, other).max(ends * 0.9), other)
+        })
+        .filter(|(likeness, _)| *likeness > ALIKE)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, other)| other.clone())
+}
+
+/// How much two names are alike, between 0 and 1. Where their lengths alone say that they aren't,
+/// comparing them would be work for nothing.
+fn likeness(one: &str, other: &str) -> f64 {
+    let lengths = [one, other].map(|text| text.chars().count());
+    let [shorter, longer] = [lengths[0].min(lengths[1]), lengths[0].max(lengths[1])];
+    if longer > 0 && shorter * 10 <= longer * 6 {
+        return 0.0;
+    }
+    strsim::normalized_damerau_levenshtein(one, other)
 }
 
 /// The content of a file that holds a secret, without the line end that editors add.
@@ -305,4 +315,18 @@ fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     Ok(Zeroizing::new(line.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn lengths_alone_leave_out_no_slip(one in "[a-c._é]{0,12}", other in "[a-c._é]{0,12}") {
+            let whole = strsim::normalized_damerau_levenshtein(&one, &other);
+            prop_assert_eq!(likeness(&one, &other) > ALIKE, whole > ALIKE);
+        }
+    }
 }
