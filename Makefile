@@ -10,7 +10,7 @@ TARGET ?= stages
 SECONDS_LONG ?= 300
 
 # Programs that `--all-targets` leaves out, for they are no benchmarks of `cargo bench`.
-APART = --bench server --bench scale --bench instructions
+APART = --bench server --bench scale --bench instructions --bench oracle
 
 .PHONY: help run test soak bench bench-steps bench-million bench-page bench-check \
 	bench-instructions bench-oracle interop browser fuzz mutations mutants lint

@@ -154,9 +154,9 @@ impl Deployment {
         let mut rng = (entropy::system())();
         let master = || MasterKey::from_bytes(1, [7; 32]);
         let keyring = Keyring::generate(&mut rng).unwrap();
-        let ring = MasterKeyRing::new(master());
-        let sealed = keyring.seal(&ring, &mut rng).unwrap();
-        let keys = ring.open_bytes(b"lacre keyring v1", &sealed).unwrap();
+        let masters = MasterKeyRing::new(master());
+        let sealed = keyring.seal(&masters, &mut rng).unwrap();
+        let keys = masters.open_bytes(b"lacre keyring v1", &sealed).unwrap();
         let engine = MemoryEngine::default();
         let keystore = Keystore::open(engine, MasterKeyRing::new(master()), SysRng).unwrap();
         let lacre = Lacre::builder(keystore, keyring, Rules::new("https://issuer.test", "api"))
@@ -218,9 +218,9 @@ impl Deployment {
             let token = black_box(&tokens[class][pair]);
             let begun = Instant::now();
             let verdict = self.guard(token);
-            let taken = begun.elapsed();
+            let lasted = begun.elapsed();
             black_box(verdict).unwrap_err();
-            times[class].put(taken);
+            times[class].put(lasted);
         }
         report(times, name);
     }
