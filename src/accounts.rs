@@ -140,11 +140,8 @@ impl Accounts {
     /// Whoever makes a session of it compares its `revision` with a second [`Accounts::get`] once
     /// the session exists: a change of the moment between must not leave a session behind.
     pub async fn authenticate(&self, login: Login) -> Result<Account, AccountsError> {
-        let found = match &login.by {
-            LoginName::Id(id) => self.inner.store.by_id(id).await?,
-            LoginName::Email(email) => self.inner.store.by_email(email).await?,
-            LoginName::Nobody => None,
-        };
+        let decoy = &self.inner.decoy;
+        let found = self.inner.store.to_prove(&login.by, decoy).await?;
         self.prove(found, login.password).await
     }
 

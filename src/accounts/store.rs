@@ -20,7 +20,7 @@ use self::row::{account, client_with_secret, to_stored};
 use super::account::{Account, Change};
 use super::client::{Client, ClientId, Fingerprint};
 use super::error::AccountsError;
-use super::identity::{Email, UserId};
+use super::identity::{Email, LoginName, UserId};
 use crate::clock::UnixSeconds;
 
 pub(super) use self::connect::sqlite_url;
@@ -37,6 +37,22 @@ type Question = Query<'static, Any, AnyArguments>;
 macro_rules! columns {
     () => {
         "id, email, name, roles, permissions, active, created_at, updated_at, revision"
+    };
+}
+
+/// The row of an account found by this column, or that of nobody's.
+macro_rules! to_prove {
+    ($column:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", password_hash FROM accounts WHERE ",
+            $column,
+            " = $1 UNION ALL SELECT 'nobody', 'nobody@localhost', NULL, 'user', '', 0, 0, 0, 1, $2 \
+             WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE ",
+            $column,
+            " = $1)"
+        )
     };
 }
 
@@ -112,6 +128,26 @@ impl Store {
             .as_ref()
             .map(row::found)
             .transpose()
+    }
+
+    /// The account that a password is to be proven for or, where there is none, one that nobody can
+    /// log in to, with `decoy` for its hash: read from a row all the same, since the time of reading
+    /// one would tell that there is one.
+    pub(super) async fn to_prove(
+        &self,
+        by: &LoginName,
+        decoy: &str,
+    ) -> Result<Option<Found>, AccountsError> {
+        let (question, name) = match by {
+            LoginName::Id(id) => (to_prove!("id"), id.as_str()),
+            LoginName::Email(email) => (to_prove!("email_lookup"), email.lookup()),
+            LoginName::Nobody => return Ok(None),
+        };
+        let question = sqlx::query(question)
+            .bind(name.to_owned())
+            .bind(decoy.to_owned());
+        let row = self.one(question).await?;
+        row.as_ref().map(row::found).transpose()
     }
 
     /// Up to `limit` accounts whose id is greater than `after`, in the order of their ids; with

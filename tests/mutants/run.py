@@ -35,14 +35,18 @@ PARTS = {
         "--file", "keystore/src/record.rs",
     ],
 }
-# The quick tests first; what they miss is tried once more with the others.
+# What cargo builds and which of it runs. The quick tests first; what they miss is tried once more with
+# the others.
 TESTS = {
-    "token": [["--lib", "--", "token::"], ["--lib", "--test", "main", "--", "token::", "hostile::"]],
-    "guard": [
-        ["--lib", "--", "guard::", "content_keys::"],
-        ["--lib", "--", "guard::", "content_keys::", "refresh::", "sessions::", "issuer::"],
+    "token": [
+        (["--lib"], ["token::"]),
+        (["--lib", "--test=main"], ["token::", "hostile::"]),
     ],
-    "keystore": [["--lib"]],
+    "guard": [
+        (["--lib"], ["guard::", "content_keys::"]),
+        (["--lib"], ["guard::", "content_keys::", "refresh::", "sessions::", "issuer::"]),
+    ],
+    "keystore": [(["--lib"], [])],
 }
 MAIN = """//! The attacks alone.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
@@ -117,11 +121,11 @@ def run(part, copy, flags):
         **os.environ,
     }
     viable = None
-    for number, tests in enumerate(TESTS[part]):
+    for number, (built, tests) in enumerate(TESTS[part]):
         command = [
             "cargo", "mutants", "--dir", str(copy), "--output", str(out), "--no-shuffle",
             "--in-place", "--timeout", "120", *["--iterate"][:number], *PARTS[part], *flags,
-            "--", *tests,
+            *[f"--cargo-arg={what}" for what in built], "--", "--", *tests,
         ]
         subprocess.run(command, cwd=ROOT, env=environment)
         told = json.loads((out / "mutants.out" / "outcomes.json").read_text())
