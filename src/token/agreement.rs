@@ -299,8 +299,10 @@ mod tests {
     }
 
     #[test]
-    fn secrets_print_nothing() {
-        assert_eq!(format!("{:?}", pair().0), "SessionKey(..)");
+    fn keys_print_nothing() {
+        let (private, public) = pair();
+        assert_eq!(format!("{private:?}"), "SessionKey(..)");
+        assert_eq!(format!("{public:?}"), "EphemeralPublicKey(..)");
     }
 
     /// RFC 7518 Appendix C has `ECDH-ES` with `A128GCM`; this is the same derivation with our

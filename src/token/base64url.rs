@@ -32,10 +32,9 @@ pub fn decode_array<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
         return None;
     }
     let mut bytes = [0; N];
-    match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
-        Ok(length) if length == N => Some(bytes),
-        _ => None,
-    }
+    // So many characters are so many bytes, or none.
+    let decoded = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes);
+    decoded.is_ok().then_some(bytes)
 }
 
 /// How many characters `length` bytes take.

@@ -20,7 +20,12 @@ thread_local! {
 
 fn guarded() -> (String, Box<Ask>) {
     let system = System::new();
-    let lacre = Lacre::in_memory(Rules::new("https://issuer.test", "api")).unwrap();
+    // Who asks for hours must not find it expired.
+    let rules = Rules {
+        access_ttl: 86_400,
+        ..Rules::new("https://issuer.test", "api")
+    };
+    let lacre = Lacre::in_memory(rules).unwrap();
     let grant = Grant::log_in(Subject {
         id: "u1".to_owned(),
         ..Subject::default()
