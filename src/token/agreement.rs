@@ -300,7 +300,8 @@ mod tests {
 
     #[test]
     fn keys_print_nothing() {
-        let (private, public) = pair();
+        let (private, _) = pair();
+        let public = private.public_key().unwrap();
         assert_eq!(format!("{private:?}"), "SessionKey(..)");
         assert_eq!(format!("{public:?}"), "EphemeralPublicKey(..)");
     }

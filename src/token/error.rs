@@ -94,3 +94,46 @@ impl TokenError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::TokenError::{self, *};
+    use std::collections::BTreeSet;
+
+    /// Every reason.
+    const ALL: [TokenError; 18] = [
+        TooLong,
+        Malformed,
+        Header,
+        EphemeralKey,
+        UnknownSession,
+        NotAuthentic,
+        Padding,
+        InnerForm,
+        UnknownSigner,
+        Signature,
+        Claims,
+        Kind,
+        Issuer,
+        Audience,
+        Expired,
+        NotYetValid,
+        SessionMismatch,
+        Generation,
+    ];
+
+    #[test]
+    fn each_reason_has_a_code_of_its_own() {
+        let codes: BTreeSet<_> = ALL.iter().map(|error| error.code()).collect();
+        assert_eq!(codes.len(), ALL.len());
+        for code in codes {
+            let known = code.starts_with("token_") || code == "session_unknown";
+            assert!(
+                known
+                    && code
+                        .bytes()
+                        .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            );
+        }
+    }
+}

@@ -67,6 +67,10 @@ mod tests {
         assert!(Handle::parse(&"Az09_-".repeat(21)).is_ok());
         assert!(Handle::parse(&"a".repeat(128)).is_ok());
         assert!(Handle::parse(&"a".repeat(129)).is_err());
+        assert_eq!(
+            format!("{:?}", Handle::parse("a-1").unwrap()),
+            "Handle(a-1)"
+        );
     }
 
     #[test]

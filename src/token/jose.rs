@@ -191,6 +191,38 @@ mod tests {
         assert_eq!(String::from_utf8(jws).unwrap().matches('.').count(), 2);
     }
 
+    /// What it seals is what josekit's own cipher of that name would have sealed.
+    #[test]
+    fn it_seals_as_its_namesake_does() {
+        let own: &dyn JweContentEncryption = &josekit::jwe::enc::A256CBC_HS512;
+        let ours: &dyn JweContentEncryption = &ContentCipher;
+        assert_eq!(ours.name(), own.name());
+        assert_eq!(
+            (ours.key_len(), ours.iv_len()),
+            (own.key_len(), own.iv_len())
+        );
+        let key: Vec<u8> = (0..64).collect();
+        for message in [&b""[..], b"a message", &[7; 160]] {
+            let seal = |cipher: &dyn JweContentEncryption| {
+                cipher
+                    .encrypt(&key, Some(&[9; 16]), message, b"aad")
+                    .unwrap()
+            };
+            let (ciphertext, tag) = seal(ours);
+            assert_eq!((&ciphertext, &tag), (&seal(own).0, &seal(own).1));
+            let opened = ours.decrypt(&key, Some(&[9; 16]), &ciphertext, b"aad", tag.as_deref());
+            assert_eq!(opened.unwrap(), message);
+        }
+        for (key, iv) in [
+            (&key[1..], Some(&[9; 16][..])),
+            (&key, Some(&[9; 15])),
+            (&key, None),
+        ] {
+            let refusal = ours.encrypt(key, iv, b"a message", b"aad").unwrap_err();
+            assert_eq!(refusal.to_string(), refused().to_string());
+        }
+    }
+
     #[test]
     fn every_fault_below_the_header_is_one_error() {
         let token = sealed();

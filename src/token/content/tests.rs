@@ -162,3 +162,9 @@ proptest! {
         prop_assert_eq!(opened, Ok(&plaintext[..]));
     }
 }
+
+#[test]
+fn a_bound_key_prints_nothing() {
+    let bound = key().bind(b"aad").unwrap();
+    assert_eq!(format!("{bound:?}"), "BoundKey(..)");
+}
