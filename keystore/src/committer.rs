@@ -1,13 +1,11 @@
-//! The one thread that writes: changes go in one by one and become durable in groups.
+//! The way to the one thread that writes.
 //!
-//! Callers queue changes. The thread takes what has come in (up to [`GROUP`]), applies it in that
-//! order, persists once, and only then answers all of them. While it persists, the next group
-//! gathers; under load one persist carries many changes, and without load a change waits for no
-//! other.
+//! Callers queue changes and wait for the answer, which comes when the change is durable. What the
+//! thread does with them is told in [`worker`].
 //!
-//! This room must never answer before the persist, a lost compare-and-swap included: the change
-//! that won may be of the same group. And it must never change the store again once a write has
-//! failed: what is on disk then is unknown, so it fails closed until the process starts anew.
+//! This room must never touch the store itself: all changes take their turn in the queue.
+
+mod worker;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,8 +17,7 @@ use crate::engine::{Change, Engine, KeyBytes, KeyRange};
 use crate::error::KeystoreError;
 use crate::stamps::Stamps;
 
-/// The most jobs that share one persist.
-const GROUP: usize = 1024;
+use worker::Worker;
 
 /// How many jobs may wait; beyond that, callers wait to queue theirs.
 const QUEUE: usize = 4096;
@@ -37,12 +34,6 @@ enum Job {
     RemoveRange(KeyRange, usize, Answer<Vec<KeyBytes>>),
     /// Takes no more jobs; answered once all those queued before are.
     Close(oneshot::Sender<()>),
-}
-
-/// An answer that is held back until the group is durable.
-enum Held {
-    Flag(bool, Answer<bool>),
-    Keys(Vec<KeyBytes>, Answer<Vec<KeyBytes>>),
 }
 
 /// What the thread and its callers both know.
@@ -203,171 +194,5 @@ impl Drop for Committer {
         // nowhere, because a field can't be taken out of what is being dropped.
         self.queue = mpsc::channel(1).0;
         self.join();
-    }
-}
-
-/// The thread's own side.
-struct Worker {
-    engine: Arc<dyn Engine>,
-    /// Told of each change before the engine is.
-    stamps: Arc<Stamps>,
-    shared: Arc<Shared>,
-}
-
-impl Worker {
-    fn run(self, mut jobs: mpsc::Receiver<Job>) {
-        let _note = NotePanic(&self.shared);
-        let mut group = Vec::with_capacity(GROUP);
-        // Dropped, and so answered, at the end.
-        let mut closing = Vec::new();
-        while let Some(job) = jobs.blocking_recv() {
-            group.push(job);
-            while group.len() < GROUP {
-                match jobs.try_recv() {
-                    Ok(job) => group.push(job),
-                    Err(_) => break,
-                }
-            }
-            self.commit(&mut group, &mut closing);
-            if !closing.is_empty() {
-                jobs.close();
-            }
-        }
-    }
-
-    /// Applies a group, persists it, and answers.
-    fn commit(&self, group: &mut Vec<Job>, closing: &mut Vec<oneshot::Sender<()>>) {
-        let mut changed = false;
-        let mut held = Vec::with_capacity(group.len());
-        for job in group.drain(..) {
-            match job {
-                Job::Swap(change, answer) => match self.attempt(|| self.swap(&change)) {
-                    Ok(made) => {
-                        changed |= made;
-                        held.push(Held::Flag(made, answer));
-                    }
-                    Err(error) => refuse(answer, error),
-                },
-                Job::Remove(key, answer) => match self.attempt(|| self.remove(&key)) {
-                    Ok(made) => {
-                        changed |= made;
-                        held.push(Held::Flag(made, answer));
-                    }
-                    Err(error) => refuse(answer, error),
-                },
-                Job::RemoveRange(range, limit, answer) => {
-                    match self.attempt(|| self.remove_range(&range, limit)) {
-                        Ok(keys) => {
-                            changed |= !keys.is_empty();
-                            held.push(Held::Keys(keys, answer));
-                        }
-                        Err(error) => refuse(answer, error),
-                    }
-                }
-                Job::Close(done) => closing.push(done),
-            }
-        }
-        // A group that changed nothing has nothing to wait for: what it saw is durable, or writing
-        // has ended and its answers are refusals.
-        let durable = if changed { self.persist() } else { Ok(()) };
-        for answer in held {
-            answer.send(&durable);
-        }
-    }
-
-    /// Does one change's work, unless writing has ended; an error ends it.
-    fn attempt<T>(
-        &self,
-        work: impl FnOnce() -> Result<T, KeystoreError>,
-    ) -> Result<T, KeystoreError> {
-        if self.shared.failure.get().is_some() {
-            return Err(self.shared.refusal());
-        }
-        work().map_err(|error| self.fail(error))
-    }
-
-    fn persist(&self) -> Result<(), KeystoreError> {
-        self.engine.persist().map_err(|error| self.fail(error))
-    }
-
-    fn fail(&self, error: KeystoreError) -> KeystoreError {
-        log::error!("the keystore takes no more changes: {error}");
-        let _ = self.shared.failure.set(error);
-        self.shared.refusal()
-    }
-
-    fn swap(&self, change: &Change) -> Result<bool, KeystoreError> {
-        let made = self
-            .stamps
-            .during(&change.key, || self.engine.apply(change))?;
-        if made {
-            match (&change.expected, &change.new) {
-                (None, Some(_)) => self.shared.records.fetch_add(1, Ordering::Relaxed),
-                (Some(_), None) => self.shared.records.fetch_sub(1, Ordering::Relaxed),
-                _ => 0,
-            };
-            if let (None, Some(watcher)) = (&change.new, self.shared.watcher.get()) {
-                watcher(&change.key);
-            }
-        }
-        Ok(made)
-    }
-
-    fn remove(&self, key: &KeyBytes) -> Result<bool, KeystoreError> {
-        match self.engine.get(key)? {
-            None => Ok(false),
-            Some(value) => self.remove_value(*key, value).map(|()| true),
-        }
-    }
-
-    fn remove_range(&self, range: &KeyRange, limit: usize) -> Result<Vec<KeyBytes>, KeystoreError> {
-        let entries = self.engine.scan(range, limit)?;
-        entries
-            .into_iter()
-            .map(|(key, value)| self.remove_value(key, value).map(|()| key))
-            .collect()
-    }
-
-    /// Removes what was just read. Nobody else writes, so a value that has changed meanwhile means
-    /// that the engine can't be relied on.
-    fn remove_value(&self, key: KeyBytes, value: Vec<u8>) -> Result<(), KeystoreError> {
-        let change = Change {
-            key,
-            expected: Some(value),
-            new: None,
-        };
-        if self.swap(&change)? {
-            Ok(())
-        } else {
-            Err(KeystoreError::corrupt("a value changed by itself"))
-        }
-    }
-}
-
-impl Held {
-    /// Answers, with the group's fate where that is an error. A caller that has gone doesn't mind.
-    fn send(self, durable: &Result<(), KeystoreError>) {
-        match self {
-            Self::Flag(flag, answer) => drop(answer.send(durable.clone().map(|()| flag))),
-            Self::Keys(keys, answer) => drop(answer.send(durable.clone().map(|()| keys))),
-        }
-    }
-}
-
-fn refuse<T>(answer: Answer<T>, error: KeystoreError) {
-    let _ = answer.send(Err(error));
-}
-
-/// Notes that the thread panicked, before its callers learn that nobody answers.
-struct NotePanic<'a>(&'a Shared);
-
-impl Drop for NotePanic<'_> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            let _ = self
-                .0
-                .failure
-                .set(KeystoreError::unavailable("the engine panicked"));
-        }
     }
 }

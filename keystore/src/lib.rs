@@ -116,7 +116,7 @@
 //! | `codec` | a record as sealed bytes, and back |
 //! | `engine` | what is asked of a store; the memory and the sled engine, and the sled engine's mark |
 //! | `stamps` | whether a record may have changed since it was read |
-//! | `committer` | the one thread that writes: groups, durability, failure |
+//! | `committer` | the one thread that writes: the way to it, and in `worker` groups, durability, failure |
 //! | `keystore` | the keystore: get, put, swap; `removal`, `listing` and `copying` below it |
 //! | `error` | what can go wrong |
 
