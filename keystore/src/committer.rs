@@ -26,8 +26,8 @@ type Answer<T> = oneshot::Sender<Result<T, KeystoreError>>;
 
 /// What the thread is asked to do.
 enum Job {
-    /// A compare-and-swap; answers whether it was made.
-    Swap(Change, Answer<bool>),
+    /// Compare-and-swaps, all of them or none; answers whether they were made.
+    Apply(Vec<Change>, Answer<bool>),
     /// Removes a key whatever its value; answers whether there was one.
     Remove(KeyBytes, Answer<bool>),
     /// Removes up to so many keys of a range; answers which.
@@ -112,7 +112,12 @@ impl Committer {
 
     /// Queues a compare-and-swap.
     pub(crate) async fn swap(&self, change: Change) -> Result<Pending<bool>, KeystoreError> {
-        self.submit(|answer| Job::Swap(change, answer)).await
+        self.apply(vec![change]).await
+    }
+
+    /// Queues compare-and-swaps of different keys that are made all or none.
+    pub(crate) async fn apply(&self, changes: Vec<Change>) -> Result<Pending<bool>, KeystoreError> {
+        self.submit(|answer| Job::Apply(changes, answer)).await
     }
 
     /// Queues the removal of a key, whatever its value.

@@ -1,14 +1,15 @@
 //! Where sealed bytes are kept: what the keystore asks of a store, and no more.
 //!
-//! An engine maps keys of 32 bytes to values, in the order of the keys' bytes. It changes one key
-//! at a time and is told when to make the changes so far durable; grouping, ordering and
-//! answering are the committer's work.
+//! An engine maps keys of 32 bytes to values, in the order of the keys' bytes. It makes a batch of
+//! changes wholly or not at all, and is told when to make the batches so far durable; grouping,
+//! ordering and answering are the committer's work.
 //!
 //! This room must never interpret a value, and never answer "there is nothing" for a store that
 //! it couldn't read.
 
 mod mark;
 mod memory;
+mod plan;
 mod sled_engine;
 
 use crate::error::KeystoreError;
@@ -24,7 +25,8 @@ pub type KeyBytes = [u8; 32];
 ///
 /// One thread at a time calls [`apply`](Self::apply) and [`persist`](Self::persist); any number
 /// of threads read meanwhile. A read sees every change whose `apply` has returned, durable or
-/// not. All calls may block for as long as a disk takes.
+/// not. After an error of either no more changes are asked for. All calls may block for as long as
+/// a disk takes.
 pub trait Engine: Send + Sync + 'static {
     /// The value of this key.
     fn get(&self, key: &KeyBytes) -> Result<Option<Vec<u8>>, KeystoreError>;
@@ -42,9 +44,12 @@ pub trait Engine: Send + Sync + 'static {
     /// How many keys there are. It may walk over all of them.
     fn count(&self) -> Result<u64, KeystoreError>;
 
-    /// Makes the change where the key's value is what the change expects: true. Otherwise leaves
-    /// everything as it is: false.
-    fn apply(&self, change: &Change) -> Result<bool, KeystoreError>;
+    /// Makes all the changes, in this order, where every key has the value that its change expects:
+    /// true. Otherwise leaves everything as it is: false. No key stands twice among them.
+    ///
+    /// Whatever happens meanwhile, a store that is opened anew has all of them or none. A read that
+    /// comes in between may see the first of them and not yet the last.
+    fn apply(&self, changes: &[Change]) -> Result<bool, KeystoreError>;
 
     /// Returns once every change applied so far survives a crash of the machine.
     fn persist(&self) -> Result<(), KeystoreError>;

@@ -114,7 +114,7 @@
 //! | `record` | a session's record and its private scalar |
 //! | `master_key` | the ring of master keys; how anything is sealed |
 //! | `codec` | a record as sealed bytes, and back |
-//! | `engine` | what is asked of a store; the memory and the sled engine, and the sled engine's mark |
+//! | `engine` | what is asked of a store; the memory and the sled engine, the latter's mark and plans |
 //! | `stamps` | whether a record may have changed since it was read |
 //! | `committer` | the one thread that writes: the way to it, and in `worker` groups, durability, failure |
 //! | `keystore` | the keystore: get, put, swap; `removal`, `listing` and `copying` below it |

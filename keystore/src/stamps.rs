@@ -2,7 +2,8 @@
 //!
 //! Each record belongs to one of a fixed number of counters. The one thread that writes raises a
 //! record's counter before it touches the record and once more after it has, so an odd counter
-//! means that a change is under way. Who reads a record notes the counter before and looks at it
+//! means that a change is under way; for a batch, the counters of all its records are raised before
+//! the first is touched and again after the last, each once, however many share it. Who reads a record notes the counter before and looks at it
 //! again after: where it was even and hasn't moved, what was read is what the store holds, and it
 //! stays so for as long as the counter stands there.
 //!
@@ -101,19 +102,32 @@ impl<C: Counter> Stamps<C> {
             && self.counter(key).read() == stamp.0
     }
 
-    /// Changes a record: no stamp of before holds from the first moment on, and none is given until
-    /// the change is made. Only one thread may do so.
-    pub(crate) fn during<T>(&self, key: &KeyBytes, change: impl FnOnce() -> T) -> T {
-        /// Raises the counter again also where the change panics.
-        struct Raised<'a, C: Counter>(&'a C);
-        impl<C: Counter> Drop for Raised<'_, C> {
-            fn drop(&mut self) {
-                self.0.raise();
+    /// Changes records: no stamp of before holds for any of them from the first moment on, and none
+    /// is given until all are changed. Only one thread may do so.
+    pub(crate) fn during<'k, T>(
+        &self,
+        keys: impl IntoIterator<Item = &'k KeyBytes>,
+        change: impl FnOnce() -> T,
+    ) -> T {
+        /// Raises the counters again also where the change panics.
+        struct Raised<'a, C: Counter>(&'a [C], Vec<usize>);
+        impl<C: Counter> Raised<'_, C> {
+            fn raise(&self) {
+                let counters = self.1.iter().filter_map(|&place| self.0.get(place));
+                counters.for_each(C::raise);
             }
         }
-        let counter = self.counter(key);
-        counter.raise();
-        let _raised = Raised(counter);
+        impl<C: Counter> Drop for Raised<'_, C> {
+            fn drop(&mut self) {
+                self.raise();
+            }
+        }
+        let mut places: Vec<_> = keys.into_iter().map(|key| self.place(key)).collect();
+        // A counter that two of the records share is raised once: twice would make it even.
+        places.sort_unstable();
+        places.dedup();
+        let raised = Raised(&self.counters, places);
+        raised.raise();
         change()
     }
 
@@ -123,10 +137,14 @@ impl<C: Counter> Stamps<C> {
         self.trusted.store(false, Ordering::SeqCst);
     }
 
-    /// The counter of a record: two bytes of the session's id, which is random, say which.
     fn counter(&self, key: &KeyBytes) -> &C {
+        &self.counters[self.place(key)]
+    }
+
+    /// Which counter is a record's: two bytes of the session's id, which is random, say.
+    fn place(&self, key: &KeyBytes) -> usize {
         let drawn = usize::from(u16::from_be_bytes([key[16], key[17]]));
-        &self.counters[drawn % self.counters.len()]
+        drawn % self.counters.len()
     }
 }
 
@@ -160,29 +178,51 @@ mod tests {
         assert!(stamps.holds(&KEY, stamp));
         let mut other = KEY;
         other[17] ^= 1;
-        stamps.during(&other, || ());
+        stamps.during([&other], || ());
         assert!(stamps.holds(&KEY, stamp));
-        stamps.during(&KEY, || assert!(!stamps.holds(&KEY, stamp)));
+        stamps.during([&KEY], || assert!(!stamps.holds(&KEY, stamp)));
         assert!(!stamps.holds(&KEY, stamp));
     }
 
     #[test]
     fn what_is_read_during_a_change_holds_for_nothing() {
         let stamps = Stamps::new();
-        let stamp = stamps.during(&KEY, || stamps.around(&KEY, || ()).1);
+        let stamp = stamps.during([&KEY], || stamps.around(&KEY, || ()).1);
         assert_eq!(stamp, Stamp::NEVER);
         assert!(!stamps.holds(&KEY, stamp));
-        let ((), overtaken) = stamps.around(&KEY, || stamps.during(&KEY, || ()));
+        let ((), overtaken) = stamps.around(&KEY, || stamps.during([&KEY], || ()));
         assert_eq!(overtaken, Stamp::NEVER);
     }
 
     #[test]
     fn a_change_that_panics_is_over() {
         let stamps = Stamps::new();
-        let change = || stamps.during(&KEY, || panic!("the engine"));
+        let change = || stamps.during([&KEY], || panic!("the engine"));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(change)).is_err());
         let ((), stamp) = stamps.around(&KEY, || ());
         assert!(stamps.holds(&KEY, stamp));
+    }
+
+    #[test]
+    fn a_batch_is_under_way_for_all_its_records_those_that_share_a_counter_too() {
+        let stamps = Stamps::new();
+        let (mut alike, mut other, mut outside) = (KEY, KEY, KEY);
+        (alike[31], other[17], outside[16]) = (8, 8, 8);
+        let keys = [KEY, alike, other];
+        let before = keys.map(|key| stamps.around(&key, || ()).1);
+        let ((), untouched) = stamps.around(&outside, || ());
+        stamps.during(&keys, || {
+            for (key, stamp) in keys.iter().zip(before) {
+                assert!(!stamps.holds(key, stamp));
+                assert_eq!(stamps.around(key, || ()).1, Stamp::NEVER);
+            }
+            assert!(stamps.holds(&outside, untouched));
+        });
+        for (key, stamp) in keys.iter().zip(before) {
+            assert!(!stamps.holds(key, stamp));
+            let ((), after) = stamps.around(key, || ());
+            assert!(stamps.holds(key, after));
+        }
     }
 
     #[test]
@@ -207,7 +247,7 @@ mod tests {
                 let answered = Arc::clone(&answered);
                 thread::spawn(move || {
                     for _ in 0..2 {
-                        stamps.during(&KEY, || *store.lock().unwrap() += 1);
+                        stamps.during([&KEY], || *store.lock().unwrap() += 1);
                         answered.raise();
                     }
                 })
@@ -220,6 +260,43 @@ mod tests {
             writer.join().unwrap();
             let last = stamps.holds(&KEY, stamp);
             assert_eq!(last, value == 2 && stamp != Stamp::NEVER);
+        });
+    }
+
+    /// A writer changes three records in one batch, two of them with one counter; a reader reads
+    /// one of the two and the third, and asks later. In no order is it told "unchanged" of what
+    /// the batch had begun to change.
+    #[test]
+    fn in_no_order_does_a_batch_pass_for_unchanged() {
+        loom::model(|| {
+            let (mut alike, mut other) = (KEY, KEY);
+            (alike[31], other[17]) = (8, 8);
+            let stamps = Arc::new(Stamps::<LoomCounter>::with(2));
+            let store = Arc::new([Mutex::new(0_u64), Mutex::new(0), Mutex::new(0)]);
+            let answered = Arc::new(LoomCounter::new(0));
+            let writer = {
+                let (stamps, store) = (Arc::clone(&stamps), Arc::clone(&store));
+                let answered = Arc::clone(&answered);
+                thread::spawn(move || {
+                    let change = || store.iter().for_each(|value| *value.lock().unwrap() += 1);
+                    stamps.during([&KEY, &alike, &other], change);
+                    answered.raise();
+                })
+            };
+            let (one, first) = stamps.around(&alike, || *store[1].lock().unwrap());
+            let (two, second) = stamps.around(&other, || *store[2].lock().unwrap());
+            let due = answered.read();
+            if stamps.holds(&alike, first) {
+                assert!(one >= due, "{one} was changed {due} times");
+            }
+            if stamps.holds(&other, second) {
+                assert!(two >= due, "{two} was changed {due} times");
+            }
+            writer.join().unwrap();
+            let last = stamps.holds(&alike, first);
+            assert_eq!(last, one == 1 && first != Stamp::NEVER);
+            let last = stamps.holds(&other, second);
+            assert_eq!(last, two == 1 && second != Stamp::NEVER);
         });
     }
 }

@@ -63,7 +63,7 @@ impl Worker {
         let mut held = Vec::with_capacity(group.len());
         for job in group.drain(..) {
             match job {
-                Job::Swap(change, answer) => match self.attempt(|| self.swap(&change)) {
+                Job::Apply(batch, answer) => match self.attempt(|| self.apply(&batch)) {
                     Ok(made) => {
                         changed |= made;
                         held.push(Held::Flag(made, answer));
@@ -118,21 +118,27 @@ impl Worker {
         self.shared.refusal()
     }
 
-    fn swap(&self, change: &Change) -> Result<bool, KeystoreError> {
-        let made = self
-            .stamps
-            .during(&change.key, || self.engine.apply(change))?;
+    fn apply(&self, changes: &[Change]) -> Result<bool, KeystoreError> {
+        let keys = changes.iter().map(|change| &change.key);
+        let made = self.stamps.during(keys, || self.engine.apply(changes))?;
         if made {
-            match (&change.expected, &change.new) {
-                (None, Some(_)) => self.shared.records.fetch_add(1, Ordering::Relaxed),
-                (Some(_), None) => self.shared.records.fetch_sub(1, Ordering::Relaxed),
-                _ => 0,
-            };
-            if let (None, Some(watcher)) = (&change.new, self.shared.watcher.get()) {
-                watcher(&change.key);
+            for change in changes {
+                self.note(change);
             }
         }
         Ok(made)
+    }
+
+    /// Counts a change that was made, and tells of a record that went.
+    fn note(&self, change: &Change) {
+        match (&change.expected, &change.new) {
+            (None, Some(_)) => self.shared.records.fetch_add(1, Ordering::Relaxed),
+            (Some(_), None) => self.shared.records.fetch_sub(1, Ordering::Relaxed),
+            _ => 0,
+        };
+        if let (None, Some(watcher)) = (&change.new, self.shared.watcher.get()) {
+            watcher(&change.key);
+        }
     }
 
     fn remove(&self, key: &KeyBytes) -> Result<bool, KeystoreError> {
@@ -158,7 +164,7 @@ impl Worker {
             expected: Some(value),
             new: None,
         };
-        if self.swap(&change)? {
+        if self.apply(&[change])? {
             Ok(())
         } else {
             Err(KeystoreError::corrupt("a value changed by itself"))

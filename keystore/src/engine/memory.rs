@@ -22,7 +22,7 @@ impl MemoryEngine {
     }
 
     /// A thread that panicked while it held the lock left the map whole: every change is one
-    /// insert or one remove.
+    /// insert or one remove, and nothing between those of a batch can panic.
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<KeyBytes, Vec<u8>>> {
         self.records.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -56,15 +56,20 @@ impl Engine for MemoryEngine {
         Ok(self.read().len() as u64)
     }
 
-    fn apply(&self, change: &Change) -> Result<bool, KeystoreError> {
+    fn apply(&self, changes: &[Change]) -> Result<bool, KeystoreError> {
         let mut records = self.records.write().unwrap_or_else(PoisonError::into_inner);
-        if records.get(&change.key) != change.expected.as_ref() {
+        if !changes
+            .iter()
+            .all(|change| records.get(&change.key) == change.expected.as_ref())
+        {
             return Ok(false);
         }
-        match &change.new {
-            Some(value) => records.insert(change.key, value.clone()),
-            None => records.remove(&change.key),
-        };
+        for Change { key, new, .. } in changes {
+            match new {
+                Some(value) => records.insert(*key, value.clone()),
+                None => records.remove(key),
+            };
+        }
         Ok(true)
     }
 

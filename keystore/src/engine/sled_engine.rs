@@ -6,8 +6,12 @@
 //! good. It touches the folder before it finds it locked, and a lock it held may outlive its
 //! handle for a moment, so the folder has a lock file of ours that is taken first.
 //!
+//! How several changes are made as one without sled's own ways is told in `redo`.
+//!
 //! This room must never call `flush_async` (it deadlocks), `apply_batch` or `transaction` (the
 //! first of them puts one lock on every later operation), and never write from two threads.
+
+mod redo;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -20,13 +24,13 @@ use std::thread;
 use std::time::Duration;
 
 use super::mark::Mark;
-use super::{Change, Engine, KeyBytes, KeyRange};
+use super::{Change, Engine, KeyBytes, KeyRange, plan};
 use crate::error::KeystoreError;
 
 /// The tree that holds the records.
 const RECORDS: &str = "records";
 
-/// The tree that holds the number of the last group of changes, and its key there.
+/// The tree that holds the number of the last group of changes, its key there, and plans.
 const STATE: &str = "state";
 const GROUP: &str = "group";
 
@@ -78,7 +82,7 @@ impl SledEngine {
     /// [`KeystoreError::StoreHeld`] where someone has it open; nothing in the folder is touched
     /// then. [`KeystoreError::StoreCorrupt`] where its files aren't sled's, and where changes that
     /// were durable are missing from them: then ended sessions may be back, and the way out is to
-    /// move the folder away, which ends all.
+    /// move the folder away, which ends all. A batch that a crash has cut off is done first.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, KeystoreError> {
         Self::open_with(folder, SledOptions::default())
     }
@@ -110,14 +114,19 @@ impl SledEngine {
                 "it ends with change group {group}, but group {noted} was durable"
             )));
         }
-        Ok(Self {
+        let engine = Self {
             store: Some(store),
             database,
             mark,
             group: AtomicU64::new(group),
             broken: OnceLock::new(),
             _lock: lock,
-        })
+        };
+        // A group of its own: what is answered from now on rests on it.
+        if engine.ask(Store::redo)? {
+            engine.persist()?;
+        }
+        Ok(engine)
     }
 
     /// Runs one call of sled's, unless an earlier one panicked: after that its state can't be
@@ -183,10 +192,8 @@ impl Engine for SledEngine {
         })
     }
 
-    fn apply(&self, change: &Change) -> Result<bool, KeystoreError> {
-        let (expected, new) = (change.expected.as_deref(), change.new.as_deref());
-        self.ask(|store| store.records.compare_and_swap(change.key, expected, new))
-            .map(|swapped| swapped.is_ok())
+    fn apply(&self, changes: &[Change]) -> Result<bool, KeystoreError> {
+        self.ask(|store| store.apply(changes))
     }
 
     fn persist(&self) -> Result<(), KeystoreError> {

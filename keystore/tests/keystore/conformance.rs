@@ -299,7 +299,7 @@ async fn a_damaged_record_doesnt_hide_the_others<K: Kind>() {
             expected: None,
             new: Some(bytes),
         };
-        assert_eq!(engine.apply(&change), Ok(true));
+        assert_eq!(engine.apply(&[change]), Ok(true));
     }
     let keystore = keystore_on(engine);
     assert_eq!(

@@ -63,12 +63,12 @@ impl<E: Engine> Engine for Faulty<E> {
     fn count(&self) -> Result<u64, KeystoreError> {
         self.engine.count()
     }
-    fn apply(&self, change: &Change) -> Result<bool, KeystoreError> {
+    fn apply(&self, changes: &[Change]) -> Result<bool, KeystoreError> {
         if self.faults.apply_fails.load(Ordering::SeqCst) {
             return Err(KeystoreError::unavailable("the disk is gone"));
         }
         self.faults.applied.fetch_add(1, Ordering::SeqCst);
-        self.engine.apply(change)
+        self.engine.apply(changes)
     }
     fn persist(&self) -> Result<(), KeystoreError> {
         self.faults.persisted.fetch_add(1, Ordering::SeqCst);
@@ -192,8 +192,8 @@ impl Engine for Gated {
     fn count(&self) -> Result<u64, KeystoreError> {
         self.engine.count()
     }
-    fn apply(&self, change: &Change) -> Result<bool, KeystoreError> {
-        self.engine.apply(change)
+    fn apply(&self, changes: &[Change]) -> Result<bool, KeystoreError> {
+        self.engine.apply(changes)
     }
     fn persist(&self) -> Result<(), KeystoreError> {
         self.begun.send(()).unwrap();

@@ -3,10 +3,12 @@
 // Clippy excuses functions marked as tests; here most of the tests' lines stand outside of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod batches;
 mod concurrency;
 mod conformance;
 mod faults;
 mod killed;
+mod killed_batches;
 mod model;
 mod reopening;
 mod support;

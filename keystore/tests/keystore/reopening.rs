@@ -169,7 +169,7 @@ fn no_record_is_so_large_that_sled_keeps_it_in_a_file_of_its_own() {
                 expected,
                 new: Some(new),
             };
-            assert_eq!(engine.apply(&change), Ok(true));
+            assert_eq!(engine.apply(&[change]), Ok(true));
             assert_eq!(fs::read_dir(home.path().join("blobs")).unwrap().count(), 0);
         }
         engine.persist().unwrap();

@@ -37,7 +37,7 @@ impl Engine for Same {
         Ok(0)
     }
 
-    fn apply(&self, _: &Change) -> Result<bool, KeystoreError> {
+    fn apply(&self, _: &[Change]) -> Result<bool, KeystoreError> {
         Ok(false)
     }
 

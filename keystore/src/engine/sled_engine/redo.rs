@@ -1,0 +1,75 @@
+//! Changes of several records in sled, made wholly or not at all.
+//!
+//! sled comes back from a crash with a prefix of what was written, in the order it was written. So
+//! a plan goes into the state tree first, then the changes are made, then the plan goes. Where a
+//! plan is found at the opening, every change before it is there too, and what it asks for is done
+//! once more; where none is, the changes were all made or none was begun.
+//!
+//! The first part of a plan is written last and removed first: it stands for the whole. Parts
+//! without it belong to a plan that was never begun, or is done.
+//!
+//! This room must never begin a change before its plan is whole, and never remove a plan before
+//! the last of its changes is made.
+
+use super::{Change, KeyBytes, Store, plan};
+
+/// What the key of a plan's part begins with, in the state tree; the part's number follows.
+const PLAN: &str = "plan";
+
+impl Store {
+    /// Makes all the changes if every key has the value that its change expects.
+    pub(super) fn apply(&self, changes: &[Change]) -> sled::Result<bool> {
+        if let [Change { key, expected, new }] = changes {
+            let (expected, new) = (expected.as_deref(), new.as_deref());
+            return Ok(self.records.compare_and_swap(key, expected, new)?.is_ok());
+        }
+        for Change { key, expected, .. } in changes {
+            if self.records.get(key)?.as_deref() != expected.as_deref() {
+                return Ok(false);
+            }
+        }
+        let plan = plan::encode(changes);
+        for (number, part) in plan.iter().enumerate().rev() {
+            self.state.insert(part_key(number), part.as_slice())?;
+        }
+        for Change { key, new, .. } in changes {
+            self.set(key, new.as_deref())?;
+        }
+        for number in 0..plan.len() {
+            self.state.remove(part_key(number))?;
+        }
+        Ok(true)
+    }
+
+    /// Does what a crash has left undone; says whether there was anything.
+    pub(super) fn redo(&self) -> sled::Result<bool> {
+        let parts = self.state.scan_prefix(PLAN);
+        let parts = parts.collect::<sled::Result<Vec<_>>>()?;
+        if parts.first().is_some_and(|(key, _)| *key == part_key(0)) {
+            let plan: Vec<_> = parts.iter().map(|(_, part)| part.as_ref()).collect();
+            let outcomes = plan::decode(&plan.concat()).ok_or_else(|| {
+                sled::Error::Unsupported("its plan of changes doesn't decode".to_owned())
+            })?;
+            for (key, new) in &outcomes {
+                self.set(key, new.as_deref())?;
+            }
+            log::info!("carried out {} changes that were cut off", outcomes.len());
+        }
+        for (key, _) in &parts {
+            self.state.remove(key)?;
+        }
+        Ok(!parts.is_empty())
+    }
+
+    fn set(&self, key: &KeyBytes, new: Option<&[u8]>) -> sled::Result<()> {
+        match new {
+            Some(value) => self.records.insert(key, value)?,
+            None => self.records.remove(key)?,
+        };
+        Ok(())
+    }
+}
+
+fn part_key(number: usize) -> Vec<u8> {
+    [PLAN.as_bytes(), &(number as u64).to_be_bytes()].concat()
+}
