@@ -168,7 +168,8 @@ impl Lacre {
         }
     }
 
-    /// Ends every session of a user, also one that doesn't open any more, and says which.
+    /// Ends every session of a user, also one that doesn't open any more, and says which: all of
+    /// them or none, whatever happens meanwhile.
     pub async fn end_all_of(&self, user_id: &str) -> Result<Vec<Handle>, KeystoreError> {
         let handles = self.parts().keyring.handles();
         let ended = self
@@ -178,19 +179,18 @@ impl Lacre {
         Ok(ended.iter().map(|key| handles.handle(key)).collect())
     }
 
-    /// Ends every session of a user but one, and says which.
+    /// Ends every session of a user but one, and says which, as [`Lacre::end_all_of`] does.
     pub async fn end_all_but(
         &self,
         user_id: &str,
         keep: &RecordKey,
     ) -> Result<Vec<Handle>, KeystoreError> {
-        let mut ended = Vec::new();
-        for session in self.sessions_of(user_id)? {
-            if session.key != *keep && self.end(&session.key).await? {
-                ended.push(session.handle);
-            }
-        }
-        Ok(ended)
+        let handles = self.parts().keyring.handles();
+        let ended = self
+            .keystore()
+            .remove_user_but(handles.user_tag(user_id), keep)
+            .await?;
+        Ok(ended.iter().map(|key| handles.handle(key)).collect())
     }
 
     /// Ends the access tokens of a user and leaves the sessions: the next refresh of each brings

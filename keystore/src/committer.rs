@@ -30,6 +30,8 @@ enum Job {
     Apply(Vec<Change>, Answer<bool>),
     /// Removes a key whatever its value; answers whether there was one.
     Remove(KeyBytes, Answer<bool>),
+    /// Removes all keys of a range but this one, or none; answers which.
+    RemoveAllBut(KeyRange, Option<KeyBytes>, Answer<Vec<KeyBytes>>),
     /// Removes up to so many keys of a range; answers which.
     RemoveRange(KeyRange, usize, Answer<Vec<KeyBytes>>),
     /// Takes no more jobs; answered once all those queued before are.
@@ -123,6 +125,16 @@ impl Committer {
     /// Queues the removal of a key, whatever its value.
     pub(crate) async fn remove(&self, key: KeyBytes) -> Result<Pending<bool>, KeystoreError> {
         self.submit(|answer| Job::Remove(key, answer)).await
+    }
+
+    /// Queues the removal of all keys of a range but `keep`, which are removed all or none.
+    pub(crate) async fn remove_all_but(
+        &self,
+        range: KeyRange,
+        keep: Option<KeyBytes>,
+    ) -> Result<Pending<Vec<KeyBytes>>, KeystoreError> {
+        self.submit(|answer| Job::RemoveAllBut(range, keep, answer))
+            .await
     }
 
     /// Queues the removal of the first `limit` keys of a range.

@@ -137,13 +137,13 @@ pub enum PutOutcome {
     Taken,
 }
 
-/// What became of [`Keystore::compare_and_swap`].
+/// What became of [`Keystore::compare_and_swap`] and [`Keystore::put_new_and_remove`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a swap that was lost changed nothing"]
 pub enum Swap {
     /// The new record is stored, durably.
     Won,
-    /// The record has changed or gone since it was read; nothing was changed.
+    /// A record has changed or gone since it was read, or a name was taken; nothing was changed.
     Lost,
 }
 

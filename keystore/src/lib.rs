@@ -17,8 +17,8 @@
 //! even where a record is sealed again with the same contents, so a swap can't be fooled by a
 //! record that was removed and put anew.
 //!
-//! **Ends.** After the answer of [`Keystore::remove`], [`Keystore::remove_user`] or
-//! [`Keystore::remove_all`] no read returns the removed record, and no swap that began before
+//! **Ends.** After the answer of [`Keystore::remove`], [`Keystore::remove_user`],
+//! [`Keystore::remove_user_but`] or [`Keystore::remove_all`] no read returns the removed record, and no swap that began before
 //! brings it back. Only a `put_new` can use the name again.
 //!
 //! **Order.** All changes of a keystore take their turn, one after the other. A read sees the
@@ -37,7 +37,9 @@
 //! winner is durable when the loser hears of it.
 //!
 //! **Crash.** A change that was under way may be found done or not done afterwards, never half
-//! done. So may a change whose caller stopped waiting: dropping the future takes nothing back.
+//! done, also where it is one of several records: all of a user's, or a put that removes others. So
+//! may a change whose caller stopped waiting: dropping the future takes nothing back. A read that
+//! comes in the middle of such a change may see the first record changed and the last not yet.
 //!
 //! **Failure.** When a write fails, what is on disk is unknown. From then on every change is
 //! refused with `store_unavailable` and [`Keystore::health`] says so, until the process opens the

@@ -1,6 +1,6 @@
 use super::*;
 use crate::lacre::Rules;
-use crate::lacre::testing::{Fixture, on_behalf};
+use crate::lacre::testing::{Deployed, Fixture, on_behalf};
 use crate::token::TokenKind;
 
 fn is_good(deployment: &Fixture, issued: &crate::issuer::Issued) -> bool {
@@ -86,6 +86,31 @@ async fn all_all_but_one_and_everything() {
     assert!(!is_good(&deployment, &mine[2]) && is_good(&deployment, &other));
     assert_eq!(deployment.lacre.end_all().await.unwrap(), 1);
     assert!(!is_good(&deployment, &other));
+}
+
+#[tokio::test]
+async fn all_but_one_are_the_expired_and_the_damaged_too_and_nobody_elses() {
+    let deployment = Deployed::with_a_damaged_record("u1").await.fixture;
+    let (kept, other) = (deployment.log_in("u1").await, deployment.log_in("u2").await);
+    let ended = deployment.lacre.end_all_but("u1", &kept.key).await.unwrap();
+    assert_eq!(ended.len(), 2);
+    assert!(!ended.contains(&kept.handle));
+    assert_eq!(
+        deployment.lacre.all_of("u1").unwrap(),
+        [kept.handle.clone()]
+    );
+    assert!(is_good(&deployment, &kept) && is_good(&deployment, &other));
+    deployment
+        .clock
+        .advance(deployment.lacre.rules().absolute_ttl);
+    let fresh = deployment.log_in("u1").await;
+    let ended = deployment
+        .lacre
+        .end_all_but("u1", &fresh.key)
+        .await
+        .unwrap();
+    assert_eq!(ended, [kept.handle]);
+    assert!(is_good(&deployment, &fresh));
 }
 
 #[tokio::test]

@@ -77,6 +77,15 @@ impl Worker {
                     }
                     Err(error) => refuse(answer, error),
                 },
+                Job::RemoveAllBut(range, keep, answer) => {
+                    match self.attempt(|| self.remove_all_but(&range, keep)) {
+                        Ok(keys) => {
+                            changed |= !keys.is_empty();
+                            held.push(Held::Keys(keys, answer));
+                        }
+                        Err(error) => refuse(answer, error),
+                    }
+                }
                 Job::RemoveRange(range, limit, answer) => {
                     match self.attempt(|| self.remove_range(&range, limit)) {
                         Ok(keys) => {
@@ -144,31 +153,47 @@ impl Worker {
     fn remove(&self, key: &KeyBytes) -> Result<bool, KeystoreError> {
         match self.engine.get(key)? {
             None => Ok(false),
-            Some(value) => self.remove_value(*key, value).map(|()| true),
+            Some(value) => self.apply_as_read(&[removal((*key, value))]).map(|()| true),
         }
+    }
+
+    fn remove_all_but(
+        &self,
+        range: &KeyRange,
+        keep: Option<KeyBytes>,
+    ) -> Result<Vec<KeyBytes>, KeystoreError> {
+        let mut entries = self.engine.scan(range, usize::MAX)?;
+        entries.retain(|(key, _)| Some(*key) != keep);
+        let removals: Vec<_> = entries.into_iter().map(removal).collect();
+        self.apply_as_read(&removals)?;
+        Ok(removals.iter().map(|change| change.key).collect())
     }
 
     fn remove_range(&self, range: &KeyRange, limit: usize) -> Result<Vec<KeyBytes>, KeystoreError> {
         let entries = self.engine.scan(range, limit)?;
         entries
             .into_iter()
-            .map(|(key, value)| self.remove_value(key, value).map(|()| key))
+            .map(|(key, value)| self.apply_as_read(&[removal((key, value))]).map(|()| key))
             .collect()
     }
 
-    /// Removes what was just read. Nobody else writes, so a value that has changed meanwhile means
+    /// Changes what was just read. Nobody else writes, so a value that has changed meanwhile means
     /// that the engine can't be relied on.
-    fn remove_value(&self, key: KeyBytes, value: Vec<u8>) -> Result<(), KeystoreError> {
-        let change = Change {
-            key,
-            expected: Some(value),
-            new: None,
-        };
-        if self.apply(&[change])? {
+    fn apply_as_read(&self, changes: &[Change]) -> Result<(), KeystoreError> {
+        if self.apply(changes)? {
             Ok(())
         } else {
             Err(KeystoreError::corrupt("a value changed by itself"))
         }
+    }
+}
+
+/// The removal of a record as it was read.
+fn removal((key, value): (KeyBytes, Vec<u8>)) -> Change {
+    Change {
+        key,
+        expected: Some(value),
+        new: None,
     }
 }
 

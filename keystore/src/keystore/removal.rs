@@ -1,10 +1,11 @@
-//! Ending sessions: one, a user's, all, and those whose time is over.
+//! Ending sessions: one, a user's, all, those whose time is over, and those in another's way.
 
-use super::{Keystore, Stored, Version};
+use super::{Keystore, Stored, Swap, Version};
 use crate::codec;
 use crate::engine::{Change, KeyRange};
 use crate::error::KeystoreError;
 use crate::key::{RecordKey, UserTag};
+use crate::record::Record;
 
 /// How many records one step of a long removal takes; other changes get their turn between steps.
 const STEP: usize = 512;
@@ -25,13 +26,65 @@ impl Keystore {
     /// Removes all records of a user, damaged ones included, and returns their names.
     ///
     /// It takes its turn among the changes and is not divided: every record of the user whose
-    /// `put_new` took its turn before is removed, and none slips past it while it runs. One that
-    /// takes its turn afterwards is stored; who wants none of those must refuse the user first.
+    /// `put_new` took its turn before is removed, and none slips past it while it runs. A crash
+    /// leaves all of them or none. One that takes its turn afterwards is stored; who wants none of
+    /// those must refuse the user first.
     pub async fn remove_user(&self, user: UserTag) -> Result<Vec<RecordKey>, KeystoreError> {
-        let range = KeyRange::of_user(user);
-        let removed = self.inner.committer.remove_range(range, usize::MAX);
-        let keys = removed.await?.wait().await?;
+        self.remove_all_of(user, None).await
+    }
+
+    /// Removes all records of a user but one, as [`remove_user`](Self::remove_user) does; the one
+    /// needn't be there.
+    pub async fn remove_user_but(
+        &self,
+        user: UserTag,
+        keep: &RecordKey,
+    ) -> Result<Vec<RecordKey>, KeystoreError> {
+        self.remove_all_of(user, Some(keep)).await
+    }
+
+    async fn remove_all_of(
+        &self,
+        user: UserTag,
+        keep: Option<&RecordKey>,
+    ) -> Result<Vec<RecordKey>, KeystoreError> {
+        let (range, keep) = (KeyRange::of_user(user), keep.map(RecordKey::to_bytes));
+        let removed = self.inner.committer.remove_all_but(range, keep).await?;
+        let keys = removed.wait().await?;
         Ok(keys.iter().map(RecordKey::from_bytes).collect())
+    }
+
+    /// Stores a record under a name that has none, and removes others as they were read: all of it
+    /// or nothing. [`Swap::Lost`] where the name is taken or one of the others has changed or gone.
+    pub async fn put_new_and_remove(
+        &self,
+        key: &RecordKey,
+        record: &Record,
+        others: &[(RecordKey, Stored)],
+    ) -> Result<Swap, KeystoreError> {
+        let mut changes: Vec<_> = others
+            .iter()
+            .map(|(other, seen)| Change {
+                key: other.to_bytes(),
+                expected: Some(seen.version.sealed.clone()),
+                new: None,
+            })
+            .collect();
+        // A name that is given twice is removed once.
+        changes.sort_by_key(|change| change.key);
+        changes.dedup();
+        // The new one first: who reads meanwhile sees too many rather than too few.
+        let new = Some(self.seal(key, record)?);
+        changes.insert(
+            0,
+            Change {
+                key: key.to_bytes(),
+                expected: None,
+                new,
+            },
+        );
+        let made = self.inner.committer.apply(changes).await?.wait().await?;
+        Ok(if made { Swap::Won } else { Swap::Lost })
     }
 
     /// Removes every record that is there when it begins, damaged ones included, and returns how

@@ -115,6 +115,14 @@ async fn assert_closed_for_good(keystore: &Keystore, faults: &Faults) {
         keystore.remove(&key(9, 9)).await.unwrap_err(),
         keystore.remove_if(&key(1, 0), &seen).await.unwrap_err(),
         keystore.remove_user(user(1)).await.unwrap_err(),
+        keystore
+            .remove_user_but(user(1), &key(1, 0))
+            .await
+            .unwrap_err(),
+        keystore
+            .put_new_and_remove(&key(9, 9), &record(9), &[(key(1, 0), seen.clone())])
+            .await
+            .unwrap_err(),
         keystore.remove_all().await.unwrap_err(),
         keystore.sweep(u64::MAX).await.unwrap_err(),
     ];

@@ -11,4 +11,5 @@ mod killed;
 mod killed_batches;
 mod model;
 mod reopening;
+mod several;
 mod support;

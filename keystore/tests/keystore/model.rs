@@ -17,7 +17,10 @@ enum Call {
     Remove(RecordKey),
     /// Removes the version seen last, however old it is.
     RemoveIf(RecordKey),
+    /// Puts one and removes the versions of others seen last.
+    PutAndRemove(RecordKey, Vec<RecordKey>),
     RemoveUser(u8),
+    RemoveUserBut(u8, RecordKey),
     RemoveAll,
     Sweep(u64),
     List(u8, usize),
@@ -31,8 +34,11 @@ fn call() -> impl Strategy<Value = Call> {
         6 => name.clone().prop_map(Call::See),
         6 => name.clone().prop_map(Call::Swap),
         3 => name.clone().prop_map(Call::Remove),
-        3 => name.prop_map(Call::RemoveIf),
+        3 => name.clone().prop_map(Call::RemoveIf),
+        4 => (name.clone(), prop::collection::vec(name.clone(), 0..4))
+            .prop_map(|(new, others)| Call::PutAndRemove(new, others)),
         1 => (0..3_u8).prop_map(Call::RemoveUser),
+        1 => (0..3_u8, name).prop_map(|(user, keep)| Call::RemoveUserBut(user, keep)),
         1 => Just(Call::RemoveAll),
         1 => (0..60_u64).prop_map(Call::Sweep),
         2 => (0..3_u8, 1..4_usize).prop_map(|(user, limit)| Call::List(user, limit)),
@@ -55,6 +61,11 @@ impl Model {
             (Some((_, change)), Some((_, seen))) => change == seen,
             _ => false,
         }
+    }
+
+    fn remove(&mut self, gone: impl Fn(&RecordKey) -> bool) -> Vec<RecordKey> {
+        let gone = self.records.extract_if(.., |name, _| gone(name));
+        gone.map(|(name, _)| name).collect()
     }
 
     /// The record of a change; it is over when a sweep's time reaches its generation.
@@ -117,12 +128,15 @@ async fn step(keystore: &Keystore, model: &mut Model, call: Call) {
                 model.records.remove(&name);
             }
         }
+        Call::PutAndRemove(name, others) => put_and_remove(keystore, model, name, others).await,
         Call::RemoveUser(number) => {
-            let gone = model
-                .records
-                .extract_if(.., |name, _| name.user == user(number));
-            let gone: Vec<_> = gone.map(|(name, _)| name).collect();
+            let gone = model.remove(|name| name.user == user(number));
             assert_eq!(keystore.remove_user(user(number)).await, Ok(gone));
+        }
+        Call::RemoveUserBut(number, keep) => {
+            let gone = model.remove(|name| name.user == user(number) && *name != keep);
+            let removed = keystore.remove_user_but(user(number), &keep).await;
+            assert_eq!(removed, Ok(gone));
         }
         Call::RemoveAll => {
             let gone = std::mem::take(&mut model.records).len() as u64;
@@ -134,36 +148,63 @@ async fn step(keystore: &Keystore, model: &mut Model, call: Call) {
             let gone = before - model.records.len();
             assert_eq!(keystore.sweep(now).await, Ok(gone));
         }
-        Call::List(number, limit) => {
-            let (mut found, mut after) = (Vec::new(), None);
-            loop {
-                let page = keystore.list(user(number), after, limit).unwrap();
-                assert!(page.damaged.is_empty() && page.entries.len() <= limit);
-                found.extend(page.entries);
-                match page.next {
-                    Some(next) => after = Some(next.session),
-                    None => break,
-                }
-            }
-            let expected = model
-                .records
-                .iter()
-                .filter(|(name, _)| name.user == user(number));
-            let expected: Vec<_> = expected
-                .map(|(name, (generation, _))| (*name, *generation))
-                .collect();
-            let found: Vec<_> = found
-                .iter()
-                .map(|(name, record)| (*name, record.generation))
-                .collect();
-            assert_eq!(found, expected);
-        }
+        Call::List(number, limit) => list(keystore, model, number, limit),
         Call::Reopen => {}
     }
     assert_eq!(
         keystore.stats().unwrap().records,
         model.records.len() as u64
     );
+}
+
+async fn put_and_remove(
+    keystore: &Keystore,
+    model: &mut Model,
+    name: RecordKey,
+    mut others: Vec<RecordKey>,
+) {
+    others.retain(|other| model.seen.contains_key(other));
+    let seen: Vec<_> = others
+        .iter()
+        .map(|other| (*other, model.seen[other].0.clone()))
+        .collect();
+    let mut new = record(model.changes + 1);
+    new.expires_at = model.changes + 1;
+    let outcome = keystore.put_new_and_remove(&name, &new, &seen).await;
+    let fits =
+        !model.records.contains_key(&name) && others.iter().all(|other| model.is_current(other));
+    if fits {
+        assert_eq!(outcome, Ok(Swap::Won));
+        model.records.retain(|present, _| !others.contains(present));
+        model.store(name);
+    } else {
+        assert_eq!(outcome, Ok(Swap::Lost));
+    }
+}
+
+fn list(keystore: &Keystore, model: &Model, number: u8, limit: usize) {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = keystore.list(user(number), after, limit).unwrap();
+        assert!(page.damaged.is_empty() && page.entries.len() <= limit);
+        found.extend(page.entries);
+        match page.next {
+            Some(next) => after = Some(next.session),
+            None => break,
+        }
+    }
+    let expected = model
+        .records
+        .iter()
+        .filter(|(name, _)| name.user == user(number));
+    let expected: Vec<_> = expected
+        .map(|(name, (generation, _))| (*name, *generation))
+        .collect();
+    let found: Vec<_> = found
+        .iter()
+        .map(|(name, record)| (*name, record.generation))
+        .collect();
+    assert_eq!(found, expected);
 }
 
 fn behaves_as_a_map<K: Kind>(calls: Vec<Call>, keeps: bool) {
