@@ -14,13 +14,14 @@ pub(crate) use pair::Contents;
 use crate::clock::UnixSeconds;
 use crate::lacre::Lacre;
 use crate::token::{Handle, RESERVED_CLAIMS, SessionKey, TokenError, stack};
-use lacre_keystore::{KeystoreError, PrivateScalar, PutOutcome, Record, RecordKey, Swap};
+use lacre_keystore::{KeystoreError, PrivateScalar, Record, RecordKey, Swap};
 use serde_json::{Map, Value};
 use std::fmt;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// How often a named session is tried again when others replace it at the same moment.
+/// How often a session is tried again when others replace it, or change what it is to push out, at
+/// the same moment.
 const ATTEMPTS: usize = 32;
 
 /// Whom a session is for: what goes into the claims.
@@ -149,8 +150,8 @@ pub enum IssueError {
     /// The token could not be made.
     #[error("the token could not be sealed")]
     Seal,
-    /// Too many requests replaced the same named session at once.
-    #[error("the session is being replaced by too many requests at once")]
+    /// Too many requests replaced the same named session, or changed the user's others, at once.
+    #[error("the user's sessions are being changed by too many requests at once")]
     Contended,
 }
 
@@ -191,14 +192,15 @@ impl Lacre {
             fresh: grant.occasion == Occasion::LogIn,
             additional: &grant.additional,
         })?;
-        if grant.user_session.is_some() {
-            self.replace(&key, &record).await?;
+        let mut pushed_out = if grant.user_session.is_some() {
+            let pushed_out = self.replace(&key, &record).await?;
             // The session of before has ended with its key.
             parts.content_keys.forget(&handle);
+            pushed_out
         } else {
-            self.put(&key, &record).await?;
-        }
-        let pushed_out = self.make_room(&key, &record).await?;
+            self.put(&key, &record).await?
+        };
+        pushed_out.extend(self.make_room(&key, &record).await?);
         Ok(Issued {
             access: pair.access,
             refresh: Some(pair.refresh),
@@ -235,24 +237,30 @@ impl Lacre {
         }
     }
 
-    /// Stores a new session under an id of its own.
-    async fn put(&self, key: &RecordKey, record: &Record) -> Result<(), IssueError> {
-        match self.parts().keystore.put_new(key, record).await? {
-            PutOutcome::Stored => Ok(()),
-            PutOutcome::Taken => Err(IssueError::Contended), // 128 random bits met themselves
+    /// Stores a new session under an id of its own, and says which it pushed out.
+    async fn put(&self, key: &RecordKey, record: &Record) -> Result<Vec<Handle>, IssueError> {
+        for _ in 0..ATTEMPTS {
+            if let Some(pushed_out) = self.begin(key, record).await? {
+                return Ok(pushed_out);
+            }
         }
+        Err(IssueError::Contended)
     }
 
-    /// Stores a named session in place of the one before: one compare-and-swap, one winner.
-    async fn replace(&self, key: &RecordKey, record: &Record) -> Result<(), IssueError> {
+    /// Stores a named session in place of the one before: one compare-and-swap, one winner. Where
+    /// there is none before, it is new and may push out others.
+    async fn replace(&self, key: &RecordKey, record: &Record) -> Result<Vec<Handle>, IssueError> {
         let keystore = &self.parts().keystore;
         for _ in 0..ATTEMPTS {
-            let replaced = match keystore.get(key)? {
-                None => keystore.put_new(key, record).await? == PutOutcome::Stored,
-                Some(old) => keystore.compare_and_swap(key, &old, record).await? == Swap::Won,
+            let pushed_out = match keystore.get(key)? {
+                None => self.begin(key, record).await?,
+                Some(old) => {
+                    let swap = keystore.compare_and_swap(key, &old, record).await?;
+                    (swap == Swap::Won).then(Vec::new)
+                }
             };
-            if replaced {
-                return Ok(());
+            if let Some(pushed_out) = pushed_out {
+                return Ok(pushed_out);
             }
         }
         Err(IssueError::Contended)

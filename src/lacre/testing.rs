@@ -6,7 +6,7 @@ use crate::clock::FixedClock;
 use crate::issuer::{Grant, Issued, Occasion, Origin, Subject};
 use crate::keyring::Keyring;
 use crate::service::Service;
-use lacre_keystore::{Keystore, MasterKey, MasterKeyRing, MemoryEngine};
+use lacre_keystore::{Engine, Keystore, MasterKey, MasterKeyRing, MemoryEngine};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::Map;
@@ -35,11 +35,23 @@ impl Fixture {
         Self::build(rules, |builder| builder.content_key_memory(bytes))
     }
 
+    /// On a store of the test's own.
+    pub(crate) fn on(engine: impl Engine, rules: Rules) -> Self {
+        Self::build_on(engine, rules, |builder| builder)
+    }
+
     pub(crate) fn build(rules: Rules, more: impl FnOnce(LacreBuilder) -> LacreBuilder) -> Self {
+        Self::build_on(MemoryEngine::default(), rules, more)
+    }
+
+    fn build_on(
+        engine: impl Engine,
+        rules: Rules,
+        more: impl FnOnce(LacreBuilder) -> LacreBuilder,
+    ) -> Self {
         let mut rng = StdRng::seed_from_u64(1);
         let master = MasterKeyRing::new(MasterKey::generate(1, &mut rng));
-        let keystore =
-            Keystore::open(MemoryEngine::default(), master, StdRng::seed_from_u64(2)).unwrap();
+        let keystore = Keystore::open(engine, master, StdRng::seed_from_u64(2)).unwrap();
         let clock = Arc::new(FixedClock::at(NOW));
         let builder = Lacre::builder(keystore, Keyring::generate(&mut rng).unwrap(), rules)
             .clock(clock.clone());

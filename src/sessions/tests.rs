@@ -97,7 +97,7 @@ async fn all_but_one_are_the_expired_and_the_damaged_too_and_nobody_elses() {
     assert!(!ended.contains(&kept.handle));
     assert_eq!(
         deployment.lacre.all_of("u1").unwrap(),
-        [kept.handle.clone()]
+        std::slice::from_ref(&kept.handle)
     );
     assert!(is_good(&deployment, &kept) && is_good(&deployment, &other));
     deployment
