@@ -5,6 +5,7 @@
 //!
 //! This room must never touch the store itself: all changes take their turn in the queue.
 
+mod emptying;
 mod worker;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,8 +33,8 @@ enum Job {
     Remove(KeyBytes, Answer<bool>),
     /// Removes all keys of a range but this one, or none; answers which.
     RemoveAllBut(KeyRange, Option<KeyBytes>, Answer<Vec<KeyBytes>>),
-    /// Removes up to so many keys of a range; answers which.
-    RemoveRange(KeyRange, usize, Answer<Vec<KeyBytes>>),
+    /// Removes all keys, in steps; answers how many.
+    Empty(Answer<u64>),
     /// Takes no more jobs; answered once all those queued before are.
     Close(oneshot::Sender<()>),
 }
@@ -137,14 +138,9 @@ impl Committer {
             .await
     }
 
-    /// Queues the removal of the first `limit` keys of a range.
-    pub(crate) async fn remove_range(
-        &self,
-        range: KeyRange,
-        limit: usize,
-    ) -> Result<Pending<Vec<KeyBytes>>, KeystoreError> {
-        self.submit(|answer| Job::RemoveRange(range, limit, answer))
-            .await
+    /// Queues the removal of all keys, in steps between which other jobs get their turn.
+    pub(crate) async fn empty(&self) -> Result<Pending<u64>, KeystoreError> {
+        self.submit(Job::Empty).await
     }
 
     /// Has `watcher` told of each record that goes from now on; `false` where somebody is told

@@ -23,9 +23,10 @@ pub type KeyBytes = [u8; 32];
 
 /// A store of sealed records.
 ///
-/// One thread at a time calls [`apply`](Self::apply) and [`persist`](Self::persist); any number
-/// of threads read meanwhile. A read sees every change whose `apply` has returned, durable or
-/// not. After an error of either no more changes are asked for. All calls may block for as long as
+/// One thread at a time calls [`apply`](Self::apply), [`note_emptying`](Self::note_emptying) and
+/// [`persist`](Self::persist); any number of threads read meanwhile. A read sees every change whose
+/// `apply` has returned, durable or not. After an error of these no more changes are asked for. All
+/// calls may block for as long as
 /// a disk takes.
 pub trait Engine: Send + Sync + 'static {
     /// The value of this key.
@@ -50,6 +51,10 @@ pub trait Engine: Send + Sync + 'static {
     /// Whatever happens meanwhile, a store that is opened anew has all of them or none. A read that
     /// comes in between may see the first of them and not yet the last.
     fn apply(&self, changes: &[Change]) -> Result<bool, KeystoreError>;
+
+    /// Notes, in its turn among the changes, that the store is being emptied, or no longer. A store
+    /// that is opened anew with that note removes all it has before it answers anything.
+    fn note_emptying(&self, under_way: bool) -> Result<(), KeystoreError>;
 
     /// Returns once every change applied so far survives a crash of the machine.
     fn persist(&self) -> Result<(), KeystoreError>;

@@ -40,6 +40,8 @@
 //! done, also where it is one of several records: all of a user's, or a put that removes others. So
 //! may a change whose caller stopped waiting: dropping the future takes nothing back. A read that
 //! comes in the middle of such a change may see the first record changed and the last not yet.
+//! [`Keystore::remove_all`] runs in steps; where a crash comes between them, the store is empty when
+//! it is opened anew, and what was put meanwhile has gone too.
 //!
 //! **Failure.** When a write fails, what is on disk is unknown. From then on every change is
 //! refused with `store_unavailable` and [`Keystore::health`] says so, until the process opens the
@@ -118,7 +120,7 @@
 //! | `codec` | a record as sealed bytes, and back |
 //! | `engine` | what is asked of a store; the memory and the sled engine, the latter's mark and plans |
 //! | `stamps` | whether a record may have changed since it was read |
-//! | `committer` | the one thread that writes: the way to it, and in `worker` groups, durability, failure |
+//! | `committer` | the one thread that writes: the way to it; `worker` and `emptying` are its own side |
 //! | `keystore` | the keystore: get, put, swap; `removal`, `listing` and `copying` below it |
 //! | `error` | what can go wrong |
 

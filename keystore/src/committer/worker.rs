@@ -8,12 +8,14 @@
 //! that won may be of the same group. And it must never change the store again once a write has
 //! failed: what is on disk then is unknown, so it fails closed until the process starts anew.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::emptying::Emptying;
 use super::{Answer, Job, Shared};
 use crate::engine::{Change, Engine, KeyBytes, KeyRange};
 use crate::error::KeystoreError;
@@ -23,8 +25,9 @@ use crate::stamps::Stamps;
 const GROUP: usize = 1024;
 
 /// An answer that is held back until the group is durable.
-enum Held {
+pub(super) enum Held {
     Flag(bool, Answer<bool>),
+    Count(u64, Answer<u64>),
     Keys(Vec<KeyBytes>, Answer<Vec<KeyBytes>>),
 }
 
@@ -42,15 +45,22 @@ impl Worker {
         let mut group = Vec::with_capacity(GROUP);
         // Dropped, and so answered, at the end.
         let mut closing = Vec::new();
-        while let Some(job) = jobs.blocking_recv() {
-            group.push(job);
+        let mut emptyings = VecDeque::new();
+        loop {
+            // There is work without a job where a removal of everything is under way.
+            if emptyings.is_empty() {
+                match jobs.blocking_recv() {
+                    Some(job) => group.push(job),
+                    None => break,
+                }
+            }
             while group.len() < GROUP {
                 match jobs.try_recv() {
                     Ok(job) => group.push(job),
                     Err(_) => break,
                 }
             }
-            self.commit(&mut group, &mut closing);
+            self.commit(&mut group, &mut emptyings, &mut closing);
             if !closing.is_empty() {
                 jobs.close();
             }
@@ -58,7 +68,12 @@ impl Worker {
     }
 
     /// Applies a group, persists it, and answers.
-    fn commit(&self, group: &mut Vec<Job>, closing: &mut Vec<oneshot::Sender<()>>) {
+    fn commit(
+        &self,
+        group: &mut Vec<Job>,
+        emptyings: &mut VecDeque<Emptying>,
+        closing: &mut Vec<oneshot::Sender<()>>,
+    ) {
         let mut changed = false;
         let mut held = Vec::with_capacity(group.len());
         for job in group.drain(..) {
@@ -86,18 +101,11 @@ impl Worker {
                         Err(error) => refuse(answer, error),
                     }
                 }
-                Job::RemoveRange(range, limit, answer) => {
-                    match self.attempt(|| self.remove_range(&range, limit)) {
-                        Ok(keys) => {
-                            changed |= !keys.is_empty();
-                            held.push(Held::Keys(keys, answer));
-                        }
-                        Err(error) => refuse(answer, error),
-                    }
-                }
+                Job::Empty(answer) => emptyings.push_back(Emptying::new(answer)),
                 Job::Close(done) => closing.push(done),
             }
         }
+        changed |= self.empty_further(emptyings, &mut held);
         // A group that changed nothing has nothing to wait for: what it saw is durable, or writing
         // has ended and its answers are refusals.
         let durable = if changed { self.persist() } else { Ok(()) };
@@ -107,7 +115,7 @@ impl Worker {
     }
 
     /// Does one change's work, unless writing has ended; an error ends it.
-    fn attempt<T>(
+    pub(super) fn attempt<T>(
         &self,
         work: impl FnOnce() -> Result<T, KeystoreError>,
     ) -> Result<T, KeystoreError> {
@@ -169,17 +177,9 @@ impl Worker {
         Ok(removals.iter().map(|change| change.key).collect())
     }
 
-    fn remove_range(&self, range: &KeyRange, limit: usize) -> Result<Vec<KeyBytes>, KeystoreError> {
-        let entries = self.engine.scan(range, limit)?;
-        entries
-            .into_iter()
-            .map(|(key, value)| self.apply_as_read(&[removal((key, value))]).map(|()| key))
-            .collect()
-    }
-
     /// Changes what was just read. Nobody else writes, so a value that has changed meanwhile means
     /// that the engine can't be relied on.
-    fn apply_as_read(&self, changes: &[Change]) -> Result<(), KeystoreError> {
+    pub(super) fn apply_as_read(&self, changes: &[Change]) -> Result<(), KeystoreError> {
         if self.apply(changes)? {
             Ok(())
         } else {
@@ -189,7 +189,7 @@ impl Worker {
 }
 
 /// The removal of a record as it was read.
-fn removal((key, value): (KeyBytes, Vec<u8>)) -> Change {
+pub(super) fn removal((key, value): (KeyBytes, Vec<u8>)) -> Change {
     Change {
         key,
         expected: Some(value),
@@ -202,12 +202,13 @@ impl Held {
     fn send(self, durable: &Result<(), KeystoreError>) {
         match self {
             Self::Flag(flag, answer) => drop(answer.send(durable.clone().map(|()| flag))),
+            Self::Count(count, answer) => drop(answer.send(durable.clone().map(|()| count))),
             Self::Keys(keys, answer) => drop(answer.send(durable.clone().map(|()| keys))),
         }
     }
 }
 
-fn refuse<T>(answer: Answer<T>, error: KeystoreError) {
+pub(super) fn refuse<T>(answer: Answer<T>, error: KeystoreError) {
     let _ = answer.send(Err(error));
 }
 

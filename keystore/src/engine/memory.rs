@@ -73,6 +73,11 @@ impl Engine for MemoryEngine {
         Ok(true)
     }
 
+    /// What ends with the process needn't be emptied later.
+    fn note_emptying(&self, _under_way: bool) -> Result<(), KeystoreError> {
+        Ok(())
+    }
+
     fn persist(&self) -> Result<(), KeystoreError> {
         Ok(())
     }

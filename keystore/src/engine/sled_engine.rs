@@ -30,7 +30,7 @@ use crate::error::KeystoreError;
 /// The tree that holds the records.
 const RECORDS: &str = "records";
 
-/// The tree that holds the number of the last group of changes, its key there, and plans.
+/// The tree that holds the number of the last group of changes, its key there, plans and notes.
 const STATE: &str = "state";
 const GROUP: &str = "group";
 
@@ -82,7 +82,8 @@ impl SledEngine {
     /// [`KeystoreError::StoreHeld`] where someone has it open; nothing in the folder is touched
     /// then. [`KeystoreError::StoreCorrupt`] where its files aren't sled's, and where changes that
     /// were durable are missing from them: then ended sessions may be back, and the way out is to
-    /// move the folder away, which ends all. A batch that a crash has cut off is done first.
+    /// move the folder away, which ends all. A batch, or a
+    /// removal of everything, that a crash has cut off is done first.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, KeystoreError> {
         Self::open_with(folder, SledOptions::default())
     }
@@ -194,6 +195,10 @@ impl Engine for SledEngine {
 
     fn apply(&self, changes: &[Change]) -> Result<bool, KeystoreError> {
         self.ask(|store| store.apply(changes))
+    }
+
+    fn note_emptying(&self, under_way: bool) -> Result<(), KeystoreError> {
+        self.ask(|store| store.note_emptying(under_way))
     }
 
     fn persist(&self) -> Result<(), KeystoreError> {

@@ -7,7 +7,7 @@ use crate::error::KeystoreError;
 use crate::key::{RecordKey, UserTag};
 use crate::record::Record;
 
-/// How many records one step of a long removal takes; other changes get their turn between steps.
+/// How many records one step of a sweep takes; other changes get their turn between steps.
 const STEP: usize = 512;
 
 impl Keystore {
@@ -91,20 +91,11 @@ impl Keystore {
     /// many it removed.
     ///
     /// It runs in steps, and other changes get their turn between them: a record that is put
-    /// meanwhile may stay or go. Where a step fails, those before it are done.
+    /// meanwhile may stay or go. Once begun it goes on to its end, whether or not anybody waits.
+    /// Where a step fails or a crash comes between two of them, the store removes all it has when
+    /// it is opened anew, what was put meanwhile included.
     pub async fn remove_all(&self) -> Result<u64, KeystoreError> {
-        let mut removed = 0;
-        let mut rest = Some(KeyRange::ALL);
-        while let Some(range) = rest {
-            let step = self.inner.committer.remove_range(range, STEP);
-            let keys = step.await?.wait().await?;
-            removed += keys.len() as u64;
-            rest = match keys.last() {
-                Some(last) if keys.len() == STEP => range.after(last),
-                _ => None,
-            };
-        }
-        Ok(removed)
+        self.inner.committer.empty().await?.wait().await
     }
 
     /// Removes the records of sessions that are over at `now` (Unix seconds) and returns how many

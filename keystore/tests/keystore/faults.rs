@@ -70,6 +70,9 @@ impl<E: Engine> Engine for Faulty<E> {
         self.faults.applied.fetch_add(1, Ordering::SeqCst);
         self.engine.apply(changes)
     }
+    fn note_emptying(&self, under_way: bool) -> Result<(), KeystoreError> {
+        self.engine.note_emptying(under_way)
+    }
     fn persist(&self) -> Result<(), KeystoreError> {
         self.faults.persisted.fetch_add(1, Ordering::SeqCst);
         assert!(
@@ -176,11 +179,41 @@ async fn a_panic_in_the_engine_leaves_nobody_waiting() {
     keystore.close().await;
 }
 
+#[tokio::test]
+async fn a_removal_of_everything_stops_where_a_step_fails() {
+    let (engine, faults) = Faulty::new(MemoryEngine::new());
+    for session in 0..2_000 {
+        let change = Change {
+            key: key(1, session).to_bytes(),
+            expected: None,
+            new: Some(vec![9; 100]),
+        };
+        assert_eq!(engine.apply(&[change]), Ok(true));
+    }
+    let keystore = keystore_on(engine);
+    faults.persist_fails.store(true, Ordering::SeqCst);
+    let error = keystore.remove_all().await.unwrap_err();
+    assert_eq!(error.code(), "store_unavailable");
+    keystore.close().await;
+    assert_eq!(faults.persisted.load(Ordering::SeqCst), 1);
+    assert_eq!(keystore.is_empty(), Ok(false));
+}
+
 /// An engine whose persist says that it has begun and waits until it is let go.
-struct Gated {
+pub(crate) struct Gated {
     engine: MemoryEngine,
     begun: Sender<()>,
     go: Mutex<Receiver<()>>,
+}
+
+impl Gated {
+    /// The engine, where it says that a persist has begun, and where it is told to go on.
+    pub(crate) fn new(engine: MemoryEngine) -> (Self, Receiver<()>, Sender<()>) {
+        let (begun, has_begun) = channel();
+        let (let_go, go) = channel();
+        let go = Mutex::new(go);
+        (Self { engine, begun, go }, has_begun, let_go)
+    }
 }
 
 impl Engine for Gated {
@@ -203,6 +236,9 @@ impl Engine for Gated {
     fn apply(&self, changes: &[Change]) -> Result<bool, KeystoreError> {
         self.engine.apply(changes)
     }
+    fn note_emptying(&self, under_way: bool) -> Result<(), KeystoreError> {
+        self.engine.note_emptying(under_way)
+    }
     fn persist(&self) -> Result<(), KeystoreError> {
         self.begun.send(()).unwrap();
         self.go.lock().unwrap().recv().unwrap();
@@ -215,13 +251,8 @@ impl Engine for Gated {
 
 #[tokio::test]
 async fn nobody_is_answered_before_the_persist_not_even_who_lost() {
-    let (begun, has_begun) = channel();
-    let (let_go, go) = channel();
-    let keystore = keystore_on(Gated {
-        engine: MemoryEngine::new(),
-        begun,
-        go: Mutex::new(go),
-    });
+    let (gated, has_begun, let_go) = Gated::new(MemoryEngine::new());
+    let keystore = keystore_on(gated);
     let mut context = Context::from_waker(Waker::noop());
     let (name, new) = (key(1, 1), record(1));
 

@@ -6,6 +6,7 @@
 mod batches;
 mod concurrency;
 mod conformance;
+mod emptied;
 mod faults;
 mod killed;
 mod killed_batches;

@@ -167,6 +167,9 @@ impl Engine for Meddled {
         }
         self.engine.apply(changes)
     }
+    fn note_emptying(&self, under_way: bool) -> Result<(), KeystoreError> {
+        self.engine.note_emptying(under_way)
+    }
     fn persist(&self) -> Result<(), KeystoreError> {
         self.engine.persist()
     }

@@ -41,6 +41,10 @@ impl Engine for Same {
         Ok(false)
     }
 
+    fn note_emptying(&self, _: bool) -> Result<(), KeystoreError> {
+        Ok(())
+    }
+
     fn persist(&self) -> Result<(), KeystoreError> {
         Ok(())
     }

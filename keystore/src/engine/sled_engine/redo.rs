@@ -8,6 +8,9 @@
 //! The first part of a plan is written last and removed first: it stands for the whole. Parts
 //! without it belong to a plan that was never begun, or is done.
 //!
+//! A removal of everything is too long for a plan; a note says that it has begun, and then the rest
+//! is removed at the opening.
+//!
 //! This room must never begin a change before its plan is whole, and never remove a plan before
 //! the last of its changes is made.
 
@@ -15,6 +18,9 @@ use super::{Change, KeyBytes, Store, plan};
 
 /// What the key of a plan's part begins with, in the state tree; the part's number follows.
 const PLAN: &str = "plan";
+
+/// The key of the note that everything is being removed, in the state tree.
+const EMPTYING: &str = "emptying";
 
 impl Store {
     /// Makes all the changes if every key has the value that its change expects.
@@ -41,8 +47,29 @@ impl Store {
         Ok(true)
     }
 
+    /// Notes that everything is being removed, or no longer.
+    pub(super) fn note_emptying(&self, under_way: bool) -> sled::Result<()> {
+        if under_way {
+            self.state.insert(EMPTYING, &[])?;
+        } else {
+            self.state.remove(EMPTYING)?;
+        }
+        Ok(())
+    }
+
     /// Does what a crash has left undone; says whether there was anything.
     pub(super) fn redo(&self) -> sled::Result<bool> {
+        let planned = self.carry_out_plan()?;
+        let emptying = self.state.contains_key(EMPTYING)?;
+        if emptying {
+            self.records.clear()?;
+            self.note_emptying(false)?;
+            log::info!("removed what a removal of everything had left");
+        }
+        Ok(planned || emptying)
+    }
+
+    fn carry_out_plan(&self) -> sled::Result<bool> {
         let parts = self.state.scan_prefix(PLAN);
         let parts = parts.collect::<sled::Result<Vec<_>>>()?;
         if parts.first().is_some_and(|(key, _)| *key == part_key(0)) {
