@@ -179,6 +179,17 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_of_value_is_read_as_it_is() {
+        let text =
+            r#"{"a":[1,-2,0.5,true,null,"x","\n",18446744073709551615],"b":{"c":{}},"\u0064":"y"}"#;
+        let read = Value::Object(object(text.as_bytes()).unwrap());
+        let expected = serde_json::json!({
+            "a": [1, -2, 0.5, true, null, "x", "\n", u64::MAX], "b": {"c": {}}, "d": "y",
+        });
+        assert_eq!(read, expected);
+    }
+
+    #[test]
     fn duplicate_members_are_refused_at_every_level_and_in_every_spelling() {
         for twice in [
             r#"{"a":1,"a":1}"#,

@@ -83,6 +83,9 @@ mod tests {
             session_key(&one.to_public_key().unwrap()).is_err(),
             "no private half"
         );
+        let mut octets = one.to_public_key().unwrap();
+        octets.set_key_type("OKP");
+        assert_eq!(recipient(&octets), Err(KeyError));
         let two = Jwk::generate_ec_key(EcCurve::P256).unwrap();
         let mut mixed = one;
         mixed

@@ -46,6 +46,7 @@ mod tests {
     fn typ_is_compared_exactly() {
         assert_eq!(TokenKind::from_typ("at+jwt"), Some(TokenKind::Access));
         assert_eq!(TokenKind::from_typ("rt+jwt"), Some(TokenKind::Refresh));
+        assert_eq!(TokenKind::Refresh.to_string(), "rt+jwt");
         for other in [
             "",
             "JWT",

@@ -113,13 +113,13 @@ pub(super) mod tests {
         }
     }
 
-    #[test]
-    fn a_token_that_no_guard_would_read_is_not_made() {
+    /// A token with a handle and a claim of these lengths.
+    fn made(handle: usize, note: usize) -> Result<String, TokenError> {
         let mut claims = super::super::claims::tests::good();
-        claims["note"] = "x".repeat(MAX_TOKEN_LENGTH).into();
+        claims["note"] = "x".repeat(note).into();
         let key = session_key().public_key().unwrap();
-        let handle = Handle::parse("h1").unwrap();
-        let made = seal_members(
+        let handle = Handle::parse(&"h".repeat(handle)).unwrap();
+        seal_members(
             Recipient {
                 key: RecipientKey::Public(&key),
                 handle: &handle,
@@ -128,8 +128,42 @@ pub(super) mod tests {
             TokenKind::Access,
             claims.as_object().unwrap(),
             &mut StdRng::seed_from_u64(1),
-        );
-        assert_eq!(made, Err(TokenError::TooLong));
+        )
+    }
+
+    #[test]
+    fn a_token_that_no_guard_would_read_is_not_made() {
+        assert_eq!(made(1, MAX_TOKEN_LENGTH), Err(TokenError::TooLong));
+        // Content grows by whole blocks: a handle of some length brings it to the last character.
+        let longest = |handle: usize| {
+            let notes: Vec<usize> = (0..MAX_TOKEN_LENGTH).collect();
+            let fit = notes.partition_point(|note| made(handle, *note).is_ok());
+            made(handle, fit - 1).unwrap().len()
+        };
+        assert_eq!((1..=32).map(longest).max(), Some(MAX_TOKEN_LENGTH));
+    }
+
+    #[test]
+    fn claims_of_our_own_are_sealed_as_they_are_given() {
+        let good = super::super::claims::tests::good();
+        let claims = Claims::parse(good.to_string().as_bytes()).unwrap();
+        let key = session_key().public_key().unwrap();
+        let recipient = || Recipient {
+            key: RecipientKey::Public(&key),
+            handle: &claims.session,
+        };
+        let seed = || StdRng::seed_from_u64(1);
+        let (signer, kind) = (signing_key(), TokenKind::Access);
+        let one = seal(recipient(), &signer, kind, &claims, &mut seed()).unwrap();
+        let other = seal_members(recipient(), &signer, kind, &claims.to_json(), &mut seed());
+        let parts = |token: &str| {
+            token
+                .split('.')
+                .take(3)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(parts(&one), parts(&other.unwrap()));
     }
 
     #[test]

@@ -325,6 +325,12 @@ mod tests {
     }
 
     #[test]
+    fn a_verifying_key_shows_its_name() {
+        let key = key(1).verifying_key().unwrap();
+        assert_eq!(format!("{key:?}"), format!("VerifyingKey({})", key.0.id));
+    }
+
+    #[test]
     fn another_key_of_the_same_name_is_refused() {
         let (ours, theirs) = (key(1), key(2));
         let jws = theirs.sign(TokenKind::Access, b"{}").unwrap();
