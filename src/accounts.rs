@@ -140,6 +140,7 @@ impl Accounts {
     /// Whoever makes a session of it compares its `revision` with a second [`Accounts::get`] once
     /// the session exists: a change of the moment between must not leave a session behind.
     pub async fn authenticate(&self, login: Login) -> Result<Account, AccountsError> {
+        self.inner.hashing.has_room()?;
         let decoy = &self.inner.decoy;
         let found = self.inner.store.to_prove(&login.by, decoy).await?;
         self.prove(found, login.password).await
@@ -151,6 +152,7 @@ impl Accounts {
         id: &UserId,
         password: PresentedPassword,
     ) -> Result<Account, AccountsError> {
+        self.inner.hashing.has_room()?;
         let found = self.inner.store.by_id(id).await?;
         self.prove(found, password).await
     }
@@ -310,6 +312,7 @@ impl Accounts {
         change: &Change,
         password: Password,
     ) -> Result<String, AccountsError> {
+        self.inner.hashing.has_room()?;
         let account = self.get(id).await?.ok_or(AccountsError::AccountUnknown)?;
         password.must_differ_from(change.email.as_ref().unwrap_or(&account.email))?;
         self.hash(password).await

@@ -188,6 +188,12 @@ impl HashingPool {
             .await
     }
 
+    /// Whether another password would be taken now: to be asked before any work that it would be
+    /// for. In a rush the many that are sent away must cost next to nothing.
+    pub(super) fn has_room(&self) -> Result<(), AccountsError> {
+        self.shared.check_room(&mut self.shared.lock())
+    }
+
     async fn ask(
         &self,
         password: Zeroizing<String>,
@@ -244,6 +250,14 @@ impl Shared {
 
     fn push(&self, job: Job) -> Result<(), AccountsError> {
         let mut queue = self.lock();
+        self.check_room(&mut queue)?;
+        queue.jobs.push_back(job);
+        drop(queue);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    fn check_room(&self, queue: &mut Queue) -> Result<(), AccountsError> {
         if !queue.open {
             return Err(AccountsError::AccountsUnavailable);
         }
@@ -254,9 +268,6 @@ impl Shared {
         if queue.jobs.len() >= self.capacity {
             return Err(AccountsError::HashingBusy);
         }
-        queue.jobs.push_back(job);
-        drop(queue);
-        self.wake.notify_one();
         Ok(())
     }
 

@@ -193,6 +193,10 @@ async fn a_full_queue_is_told_at_once(engine: &Engine) {
     new.password = Some(password("correct horse"));
     assert_eq!(accounts.create(new).await, Err(AccountsError::HashingBusy));
     assert_eq!(accounts.find("new@b").await.unwrap(), None);
+    // Nor does who is sent away cost a question: there is nothing left to ask.
+    engine.meddle("DROP TABLE accounts").await;
+    let sent_away = accounts.log_in("bob@b", "correct horse").await;
+    assert_eq!(sent_away, Err(AccountsError::HashingBusy));
 
     accounts.inner.hashing.start_threads(1).unwrap();
     assert_eq!(
