@@ -38,7 +38,7 @@ pub use self::password::{Password, PresentedPassword};
 use self::account::{display_name, first_roles, permissions};
 use self::argon::RawSalt;
 use self::error::invalid;
-use self::store::{Found, NewDebt, NewRow, Store};
+use self::store::{Found, NewRow, Store};
 use crate::clock::Clock;
 
 /// The most accounts on one page.

@@ -9,9 +9,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::Accounts;
 use super::error::AccountsError;
 use super::identity::UserId;
-use super::{Accounts, NewDebt};
 use crate::clock::UnixSeconds;
 
 /// What ends among the sessions of one user.
@@ -42,6 +42,13 @@ pub struct Owed {
     pub user: UserId,
     /// Which of them.
     pub reach: Reach,
+}
+
+/// An end to write down, and for which keystore.
+pub(super) struct NewDebt {
+    pub(super) owed: Owed,
+    pub(super) keystore: String,
+    pub(super) created_at: UnixSeconds,
 }
 
 impl Accounts {

@@ -21,10 +21,10 @@ use super::account::{Account, Change};
 use super::client::{Client, ClientId, Fingerprint};
 use super::error::AccountsError;
 use super::identity::{Email, LoginName, UserId};
+use super::owed::NewDebt;
 use crate::clock::UnixSeconds;
 
 pub(super) use self::connect::sqlite_url;
-pub(super) use self::owed::NewDebt;
 pub(super) use self::row::Found;
 
 /// How long a question may take before the database counts as away.

@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use super::super::account::Account;
 use super::super::error::AccountsError;
 use super::super::identity::UserId;
-use super::super::owed::{Owed, Reach};
+use super::super::owed::{NewDebt, Owed, Reach};
 use super::row::{account, get, spoilt, to_stored};
 use super::{Question, Store, patiently};
 use crate::clock::UnixSeconds;
@@ -15,33 +15,6 @@ use crate::clock::UnixSeconds;
 const ALL: &str = "all";
 const ALL_BUT: &str = "all_but";
 const ACCESS: &str = "access";
-
-/// An end to write down, and for which keystore.
-pub(in super::super) struct NewDebt {
-    pub(in super::super) owed: Owed,
-    pub(in super::super) keystore: String,
-    pub(in super::super) created_at: UnixSeconds,
-}
-
-impl NewDebt {
-    fn question(&self) -> Question {
-        let (reach, keep) = match &self.owed.reach {
-            Reach::All => (ALL, None),
-            Reach::AllBut(keep) => (ALL_BUT, Some(keep.clone())),
-            Reach::Access => (ACCESS, None),
-        };
-        sqlx::query(
-            "INSERT INTO owed_ends (id, keystore, user_id, reach, keep, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(self.owed.id.clone())
-        .bind(self.keystore.clone())
-        .bind(self.owed.user.as_str().to_owned())
-        .bind(reach)
-        .bind(keep)
-        .bind(to_stored(self.created_at))
-    }
-}
 
 impl Store {
     /// The account that an `UPDATE … RETURNING` left, once what it owes is as durable as itself.
@@ -65,7 +38,7 @@ impl Store {
         let Some(debt) = debt else {
             return patiently(question.fetch_all(&self.write)).await;
         };
-        let owed = debt.question();
+        let owed = written_down(debt);
         patiently(async {
             let mut transaction = self.write.begin().await?;
             let rows = question.fetch_all(&mut *transaction).await?;
@@ -96,6 +69,24 @@ impl Store {
         let question = sqlx::query("DELETE FROM owed_ends WHERE id = $1").bind(id.to_owned());
         self.change(question).await.map(drop)
     }
+}
+
+fn written_down(debt: &NewDebt) -> Question {
+    let (reach, keep) = match &debt.owed.reach {
+        Reach::All => (ALL, None),
+        Reach::AllBut(keep) => (ALL_BUT, Some(keep.clone())),
+        Reach::Access => (ACCESS, None),
+    };
+    sqlx::query(
+        "INSERT INTO owed_ends (id, keystore, user_id, reach, keep, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(debt.owed.id.clone())
+    .bind(debt.keystore.clone())
+    .bind(debt.owed.user.as_str().to_owned())
+    .bind(reach)
+    .bind(keep)
+    .bind(to_stored(debt.created_at))
 }
 
 fn owed(row: &AnyRow) -> Result<Owed, AccountsError> {
