@@ -1,5 +1,5 @@
 use super::*;
-use crate::issuer::{IssueError, Occasion};
+use crate::issuer::{IssueError, Issued, Occasion};
 use crate::lacre::Rules;
 use crate::lacre::testing::{Fixture, grant};
 use crate::token::base64url;
@@ -287,4 +287,53 @@ async fn what_is_kept_is_bounded_and_nothing_is_refused_for_it() {
         assert!(guard(&fixture, token).is_ok());
     }
     assert!(kept(&fixture) < 20, "{} entries", kept(&fixture));
+}
+
+#[tokio::test]
+async fn a_session_says_whose_it_is_and_whether_the_password_was_proven_for_it() {
+    let deployment = Fixture::new();
+    let issued = deployment.log_in("u1").await;
+    let session = guard(&deployment, issued.access.token.expose()).unwrap();
+    assert_eq!((session.user_id(), session.is_fresh()), ("u1", true));
+    let by_client = Occasion::OnBehalf {
+        client_id: "c1".to_owned(),
+    };
+    let issued = deployment.lacre.issue(&grant("u2", by_client)).await;
+    let session = guard(&deployment, issued.unwrap().access.token.expose()).unwrap();
+    assert_eq!((session.user_id(), session.is_fresh()), ("u2", false));
+}
+
+/// The shorter way is there, lets in what the whole way has let in, and nothing else.
+#[tokio::test]
+async fn a_token_in_use_is_judged_at_once() {
+    let deployment = Fixture::new();
+    let (one, other) = (deployment.log_in("u1").await, deployment.log_in("u1").await);
+    let at_once = |issued: &Issued, kind| {
+        let token = issued.access.token.expose().as_bytes();
+        deployment.lacre.guard_at_once(token, kind)
+    };
+    assert!(at_once(&one, TokenKind::Access).is_none(), "not in use yet");
+    guard(&deployment, one.access.token.expose()).unwrap();
+    let session = at_once(&one, TokenKind::Access).unwrap();
+    assert_eq!(session.handle(), &one.handle);
+    assert!(at_once(&one, TokenKind::Refresh).is_none());
+    assert!(at_once(&other, TokenKind::Access).is_none());
+
+    // A record that was written anew and says the same is as good; one with another key isn't.
+    change(&deployment, &one, |record| {
+        record.label = Some("phone".into())
+    })
+    .await;
+    assert!(at_once(&one, TokenKind::Access).is_some());
+    change(&deployment, &one, |record| {
+        record.private_scalar = lacre_keystore::PrivateScalar::new([7; 32]);
+    })
+    .await;
+    assert!(at_once(&one, TokenKind::Access).is_none());
+
+    deployment.lacre.forget_content_keys();
+    guard(&deployment, other.access.token.expose()).unwrap();
+    assert!(at_once(&other, TokenKind::Access).is_some());
+    deployment.lacre.forget_content_keys();
+    assert!(at_once(&other, TokenKind::Access).is_none());
 }

@@ -156,6 +156,9 @@ pub(super) mod tests {
         let claims = parse(&good()).unwrap();
         assert_eq!(Value::Object(claims.to_json()), good());
         assert_eq!(claims.additional.len(), 1);
+        let mut stale = good();
+        stale["fresh"] = false.into();
+        assert_eq!(Value::Object(parse(&stale).unwrap().to_json()), stale);
     }
 
     #[test]

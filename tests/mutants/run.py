@@ -1,9 +1,10 @@
 """Changes the code that judges tokens and records in every small way, and counts what the tests
 notice: `make mutants`.
 
-    run.py [PART...] [-- FLAGS_OF_CARGO_MUTANTS...]
+    run.py [--again] [PART...] [-- FLAGS_OF_CARGO_MUTANTS...]
 
-PART is `token`, `guard` or `keystore`; without one, all three. Each change costs a build and a run of
+PART is `token`, `guard` or `keystore`; without one, all three. `--again` tries only what a run before
+didn't catch, for instance since there are new tests. Each change costs a build and a run of
 the tests, so this works on a copy that has the rooms in question, their own tests and the list of
 attacks (`tests/hostile`), and none of the rooms that don't take part: no HTTP, accounts, command line.
 What stays uncaught is in `target/mutants/PART/mutants.out/missed.txt`; exit status 1 where a part
@@ -112,7 +113,7 @@ def trimmed_manifest(text):
     return text.replace('default-run = "lacre"\n', "")
 
 
-def run(part, copy, flags):
+def run(part, copy, again, flags):
     out = PLACE / part
     environment = {
         "LACRE_VECTORS": str(ROOT.parent / "shared" / "vectors"),
@@ -125,7 +126,7 @@ def run(part, copy, flags):
     for number, (built, tests) in enumerate(TESTS[part]):
         command = [
             "cargo", "mutants", "--dir", str(copy), "--output", str(out), "--no-shuffle",
-            "--in-place", "--timeout", "120", *["--iterate"][:number], *PARTS[part], *flags,
+            "--in-place", "--timeout", "120", *["--iterate"][:again + number], *PARTS[part], *flags,
             *[f"--cargo-arg={what}" for what in built], "--", "--", *tests,
         ]
         subprocess.run(command, cwd=ROOT, env=environment)
@@ -143,7 +144,9 @@ def main(arguments):
     at = arguments.index("--") if "--" in arguments else len(arguments)
     copy = tree()
     seed_build()
-    results = [run(part, copy, arguments[at + 1 :]) for part in arguments[:at] or PARTS]
+    again = "--again" in arguments[:at]
+    parts = [part for part in arguments[:at] if part in PARTS] or PARTS
+    results = [run(part, copy, again, arguments[at + 1 :]) for part in parts]
     return 0 if all(results) else 1
 
 
