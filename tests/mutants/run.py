@@ -113,6 +113,11 @@ def trimmed_manifest(text):
     return text.replace('default-run = "lacre"\n', "")
 
 
+def noted(path):
+    """The lines of a file, none where there is none."""
+    return set(path.read_text().splitlines()) if path.exists() else set()
+
+
 def run(part, copy, again, flags):
     out = PLACE / part
     environment = {
@@ -123,6 +128,7 @@ def run(part, copy, again, flags):
         **os.environ,
     }
     viable = None
+    never = noted(out / "unviable") if again else set()
     for number, (built, tests) in enumerate(TESTS[part]):
         command = [
             "cargo", "mutants", "--dir", str(copy), "--output", str(out), "--no-shuffle",
@@ -132,7 +138,11 @@ def run(part, copy, again, flags):
         subprocess.run(command, cwd=ROOT, env=environment)
         told = json.loads((out / "mutants.out" / "outcomes.json").read_text())
         missed = told["missed"]
-        viable = viable or told["caught"] + told["timeout"] + missed
+        # What doesn't build is no change that a test could notice.
+        never |= noted(out / "mutants.out" / "unviable.txt")
+        (out / "unviable").write_text("".join(line + "\n" for line in sorted(never)))
+        before = len(noted(out / "mutants.out" / "previously_caught.txt") - never)
+        viable = viable or told["caught"] + told["timeout"] + missed + before
         if missed == 0:
             break
     caught = viable - missed
