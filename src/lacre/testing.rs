@@ -61,6 +61,17 @@ impl Fixture {
         }
     }
 
+    /// Two sessions of this user, one of them sealed with a master key that is gone.
+    pub(crate) async fn with_a_damaged_record(user: &str) -> Self {
+        let fixture = Self::new();
+        fixture.log_in(user).await;
+        let another = MasterKey::generate(2, &mut StdRng::seed_from_u64(5));
+        let keystore = fixture.lacre.keystore();
+        keystore.set_ring(MasterKeyRing::new(another));
+        fixture.log_in(user).await;
+        fixture
+    }
+
     pub(crate) async fn log_in(&self, user: &str) -> Issued {
         self.lacre
             .issue(&grant(user, Occasion::LogIn))
@@ -81,15 +92,8 @@ impl Deployed {
         Self::of(Fixture::new()).await
     }
 
-    /// Two sessions of this user, one of them sealed with a master key that is gone.
     pub(crate) async fn with_a_damaged_record(user: &str) -> Self {
-        let fixture = Fixture::new();
-        fixture.log_in(user).await;
-        let another = MasterKey::generate(2, &mut StdRng::seed_from_u64(5));
-        let keystore = fixture.lacre.keystore();
-        keystore.set_ring(MasterKeyRing::new(another));
-        fixture.log_in(user).await;
-        Self::of(fixture).await
+        Self::of(Fixture::with_a_damaged_record(user).await).await
     }
 
     async fn of(fixture: Fixture) -> Self {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::lacre::Rules;
-use crate::lacre::testing::{Deployed, Fixture, on_behalf};
+use crate::lacre::testing::{Fixture, on_behalf};
 use crate::token::TokenKind;
 
 fn is_good(deployment: &Fixture, issued: &crate::issuer::Issued) -> bool {
@@ -90,7 +90,7 @@ async fn all_all_but_one_and_everything() {
 
 #[tokio::test]
 async fn all_but_one_are_the_expired_and_the_damaged_too_and_nobody_elses() {
-    let deployment = Deployed::with_a_damaged_record("u1").await.fixture;
+    let deployment = Fixture::with_a_damaged_record("u1").await;
     let (kept, other) = (deployment.log_in("u1").await, deployment.log_in("u2").await);
     let ended = deployment.lacre.end_all_but("u1", &kept.key).await.unwrap();
     assert_eq!(ended.len(), 2);

@@ -135,7 +135,9 @@ def run(part, copy, again, flags):
             "--in-place", "--timeout", "120", *["--iterate"][:again + number], *PARTS[part], *flags,
             *[f"--cargo-arg={what}" for what in built], "--", "--", *tests,
         ]
-        subprocess.run(command, cwd=ROOT, env=environment)
+        # 2: some were missed; 3: some took too long. Anything else means that none were tried.
+        if subprocess.run(command, cwd=ROOT, env=environment).returncode not in (0, 2, 3):
+            sys.exit(f"{part}: the changes could not be tried")
         told = json.loads((out / "mutants.out" / "outcomes.json").read_text())
         missed = told["missed"]
         # What doesn't build is no change that a test could notice.
