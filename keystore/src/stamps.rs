@@ -17,9 +17,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::engine::KeyBytes;
 
-/// How many counters there are: 128 KiB of them. With a thousand changes a second a record is read
-/// again every sixteen seconds on account of the others.
-const COUNTERS: usize = 1 << 14;
+/// How many counters there are: 512 KiB of them. With a thousand changes a second a record is read
+/// again every minute on account of the others.
+const COUNTERS: usize = 1 << 16;
 
 /// A counter, which a test replaces by one whose every interleaving is tried.
 pub(crate) trait Counter {
