@@ -42,7 +42,8 @@ TESTS = {
     "token": [
         (["--lib"], ["token::"]),
         # A token that is known is opened for the guard's tests alone.
-        (["--lib", "--test=main"], ["token::", "hostile::", "guard::", "content_keys::", "issuer::"]),
+        (["--lib", "--test=main"],
+         ["token::", "hostile::", "guard::", "content_keys::", "issuer::", "refresh::"]),
     ],
     "guard": [
         (["--lib"], ["guard::", "content_keys::"]),
