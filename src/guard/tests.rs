@@ -321,7 +321,7 @@ async fn a_token_in_use_is_judged_at_once() {
 
     // A record that was written anew and says the same is as good; one with another key isn't.
     change(&deployment, &one, |record| {
-        record.label = Some("phone".into())
+        record.label = Some("phone".into());
     })
     .await;
     assert!(at_once(&one, TokenKind::Access).is_some());
