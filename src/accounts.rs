@@ -213,6 +213,34 @@ impl Accounts {
             let account = self.get(id).await?.ok_or(AccountsError::AccountUnknown)?;
             return Ok((account, None));
         }
+        self.change_if((id, None), change, password, owes).await
+    }
+
+    /// Gives the owner of an account another password, if the account is still as it was `proven`.
+    ///
+    /// [`AccountsError::InvalidCredentials`] where it has changed since, while the new password was
+    /// hashed for instance: a proof of the password before must not undo its change.
+    pub async fn change_own_password(
+        &self,
+        proven: &Account,
+        password: Password,
+        owes: Owes,
+    ) -> Result<(Account, Option<Owed>), AccountsError> {
+        let of = (&proven.id, Some(proven.revision));
+        let change = self.change_if(of, Change::default(), Some(password), Some(owes));
+        change.await.map_err(|error| match error {
+            AccountsError::AccountUnknown => AccountsError::InvalidCredentials,
+            other => other,
+        })
+    }
+
+    async fn change_if(
+        &self,
+        (id, seen): (&UserId, Option<u64>),
+        change: Change,
+        password: Option<Password>,
+        owes: Option<Owes>,
+    ) -> Result<(Account, Option<Owed>), AccountsError> {
         let change = change.checked()?;
         let hash = match password {
             Some(password) => Some(self.hash_for(id, &change, password).await?),
@@ -221,8 +249,8 @@ impl Accounts {
         let now = self.inner.clock.now();
         let debt = owes.map(|owes| self.debt(id, owes, now));
         let store = &self.inner.store;
-        let account = store.update(id, change, hash, debt.as_ref(), now).await?;
-        Ok((account, debt.map(|debt| debt.owed)))
+        let account = store.update((id, seen), change, hash, debt.as_ref(), now);
+        Ok((account.await?, debt.map(|debt| debt.owed)))
     }
 
     /// Takes an account away; `false` where there was none. What that `owes` is written down in

@@ -28,7 +28,7 @@ pub enum Reach {
 /// What a change of an account has to end, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owes {
-    /// The name of the keystore that has the sessions: several may share the accounts.
+    /// The name of the keystore that has the sessions, so that nobody pays for another's.
     pub keystore: String,
     /// Which sessions of the account.
     pub reach: Reach,

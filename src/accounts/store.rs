@@ -173,10 +173,10 @@ impl Store {
     }
 
     /// Makes a parsed change, of the password's hash too where there is one, together with what it
-    /// owes.
+    /// owes; with `seen`, only of the account as it was at this revision.
     pub(super) async fn update(
         &self,
-        id: &UserId,
+        (id, seen): (&UserId, Option<u64>),
         change: Change,
         password_hash: Option<String>,
         debt: Option<&NewDebt>,
@@ -192,7 +192,7 @@ impl Store {
              roles = COALESCE($7, roles), permissions = COALESCE($8, permissions), \
              active = COALESCE($9, active), updated_at = $10, \
              password_hash = COALESCE($11, password_hash), revision = revision + 1 \
-             WHERE id = $1 RETURNING ",
+             WHERE id = $1 AND ($12 = 0 OR revision = $12) RETURNING ",
             columns!()
         ))
         .bind(id.as_str().to_owned())
@@ -205,7 +205,9 @@ impl Store {
         .bind(change.permissions.map(|permissions| permissions.join(" ")))
         .bind(change.active.map(i64::from))
         .bind(to_stored(now))
-        .bind(password_hash);
+        .bind(password_hash)
+        // No account is of revision 0.
+        .bind(to_stored(seen.unwrap_or(0)));
         self.changed_account(question, debt).await
     }
 

@@ -161,8 +161,8 @@ fn gauge(name: &'static str, help: &'static str, value: u64) -> Gauge {
     Gauge { name, help, value }
 }
 
-/// Removes what has expired. Nothing depends on it but the size of the keystore: the guard refuses
-/// an expired session whether it is swept or not.
+/// Removes what has expired, on which nothing depends but the size of the keystore: the guard refuses
+/// an expired session whether it is swept or not. And ends what a change of an account has left.
 async fn sweep(service: Service) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     let clock = SystemClock::default();

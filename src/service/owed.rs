@@ -33,7 +33,7 @@ impl Service {
         let owed = self.accounts.owed(&self.keystore_name(), before).await?;
         for one in &owed {
             let ended = self.end(one).await?;
-            self.record(&one.user, &ended).await?;
+            self.record(&one.user, &ended).await;
             self.accounts.paid(one).await?;
         }
         Ok(owed.len())
@@ -76,10 +76,10 @@ impl Service {
     }
 
     /// The audit events of ends that no request waits for.
-    async fn record(&self, user: &UserId, ended: &[Handle]) -> Result<(), ServiceError> {
-        let account = self.accounts.get(user).await?;
-        let cause = match account {
-            Some(account) if account.active => Cause::PasswordChanged,
+    async fn record(&self, user: &UserId, ended: &[Handle]) {
+        // Also an account that can't be read must not keep what it owes from being paid.
+        let cause = match self.accounts.get(user).await {
+            Ok(Some(account)) if account.active => Cause::PasswordChanged,
             _ => Cause::AccountClosed,
         };
         for handle in ended {
@@ -90,7 +90,6 @@ impl Service {
             }
             .record(&Origin::default());
         }
-        Ok(())
     }
 
     fn keystore_name(&self) -> String {

@@ -4,7 +4,7 @@
 
 use super::log_in::subject;
 use super::{Service, ServiceError};
-use crate::accounts::{Account, AccountsError, Change, Password, PresentedPassword, Reach, UserId};
+use crate::accounts::{Account, AccountsError, Password, PresentedPassword, Reach, UserId};
 use crate::guard::LiveSession;
 use crate::issuer::{Issued, Subject};
 use crate::refresh::RefreshError;
@@ -38,8 +38,8 @@ impl Service {
     ) -> Result<Vec<Handle>, ServiceError> {
         let account = self.prove(session, current).await?;
         let others = Reach::AllBut(session.handle().as_str().to_owned());
-        let changed = self.change_and_end(&account.id, Change::default(), Some(new), Some(others));
-        Ok(changed.await?.ended)
+        let changed = self.change_own_password(account, new, others).await?;
+        Ok(changed.ended)
     }
 
     async fn prove(

@@ -8,7 +8,7 @@
 //! This room must never end less than `docs/revocation.md` says.
 
 use super::{Service, ServiceError};
-use crate::accounts::{Account, AccountsError, Change, Password, Reach, UserId};
+use crate::accounts::{Account, AccountsError, Change, Owed, Password, Reach, UserId};
 use crate::token::Handle;
 
 /// A changed account and what the change ended.
@@ -107,7 +107,7 @@ impl Service {
         .await
     }
 
-    pub(super) async fn change_and_end(
+    async fn change_and_end(
         &self,
         id: &UserId,
         change: Change,
@@ -118,14 +118,36 @@ impl Service {
         to_the_end(async move {
             let owes = reach.map(|reach| service.owes(reach));
             let changed = service.accounts.change(&id, change, password, owes);
-            let (account, debt) = changed.await?;
-            let ended = match &debt {
-                Some(debt) => service.pay(debt).await?,
-                None => Vec::new(),
-            };
-            Ok(Changed { account, ended })
+            service.ended(changed.await?).await
         })
         .await
+    }
+
+    /// Gives the owner of an account another password, if the account is still as it was proven, and
+    /// ends what is in reach.
+    pub(super) async fn change_own_password(
+        &self,
+        proven: Account,
+        password: Password,
+        reach: Reach,
+    ) -> Result<Changed, ServiceError> {
+        let service = self.clone();
+        to_the_end(async move {
+            let owes = service.owes(reach);
+            let accounts = &service.accounts;
+            let changed = accounts.change_own_password(&proven, password, owes);
+            service.ended(changed.await?).await
+        })
+        .await
+    }
+
+    async fn ended(&self, changed: (Account, Option<Owed>)) -> Result<Changed, ServiceError> {
+        let (account, debt) = changed;
+        let ended = match &debt {
+            Some(debt) => self.pay(debt).await?,
+            None => Vec::new(),
+        };
+        Ok(Changed { account, ended })
     }
 }
 

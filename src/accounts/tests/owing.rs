@@ -8,6 +8,7 @@ on_every_engine!(
     a_change_and_what_it_owes_are_one,
     a_spoilt_debt_is_refused_and_not_guessed,
     one_change_has_the_password_and_the_rest,
+    a_proof_of_the_password_before_changes_no_password,
 );
 
 fn owes(keystore: &str, reach: Reach) -> Owes {
@@ -155,4 +156,29 @@ async fn one_change_has_the_password_and_the_rest(engine: &Engine) {
     assert_eq!((changed.revision, debt), (ann.revision + 1, None));
     assert_eq!(changed.roles, ["clerk"]);
     assert_eq!(accounts.log_in("ann@b", "another horse").await, Ok(changed));
+}
+
+/// The proof is old where the hash of the new password had to wait and the account was changed: by an
+/// administrator who shuts a thief out, for instance.
+async fn a_proof_of_the_password_before_changes_no_password(engine: &Engine) {
+    let accounts = engine.open().await;
+    let proven = accounts.sign_up("ann@b", "correct horse").await;
+    accounts
+        .set_password(&proven.id, password("another horse"))
+        .await
+        .unwrap();
+    let own = |proven| {
+        let others = Reach::AllBut("a-handle".to_owned());
+        accounts.change_own_password(proven, password("stolen horse"), owes("here", others))
+    };
+    let late = own(&proven).await;
+    assert_eq!(late, Err(AccountsError::InvalidCredentials));
+    assert_eq!(accounts.owed("here", u64::MAX).await.unwrap(), []);
+    let now = accounts.log_in("ann@b", "another horse").await.unwrap();
+
+    let (changed, debt) = own(&now).await.unwrap();
+    assert_eq!((changed.revision, debt.is_some()), (now.revision + 1, true));
+    assert!(accounts.log_in("ann@b", "stolen horse").await.is_ok());
+    accounts.remove(&now.id).await.unwrap();
+    assert_eq!(own(&changed).await, Err(AccountsError::InvalidCredentials));
 }

@@ -29,6 +29,9 @@ impl Store {
             let (expected, new) = (expected.as_deref(), new.as_deref());
             return Ok(self.records.compare_and_swap(key, expected, new)?.is_ok());
         }
+        if changes.is_empty() {
+            return Ok(true);
+        }
         for Change { key, expected, .. } in changes {
             if self.records.get(key)?.as_deref() != expected.as_deref() {
                 return Ok(false);
