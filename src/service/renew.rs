@@ -39,7 +39,18 @@ impl Service {
         let account = self.prove(session, current).await?;
         let others = Reach::AllBut(session.handle().as_str().to_owned());
         let changed = self.change_own_password(account, new, others).await?;
+        self.end_if_replaced(session).await?;
         Ok(changed.ended)
+    }
+
+    /// Ends what stands in the place of a session that was spared: who knew the password before and
+    /// the name of the session may have begun another of that name meanwhile.
+    async fn end_if_replaced(&self, session: &LiveSession) -> Result<(), ServiceError> {
+        let found = self.lacre.session(session.handle())?;
+        if found.is_some_and(|found| found.created_at != session.created_at) {
+            self.lacre.end(&session.key).await?;
+        }
+        Ok(())
     }
 
     async fn prove(

@@ -1,8 +1,10 @@
 use super::*;
-use crate::accounts::{Change, Email, NewAccount, Password};
-use crate::issuer::Issued;
+use crate::accounts::{Change, Email, NewAccount, Password, PresentedPassword};
+use crate::guard::LiveSession;
+use crate::issuer::{Issued, Origin};
 use crate::lacre::testing::Deployed;
 use crate::lacre::{Lacre, Rules};
+use crate::service::LogIn;
 use crate::token::TokenKind;
 use std::future::poll_fn;
 use std::task::Poll;
@@ -164,4 +166,47 @@ async fn a_change_goes_on_to_its_end_where_its_caller_has_gone() {
         }
         rig.service().enable_user(&rig.user).await.unwrap();
     }
+}
+
+/// A session that is spared by its name must be the one that asked.
+#[tokio::test]
+async fn a_change_of_the_password_spares_nobody_who_took_the_name_of_the_session_that_asked() {
+    let rig = Rig::new().await;
+    let (old, new) = ("correct horse battery", "another horse battery");
+    let set = |text| {
+        rig.service()
+            .set_password(&rig.user, Password::parse(text).unwrap())
+    };
+    set(old).await.unwrap();
+    let log_in = || {
+        rig.service().log_in(LogIn {
+            user: "ada@example.com".into(),
+            password: PresentedPassword::parse(old).unwrap(),
+            user_session: Some("phone".into()),
+            origin: Origin::default(),
+        })
+    };
+    let change = async |session: &LiveSession| {
+        let (current, new) = (PresentedPassword::parse(old), Password::parse(new));
+        let service = rig.service();
+        service
+            .change_password(session, current.unwrap(), new.unwrap())
+            .await
+    };
+    let live = |issued: &Issued| {
+        let token = issued.access.token.expose().as_bytes();
+        rig.deployed.fixture.lacre.guard(token, TokenKind::Access)
+    };
+    let own = log_in().await.unwrap();
+    let asks = live(&own).unwrap();
+    rig.deployed.fixture.clock.advance(1);
+    let thief = log_in().await.unwrap();
+    assert_eq!(rig.good(&[&own, &thief]), [false, true]);
+    change(&asks).await.unwrap();
+    assert_eq!(rig.good(&[&thief]), [false]);
+
+    set(old).await.unwrap();
+    let own = log_in().await.unwrap();
+    change(&live(&own).unwrap()).await.unwrap();
+    assert_eq!(rig.good(&[&own]), [true]);
 }
