@@ -32,7 +32,7 @@ pub use self::client::{Client, ClientId, ClientSecret, NewClient};
 pub use self::error::AccountsError;
 pub use self::hashing::{HashingPool, HashingSettings};
 pub use self::identity::{Email, LoginName, UserId};
-pub use self::owed::{Owed, Owes, Reach};
+pub use self::owed::{Kept, Owed, Owes, Reach};
 pub use self::password::{Password, PresentedPassword};
 
 use self::account::{display_name, first_roles, permissions};

@@ -26,8 +26,7 @@ pub type KeyBytes = [u8; 32];
 /// One thread at a time calls [`apply`](Self::apply), [`note_emptying`](Self::note_emptying) and
 /// [`persist`](Self::persist); any number of threads read meanwhile. A read sees every change whose
 /// `apply` has returned, durable or not. After an error of these no more changes are asked for. All
-/// calls may block for as long as
-/// a disk takes.
+/// calls may block for as long as a disk takes.
 pub trait Engine: Send + Sync + 'static {
     /// The value of this key.
     fn get(&self, key: &KeyBytes) -> Result<Option<Vec<u8>>, KeystoreError>;

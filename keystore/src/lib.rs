@@ -18,8 +18,8 @@
 //! record that was removed and put anew.
 //!
 //! **Ends.** After the answer of [`Keystore::remove`], [`Keystore::remove_user`],
-//! [`Keystore::remove_user_but`] or [`Keystore::remove_all`] no read returns the removed record, and no swap that began before
-//! brings it back. Only a `put_new` can use the name again.
+//! [`Keystore::remove_user_but`] or [`Keystore::remove_all`] no read returns the removed record, and
+//! no swap that began before brings it back. Only a `put_new` can use the name again.
 //!
 //! **Order.** All changes of a keystore take their turn, one after the other. A read sees the
 //! changes that have had their turn, which may be before they are durable and before their caller

@@ -19,10 +19,20 @@ use crate::clock::UnixSeconds;
 pub enum Reach {
     /// Every session.
     All,
-    /// Every session but the one of this handle.
-    AllBut(String),
+    /// Every session but this one.
+    AllBut(Kept),
     /// The access tokens; the sessions stay.
     Access,
+}
+
+/// The session that stays, by its handle and its beginning: a handle alone may name another one
+/// meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its handle.
+    pub handle: String,
+    /// When it began.
+    pub since: UnixSeconds,
 }
 
 /// What a change of an account has to end, and where.

@@ -61,13 +61,17 @@ impl Service {
         let user = owed.user.as_str();
         match &owed.reach {
             Reach::All => self.lacre.end_all_of(user).await,
-            Reach::AllBut(keep) => {
-                let kept = Handle::parse(keep).ok();
-                match kept.and_then(|handle| self.lacre.key_of(&handle)) {
-                    Some(key) => self.lacre.end_all_but(user, &key).await,
-                    None => self.lacre.end_all_of(user).await,
-                }
-            }
+            // Who knew the password before and the name of the session may have begun another in its
+            // place, which is not the one that stays.
+            Reach::AllBut(kept) => match Handle::parse(&kept.handle) {
+                Ok(handle) => match self.lacre.session(&handle)? {
+                    Some(found) if found.created_at == kept.since => {
+                        self.lacre.end_all_but(user, &found.key).await
+                    }
+                    _ => self.lacre.end_all_of(user).await,
+                },
+                Err(_) => self.lacre.end_all_of(user).await,
+            },
             Reach::Access => {
                 self.lacre.end_access_of(user).await?;
                 Ok(Vec::new())

@@ -4,7 +4,7 @@
 
 use super::log_in::subject;
 use super::{Service, ServiceError};
-use crate::accounts::{Account, AccountsError, Password, PresentedPassword, Reach, UserId};
+use crate::accounts::{Account, AccountsError, Kept, Password, PresentedPassword, Reach, UserId};
 use crate::guard::LiveSession;
 use crate::issuer::{Issued, Subject};
 use crate::refresh::RefreshError;
@@ -37,20 +37,11 @@ impl Service {
         new: Password,
     ) -> Result<Vec<Handle>, ServiceError> {
         let account = self.prove(session, current).await?;
-        let others = Reach::AllBut(session.handle().as_str().to_owned());
-        let changed = self.change_own_password(account, new, others).await?;
-        self.end_if_replaced(session).await?;
-        Ok(changed.ended)
-    }
-
-    /// Ends what stands in the place of a session that was spared: who knew the password before and
-    /// the name of the session may have begun another of that name meanwhile.
-    async fn end_if_replaced(&self, session: &LiveSession) -> Result<(), ServiceError> {
-        let found = self.lacre.session(session.handle())?;
-        if found.is_some_and(|found| found.created_at != session.created_at) {
-            self.lacre.end(&session.key).await?;
-        }
-        Ok(())
+        let others = Reach::AllBut(Kept {
+            handle: session.handle().as_str().to_owned(),
+            since: session.created_at,
+        });
+        Ok(self.change_own_password(account, new, others).await?.ended)
     }
 
     async fn prove(

@@ -82,8 +82,8 @@ impl SledEngine {
     /// [`KeystoreError::StoreHeld`] where someone has it open; nothing in the folder is touched
     /// then. [`KeystoreError::StoreCorrupt`] where its files aren't sled's, and where changes that
     /// were durable are missing from them: then ended sessions may be back, and the way out is to
-    /// move the folder away, which ends all. A batch, or a
-    /// removal of everything, that a crash has cut off is done first.
+    /// move the folder away, which ends all. A batch, or a removal of everything, that a
+    /// crash has cut off is done first.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, KeystoreError> {
         Self::open_with(folder, SledOptions::default())
     }

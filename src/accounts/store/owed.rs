@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use super::super::account::Account;
 use super::super::error::AccountsError;
 use super::super::identity::UserId;
-use super::super::owed::{NewDebt, Owed, Reach};
+use super::super::owed::{Kept, NewDebt, Owed, Reach};
 use super::row::{account, get, spoilt, to_stored};
 use super::{Question, Store, patiently};
 use crate::clock::UnixSeconds;
@@ -57,7 +57,7 @@ impl Store {
         before: UnixSeconds,
     ) -> Result<Vec<Owed>, AccountsError> {
         let question = sqlx::query(
-            "SELECT id, user_id, reach, keep FROM owed_ends \
+            "SELECT id, user_id, reach, kept, kept_since FROM owed_ends \
              WHERE keystore = $1 AND created_at < $2 ORDER BY created_at, id",
         )
         .bind(keystore.to_owned())
@@ -72,31 +72,31 @@ impl Store {
 }
 
 fn written_down(debt: &NewDebt) -> Question {
-    let (reach, keep) = match &debt.owed.reach {
+    let (reach, kept) = match &debt.owed.reach {
         Reach::All => (ALL, None),
-        Reach::AllBut(keep) => (ALL_BUT, Some(keep.clone())),
+        Reach::AllBut(kept) => (ALL_BUT, Some(kept)),
         Reach::Access => (ACCESS, None),
     };
     sqlx::query(
-        "INSERT INTO owed_ends (id, keystore, user_id, reach, keep, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO owed_ends (id, keystore, user_id, reach, kept, kept_since, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(debt.owed.id.clone())
     .bind(debt.keystore.clone())
     .bind(debt.owed.user.as_str().to_owned())
     .bind(reach)
-    .bind(keep)
+    .bind(kept.map(|kept| kept.handle.clone()))
+    .bind(kept.map(|kept| to_stored(kept.since)))
     .bind(to_stored(debt.created_at))
 }
 
 fn owed(row: &AnyRow) -> Result<Owed, AccountsError> {
-    let reach = match (
-        get::<String>(row, "reach")?.as_str(),
-        get::<Option<String>>(row, "keep")?,
-    ) {
-        (ALL, None) => Reach::All,
-        (ALL_BUT, Some(keep)) => Reach::AllBut(keep),
-        (ACCESS, None) => Reach::Access,
+    let kept = get::<Option<String>>(row, "kept")?;
+    let since = get::<Option<i64>>(row, "kept_since")?.and_then(|since| u64::try_from(since).ok());
+    let reach = match (get::<String>(row, "reach")?.as_str(), kept, since) {
+        (ALL, None, None) => Reach::All,
+        (ALL_BUT, Some(handle), Some(since)) => Reach::AllBut(Kept { handle, since }),
+        (ACCESS, None, None) => Reach::Access,
         _ => return Err(spoilt("reach")),
     };
     Ok(Owed {

@@ -18,6 +18,13 @@ fn owes(keystore: &str, reach: Reach) -> Owes {
     }
 }
 
+fn but(handle: &str) -> Reach {
+    Reach::AllBut(Kept {
+        handle: handle.to_owned(),
+        since: 7,
+    })
+}
+
 fn closed() -> Change {
     Change {
         active: Some(false),
@@ -28,11 +35,7 @@ fn closed() -> Change {
 async fn what_a_change_owes_is_there_until_it_is_paid(engine: &Engine) {
     let accounts = engine.open().await;
     let ann = accounts.sign_up("ann@b", "correct horse").await;
-    let reaches = [
-        Reach::All,
-        Reach::AllBut("a-handle".to_owned()),
-        Reach::Access,
-    ];
+    let reaches = [Reach::All, but("a-handle"), Reach::Access];
     let mut written = Vec::new();
     for reach in reaches {
         let owes = owes("here", reach.clone());
@@ -126,14 +129,16 @@ async fn a_change_and_what_it_owes_are_one(engine: &Engine) {
 
 async fn a_spoilt_debt_is_refused_and_not_guessed(engine: &Engine) {
     let accounts = engine.open().await;
-    let good = "INSERT INTO owed_ends VALUES ('a', 'here', 'u1', 'all', NULL, 1)";
+    let good = "INSERT INTO owed_ends VALUES ('a', 'here', 'u1', 'all', NULL, NULL, 1)";
     engine.meddle(good).await;
     assert_eq!(accounts.owed("here", u64::MAX).await.unwrap().len(), 1);
     for spoilt in [
-        "('b', 'here', 'u1', 'everything', NULL, 1)",
-        "('b', 'here', 'u1', 'all_but', NULL, 1)",
-        "('b', 'here', 'u1', 'all', 'handle', 1)",
-        "('b', 'here', 'no user', 'all', NULL, 1)",
+        "('b', 'here', 'u1', 'everything', NULL, NULL, 1)",
+        "('b', 'here', 'u1', 'all_but', NULL, NULL, 1)",
+        "('b', 'here', 'u1', 'all_but', 'handle', NULL, 1)",
+        "('b', 'here', 'u1', 'all_but', 'handle', -1, 1)",
+        "('b', 'here', 'u1', 'all', 'handle', 7, 1)",
+        "('b', 'here', 'no user', 'all', NULL, NULL, 1)",
     ] {
         engine
             .meddle(&format!("INSERT INTO owed_ends VALUES {spoilt}"))
@@ -168,7 +173,7 @@ async fn a_proof_of_the_password_before_changes_no_password(engine: &Engine) {
         .await
         .unwrap();
     let own = |proven| {
-        let others = Reach::AllBut("a-handle".to_owned());
+        let others = but("a-handle");
         accounts.change_own_password(proven, password("stolen horse"), owes("here", others))
     };
     let late = own(&proven).await;

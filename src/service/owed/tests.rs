@@ -1,5 +1,6 @@
 use super::*;
-use crate::accounts::{Change, Email, NewAccount, Password, PresentedPassword};
+use crate::accounts::{Change, Email, Kept, NewAccount, Password, PresentedPassword};
+use crate::clock::Clock as _;
 use crate::guard::LiveSession;
 use crate::issuer::{Issued, Origin};
 use crate::lacre::testing::Deployed;
@@ -76,8 +77,13 @@ async fn the_next_start_ends_what_the_last_process_left() {
 async fn each_reach_ends_its_own_and_no_more() {
     let rig = Rig::new().await;
     let (one, two) = (rig.begin().await, rig.begin().await);
-    let keep = Reach::AllBut(one.handle.as_str().to_owned());
-    rig.dies_after(closed(), keep).await;
+    let since = rig.deployed.fixture.clock.now();
+    let but = |handle: &str, since| {
+        let handle = handle.to_owned();
+        Reach::AllBut(Kept { handle, since })
+    };
+    rig.dies_after(closed(), but(one.handle.as_str(), since))
+        .await;
     rig.service().pay_all().await.unwrap();
     assert_eq!(rig.good(&[&one, &two]), [true, false]);
 
@@ -92,12 +98,14 @@ async fn each_reach_ends_its_own_and_no_more() {
         .unwrap();
     assert_eq!(sessions.len(), 1, "the session stays for its next refresh");
 
-    // A handle that names nothing spares nothing.
-    let three = rig.begin().await;
-    rig.dies_after(closed(), Reach::AllBut("?".to_owned()))
-        .await;
-    rig.service().pay_all().await.unwrap();
-    assert_eq!(rig.good(&[&three]), [false]);
+    // A handle that names nothing, or another session than it did, spares nothing.
+    for named in [false, true] {
+        let three = rig.begin().await;
+        let handle = if named { three.handle.as_str() } else { "?" };
+        rig.dies_after(closed(), but(handle, since - 1)).await;
+        rig.service().pay_all().await.unwrap();
+        assert_eq!(rig.good(&[&three]), [false]);
+    }
 }
 
 #[tokio::test]

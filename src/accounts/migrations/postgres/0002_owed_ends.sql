@@ -5,6 +5,7 @@ CREATE TABLE owed_ends (
     keystore   TEXT   NOT NULL,
     user_id    TEXT   NOT NULL,
     reach      TEXT   NOT NULL,
-    keep       TEXT,
+    kept       TEXT,
+    kept_since BIGINT,
     created_at BIGINT NOT NULL
 );
