@@ -1,7 +1,7 @@
 //! The removal of everything: in steps, and nevertheless all or nothing.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use rand::rngs::SysRng;
 
 use crate::conformance::on_every_engine;
 use crate::faults::Gated;
-use crate::support::{Home, Kind, generation, key, keystore_on, record};
+use crate::support::{Home, Kind, child, generation, key, keystore_on, record};
 
 /// More than four steps.
 const RECORDS: u64 = 2_400;
@@ -147,20 +147,10 @@ async fn removes_all_until_it_is_killed() {
 }
 
 fn start(home: &Home) -> Child {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "emptied::removes_all_until_it_is_killed",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    writeln!(stdin, "{}", home.path().display()).unwrap();
-    child
+    child(
+        "emptied::removes_all_until_it_is_killed",
+        home.path().display(),
+    )
 }
 
 #[test]

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 use lacre_keystore::{Keystore, PutOutcome, RecordKey, SledEngine, Swap};
 use rand::TryRng;
 use rand::rngs::SysRng;
 
-use crate::support::{Home, generation, key, keystore_on, record, swap};
+use crate::support::{Home, child, generation, key, keystore_on, record, swap};
 
 const ROUNDS: u8 = 20;
 const TASKS: u64 = 8;
@@ -95,20 +95,10 @@ fn tell(line: &str) {
 }
 
 fn start(home: &Home, round: u8) -> Child {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "killed::works_until_it_is_killed",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    writeln!(stdin, "{round} {}", home.path().display()).unwrap();
-    child
+    child(
+        "killed::works_until_it_is_killed",
+        format_args!("{round} {}", home.path().display()),
+    )
 }
 
 /// Reads the child's ledger, kills it after so many lines, and reads what it still said.

@@ -5,14 +5,14 @@
 //! falls into the middle of one as often as not. Whatever is found, all of it has one number.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use lacre_keystore::{Change, Engine, KeyBytes, KeyRange, SledEngine};
 use rand::TryRng;
 use rand::rngs::SysRng;
 
-use crate::support::Home;
+use crate::support::{Home, child};
 
 const ROUNDS: u32 = 40;
 
@@ -99,20 +99,10 @@ fn tell(line: &str) {
 }
 
 fn start(home: &Home) -> Child {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "killed_batches::works_until_it_is_killed",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    writeln!(stdin, "{}", home.path().display()).unwrap();
-    child
+    child(
+        "killed_batches::works_until_it_is_killed",
+        home.path().display(),
+    )
 }
 
 /// Kills the child some time after so many lines; the number that was durable last.

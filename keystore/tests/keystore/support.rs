@@ -1,6 +1,9 @@
 //! What the tests share: keys, records and keystores to try.
 
+use std::fmt::Display;
+use std::io::Write as _;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use lacre_keystore::{
     Engine, Keystore, KeystoreError, MasterKey, MasterKeyRing, MemoryEngine, PrivateScalar, Record,
@@ -102,4 +105,17 @@ pub(crate) async fn swap(
 ) -> Result<Swap, KeystoreError> {
     let new = record(generation);
     keystore.compare_and_swap(key, seen, &new).await
+}
+
+/// Starts an ignored test of this program as a process of its own, which reads this line from its
+/// standard input and is there to be killed.
+pub(crate) fn child(test: &str, line: impl Display) -> Child {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--ignored", "--nocapture"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writeln!(child.stdin.take().unwrap(), "{line}").unwrap();
+    child
 }
