@@ -9,21 +9,23 @@
 //!
 //! This room must never keep a claim or a verdict.
 
-use crate::handles::Handles;
-use crate::token::{Handle, KnownToken, OWN_HANDLE, Segments, guess_handle};
+use crate::token::{KnownToken, Segments};
 use lacre_keystore::{Keystore, RecordKey, Stored};
 use quick_cache::sync::Cache;
-use quick_cache::{OptionsBuilder, Weighter};
+use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Bytes that an entry takes besides what is counted: its place in the table and its pointers.
-const PLACE: usize = 128;
+/// Bytes that an entry takes besides what is counted: its places in both tables and its pointers.
+const PLACE: usize = 224;
 /// What an entry takes with an ordinary token, to size the table by.
-const ORDINARY: usize = 1_600;
+const ORDINARY: usize = 1_700;
 
-/// The handle's text, as lacre makes them.
-type Name = [u8; OWN_HANDLE];
+/// What an entry is found by: how the encrypted key of its token begins, 144 bits of what a key
+/// wrap gives. Whoever doesn't have the token can't ask for its entry, and whoever knows no more than
+/// the handle of a session finds what he finds with a handle of nobody's: nothing (threat 32).
+type Name = [u8; 24];
 
 /// A token that was good, and the record that it was good with.
 #[derive(Debug)]
@@ -61,12 +63,26 @@ impl Weighter<Name, Arc<Entry>> for BySize {
     }
 }
 
+/// Says which entries left their place: for another's, or for a newer one under the same name.
+#[derive(Clone)]
+struct Leaving;
+
+impl Lifecycle<Name, Arc<Entry>> for Leaving {
+    type RequestState = Vec<(RecordKey, Name)>;
+
+    fn on_evict(&self, left: &mut Self::RequestState, name: Name, entry: Arc<Entry>) {
+        left.push((entry.key, name));
+    }
+}
+
 /// The entries, at most one a session.
 pub(crate) struct ContentKeys {
-    entries: Cache<Name, Arc<Entry>, BySize>,
+    entries: Cache<Name, Arc<Entry>, BySize, DefaultHashBuilder, Leaving>,
+    /// Under which name the entry of a session is kept, for each entry there is.
+    ///
     /// Held while an entry is put in or the end of a session takes one out: between looking
     /// whether the session is still there and putting its entry in, the session can't end.
-    turn: Mutex<()>,
+    names: Mutex<HashMap<RecordKey, Name>>,
 }
 
 impl ContentKeys {
@@ -78,18 +94,14 @@ impl ContentKeys {
             // Recently ended sessions must leave nothing behind, not even the names of their keys.
             .ghost_allocation(0.0)
             .build();
+        let hasher = DefaultHashBuilder::default();
         let entries = match options {
-            Ok(options) => Cache::with_options(
-                options,
-                BySize,
-                quick_cache::DefaultHashBuilder::default(),
-                quick_cache::sync::DefaultLifecycle::default(),
-            ),
-            Err(_) => Cache::with_weighter(1, 0, BySize),
+            Ok(options) => Cache::with_options(options, BySize, hasher, Leaving),
+            Err(_) => Cache::with(1, 0, BySize, hasher, Leaving),
         };
         Self {
             entries,
-            turn: Mutex::new(()),
+            names: Mutex::default(),
         }
     }
 
@@ -97,10 +109,10 @@ impl ContentKeys {
     /// removes it, its entry goes first.
     ///
     /// Nothing is kept for a keystore that tells its removals to somebody else already.
-    pub(crate) fn of(keystore: &Keystore, handles: &Handles, bytes: u64) -> Arc<Self> {
+    pub(crate) fn of(keystore: &Keystore, bytes: u64) -> Arc<Self> {
         let content_keys = Arc::new(Self::new(bytes));
-        let (told, handles) = (Arc::clone(&content_keys), handles.clone());
-        if keystore.tell_removals(move |key| told.forget(&handles.handle(key))) {
+        let told = Arc::clone(&content_keys);
+        if keystore.tell_removals(move |key| told.forget(key)) {
             content_keys
         } else {
             Arc::new(Self::new(0))
@@ -109,44 +121,67 @@ impl ContentKeys {
 
     /// The entry of the token that is presented, if it was presented before with this beginning.
     /// Whether its content is as it was, [`KnownToken::open`] finds out.
-    ///
-    /// Who only knows a handle learns nothing here: no work is begun for another token of a session
-    /// that has an entry.
     pub(crate) fn find(&self, presented: &Segments<'_>) -> Option<Arc<Entry>> {
-        let entry = self.entries.get(&guess_handle(presented.header())?)?;
+        let entry = self.entries.get(&name(presented.encrypted_key())?)?;
         entry.token.begins(presented).then_some(entry)
     }
 
     /// Keeps an entry, if the session is still there when `still_there` is asked.
-    pub(crate) fn keep(&self, handle: &Handle, entry: Entry, still_there: impl FnOnce() -> bool) {
-        let Some(name) = name(handle) else { return };
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        if still_there() {
-            self.entries.insert(name, Arc::new(entry));
+    pub(crate) fn keep(&self, entry: Entry, still_there: impl FnOnce() -> bool) {
+        let Some(name) = name(entry.token.encrypted_key()) else {
+            return;
+        };
+        let mut names = self.names();
+        if !still_there() {
+            return;
+        }
+        match names.insert(entry.key, name) {
+            Some(before) if before != name => {
+                self.entries.remove(&before);
+            }
+            _ => (),
+        }
+        let mut left = Vec::new();
+        self.entries
+            .insert_with_lifecycle(name, Arc::new(entry), &mut left);
+        for (key, name) in left {
+            if !self.entries.contains_key(&name) {
+                names.remove(&key);
+            }
         }
     }
 
     /// Drops what is kept of a session.
-    pub(crate) fn forget(&self, handle: &Handle) {
-        let Some(name) = name(handle) else { return };
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.entries.remove(&name);
+    pub(crate) fn forget(&self, key: &RecordKey) {
+        let mut names = self.names();
+        if let Some(name) = names.remove(key) {
+            self.entries.remove(&name);
+        }
     }
 
     /// Drops everything.
     pub(crate) fn clear(&self) {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = self.names();
+        names.clear();
         self.entries.clear();
+    }
+
+    /// A thread that panicked while it held the lock left a name without its entry at worst, which
+    /// finds nothing.
+    fn names(&self) -> MutexGuard<'_, HashMap<RecordKey, Name>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        let names = self.names();
+        assert_eq!(names.len(), self.entries.len(), "one name for each entry");
+        names.len()
     }
 }
 
-fn name(handle: &Handle) -> Option<Name> {
-    handle.as_str().as_bytes().try_into().ok()
+fn name(encrypted_key: &[u8]) -> Option<Name> {
+    encrypted_key.first_chunk().copied()
 }
 
 impl fmt::Debug for ContentKeys {

@@ -195,7 +195,7 @@ impl Lacre {
         let mut pushed_out = if grant.user_session.is_some() {
             let pushed_out = self.replace(&key, &record).await?;
             // The session of before has ended with its key.
-            parts.content_keys.forget(&handle);
+            parts.content_keys.forget(&key);
             pushed_out
         } else {
             self.put(&key, &record).await?

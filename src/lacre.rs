@@ -208,11 +208,7 @@ impl LacreBuilder {
     /// The finished handle.
     #[must_use]
     pub fn build(self) -> Lacre {
-        let content_keys = ContentKeys::of(
-            &self.keystore,
-            self.keyring.handles(),
-            self.content_key_bytes,
-        );
+        let content_keys = ContentKeys::of(&self.keystore, self.content_key_bytes);
         Lacre(Arc::new(Parts {
             rules: self.rules,
             keystore: self.keystore,

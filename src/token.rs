@@ -28,7 +28,6 @@ pub use claims::{Claims, RESERVED_CLAIMS};
 pub use content::ContentKey;
 pub use error::TokenError;
 pub use handle::Handle;
-pub(crate) use header::{OWN_HANDLE, guess_handle};
 pub use kind::TokenKind;
 pub(crate) use open::KnownToken;
 pub use open::{Expected, OpenedToken};

@@ -159,12 +159,15 @@ async fn a_known_token_is_let_in_again_and_changes_of_its_record_are_seen() {
         guard(&fixture, token).is_ok(),
         "the same key, another version"
     );
+    assert_eq!(kept(&fixture), 1);
     change(&fixture, &issued, |record| record.access_ended = true).await;
     assert_eq!(code(&fixture, token), "token_generation");
     change(&fixture, &issued, |record| record.access_ended = false).await;
     assert!(guard(&fixture, token).is_ok());
     change(&fixture, &issued, |record| record.generation = 2).await;
     assert_eq!(code(&fixture, token), "token_generation");
+    fixture.lacre.end(&issued.key).await.unwrap();
+    assert_eq!(kept(&fixture), 0);
 }
 
 #[tokio::test]

@@ -119,6 +119,12 @@ impl KnownToken {
         *presented.key_part() == *self.key_part
     }
 
+    /// The encoded encrypted key, as [`Segments::encrypted_key`].
+    pub(crate) fn encrypted_key(&self) -> &[u8] {
+        let header = memchr(b'.', &self.key_part).unwrap_or(0);
+        &self.key_part[header + 1..]
+    }
+
     /// About how many bytes it takes.
     pub(crate) fn size(&self) -> usize {
         size_of::<Self>() + self.key_part.len() + self.handle.as_str().len()

@@ -50,9 +50,9 @@ impl<'a> Segments<'a> {
         })
     }
 
-    /// The encoded protected header.
-    pub(crate) fn header(&self) -> &'a [u8] {
-        self.header
+    /// The encoded encrypted key.
+    pub(crate) fn encrypted_key(&self) -> &'a [u8] {
+        self.encrypted_key
     }
 
     /// Header and encrypted key as they stand in the text: what the content key depends on,

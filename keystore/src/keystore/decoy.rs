@@ -63,11 +63,11 @@ impl Decoy {
     }
 }
 
-/// As much as a browser's session has.
+/// As much as the session has of a user with an id that lacre made, logged in from a browser.
 fn nobodys(scalar: [u8; 32]) -> Record {
     Record {
         private_scalar: PrivateScalar::new(scalar),
-        user_id: "x".repeat(26),
+        user_id: "x".repeat(22),
         created_at: 1 << 30,
         authenticated_at: 1 << 30,
         expires_at: 1 << 40,
