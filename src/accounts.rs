@@ -141,8 +141,7 @@ impl Accounts {
     /// the session exists: a change of the moment between must not leave a session behind.
     pub async fn authenticate(&self, login: Login) -> Result<Account, AccountsError> {
         self.inner.hashing.has_room()?;
-        let decoy = &self.inner.decoy;
-        let found = self.inner.store.to_prove(&login.by, decoy).await?;
+        let found = self.inner.store.to_prove(&login.by).await?;
         self.prove(found, login.password).await
     }
 

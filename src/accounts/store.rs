@@ -40,18 +40,26 @@ macro_rules! columns {
     };
 }
 
-/// The row of an account found by this column, or that of nobody's.
+/// The first account that has this name or one behind it in this column and, behind the last of
+/// them, the first of all.
 macro_rules! to_prove {
     ($column:literal) => {
         concat!(
-            "SELECT ",
+            "SELECT * FROM (SELECT ",
             columns!(),
-            ", password_hash FROM accounts WHERE ",
+            ", password_hash, ",
             $column,
-            " = $1 UNION ALL SELECT 'nobody', 'nobody@localhost', NULL, 'user', '', 0, 0, 0, 1, $2 \
-             WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE ",
+            " AS name_found FROM accounts WHERE ",
             $column,
-            " = $1)"
+            " >= $1 ORDER BY ",
+            $column,
+            " LIMIT 1) AS behind UNION ALL SELECT * FROM (SELECT ",
+            columns!(),
+            ", password_hash, ",
+            $column,
+            " AS name_found FROM accounts ORDER BY ",
+            $column,
+            " LIMIT 1) AS first LIMIT 1"
         )
     };
 }
@@ -130,24 +138,27 @@ impl Store {
             .transpose()
     }
 
-    /// The account that a password is to be proven for or, where there is none, one that nobody can
-    /// log in to, with `decoy` for its hash: read from a row all the same, since the time of reading
-    /// one would tell that there is one.
-    pub(super) async fn to_prove(
-        &self,
-        by: &LoginName,
-        decoy: &str,
-    ) -> Result<Option<Found>, AccountsError> {
+    /// The account that a password is to be proven for.
+    ///
+    /// Where there is none, another account's row is found, read and dropped in its place: the
+    /// time that it takes must not tell whether there is one (threat 55). Nothing of such a row is
+    /// handed out, not even that it is spoilt.
+    pub(super) async fn to_prove(&self, by: &LoginName) -> Result<Option<Found>, AccountsError> {
         let (question, name) = match by {
             LoginName::Id(id) => (to_prove!("id"), id.as_str()),
             LoginName::Email(email) => (to_prove!("email_lookup"), email.lookup()),
             LoginName::Nobody => return Ok(None),
         };
-        let question = sqlx::query(question)
-            .bind(name.to_owned())
-            .bind(decoy.to_owned());
-        let row = self.one(question).await?;
-        row.as_ref().map(row::found).transpose()
+        let question = sqlx::query(question).bind(name.to_owned());
+        let Some(row) = self.one(question).await? else {
+            return Ok(None);
+        };
+        let found = row::found(&row);
+        if row::get::<String>(&row, "name_found")? == name {
+            found.map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Up to `limit` accounts whose id is greater than `after`, in the order of their ids; with

@@ -4,6 +4,7 @@ use super::*;
 on_every_engine!(
     the_right_password_proves_the_account,
     every_failure_is_one_error_after_one_hash,
+    the_row_that_is_read_for_nobody_lets_nobody_in,
     a_new_password_replaces_the_old_one,
     a_password_is_proven_once_more,
     a_hash_of_old_parameters_is_renewed_at_the_next_log_in,
@@ -65,6 +66,39 @@ async fn every_failure_is_one_error_after_one_hash(engine: &Engine) {
     };
     accounts.update(&off.id, enable).await.unwrap();
     assert!(accounts.log_in("off@b", "correct horse").await.is_ok());
+}
+
+/// Names before, between and behind those that there are, in either order: a row is read for each.
+async fn the_row_that_is_read_for_nobody_lets_nobody_in(engine: &Engine) {
+    let accounts = engine.open().await;
+    let refused = Err(AccountsError::InvalidCredentials);
+    for name in ["ann@b", "0"] {
+        assert_eq!(accounts.log_in(name, "correct horse").await, refused);
+    }
+    let mut there = vec![];
+    for name in ["eve@b", "kim@b"] {
+        there.push(accounts.sign_up(name, "correct horse").await);
+    }
+    for name in [
+        "0", "a@b", "eve@a", "eve@c", "j@b", "kim@c", "zoe@b", "zzzz",
+    ] {
+        let answer = accounts.log_in(name, "correct horse").await;
+        assert_eq!(answer, refused, "{name}");
+    }
+    for account in there {
+        let id = account.id.as_str();
+        let mut others = [id.to_owned(), id.to_owned()];
+        others[0].pop();
+        others[1].push('0');
+        for other in others {
+            let answer = accounts.log_in(&other, "correct horse").await;
+            assert_eq!(answer, refused, "{other} beside {id}");
+        }
+        for own in [id, account.email.as_str()] {
+            let proven = accounts.log_in(own, "correct horse").await;
+            assert_eq!(proven.as_ref(), Ok(&account));
+        }
+    }
 }
 
 async fn a_new_password_replaces_the_old_one(engine: &Engine) {

@@ -96,6 +96,10 @@ async fn a_spoilt_row_is_refused_and_not_guessed(engine: &Engine) {
         engine.meddle(spoil).await;
         let log_in = accounts.log_in("ann@b", "correct horse").await;
         assert_eq!(log_in, Err(AccountsError::AccountsUnavailable), "{spoil}");
+        for nobody in ["a@b", "zoe@b"] {
+            let log_in = accounts.log_in(nobody, "correct horse").await;
+            assert_eq!(log_in, Err(AccountsError::InvalidCredentials), "{nobody}");
+        }
         engine.meddle("DELETE FROM accounts").await;
     }
     accounts.sign_up("ann@b", "correct horse").await;
