@@ -3,9 +3,9 @@
 //! Each record belongs to one of a fixed number of counters. The one thread that writes raises a
 //! record's counter before it touches the record and once more after it has, so an odd counter
 //! means that a change is under way; for a batch, the counters of all its records are raised before
-//! the first is touched and again after the last, each once, however many share it. Who reads a record notes the counter before and looks at it
-//! again after: where it was even and hasn't moved, what was read is what the store holds, and it
-//! stays so for as long as the counter stands there.
+//! the first is touched and again after the last, each once, however many share it. Who reads a
+//! record notes the counter before and looks at it again after: where it was even and hasn't moved,
+//! what was read is what the store holds, and it stays so for as long as the counter stands there.
 //!
 //! Records that share a counter only make each other read once more. Nothing is kept of a record,
 //! so there is nothing to evict and nothing to wipe.
