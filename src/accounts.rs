@@ -247,9 +247,35 @@ impl Accounts {
         };
         let now = self.inner.clock.now();
         let debt = owes.map(|owes| self.debt(id, owes, now));
-        let store = &self.inner.store;
-        let account = store.update((id, seen), change, hash, debt.as_ref(), now);
-        Ok((account.await?, debt.map(|debt| debt.owed)))
+        loop {
+            let (change, from) = self.whole(id, &change).await?;
+            let at = (id, seen.or(from));
+            let store = &self.inner.store;
+            let changed = store.update(at, change, hash.clone(), debt.as_ref(), now);
+            match changed.await {
+                // Somebody else's change came in between: once more, from what it has left.
+                Err(AccountsError::AccountUnknown) if seen.is_none() && from.is_some() => {}
+                account => return Ok((account?, debt.map(|debt| debt.owed))),
+            }
+        }
+    }
+
+    /// The change with all the roles that the account has after it and, where they depend on those
+    /// before, the revision whose they are.
+    async fn whole(
+        &self,
+        id: &UserId,
+        change: &Change,
+    ) -> Result<(Change, Option<u64>), AccountsError> {
+        if change.role.is_none() || change.roles.is_some() {
+            return Ok((change.clone(), None));
+        }
+        let before = self.get(id).await?.ok_or(AccountsError::AccountUnknown)?;
+        let whole = Change {
+            roles: change.roles_after(&before.roles),
+            ..change.clone()
+        };
+        Ok((whole, Some(before.revision)))
     }
 
     /// Takes an account away; `false` where there was none. What that `owes` is written down in

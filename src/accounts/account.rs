@@ -86,6 +86,9 @@ pub struct Change {
     pub email: Option<Email>,
     /// Another name; an empty one takes the name away.
     pub name: Option<String>,
+    /// Another first role, instead of the first it has at that moment; the others stay. Where there
+    /// are `roles`, they say it all.
+    pub role: Option<String>,
     /// Other roles, instead of all it has; at least one.
     pub roles: Option<Vec<String>>,
     /// Other permissions, instead of all it has.
@@ -100,11 +103,31 @@ impl Change {
         if let Some(name) = &self.name {
             display_name("name", name)?;
         }
+        if let Some(role) = &self.role {
+            roles(vec![role.clone()])?;
+        }
         Ok(Self {
             roles: self.roles.map(roles).transpose()?,
             permissions: self.permissions.map(permissions).transpose()?,
             ..self
         })
+    }
+
+    /// Whether it is about what the account may do.
+    pub(crate) fn concerns_rights(&self) -> bool {
+        self.role.is_some() || self.roles.is_some() || self.permissions.is_some()
+    }
+
+    /// The roles that it leaves an account with that has these; `None` where they stay as they are.
+    pub(crate) fn roles_after(&self, before: &[String]) -> Option<Vec<String>> {
+        match (&self.roles, &self.role) {
+            (Some(roles), _) => Some(roles.clone()),
+            (None, Some(role)) => {
+                let others = before.iter().skip(1).filter(|other| *other != role);
+                Some([role].into_iter().chain(others).cloned().collect())
+            }
+            (None, None) => None,
+        }
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn set(
         name: to.name,
         roles: to.roles,
         permissions: to.permissions,
-        active: None,
+        ..accounts::Change::default()
     };
     Ok(changed(service.update_user(&id, to).await?, change))
 }

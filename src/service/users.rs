@@ -83,7 +83,7 @@ impl Service {
     ) -> Result<Changed, ServiceError> {
         let reach = if password.is_some() || change.active == Some(false) {
             Some(Reach::All)
-        } else if change.roles.is_some() || change.permissions.is_some() {
+        } else if change.concerns_rights() {
             Some(Reach::Access)
         } else {
             None

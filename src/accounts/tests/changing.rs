@@ -9,6 +9,7 @@ on_every_engine!(
     of_creates_at_once_one_wins,
     every_change_is_one_revision,
     changes_at_once_are_all_counted,
+    another_first_role_never_brings_back_what_was_taken_away,
     a_change_of_nothing_is_none,
     an_empty_name_takes_the_name_away,
     an_email_can_change_but_not_to_a_taken_one,
@@ -157,6 +158,50 @@ async fn changes_at_once_are_all_counted(engine: &Engine) {
         .collect();
     revisions.sort_unstable();
     assert_eq!(revisions, (2..=11).collect::<Vec<_>>());
+}
+
+async fn another_first_role_never_brings_back_what_was_taken_away(engine: &Engine) {
+    let accounts = engine.open().await;
+    let ann = accounts.sign_up("ann@b", "correct horse").await;
+    let roles = |names: &[&str]| Change {
+        roles: Some(names.iter().map(|&name| name.to_owned()).collect()),
+        ..Change::default()
+    };
+    let role = |name: &str| Change {
+        role: Some(name.to_owned()),
+        ..Change::default()
+    };
+    accounts
+        .update(&ann.id, roles(&["user", "clerk"]))
+        .await
+        .unwrap();
+    let lead = accounts.update(&ann.id, role("lead")).await.unwrap();
+    assert_eq!(lead.roles, ["lead", "clerk"]);
+    let clerk = accounts.update(&ann.id, role("clerk")).await.unwrap();
+    assert_eq!(clerk.roles, ["clerk"]);
+
+    for round in 0..10 {
+        let before = accounts.update(&ann.id, roles(&["user", "clerk"])).await;
+        let mut changes: Vec<_> = (0..8).map(|n| role(&format!("lead{n}"))).collect();
+        changes.insert(round % 9, roles(&["user", "guest"]));
+        let changes = changes
+            .into_iter()
+            .map(|change| accounts.update(&ann.id, change));
+        for change in join_all(changes).await {
+            change.unwrap();
+        }
+        let after = accounts.get(&ann.id).await.unwrap().unwrap();
+        assert_eq!(after.roles[1..], ["guest"], "{after:?}");
+        assert_eq!(after.revision, before.unwrap().revision + 9, "each once");
+    }
+
+    let nobody = UserId::parse("nobody").unwrap();
+    let unknown = accounts.update(&nobody, role("lead")).await;
+    assert_eq!(unknown, Err(AccountsError::AccountUnknown));
+    for bad in ["", "a b", "\u{e9}"] {
+        let refused = accounts.update(&ann.id, role(bad)).await.unwrap_err();
+        assert_eq!(refused.code(), "account_invalid", "{bad:?}");
+    }
 }
 
 async fn a_change_of_nothing_is_none(engine: &Engine) {

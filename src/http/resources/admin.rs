@@ -92,7 +92,7 @@ pub(super) async fn change(
     }
     let (events, cause) = (wanted.events(), wanted.cause());
     let rights = wanted.rights.clone();
-    let (change, password) = wanted.into_change(&before);
+    let (change, password) = wanted.into_change();
     let changed = admin.0.service.change_user(&before.id, change, password);
     let changed = changed.await.map_err(|error| rights.named(error))?;
     for event in events {
