@@ -30,7 +30,9 @@ UNUSED = [
 ]
 PARTS = {
     "token": ["--package", "lacre", "--file", "src/token/**/*.rs", "--file", "src/token/*.rs"],
-    "guard": ["--package", "lacre", "--file", "src/guard.rs", "--file", "src/content_keys.rs"],
+    "guard": ["--package", "lacre", "--file", "src/guard.rs", "--file", "src/guard/even.rs",
+        "--file", "src/content_keys.rs",
+    ],
     "keystore": [
         "--package", "lacre-keystore", "--file", "keystore/src/codec.rs",
         "--file", "keystore/src/record.rs",
