@@ -135,11 +135,9 @@ impl ContentKeys {
         if !still_there() {
             return;
         }
-        match names.insert(entry.key, name) {
-            Some(before) if before != name => {
-                self.entries.remove(&before);
-            }
-            _ => (),
+        let before = names.insert(entry.key, name);
+        if let Some(before) = before.filter(|before| *before != name) {
+            self.entries.remove(&before);
         }
         let mut left = Vec::new();
         self.entries
