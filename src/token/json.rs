@@ -189,6 +189,16 @@ mod tests {
         assert_eq!(read, expected);
     }
 
+    proptest! {
+        /// A number in an additional claim is written with each token and read with each refresh.
+        #[test]
+        fn a_number_is_read_as_it_was_written(number in prop::num::f64::NORMAL) {
+            let text = serde_json::json!({ "a": number }).to_string();
+            let read = object(text.as_bytes()).unwrap();
+            prop_assert_eq!(read["a"].as_f64().map(f64::to_bits), Some(number.to_bits()));
+        }
+    }
+
     #[test]
     fn duplicate_members_are_refused_at_every_level_and_in_every_spelling() {
         for twice in [

@@ -24,21 +24,9 @@ pub(crate) fn check(text: &[u8]) -> bool {
     let written = Value::Object(claims.to_json());
     assert_eq!(written, read);
     let again = Claims::parse(written.to_string().as_bytes()).unwrap();
-    // serde_json reads some fractions and very large numbers with another last bit than it writes.
-    if !has_fraction(&written) {
-        assert_eq!(again.to_json(), claims.to_json());
-    }
+    assert_eq!(again.to_json(), claims.to_json());
     for number in [claims.issued_at, claims.expires_at, claims.generation] {
         assert!(number < 1 << 53);
     }
     true
-}
-
-fn has_fraction(value: &Value) -> bool {
-    match value {
-        Value::Number(number) => number.is_f64(),
-        Value::Array(items) => items.iter().any(has_fraction),
-        Value::Object(members) => members.values().any(has_fraction),
-        Value::Null | Value::Bool(_) | Value::String(_) => false,
-    }
 }
