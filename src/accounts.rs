@@ -38,12 +38,15 @@ pub use self::password::{Password, PresentedPassword};
 use self::account::{display_name, first_roles, permissions};
 use self::argon::RawSalt;
 use self::error::invalid;
-use self::store::{Found, NewRow, Store};
+use self::store::{NewRow, Store, ToProve};
 use crate::clock::Clock;
 
 /// The most accounts on one page.
 const LARGEST_PAGE: usize = 1000;
 const LONGEST_QUERY: usize = 254;
+
+/// How often a change starts anew that others get ahead of.
+const ATTEMPTS: usize = 32;
 
 /// The accounts and the clients of one deployment; a handle to share.
 #[derive(Clone)]
@@ -151,9 +154,8 @@ impl Accounts {
         id: &UserId,
         password: PresentedPassword,
     ) -> Result<Account, AccountsError> {
-        self.inner.hashing.has_room()?;
-        let found = self.inner.store.by_id(id).await?;
-        self.prove(found, password).await
+        let by = LoginName::Id(id.clone());
+        self.authenticate(Login { by, password }).await
     }
 
     /// The account with this id.
@@ -247,7 +249,7 @@ impl Accounts {
         };
         let now = self.inner.clock.now();
         let debt = owes.map(|owes| self.debt(id, owes, now));
-        loop {
+        for _ in 0..ATTEMPTS {
             let (change, from) = self.whole(id, &change).await?;
             let at = (id, seen.or(from));
             let store = &self.inner.store;
@@ -258,6 +260,7 @@ impl Accounts {
                 account => return Ok((account?, debt.map(|debt| debt.owed))),
             }
         }
+        Err(AccountsError::AccountsUnavailable)
     }
 
     /// The change with all the roles that the account has after it and, where they depend on those
@@ -275,7 +278,7 @@ impl Accounts {
             roles: change.roles_after(&before.roles),
             ..change.clone()
         };
-        Ok((whole, Some(before.revision)))
+        Ok((whole.checked()?, Some(before.revision)))
     }
 
     /// Takes an account away; `false` where there was none. What that `owes` is written down in
@@ -313,11 +316,11 @@ impl Accounts {
     /// One argon2 run whoever was found, then one answer for every failure.
     async fn prove(
         &self,
-        found: Option<Found>,
+        found: Option<ToProve>,
         password: PresentedPassword,
     ) -> Result<Account, AccountsError> {
-        let usable = found.and_then(|found| Some((found.account, found.password_hash?)));
-        let active = usable.as_ref().is_some_and(|(account, _)| account.active);
+        let active = found.as_ref().is_some_and(|found| found.active);
+        let usable = found.and_then(|found| Some((found.id, found.password_hash?)));
         let stored = usable.as_ref().map_or(&self.inner.decoy, |(_, hash)| hash);
         let salt = self.salt();
         // A disabled account's hash isn't renewed: the second run would tell that the password
@@ -327,10 +330,10 @@ impl Accounts {
             .hashing
             .verify(password.into_secret(), stored.clone(), salt, active)
             .await?;
-        let Some((account, stored)) = usable.filter(|_| active && answer.matches) else {
+        let Some((id, stored)) = usable.filter(|_| active && answer.matches) else {
             return Err(AccountsError::InvalidCredentials);
         };
-        self.still_true(&account.id, stored, answer.renewed).await
+        self.still_true(&id, stored, answer.renewed).await
     }
 
     /// The account as it is after the hash, which may have waited in the queue for a second: what

@@ -68,10 +68,10 @@ impl Weighter<Name, Arc<Entry>> for BySize {
 struct Leaving;
 
 impl Lifecycle<Name, Arc<Entry>> for Leaving {
-    type RequestState = Vec<(RecordKey, Name)>;
+    type RequestState = Vec<(Name, Arc<Entry>)>;
 
     fn on_evict(&self, left: &mut Self::RequestState, name: Name, entry: Arc<Entry>) {
-        left.push((entry.key, name));
+        left.push((name, entry));
     }
 }
 
@@ -91,7 +91,7 @@ impl ContentKeys {
         let options = OptionsBuilder::new()
             .estimated_items_capacity(usize::try_from(bytes).unwrap_or(usize::MAX) / ORDINARY)
             .weight_capacity(bytes)
-            // Recently ended sessions must leave nothing behind, not even the names of their keys.
+            // Nothing is looked up of what has left its place.
             .ghost_allocation(0.0)
             .build();
         let hasher = DefaultHashBuilder::default();
@@ -142,9 +142,9 @@ impl ContentKeys {
         let mut left = Vec::new();
         self.entries
             .insert_with_lifecycle(name, Arc::new(entry), &mut left);
-        for (key, name) in left {
+        for (name, entry) in left {
             if !self.entries.contains_key(&name) {
-                names.remove(&key);
+                names.remove(&entry.key);
             }
         }
     }

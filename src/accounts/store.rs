@@ -25,7 +25,7 @@ use super::owed::NewDebt;
 use crate::clock::UnixSeconds;
 
 pub(super) use self::connect::sqlite_url;
-pub(super) use self::row::Found;
+pub(super) use self::row::{Found, ToProve};
 
 /// How long a question may take before the database counts as away.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -40,26 +40,23 @@ macro_rules! columns {
     };
 }
 
-/// The first account that has this name or one behind it in this column and, behind the last of
-/// them, the first of all.
+/// What a password is proven with, of the first account that has this name or one behind it in this
+/// column and, behind the last of them, of the first of all. Both rows are read whatever is asked.
 macro_rules! to_prove {
     ($column:literal) => {
         concat!(
-            "SELECT * FROM (SELECT ",
-            columns!(),
-            ", password_hash, ",
+            "SELECT * FROM (SELECT 0 AS turn, id, active, password_hash, ",
             $column,
             " AS name_found FROM accounts WHERE ",
             $column,
             " >= $1 ORDER BY ",
             $column,
-            " LIMIT 1) AS behind UNION ALL SELECT * FROM (SELECT ",
-            columns!(),
-            ", password_hash, ",
+            " LIMIT 1) AS behind UNION ALL SELECT * FROM (SELECT 1 AS turn, id, active, \
+             password_hash, ",
             $column,
             " AS name_found FROM accounts ORDER BY ",
             $column,
-            " LIMIT 1) AS first LIMIT 1"
+            " LIMIT 1) AS first ORDER BY turn LIMIT 1"
         )
     };
 }
@@ -140,24 +137,19 @@ impl Store {
 
     /// The account that a password is to be proven for.
     ///
-    /// Where there is none, another account's row is found, read and dropped in its place: the
-    /// time that it takes must not tell whether there is one (threat 55). Nothing of such a row is
-    /// handed out, not even that it is spoilt.
-    pub(super) async fn to_prove(&self, by: &LoginName) -> Result<Option<Found>, AccountsError> {
+    /// Where there is none, another account's row is found and dropped in its place: the time that
+    /// it takes must not tell whether there is one (threat 55), nor where in the order of names the
+    /// next one is. So no more is read than every row has, and nothing of another's is handed out.
+    pub(super) async fn to_prove(&self, by: &LoginName) -> Result<Option<ToProve>, AccountsError> {
         let (question, name) = match by {
             LoginName::Id(id) => (to_prove!("id"), id.as_str()),
             LoginName::Email(email) => (to_prove!("email_lookup"), email.lookup()),
             LoginName::Nobody => return Ok(None),
         };
         let question = sqlx::query(question).bind(name.to_owned());
-        let Some(row) = self.one(question).await? else {
-            return Ok(None);
-        };
-        let found = row::found(&row);
-        if row::get::<String>(&row, "name_found")? == name {
-            found.map(Some)
-        } else {
-            Ok(None)
+        match self.one(question).await? {
+            Some(row) => row::to_prove(&row, name),
+            None => Ok(None),
         }
     }
 

@@ -195,6 +195,14 @@ async fn another_first_role_never_brings_back_what_was_taken_away(engine: &Engin
         assert_eq!(after.revision, before.unwrap().revision + 9, "each once");
     }
 
+    // All that an account may have, but for a first role of one letter.
+    let mut most: Vec<String> = (0..7).map(|n| n.to_string().repeat(64)).collect();
+    most.insert(0, "u".to_owned());
+    let most: Vec<&str> = most.iter().map(String::as_str).collect();
+    accounts.update(&ann.id, roles(&most)).await.unwrap();
+    let too_much = accounts.update(&ann.id, role(&"x".repeat(64))).await;
+    assert_eq!(too_much.unwrap_err().code(), "account_invalid");
+
     let nobody = UserId::parse("nobody").unwrap();
     let unknown = accounts.update(&nobody, role("lead")).await;
     assert_eq!(unknown, Err(AccountsError::AccountUnknown));

@@ -92,7 +92,11 @@ pub(super) async fn change(
     }
     let (events, cause) = (wanted.events(), wanted.cause());
     let rights = wanted.rights.clone();
-    let (change, password) = wanted.into_change();
+    let (mut change, password) = wanted.into_change();
+    if admin.is(&before.id) {
+        // What was found not to lock the asking one out is what is written.
+        change.roles = change.roles_after(&before.roles);
+    }
     let changed = admin.0.service.change_user(&before.id, change, password);
     let changed = changed.await.map_err(|error| rights.named(error))?;
     for event in events {
