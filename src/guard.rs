@@ -102,13 +102,21 @@ impl Candidate {
         self.stored.record.private_scalar.expose()
     }
 
-    /// The record of a session that has neither ended nor expired; to be asked when the token has
-    /// been opened, whether it could be or not.
-    pub(crate) fn live(self) -> Result<(RecordKey, Stored), TokenError> {
-        if self.is_live {
-            Ok((self.key, self.stored))
-        } else {
-            Err(TokenError::UnknownSession)
+    /// What the token was opened to and the record of its session, if the token could be opened and
+    /// the session has neither ended nor expired.
+    ///
+    /// Both are asked by one branch: the processor's guesses at another, which only the reason hangs
+    /// on, would show in the time.
+    pub(crate) fn judge<T>(
+        self,
+        opened: Result<T, TokenError>,
+    ) -> Result<(RecordKey, Stored, T), TokenError> {
+        let nobodys = TokenError::UnknownSession;
+        let fault = opened.as_ref().err().copied().unwrap_or(nobodys);
+        let reason = [nobodys, fault][usize::from(self.is_live)];
+        match opened {
+            Ok(opened) if self.is_live => Ok((self.key, self.stored, opened)),
+            _ => Err(reason),
         }
     }
 }
@@ -146,8 +154,7 @@ impl Lacre {
         let sought = self.seek(unopened.handle(), now)?;
         let session_key = SessionKey::from_scalar(sought.scalar())?;
         let opened = unopened.open_and_keep(&session_key, self.parts().keyring.verifiers());
-        let (key, stored) = sought.live()?;
-        let (opened, known) = opened?;
+        let (key, stored, (opened, known)) = sought.judge(opened)?;
         let session = self.judge(opened, key, &stored.record, kind, now)?;
         self.note_use(&key, stored.record.last_seen_at, now);
         if kind == TokenKind::Access {
@@ -224,8 +231,10 @@ impl Lacre {
         let key = own.unwrap_or(NOWHERE);
         let sought = lasting(LOOKING, || parts.keystore.get_or_nobodys(&key))?;
         let expired = sought.stored.record.is_expired(now);
+        #[allow(clippy::needless_bitwise_bool)] // a lazy one is a branch, as in `judge`
+        let is_live = own.is_some() & sought.is_there & !expired;
         Ok(Candidate {
-            is_live: own.is_some() && sought.is_there && !expired,
+            is_live,
             key,
             stored: sought.stored,
         })

@@ -227,8 +227,7 @@ impl Lacre {
         let sought = self.seek(unopened.handle(), now)?;
         let session_key = SessionKey::from_scalar(sought.scalar())?;
         let opened = unopened.open(&session_key, parts.keyring.verifiers());
-        let (key, stored) = sought.live()?;
-        let opened = opened?;
+        let (key, stored, opened) = sought.judge(opened)?;
         let generation = opened.generation();
         let claims = opened.check(&Expected {
             now,

@@ -3,7 +3,7 @@
 //! The hash hides most of what could be told, so it is measured twice: with the hash that a service
 //! has, and with the cheapest there is, under which a difference beside the hash would show.
 
-use super::{Samples, draw, report};
+use super::{Pair, draw, report};
 use lacre::accounts::{
     Accounts, AccountsError, Email, HashingSettings, Login, LoginName, NewAccount, Password,
     PresentedPassword,
@@ -46,10 +46,13 @@ pub(crate) fn compare(runtime: &Runtime, name: &str, settings: HashingSettings, 
         taken
     };
     let mut rng = (entropy::system())();
-    let mut times = [Samples::default(), Samples::default()];
+    let mut times = Pair::default();
     for _ in 0..samples * 2 {
         let (class, number) = draw(&mut rng);
-        times[class].put(refused(&address(class * ACCOUNTS + number % ACCOUNTS)));
+        times.put(
+            class,
+            refused(&address(class * ACCOUNTS + number % ACCOUNTS)),
+        );
     }
     report(times, &format!("{name}, {samples} samples"));
     runtime.block_on(accounts.close());
