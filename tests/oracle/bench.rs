@@ -267,7 +267,9 @@ fn round(name: &str, samples: usize) -> Pair {
         .output()
         .unwrap();
     assert!(round.status.success(), "a round of {name}");
-    Pair::read(&round.stdout)
+    let pair = Pair::read(&round.stdout);
+    assert_eq!(pair.len(), samples * 2, "a round of {name}");
+    pair
 }
 
 fn report(times: Pair, name: &str) {

@@ -12,6 +12,11 @@ impl Pair {
         self.0[class].0.push(taken.as_secs_f64() * 1e9);
     }
 
+    /// How many samples there are of both.
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(|samples| samples.0.len()).sum()
+    }
+
     pub(crate) fn extend(&mut self, more: Self) {
         for (all, more) in self.0.iter_mut().zip(more.0) {
             all.0.extend(more.0);
