@@ -95,7 +95,7 @@ pub(crate) fn run() -> ExitCode {
 
 fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     cores::leave_none()?;
-    lacre::data_dir::keep_new_files_private();
+    lacre::deployment::data_dir::keep_new_files_private();
     // Nothing else has set a logger up, and if it had, the command still works.
     let _ = lacre::telemetry::init(lacre::config::log_filter().as_deref());
     match arguments.command {

@@ -22,6 +22,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::sessions::rules::Location;
 use key::Key;
 use kind::{Fallback, Kind};
 use table::KEYS;
@@ -124,20 +125,6 @@ pub struct TokenConfig {
     pub leeway: Duration,
     /// Where a request may carry its token.
     pub locations: Vec<Location>,
-}
-
-/// A place of a request where a token is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Location {
-    /// `Authorization: Bearer` (RFC 6750 §2.1).
-    Header,
-    /// The cookie `__Host-lacre_access`, or `__Host-lacre_refresh` for a refresh token.
-    Cookie,
-    /// The parameter `token` of the query.
-    Query,
-    /// The member `token` of a body of JSON.
-    Json,
 }
 
 /// How long sessions live, in whole seconds, and how many a user may have.

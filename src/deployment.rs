@@ -7,16 +7,20 @@
 //!
 //! This room must never make a new key where an old one is missing.
 
+pub mod data_dir;
 mod embedded;
 
 use crate::accounts::{Accounts, AccountsError, HashingSettings};
 use crate::clock::Clock;
 use crate::config::{Config, Engine};
-use crate::data_dir::{DataDir, DataDirError, MasterKeyFile, read_secret, write_secret};
+use crate::deployment::data_dir::{
+    DataDir, DataDirError, MasterKeyFile, read_secret, write_secret,
+};
 use crate::entropy::Entropy;
-use crate::keyring::{Keyring, KeyringError};
-use crate::lacre::{Lacre, Rules};
+use crate::lacre::Lacre;
 use crate::service::{Service, ServiceError};
+use crate::sessions::keyring::{Keyring, KeyringError};
+use crate::sessions::rules::Rules;
 use lacre_keystore::{
     Keystore, KeystoreError, MasterKey, MasterKeyRing, MemoryEngine, SledEngine, SledOptions,
 };

@@ -21,7 +21,7 @@ pub mod metrics;
 pub mod origin;
 pub mod problem;
 pub mod request_id;
-pub mod resources;
+pub mod routes;
 pub mod server;
 
 #[cfg(test)]

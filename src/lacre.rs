@@ -1,20 +1,18 @@
 //! The one handle of the library: keystore, keys, time, randomness and the rules for tokens.
 //!
-//! [`crate::issuer`], [`crate::guard`] and [`crate::sessions`] are its three faces: before, during
-//! and after a session's life.
+//! [`crate::sessions`] does the work: before, during and after a session's life.
 //!
 //! This room must never have a default for what a deployment has to decide: whose tokens these are
 //! and whom they are for.
 
 use crate::clock::{Clock, SystemClock, UnixSeconds};
-use crate::config::Location;
-use crate::content_keys::ContentKeys;
-use crate::data_dir::DataDir;
 use crate::entropy::{self, Entropy};
-use crate::issuer::Turns;
-use crate::keyring::Keyring;
-use crate::sessions::Seen;
-use crate::token::{MAX_TOKEN_LENGTH, TokenError};
+use crate::sessions::content_keys::ContentKeys;
+use crate::sessions::issue::Turns;
+use crate::sessions::keyring::Keyring;
+use crate::sessions::last_seen::Seen;
+use crate::sessions::rules::Rules;
+use crate::token::TokenError;
 use lacre_keystore::Keystore;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,54 +21,8 @@ use std::sync::{Arc, Weak};
 /// How much memory content keys may take where nobody says otherwise.
 const CONTENT_KEY_BYTES: u64 = 256 << 20;
 
-/// The rules for tokens and sessions. Durations are whole seconds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rules {
-    /// The `iss` of our tokens, and the only one accepted.
-    pub issuer: String,
-    /// The `aud` of our tokens, and the one that must be among a token's.
-    pub audience: String,
-    /// How long an access token lives.
-    pub access_ttl: u64,
-    /// By up to how many percent of that, at random, an access token lives shorter; more than 50
-    /// count as 50. Those who log in together don't refresh together then.
-    pub access_ttl_jitter: u32,
-    /// How long a session lives without being refreshed.
-    pub refresh_ttl: u64,
-    /// How long a session lives at most.
-    pub absolute_ttl: u64,
-    /// By how much `exp`, `iat` and `nbf` may be off.
-    pub leeway: u64,
-    /// How long the refresh token of the generation before is still answered.
-    pub refresh_grace: u64,
-    /// The most characters of a token, issued or accepted; at most [`MAX_TOKEN_LENGTH`].
-    pub max_token_length: usize,
-    /// The most sessions of one user; a new one beyond them ends the oldest.
-    pub max_per_user: usize,
-    /// Where a request may carry its token, unless a route says otherwise. With
-    /// [`Location::Cookie`], log-in and refresh set cookies as well.
-    pub locations: Vec<Location>,
-}
-
-impl Rules {
-    /// Rules with the documented defaults for this issuer and this audience.
-    #[must_use]
-    pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
-        Self {
-            issuer: issuer.into(),
-            audience: audience.into(),
-            access_ttl: 15 * 60,
-            access_ttl_jitter: 0,
-            refresh_ttl: 30 * 24 * 3600,
-            absolute_ttl: 90 * 24 * 3600,
-            leeway: 0,
-            refresh_grace: 10,
-            max_token_length: MAX_TOKEN_LENGTH,
-            max_per_user: 100,
-            locations: vec![Location::Header],
-        }
-    }
-}
+/// Something that is released by being dropped.
+type Lock = Box<dyn std::any::Any + Send + Sync>;
 
 /// Issues, guards and ends sessions. Cheap to clone; every clone is the same deployment.
 #[derive(Clone)]
@@ -90,9 +42,9 @@ pub(crate) struct Parts {
     pub(crate) content_keys: Arc<ContentKeys>,
     /// The bytes of the longest token that was made.
     pub(crate) largest_token: AtomicUsize,
-    /// Where [`Lacre::open`] took a directory: held as long as the keystore, which stands above
-    /// and is dropped first.
-    _data_dir: Option<DataDir>,
+    /// What the keystore's directory is locked with: held as long as the keystore, which stands
+    /// above and is dropped first.
+    _lock: Option<Lock>,
 }
 
 impl Lacre {
@@ -105,7 +57,7 @@ impl Lacre {
             clock: Arc::new(SystemClock::default()),
             entropy: entropy::system(),
             content_key_bytes: CONTENT_KEY_BYTES,
-            data_dir: None,
+            lock: None,
         }
     }
 
@@ -175,7 +127,7 @@ pub struct LacreBuilder {
     clock: Arc<dyn Clock>,
     entropy: Entropy,
     content_key_bytes: u64,
-    data_dir: Option<DataDir>,
+    lock: Option<Lock>,
 }
 
 impl LacreBuilder {
@@ -199,9 +151,9 @@ impl LacreBuilder {
         self
     }
 
-    /// Holds `data_dir` until the last clone of the handle is gone.
-    pub(crate) fn holding(mut self, data_dir: DataDir) -> Self {
-        self.data_dir = Some(data_dir);
+    /// Keeps `lock` until the last clone of the handle is gone.
+    pub(crate) fn holding(mut self, lock: impl Send + Sync + 'static) -> Self {
+        self.lock = Some(Box::new(lock));
         self
     }
 
@@ -219,7 +171,7 @@ impl LacreBuilder {
             seen: Seen::default(),
             content_keys,
             largest_token: AtomicUsize::new(0),
-            _data_dir: self.data_dir,
+            _lock: self.lock,
         }))
     }
 }

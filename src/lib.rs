@@ -48,51 +48,40 @@
 //!
 //! | room | holds |
 //! |---|---|
-//! | [`lacre`](mod@lacre) | the one handle: keystore, keys, rules, time, randomness |
-//! | [`issuer`], [`guard`], [`refresh`], [`sessions`] | a session begins, is judged on each request, is renewed, is listed and ended |
+//! | [`lacre`](mod@lacre) | the one handle over a deployment's sessions |
+//! | [`sessions`] | a session is issued, verified on each request, refreshed, listed and revoked; its handle and keys |
 //! | [`token`] | the token to the byte; pure |
-//! | [`handles`] | from a session's name to its record, without an index |
-//! | [`csrf`] | what only our own pages can send along with a cookie |
-//! | [`keyring`] | signing keys and the handle secret, sealed under the master key |
 //! | `lacre_keystore` | sealed records, compare-and-swap, durable before the answer; a crate of its own |
 //! | [`accounts`], [`service`] | who may log in; what a change of an account ends |
-//! | [`admin`] | what operators ask, through a running server or without one |
+//! | [`ops`] | what operators ask, through a running server or without one |
 //! | [`http`], [`telemetry`] | actix-web; logs, metrics and the audit trail |
-//! | [`config`], [`data_dir`], [`deployment`] | from flags and files to a running deployment |
+//! | [`config`], [`deployment`] | from flags and files to a running deployment |
 //! | [`clock`], [`entropy`] | the only readers of time and makers of randomness |
 //!
 //! `docs/architecture.md` draws the arrows between them, `docs/threats.md` says which attack each
 //! of them stops.
 
 pub mod accounts;
-pub mod admin;
 pub mod clock;
 pub mod config;
-mod content_keys;
-pub mod csrf;
-pub mod data_dir;
 pub mod deployment;
 pub mod entropy;
-pub mod guard;
-pub mod handles;
 pub mod http;
-pub mod issuer;
-pub mod keyring;
 pub mod lacre;
-pub mod refresh;
+pub mod ops;
 pub mod service;
 pub mod sessions;
 pub mod telemetry;
 pub mod token;
 
 pub use deployment::{Deployment, OpenError};
-pub use guard::LiveSession;
 pub use http::edge::Edge;
 pub use http::guard::{Session, TokenGuard};
-pub use http::locations::Location;
 pub use http::problem::{Code, Problem};
-pub use issuer::{Grant, IssueError, Issued, Subject};
-pub use lacre::{Lacre, LacreBuilder, Rules};
+pub use lacre::{Lacre, LacreBuilder};
+pub use sessions::guard::LiveSession;
+pub use sessions::issue::{Grant, IssueError, Issued, Subject};
+pub use sessions::rules::{Location, Rules};
 
 /// The example of the README, compiled with the documentation's own.
 #[cfg(doctest)]

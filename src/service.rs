@@ -15,8 +15,8 @@ pub use log_in::{LARGEST_CLAIMS, LogIn, OnBehalf};
 pub use users::Changed;
 
 use crate::accounts::{Accounts, AccountsError};
-use crate::issuer::IssueError;
 use crate::lacre::Lacre;
+use crate::sessions::issue::IssueError;
 use lacre_keystore::KeystoreError;
 use std::fmt;
 use thiserror::Error;

@@ -3,7 +3,7 @@
 //! This room must never print a library's debug form or a secret.
 
 use super::out::printable;
-use lacre::admin::{AdminError, AskError};
+use lacre::ops::{AdminError, AskError};
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::Write as _;

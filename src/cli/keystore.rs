@@ -7,7 +7,7 @@ use super::out::{self, Table};
 use super::place::Place;
 use super::way::{Absent, Way, unexpected};
 use clap::{Args, Subcommand};
-use lacre::admin::{Answer, Damaged, LARGEST_PAGE, Request, Session, Sessions};
+use lacre::ops::{Answer, Damaged, LARGEST_PAGE, Request, Session, Sessions};
 use lacre::token::Handle;
 use serde_json::{Value, json};
 use std::io::{BufWriter, Write};

@@ -8,7 +8,6 @@
 use super::failure::{self, Failure};
 use super::place::Place;
 use clap::Args;
-use lacre::admin::{AdminSocket, SocketError};
 use lacre::clock::{Clock, SystemClock};
 use lacre::config::{Config, Signup};
 use lacre::deployment::{Deployment, OpenError};
@@ -18,8 +17,9 @@ use lacre::http::limits::Limits;
 use lacre::http::management::{Management, StoreCheck};
 use lacre::http::metrics::{Gauge, Metrics};
 use lacre::http::origin::TrustedProxies;
-use lacre::http::resources::{Policy, routes};
+use lacre::http::routes::{Policy, routes};
 use lacre::http::server::{Listeners, ServerError, Settings, stop_signals};
+use lacre::ops::{AdminSocket, SocketError};
 use lacre::service::Service;
 use std::io::Write as _;
 use std::net::SocketAddr;

@@ -8,7 +8,7 @@ use super::out;
 use super::place::Place;
 use super::way::{Absent, Way, unexpected};
 use clap::{ArgGroup, Args, Subcommand};
-use lacre::admin::{Answer, Request, Which};
+use lacre::ops::{Answer, Request, Which};
 use lacre::token::Handle;
 use serde_json::json;
 use std::io::{BufWriter, Write as _};

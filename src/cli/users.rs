@@ -9,7 +9,7 @@ use super::place::Place;
 use super::way::{Absent, Way, unexpected};
 use clap::{ArgGroup, Args, Subcommand};
 use lacre::accounts::{Email, UserId};
-use lacre::admin::{Answer, NewUser, Request, Secret, User, UserChange};
+use lacre::ops::{Answer, NewUser, Request, Secret, User, UserChange};
 use serde_json::{Value, json};
 use std::io::{BufWriter, Read as _, Write as _};
 use zeroize::Zeroizing;

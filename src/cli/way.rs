@@ -7,12 +7,12 @@
 
 use super::failure::{self, Failure};
 use super::place::Place;
-use lacre::admin::{self, Answer, Asker, Request};
 use lacre::clock::SystemClock;
 use lacre::config::Config;
-use lacre::data_dir::DataDir;
 use lacre::deployment::Deployment;
+use lacre::deployment::data_dir::DataDir;
 use lacre::entropy;
+use lacre::ops::{self, Answer, Asker, Request};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -59,7 +59,7 @@ impl Way {
             Self::Directory {
                 runtime,
                 deployment,
-            } => Ok(runtime.block_on(admin::perform(deployment.service(), request))?),
+            } => Ok(runtime.block_on(ops::perform(deployment.service(), request))?),
             Self::Server(asker) => Ok(asker.ask(&request)?),
         }
     }

@@ -6,10 +6,11 @@
 //! This room must never open a directory by other steps than the service does.
 
 use super::{OpenError, keystore_on, open_keys};
-use crate::data_dir::DataDir;
+use crate::deployment::data_dir::DataDir;
 use crate::entropy;
-use crate::keyring::Keyring;
-use crate::lacre::{Lacre, Rules};
+use crate::lacre::Lacre;
+use crate::sessions::keyring::Keyring;
+use crate::sessions::rules::Rules;
 use lacre_keystore::{MasterKey, MasterKeyRing, MemoryEngine, SledEngine, SledOptions};
 use std::path::Path;
 
@@ -41,7 +42,7 @@ impl Lacre {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::issuer::{Grant, Subject};
+    use crate::sessions::issue::{Grant, Subject};
     use crate::token::TokenKind;
 
     fn rules() -> Rules {

@@ -2,9 +2,9 @@ use super::*;
 use crate::clock::FixedClock;
 use crate::config::Sources;
 use crate::entropy;
-use crate::issuer::Issued;
-use crate::issuer::Occasion;
 use crate::lacre::testing::{NOW, grant};
+use crate::sessions::issue::Issued;
+use crate::sessions::issue::Occasion;
 use crate::token::TokenKind;
 use std::collections::BTreeMap;
 use std::fs;
@@ -109,12 +109,13 @@ async fn no_new_key_is_made_where_an_old_one_is_missing() {
     fs::remove_file(directory.path().join("master.key")).unwrap();
     refuses_untouched(directory.path(), "master_key_missing").await;
 
-    crate::data_dir::write_secret(&directory.path().join("master.key"), &master).unwrap();
+    crate::deployment::data_dir::write_secret(&directory.path().join("master.key"), &master)
+        .unwrap();
     let keyring = fs::read(directory.path().join("keyring")).unwrap();
     fs::remove_file(directory.path().join("keyring")).unwrap();
     refuses_untouched(directory.path(), "keyring_missing").await;
 
-    crate::data_dir::write_secret(&directory.path().join("keyring"), &keyring).unwrap();
+    crate::deployment::data_dir::write_secret(&directory.path().join("keyring"), &keyring).unwrap();
     assert!(
         open(directory.path()).await.is_ok(),
         "put back, everything works again"

@@ -5,8 +5,8 @@
 use super::problem::{Code, Problem};
 use crate::accounts::AccountsError;
 use crate::clock::UnixSeconds;
-use crate::issuer::IssueError;
 use crate::service::ServiceError;
+use crate::sessions::issue::IssueError;
 use lacre_keystore::KeystoreError;
 
 impl From<KeystoreError> for Problem {

@@ -11,8 +11,8 @@
 //! This room must never set a cookie in an answer that refuses a token.
 
 use super::locations::Location;
-use crate::issuer::Issued;
 use crate::lacre::Lacre;
+use crate::sessions::issue::Issued;
 use actix_web::HttpResponse;
 use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 
@@ -143,8 +143,8 @@ impl Size {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lacre::Rules;
     use crate::lacre::testing::Fixture;
+    use crate::sessions::rules::Rules;
 
     fn fixture(locations: &[Location]) -> Fixture {
         Fixture::with_rules(Rules {

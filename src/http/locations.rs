@@ -6,7 +6,7 @@
 //!
 //! This room must never judge a token, and never prefer one of two.
 
-pub use crate::config::Location;
+pub use crate::sessions::rules::Location;
 
 use super::cookies;
 use super::credentials::{self, BearerText, CredentialError};

@@ -8,7 +8,7 @@
 
 use super::request_id::RequestId;
 use crate::config::Network;
-use crate::issuer::Origin;
+use crate::sessions::issue::Origin;
 use crate::telemetry::audit::{self, Cause, Event, MaskedHandle, UserId};
 use crate::token::Handle;
 use actix_web::HttpRequest;

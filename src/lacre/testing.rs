@@ -1,11 +1,12 @@
 //! A whole deployment in memory, at a time of the test's choice.
 
-use super::{Lacre, LacreBuilder, Rules};
+use super::{Lacre, LacreBuilder};
 use crate::accounts::{Accounts, HashingSettings};
 use crate::clock::FixedClock;
-use crate::issuer::{Grant, Issued, Occasion, Origin, Subject};
-use crate::keyring::Keyring;
 use crate::service::Service;
+use crate::sessions::issue::{Grant, Issued, Occasion, Origin, Subject};
+use crate::sessions::keyring::Keyring;
+use crate::sessions::rules::Rules;
 use lacre_keystore::{Engine, Keystore, MasterKey, MasterKeyRing, MemoryEngine};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;

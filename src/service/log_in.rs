@@ -6,7 +6,7 @@ use super::{Service, ServiceError};
 use crate::accounts::{
     Account, AccountsError, Login, LoginName, NewAccount, PresentedPassword, UserId,
 };
-use crate::issuer::{Grant, Issued, Occasion, Origin, Subject, check_additional};
+use crate::sessions::issue::{Grant, Issued, Occasion, Origin, Subject, check_additional};
 use serde_json::{Map, Value};
 
 /// The longest name that a caller can give a session: room for a token of another issuer.

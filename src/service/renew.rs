@@ -5,9 +5,9 @@
 use super::log_in::subject;
 use super::{Service, ServiceError};
 use crate::accounts::{Account, AccountsError, Kept, Password, PresentedPassword, Reach, UserId};
-use crate::guard::LiveSession;
-use crate::issuer::{Issued, Subject};
-use crate::refresh::RefreshError;
+use crate::sessions::guard::LiveSession;
+use crate::sessions::issue::{Issued, Subject};
+use crate::sessions::refresh::RefreshError;
 use crate::token::Handle;
 
 impl Service {

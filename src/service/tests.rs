@@ -1,8 +1,8 @@
 use super::*;
 use crate::accounts::{Email, HashingSettings, NewAccount, Password, PresentedPassword, UserId};
 use crate::entropy;
-use crate::issuer::{Issued, Origin};
 use crate::lacre::testing::Fixture;
+use crate::sessions::issue::{Issued, Origin};
 use crate::token::TokenKind;
 
 const PASSWORD: &str = "correct horse battery";

@@ -12,7 +12,7 @@ mod sample;
 
 use lacre::Lacre;
 use lacre::clock::FixedClock;
-use lacre::keyring::Keyring;
+use lacre::sessions::keyring::Keyring;
 use lacre::token::{self, Recipient, RecipientKey, TokenKind, UnopenedToken};
 use lacre_keystore::{Keystore, MasterKey, MasterKeyRing, MemoryEngine};
 use rand::SeedableRng as _;

@@ -16,8 +16,8 @@ use lacre::accounts::{
 use lacre::clock::SystemClock;
 use lacre::entropy::Entropy;
 use lacre::http::body::{JsonOrForm, Members};
-use lacre::issuer::Grant;
-use lacre::keyring::Keyring;
+use lacre::sessions::issue::Grant;
+use lacre::sessions::keyring::Keyring;
 use lacre::token::TokenKind;
 use lacre::{Lacre, Rules, Subject};
 use lacre_keystore::{Keystore, MasterKey, MasterKeyRing, MemoryEngine};

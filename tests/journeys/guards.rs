@@ -4,7 +4,7 @@ use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, HttpResponse, Scope, web};
 use lacre::clock::FixedClock;
 use lacre::entropy;
-use lacre::keyring::Keyring;
+use lacre::sessions::keyring::Keyring;
 use lacre::{Grant, Issued, Lacre, Location, Rules, Subject, TokenGuard};
 use lacre_keystore::{Keystore, MasterKey, MasterKeyRing, MemoryEngine};
 use rand::SeedableRng as _;

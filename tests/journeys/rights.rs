@@ -13,7 +13,7 @@ use crate::support::server::{Client, Server, Setup};
 use crate::support::wait::until;
 use crate::support::walked::walked;
 use call::{CALLS, Call};
-use lacre::http::resources::{Access, ROUTES, RouteInfo};
+use lacre::http::routes::{Access, ROUTES, RouteInfo};
 use serde_json::Value;
 
 walked! {
@@ -380,7 +380,7 @@ fn no_file_serves_a_route_beside_the_table() {
         found,
         [
             "src/http/management.rs",
-            "src/http/resources.rs",
+            "src/http/routes.rs",
             "src/http/server.rs"
         ]
     );

@@ -1,9 +1,9 @@
 //! What a thief of a stopped service finds who has its master key as well: all of its secrets.
 
 use super::server::Setup;
-use lacre::data_dir::{DataDir, MasterKeyFile, read_secret};
+use lacre::deployment::data_dir::{DataDir, MasterKeyFile, read_secret};
 use lacre::entropy;
-use lacre::handles::Handles;
+use lacre::sessions::handles::Handles;
 use lacre::token::Handle;
 use lacre_keystore::{Keystore, MasterKey, MasterKeyRing, Record, SledEngine};
 use rand::rngs::SysRng;

@@ -1,6 +1,6 @@
 use super::*;
-use crate::lacre::Rules;
 use crate::lacre::testing::Fixture;
+use crate::sessions::rules::Rules;
 use crate::token::Handle;
 use actix_web::http::Method;
 use actix_web::test::TestRequest;

@@ -1,11 +1,12 @@
 use super::*;
 use crate::accounts::{Change, Email, Kept, NewAccount, Password, PresentedPassword};
 use crate::clock::Clock as _;
-use crate::guard::LiveSession;
-use crate::issuer::{Issued, Origin};
+use crate::lacre::Lacre;
 use crate::lacre::testing::Deployed;
-use crate::lacre::{Lacre, Rules};
 use crate::service::LogIn;
+use crate::sessions::guard::LiveSession;
+use crate::sessions::issue::{Issued, Origin};
+use crate::sessions::rules::Rules;
 use crate::token::TokenKind;
 use std::future::poll_fn;
 use std::task::Poll;

@@ -6,7 +6,7 @@ use super::spellings::spellings;
 use crate::support::http::{Answer, Request, send_bytes};
 use crate::support::robbed::Robbed;
 use crate::support::server::{Server, Setup, Token};
-use lacre::http::resources::ROUTES;
+use lacre::http::routes::ROUTES;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 use std::io::{Read as _, Write as _};

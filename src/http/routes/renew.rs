@@ -1,0 +1,150 @@
+//! `POST /refresh`, `POST /reauth`, `PUT /me/password`: a session renewed, and what that ends.
+//!
+//! This room must never tell a client whether its refresh token was spent, unknown or expired.
+
+use super::super::body::{Json, OptionalJson};
+use super::super::cookies;
+use super::super::csrf::{self, CsrfError};
+use super::super::locations::{Found, Location, Places};
+use super::super::origin::Trail;
+use super::super::problem::Problem;
+use super::Policy;
+use super::login::{answer, presented};
+use super::sessions::Caller;
+use crate::accounts::{AccountsError, Password};
+use crate::lacre::Lacre;
+use crate::service::Service;
+use crate::sessions::guard::Refusal;
+use crate::sessions::refresh::RefreshError;
+use crate::telemetry::audit::{Cause, Event, MaskedHandle, UserId};
+use crate::token::UnopenedToken;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+/// Where a refresh token may stand, as far as it is enabled: never in a query, for it would be
+/// written into logs. The member `refresh` is this route's own and always taken.
+const PLACES: [Location; 2] = [Location::Header, Location::Cookie];
+
+/// The refresh token comes as Bearer, as a cookie or as the member `refresh`, in one place only.
+pub(super) async fn refresh(
+    request: HttpRequest,
+    service: Data<Service>,
+    policy: Data<Policy>,
+    OptionalJson(mut body): OptionalJson,
+) -> Result<HttpResponse, Problem> {
+    let lacre = service.lacre();
+    let mut enabled = lacre.rules().locations.clone();
+    enabled.retain(|location| PLACES.contains(location));
+    let places = Places {
+        enabled: &enabled,
+        cookies: &[cookies::REFRESH],
+    };
+    let token = places
+        .find(&request, body.optional_secret("refresh")?)?
+        .ok_or_else(Problem::no_credentials)?;
+    let trail = Trail::of(&request, &policy.trusted_proxies);
+    check_forgery(&request, lacre, &token).inspect_err(|error| {
+        trail.record(&Event::TokenRefused {
+            code: error.code(),
+            session: None,
+        });
+    })?;
+    let refreshed = service.refresh(token.text.as_bytes()).await;
+    refreshed
+        .map(|issued| answer(lacre, &issued, None))
+        .map_err(|error| refused(&trail, error))
+}
+
+/// A refresh is checked before its token is opened, for the use of a spent one ends the session.
+/// The session is the one that the token names; if it lies, it won't open.
+fn check_forgery(request: &HttpRequest, lacre: &Lacre, token: &Found<'_>) -> Result<(), CsrfError> {
+    csrf::check_sender(request, lacre)?;
+    match UnopenedToken::parse(token.text.as_bytes()) {
+        Ok(unopened) if token.location == Location::Cookie => {
+            csrf::check(request, lacre, unopened.handle())
+        }
+        // What has no form of a token is refused like any other bad one.
+        _ => Ok(()),
+    }
+}
+
+/// One answer for every bad token; who watches the log sees a theft as one.
+fn refused(trail: &Trail, error: RefreshError<AccountsError>) -> Problem {
+    let ended = |user_id: &str, session: &str, cause| {
+        let (user, session) = (UserId::new(user_id), MaskedHandle::of(session));
+        trail.record(&Event::SessionEnded {
+            user,
+            session,
+            cause,
+        });
+        Problem::invalid_token()
+    };
+    match error {
+        RefreshError::Refused(Refusal::Token(error)) => {
+            trail.record(&Event::TokenRefused {
+                code: error.code(),
+                session: None,
+            });
+            Problem::invalid_token()
+        }
+        RefreshError::Reused { user_id, handle } => {
+            ended(&user_id, handle.as_str(), Cause::RefreshReused)
+        }
+        RefreshError::UserGone { user_id, handle } => {
+            ended(&user_id, handle.as_str(), Cause::AccountClosed)
+        }
+        RefreshError::Refused(Refusal::Store(error)) => error.into(),
+        RefreshError::Issue(error) => error.into(),
+        RefreshError::Subject(error) => error.into(),
+    }
+}
+
+/// Proves the password once more: a fresh access token for this session.
+pub(super) async fn reauthenticate(
+    request: HttpRequest,
+    caller: Caller,
+    Json(mut body): Json,
+) -> Result<HttpResponse, Problem> {
+    csrf::check_sender(&request, caller.service.lacre())?;
+    let password = presented(&body.required_secret("password")?)?;
+    let user = UserId::new(caller.session.user_id());
+    let attempt = caller.attempt()?;
+    let proven = caller
+        .service
+        .reauthenticate(&caller.session, password)
+        .await;
+    attempt.ended(&proven);
+    match proven {
+        Ok(issued) => {
+            caller.trail.record(&Event::LoginSucceeded { user });
+            let lacre = caller.service.lacre();
+            let lasts = caller.session.expires_at.saturating_sub(lacre.now());
+            Ok(answer(lacre, &issued, Some(lasts)))
+        }
+        Err(error) => {
+            caller.trail.record(&Event::LoginFailed {
+                code: error.code(),
+                user: Some(user),
+            });
+            Err(error.into())
+        }
+    }
+}
+
+/// Changes the caller's own password; every other session of the user ends.
+pub(super) async fn change_password(
+    caller: Caller,
+    Json(mut body): Json,
+) -> Result<HttpResponse, Problem> {
+    let current = presented(&body.required_secret("current")?)?;
+    let new = Password::parse(&body.required_secret("new")?)
+        .map_err(|error| Problem::from(error).field("new"))?;
+    let attempt = caller.attempt()?;
+    let changed = caller
+        .service
+        .change_password(&caller.session, current, new)
+        .await;
+    attempt.ended(&changed);
+    caller.ended(&changed?, Cause::PasswordChanged);
+    Ok(HttpResponse::NoContent().finish())
+}

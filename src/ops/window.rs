@@ -1,0 +1,195 @@
+//! The operator's window into the keystore, and the end of sessions.
+//!
+//! A record is named by its handle, also one that doesn't open: whoever sees it can end it.
+//!
+//! This room must never let a record's key out, and never report an end that isn't durable.
+
+use super::accounts::operator_acted;
+use super::{AdminError, Answer, Damaged, LARGEST_PAGE, Session, Sessions, Which};
+use crate::accounts::{AccountsError, UserId};
+use crate::lacre::Lacre;
+use crate::service::Service;
+use crate::sessions::revoke::{SessionInfo, SessionPage};
+use crate::telemetry::audit::{self, Cause, Event, MaskedHandle, Origin};
+use crate::token::Handle;
+use lacre_keystore::{KeystoreError, RecordKey};
+
+pub(super) async fn list(
+    service: &Service,
+    user: Option<&str>,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Answer, AdminError> {
+    let lacre = service.lacre();
+    let after = after.map(|cursor| record_key(lacre, cursor)).transpose()?;
+    let limit = limit.clamp(1, LARGEST_PAGE);
+    let page = match user {
+        None => lacre.all_sessions(after, limit)?,
+        Some(user) => lacre.page_of(&user_id(service, user).await?, after, limit)?,
+    };
+    Ok(Answer::Sessions(shown_page(lacre, page)))
+}
+
+pub(super) fn show(service: &Service, handle: &str) -> Result<Answer, AdminError> {
+    let handle = parse(handle)?;
+    let found = service.lacre().session(&handle)?;
+    found
+        .map(|info| Answer::Session(shown(info)))
+        .ok_or_else(|| AdminError::failed("session_unknown", "there is no such session"))
+}
+
+pub(super) fn stats(service: &Service) -> Result<Answer, AdminError> {
+    let stats = service.lacre().keystore().stats()?;
+    Ok(Answer::Stats {
+        records: stats.records,
+        bytes_on_disk: stats.bytes_on_disk,
+    })
+}
+
+pub(super) async fn revoke(
+    service: &Service,
+    which: Which,
+    dry_run: bool,
+) -> Result<Answer, AdminError> {
+    match which {
+        Which::Handle(handle) => revoke_one(service.lacre(), &parse(&handle)?, dry_run).await,
+        Which::User(user) => {
+            let user = user_id(service, &user).await?;
+            revoke_user(service.lacre(), &user, dry_run).await
+        }
+        Which::All => revoke_all(service.lacre(), dry_run).await,
+    }
+}
+
+async fn revoke_one(lacre: &Lacre, handle: &Handle, dry_run: bool) -> Result<Answer, AdminError> {
+    let (there, owner) = match lacre.key_of(handle) {
+        Some(key) => find(lacre, &key)?,
+        None => (false, None),
+    };
+    let ended = if dry_run {
+        there
+    } else {
+        lacre.end_handle(handle).await?
+    };
+    if ended && !dry_run {
+        match &owner {
+            Some(user) => audit_ends(user, std::slice::from_ref(handle), Cause::RevokedByAdmin),
+            None => operator_acted("session_revoked"),
+        }
+    }
+    let handles = ended.then(|| handle.as_str().to_owned());
+    Ok(Answer::Revoked {
+        count: u64::from(ended),
+        handles: Some(handles.into_iter().collect()),
+    })
+}
+
+/// Whether there is such a record, and whose it is. One that doesn't open can end all the same.
+fn find(lacre: &Lacre, key: &RecordKey) -> Result<(bool, Option<String>), KeystoreError> {
+    match lacre.keystore().get(key) {
+        Ok(None) => Ok((false, None)),
+        Ok(Some(stored)) => Ok((true, Some(stored.record.user_id))),
+        Err(error) if error.record().is_some() => Ok((true, None)),
+        Err(error) => Err(error),
+    }
+}
+
+async fn revoke_user(lacre: &Lacre, user: &str, dry_run: bool) -> Result<Answer, AdminError> {
+    let handles = if dry_run {
+        lacre.all_of(user)?
+    } else {
+        let ended = lacre.end_all_of(user).await?;
+        audit_ends(user, &ended, Cause::RevokedByAdmin);
+        ended
+    };
+    Ok(Answer::Revoked {
+        count: handles.len() as u64,
+        handles: Some(handles.iter().map(|it| it.as_str().to_owned()).collect()),
+    })
+}
+
+async fn revoke_all(lacre: &Lacre, dry_run: bool) -> Result<Answer, AdminError> {
+    let count = if dry_run {
+        lacre.keystore().stats()?.records
+    } else {
+        let count = lacre.end_all().await?;
+        operator_acted("all_sessions_revoked");
+        count
+    };
+    Ok(Answer::Revoked {
+        count,
+        handles: None,
+    })
+}
+
+/// An event for each session that an operator ended.
+pub(super) fn audit_ends(user: &str, handles: &[Handle], cause: Cause) {
+    for handle in handles {
+        Event::SessionEnded {
+            user: audit::UserId::new(user),
+            session: MaskedHandle::of(handle.as_str()),
+            cause,
+        }
+        .record(&Origin::default());
+    }
+}
+
+/// The id of the user whom this names. An id needs no account: sessions may outlive it.
+async fn user_id(service: &Service, name: &str) -> Result<String, AdminError> {
+    if let Some(account) = service.accounts().find(name).await? {
+        return Ok(account.id.as_str().to_owned());
+    }
+    let id = UserId::parse(name).map_err(|_| AccountsError::AccountUnknown)?;
+    Ok(id.as_str().to_owned())
+}
+
+fn parse(handle: &str) -> Result<Handle, AdminError> {
+    Handle::parse(handle).map_err(|_| {
+        AdminError::failed(
+            "handle_invalid",
+            "a session handle is 1 to 128 characters of A-Z a-z 0-9 _ -",
+        )
+    })
+}
+
+fn record_key(lacre: &Lacre, cursor: &str) -> Result<RecordKey, AdminError> {
+    let key = lacre.key_of(&parse(cursor)?);
+    key.ok_or_else(|| AdminError::failed("cursor_invalid", "this is no cursor of a listing"))
+}
+
+fn shown_page(lacre: &Lacre, page: SessionPage) -> Sessions {
+    Sessions {
+        sessions: page.sessions.into_iter().map(shown).collect(),
+        damaged: page
+            .damaged
+            .iter()
+            .filter_map(|error| damaged(lacre, error))
+            .collect(),
+        next: page
+            .next
+            .map(|key| lacre.handle_of(&key).as_str().to_owned()),
+    }
+}
+
+fn damaged(lacre: &Lacre, error: &KeystoreError) -> Option<Damaged> {
+    Some(Damaged {
+        handle: lacre.handle_of(&error.record()?).as_str().to_owned(),
+        code: error.code().to_owned(),
+    })
+}
+
+fn shown(info: SessionInfo) -> Session {
+    Session {
+        handle: info.handle.as_str().to_owned(),
+        user: info.user_id,
+        created_at: info.created_at,
+        last_seen_at: info.last_seen_at,
+        expires_at: info.expires_at,
+        ends_at: info.ends_at,
+        generation: info.generation,
+        address: info.address,
+        user_agent: info.user_agent,
+        label: info.label,
+        client: info.client_id,
+    }
+}

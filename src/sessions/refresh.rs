@@ -1,0 +1,249 @@
+//! The refresh path: a refresh token for new tokens, by one compare-and-swap on the record.
+//!
+//! A refresh raises the session's generation, and tokens of an earlier one are noise. The token of
+//! the generation before is still answered for a moment, with tokens of the *current* generation:
+//! an answer that was lost on the way, or a second tab, is no theft. After that moment its use ends
+//! the session, because one of its two holders is a thief (RFC 9700 §4.14.2).
+//!
+//! There is no lock and no lease: of several refreshes at once one wins the swap, and the others
+//! read again and find themselves in the grace. A session that is ended meanwhile has no record to
+//! swap, and stays ended.
+//!
+//! This room must never write a record that it hasn't just read.
+
+use crate::lacre::Lacre;
+use crate::sessions::guard::{LiveSession, Refusal};
+use crate::sessions::issue::{Contents, IssueError, Issued, Subject};
+use crate::sessions::rules::Rules;
+use crate::token::{Claims, Expected, Handle, SessionKey, TokenError, TokenKind, UnopenedToken};
+use lacre_keystore::{KeystoreError, Record, RecordKey, Stored, Swap};
+use thiserror::Error;
+
+/// How often a refresh reads again after others have changed the record.
+const ATTEMPTS: usize = 64;
+
+/// Why a refresh gives no tokens.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RefreshError<E> {
+    /// The token is bad, or the keystore can't answer.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// A spent token came after the grace: the session has ended.
+    #[error("a spent refresh token was used again, and its session has ended")]
+    Reused {
+        /// Whose session it was.
+        user_id: String,
+        /// The session that ended.
+        handle: Handle,
+    },
+    /// The session's user is gone or may not log in any more: the session has ended.
+    #[error("the session's user is gone, and the session has ended")]
+    UserGone {
+        /// Whose session it was.
+        user_id: String,
+        /// The session that ended.
+        handle: Handle,
+    },
+    /// No tokens could be made.
+    #[error("{0}")]
+    Issue(IssueError),
+    /// The one who knows the users can't answer.
+    #[error("{0}")]
+    Subject(E),
+}
+
+impl<E> From<KeystoreError> for RefreshError<E> {
+    fn from(error: KeystoreError) -> Self {
+        Self::Refused(Refusal::Store(error))
+    }
+}
+
+impl<E> From<IssueError> for RefreshError<E> {
+    fn from(error: IssueError) -> Self {
+        Self::Issue(error)
+    }
+}
+
+/// What a refresh token does to the record that it belongs to.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// It is the current one: this record takes the place of the one that was read.
+    Renew(Record),
+    /// It is the one before and came in time: tokens of the current generation, as it is.
+    Repeat,
+    /// It was spent, and came too late: the session ends.
+    End,
+}
+
+impl Step {
+    /// Decides by nothing but the record, the token's generation and the time.
+    fn of(record: &Record, generation: u64, now: u64, rules: &Rules) -> Result<Self, TokenError> {
+        if generation > record.generation {
+            return Err(TokenError::Generation); // never given out by this record
+        }
+        let in_grace = generation + 1 == record.generation
+            && now < record.rotated_at.saturating_add(rules.refresh_grace);
+        if generation < record.generation && !in_grace {
+            return Ok(Self::End);
+        }
+        // Where the access tokens of this generation are refused already, repeating them would be
+        // useless: the generation rises once more.
+        if generation < record.generation && !record.access_ended {
+            return Ok(Self::Repeat);
+        }
+        Ok(Self::Renew(Record {
+            generation: record.generation + 1,
+            rotated_at: now,
+            expires_at: now.saturating_add(rules.refresh_ttl).min(record.ends_at),
+            last_seen_at: now,
+            access_ended: false,
+            ..record.clone()
+        }))
+    }
+}
+
+impl Lacre {
+    /// Gives new tokens for a refresh token.
+    ///
+    /// `subject` says who the user is now, and is asked again whenever the record has changed, so
+    /// that rights that were taken away meanwhile don't come back; `None` ends the session.
+    pub async fn refresh<E>(
+        &self,
+        token: &[u8],
+        subject: impl AsyncFn(&str) -> Result<Option<Subject>, E>,
+    ) -> Result<Issued, RefreshError<E>> {
+        for _ in 0..ATTEMPTS {
+            let (key, stored, claims) = self.open_refresh(token).map_err(RefreshError::Refused)?;
+            let now = self.parts().clock.now();
+            let step = Step::of(&stored.record, claims.generation, now, self.rules())
+                .map_err(|error| RefreshError::Refused(error.into()))?;
+            let handle = claims.session.clone();
+            let user_id = claims.subject.clone();
+            let renewed = match step {
+                Step::Renew(record) => Some(record),
+                Step::Repeat => None,
+                Step::End if self.keystore().remove_if(&key, &stored).await? => {
+                    return Err(RefreshError::Reused { user_id, handle });
+                }
+                Step::End => continue,
+            };
+            let Some(subject) = subject(&user_id).await.map_err(RefreshError::Subject)? else {
+                self.end(&key).await?;
+                return Err(RefreshError::UserGone { user_id, handle });
+            };
+            let pair = self.token_pair(&Contents {
+                subject: &subject,
+                handle: &handle,
+                record: renewed.as_ref().unwrap_or(&stored.record),
+                now,
+                fresh: false,
+                additional: &claims.additional,
+            })?;
+            let stands = match &renewed {
+                Some(record) => self.swapped(&key, &stored, record).await?,
+                None => true,
+            };
+            if stands {
+                let (access, refresh) = (pair.access, Some(pair.refresh));
+                return Ok(Issued {
+                    access,
+                    refresh,
+                    user_id,
+                    handle,
+                    key,
+                    pushed_out: Vec::new(),
+                });
+            }
+        }
+        Err(RefreshError::Issue(IssueError::Contended))
+    }
+
+    /// Gives a fresh access token to a session whose user has just proven the password: the same
+    /// generation, no refresh token. `None` where the session has ended or was refreshed meanwhile.
+    pub async fn refreshen(
+        &self,
+        session: &LiveSession,
+        subject: &Subject,
+    ) -> Result<Option<Issued>, IssueError> {
+        for _ in 0..ATTEMPTS {
+            let Some(stored) = self.keystore().get(&session.key)? else {
+                return Ok(None);
+            };
+            let now = self.parts().clock.now();
+            let of_this_generation = stored.record.generation == session.claims.generation
+                && !stored.record.access_ended
+                && !stored.record.is_expired(now);
+            if !of_this_generation {
+                return Ok(None);
+            }
+            let record = Record {
+                authenticated_at: now,
+                last_seen_at: now,
+                ..stored.record.clone()
+            };
+            let access = self.access_token(&Contents {
+                subject,
+                handle: session.handle(),
+                record: &record,
+                now,
+                fresh: true,
+                additional: &session.claims.additional,
+            })?;
+            if self.swapped(&session.key, &stored, &record).await? {
+                let (user_id, handle) = (subject.id.clone(), session.handle().clone());
+                return Ok(Some(Issued {
+                    access,
+                    refresh: None,
+                    user_id,
+                    handle,
+                    key: session.key,
+                    pushed_out: Vec::new(),
+                }));
+            }
+        }
+        Err(IssueError::Contended)
+    }
+
+    async fn swapped(
+        &self,
+        key: &RecordKey,
+        stored: &Stored,
+        record: &Record,
+    ) -> Result<bool, KeystoreError> {
+        Ok(self
+            .keystore()
+            .compare_and_swap(key, stored, record)
+            .await?
+            == Swap::Won)
+    }
+
+    /// Opens a refresh token with the record that it belongs to. Which generations are worth
+    /// something is for the caller to say.
+    fn open_refresh(&self, token: &[u8]) -> Result<(RecordKey, Stored, Claims), Refusal> {
+        let parts = self.parts();
+        let now = parts.clock.now();
+        self.check_length(token)?;
+        let unopened = UnopenedToken::parse(token)?;
+        let sought = self.seek(unopened.handle(), now)?;
+        let session_key = SessionKey::from_scalar(sought.scalar())?;
+        let opened = unopened.open(&session_key, parts.keyring.verifiers());
+        let (key, stored, opened) = sought.judge(opened)?;
+        let generation = opened.generation();
+        let claims = opened.check(&Expected {
+            now,
+            leeway: parts.rules.leeway,
+            issuer: &parts.rules.issuer,
+            audience: &parts.rules.audience,
+            kind: TokenKind::Refresh,
+            subject: Some(&stored.record.user_id),
+            generation,
+        })?;
+        Ok((key, stored, claims))
+    }
+}
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;
