@@ -17,7 +17,7 @@ mod clients;
 mod error;
 mod hashing;
 mod identity;
-mod owed;
+mod outbox;
 mod password;
 mod store;
 
@@ -32,7 +32,7 @@ pub use self::client::{Client, ClientId, ClientSecret, NewClient};
 pub use self::error::AccountsError;
 pub use self::hashing::{HashingPool, HashingSettings};
 pub use self::identity::{Email, LoginName, UserId};
-pub use self::owed::{Kept, Owed, Owes, Reach};
+pub use self::outbox::{Ends, Kept, OutboxRow, Reach};
 pub use self::password::{Password, PresentedPassword};
 
 use self::account::{display_name, first_roles, permissions};
@@ -42,8 +42,8 @@ use self::store::{NewRow, Store, ToProve};
 use crate::clock::Clock;
 
 /// The most accounts on one page.
-const LARGEST_PAGE: usize = 1000;
-const LONGEST_QUERY: usize = 254;
+const MAX_PAGE: usize = 1000;
+const MAX_QUERY: usize = 254;
 
 /// How often a change starts anew that others get ahead of.
 const ATTEMPTS: usize = 32;
@@ -183,10 +183,10 @@ impl Accounts {
         query: Option<&str>,
     ) -> Result<Page, AccountsError> {
         let query = query.unwrap_or_default().to_lowercase();
-        if query.len() > LONGEST_QUERY || query.chars().any(char::is_control) {
+        if query.len() > MAX_QUERY || query.chars().any(char::is_control) {
             return Err(invalid("q", "must be at most 254 bytes of text"));
         }
-        let limit = limit.clamp(1, LARGEST_PAGE);
+        let limit = limit.clamp(1, MAX_PAGE);
         // One more than asked for tells whether there is another page.
         let mut accounts = self
             .inner
@@ -199,22 +199,23 @@ impl Accounts {
         Ok(Page { accounts, next })
     }
 
-    /// Changes an account and, where there is one, its password: its new state. What the change
-    /// `owes` is written down with it, to be [`paid`](Self::paid) by the caller.
+    /// Changes an account and, where there is one, its password, and returns its new state. What the
+    /// change `ends` is written into the outbox in the same transaction; the caller ends it and then
+    /// says that it is [`delivered`](Self::delivered).
     ///
-    /// A change of nothing is none: it leaves the revision, and owes nothing.
+    /// An empty change leaves the revision and writes no row.
     pub async fn change(
         &self,
         id: &UserId,
         change: Change,
         password: Option<Password>,
-        owes: Option<Owes>,
-    ) -> Result<(Account, Option<Owed>), AccountsError> {
+        ends: Option<Ends>,
+    ) -> Result<(Account, Option<OutboxRow>), AccountsError> {
         if password.is_none() && change == Change::default() {
             let account = self.get(id).await?.ok_or(AccountsError::AccountUnknown)?;
             return Ok((account, None));
         }
-        self.change_if((id, None), change, password, owes).await
+        self.change_if((id, None), change, password, ends).await
     }
 
     /// Gives the owner of an account another password, if the account is still as it was `proven`.
@@ -225,10 +226,10 @@ impl Accounts {
         &self,
         proven: &Account,
         password: Password,
-        owes: Owes,
-    ) -> Result<(Account, Option<Owed>), AccountsError> {
+        ends: Ends,
+    ) -> Result<(Account, Option<OutboxRow>), AccountsError> {
         let of = (&proven.id, Some(proven.revision));
-        let change = self.change_if(of, Change::default(), Some(password), Some(owes));
+        let change = self.change_if(of, Change::default(), Some(password), Some(ends));
         change.await.map_err(|error| match error {
             AccountsError::AccountUnknown => AccountsError::InvalidCredentials,
             other => other,
@@ -240,24 +241,24 @@ impl Accounts {
         (id, seen): (&UserId, Option<u64>),
         change: Change,
         password: Option<Password>,
-        owes: Option<Owes>,
-    ) -> Result<(Account, Option<Owed>), AccountsError> {
+        ends: Option<Ends>,
+    ) -> Result<(Account, Option<OutboxRow>), AccountsError> {
         let change = change.checked()?;
         let hash = match password {
             Some(password) => Some(self.hash_for(id, &change, password).await?),
             None => None,
         };
         let now = self.inner.clock.now();
-        let debt = owes.map(|owes| self.debt(id, owes, now));
+        let row = ends.map(|ends| self.new_row(id, ends, now));
         for _ in 0..ATTEMPTS {
             let (change, from) = self.whole(id, &change).await?;
             let at = (id, seen.or(from));
             let store = &self.inner.store;
-            let changed = store.update(at, change, hash.clone(), debt.as_ref(), now);
+            let changed = store.update(at, change, hash.clone(), row.as_ref(), now);
             match changed.await {
                 // Somebody else's change came in between: once more, from what it has left.
                 Err(AccountsError::AccountUnknown) if seen.is_none() && from.is_some() => {}
-                account => return Ok((account?, debt.map(|debt| debt.owed))),
+                account => return Ok((account?, row.map(|row| row.row))),
             }
         }
         Err(AccountsError::AccountsUnavailable)
@@ -281,12 +282,16 @@ impl Accounts {
         Ok((whole.checked()?, Some(before.revision)))
     }
 
-    /// Takes an account away; `false` where there was none. What that `owes` is written down in
-    /// either case, to be [`paid`](Self::paid) by the caller.
-    pub async fn delete(&self, id: &UserId, owes: Owes) -> Result<(bool, Owed), AccountsError> {
-        let debt = self.debt(id, owes, self.inner.clock.now());
-        let deleted = self.inner.store.delete(id, &debt).await?;
-        Ok((deleted, debt.owed))
+    /// Deletes an account; `false` where there was none. What that `ends` is written into the outbox
+    /// in either case; the caller ends it and then says that it is [`delivered`](Self::delivered).
+    pub async fn delete(
+        &self,
+        id: &UserId,
+        ends: Ends,
+    ) -> Result<(bool, OutboxRow), AccountsError> {
+        let row = self.new_row(id, ends, self.inner.clock.now());
+        let deleted = self.inner.store.delete(id, &row).await?;
+        Ok((deleted, row.row))
     }
 
     /// Whether the database answers.

@@ -63,9 +63,9 @@ impl Deployment {
             .entropy(entropy)
             .build();
         let service = Service::new(lacre, accounts);
-        let paid = service.pay_all().await?;
-        if paid > 0 {
-            log::warn!(paid; "ended the sessions that changes of accounts had left before the start");
+        let delivered = service.deliver_all().await?;
+        if delivered > 0 {
+            log::warn!(delivered; "ended the sessions that changes of accounts had left before the start");
         }
         Ok(Self { service, data_dir })
     }
@@ -190,7 +190,7 @@ pub enum OpenError {
     Accounts(#[from] AccountsError),
     /// Sessions that a change of an account had to end before the start don't end.
     #[error("sessions are left to end from before the start: {0}")]
-    Owed(#[from] ServiceError),
+    Outbox(#[from] ServiceError),
 }
 
 impl OpenError {
@@ -203,7 +203,7 @@ impl OpenError {
             Self::Keyring(error) => error.code(),
             Self::Keystore(error) => error.code(),
             Self::Accounts(error) => error.code(),
-            Self::Owed(error) => error.code(),
+            Self::Outbox(error) => error.code(),
         }
     }
 }

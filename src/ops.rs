@@ -15,7 +15,7 @@ mod socket;
 mod window;
 
 use crate::clock::UnixSeconds;
-use crate::service::Service;
+use crate::service::{Caller, Service};
 use serde::{Deserialize, Serialize};
 
 pub use client::{AskError, Asker};
@@ -262,28 +262,34 @@ pub struct Damaged {
     pub code: String,
 }
 
-/// Does what is asked. When it returns, what was done is durable.
-pub async fn perform(service: &Service, request: Request) -> Result<Answer, AdminError> {
+/// Does what is asked. When it returns, what was done is durable and in the audit trail.
+pub async fn perform(
+    service: &Service,
+    caller: &Caller,
+    request: Request,
+) -> Result<Answer, AdminError> {
     match request {
-        Request::UsersAdd(new) => accounts::add(service, new).await,
+        Request::UsersAdd(new) => accounts::add(service, caller, new).await,
         Request::UsersList { after } => accounts::list(service, after.as_deref()).await,
         Request::UsersShow { user } => accounts::show(service, &user).await,
-        Request::UsersSet { user, to } => accounts::set(service, &user, to).await,
-        Request::UsersDisable { user } => accounts::disable(service, &user).await,
-        Request::UsersEnable { user } => accounts::enable(service, &user).await,
-        Request::UsersDelete { user } => accounts::delete(service, &user).await,
+        Request::UsersSet { user, to } => accounts::set(service, caller, &user, to).await,
+        Request::UsersDisable { user } => accounts::activate(service, caller, &user, false).await,
+        Request::UsersEnable { user } => accounts::activate(service, caller, &user, true).await,
+        Request::UsersDelete { user } => accounts::delete(service, caller, &user).await,
         Request::UsersSetPassword { user, password } => {
-            accounts::set_password(service, &user, &password).await
+            accounts::set_password(service, caller, &user, &password).await
         }
-        Request::ClientsAdd { name } => accounts::add_client(service, &name).await,
+        Request::ClientsAdd { name } => accounts::add_client(service, caller, &name).await,
         Request::ClientsList => accounts::list_clients(service).await,
-        Request::ClientsDelete { id } => accounts::delete_client(service, &id).await,
+        Request::ClientsDelete { id } => accounts::delete_client(service, caller, &id).await,
         Request::KeystoreList { user, after, limit } => {
             window::list(service, user.as_deref(), after.as_deref(), limit).await
         }
         Request::KeystoreShow { handle } => window::show(service, &handle),
         Request::KeystoreStats => window::stats(service),
-        Request::SessionsRevoke { which, dry_run } => window::revoke(service, which, dry_run).await,
+        Request::SessionsRevoke { which, dry_run } => {
+            window::revoke(service, caller, which, dry_run).await
+        }
     }
 }
 

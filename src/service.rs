@@ -6,12 +6,17 @@
 //! This room must never answer that an account has changed before the sessions that the change
 //! ends are gone.
 
+mod caller;
+mod clients;
+mod going_on;
 mod log_in;
-mod owed;
+mod outbox;
 mod renew;
+mod revoke;
 mod users;
 
-pub use log_in::{LARGEST_CLAIMS, LogIn, OnBehalf};
+pub use caller::Caller;
+pub use log_in::{LogIn, MAX_CLAIMS, OnBehalf};
 pub use users::Changed;
 
 use crate::accounts::{Accounts, AccountsError};
@@ -72,7 +77,7 @@ pub enum ServiceError {
     /// The name that a caller gave the session is empty, too long or not plain text.
     #[error("user_session must be 1 to 4096 characters without control characters")]
     UserSession,
-    /// The additional claims of a client are longer than [`LARGEST_CLAIMS`].
+    /// The additional claims of a client are longer than [`MAX_CLAIMS`].
     #[error("the additional claims are too long")]
     ClaimsTooLong,
     /// No session could be begun.

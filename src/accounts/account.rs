@@ -7,8 +7,8 @@ use super::identity::{Email, LoginName, UserId};
 use super::password::{Password, PresentedPassword};
 use crate::clock::UnixSeconds;
 
-const LONGEST_NAME: usize = 200;
-const LONGEST_RIGHT: usize = 64;
+const MAX_NAME: usize = 200;
+const MAX_RIGHT: usize = 64;
 /// Roles and permissions travel in every token, whose length is capped; so is theirs.
 const ROLES_TOGETHER: usize = 512;
 const PERMISSIONS_TOGETHER: usize = 2048;
@@ -157,7 +157,7 @@ pub(super) fn display_name(
     if text.chars().any(char::is_control) {
         return Err(invalid(field, "must not hold control characters"));
     }
-    if text.chars().count() > LONGEST_NAME {
+    if text.chars().count() > MAX_NAME {
         return Err(invalid(field, "must have at most 200 characters"));
     }
     Ok((!text.is_empty()).then(|| text.to_owned()))
@@ -189,7 +189,7 @@ fn rights(
     names: Vec<String>,
     together: usize,
 ) -> Result<Vec<String>, AccountsError> {
-    let mut once: Vec<String> = Vec::with_capacity(names.len().min(LONGEST_RIGHT));
+    let mut once: Vec<String> = Vec::with_capacity(names.len().min(MAX_RIGHT));
     let mut length = 0;
     for name in names {
         if !is_right(&name) {
@@ -212,7 +212,7 @@ fn rights(
 }
 
 fn is_right(name: &str) -> bool {
-    (1..=LONGEST_RIGHT).contains(&name.len())
+    (1..=MAX_RIGHT).contains(&name.len())
         && name
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-'))

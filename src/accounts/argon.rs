@@ -13,9 +13,9 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 const OUTPUT_LENGTH: usize = 32;
 /// More memory than any setting of ours asks for: 1 GiB. A stored hash that wants more is no hash.
-pub(super) const MOST_MEMORY_KIB: u32 = 1 << 20;
-pub(super) const MOST_ITERATIONS: u32 = 100;
-pub(super) const MOST_LANES: u32 = 16;
+pub(super) const MAX_MEMORY_KIB: u32 = 1 << 20;
+pub(super) const MAX_ITERATIONS: u32 = 100;
+pub(super) const MAX_LANES: u32 = 16;
 
 /// Fresh randomness for one hash.
 pub(super) type RawSalt = [u8; 16];
@@ -189,9 +189,9 @@ impl Stored {
 }
 
 fn within_bounds(params: &Params) -> bool {
-    params.m_cost() <= MOST_MEMORY_KIB
-        && params.t_cost() <= MOST_ITERATIONS
-        && params.p_cost() <= MOST_LANES
+    params.m_cost() <= MAX_MEMORY_KIB
+        && params.t_cost() <= MAX_ITERATIONS
+        && params.p_cost() <= MAX_LANES
 }
 
 #[cfg(test)]

@@ -14,9 +14,9 @@ use super::error::{AccountsError, invalid};
 /// The namespace of clients; no user may enter it.
 pub(super) const CLIENT_PREFIX: &str = "client_";
 
-const LONGEST_ID: usize = 64;
-const LONGEST_EMAIL: usize = 254;
-const LONGEST_LABEL: usize = 63;
+const MAX_ID: usize = 64;
+const MAX_EMAIL: usize = 254;
+const MAX_LABEL: usize = 63;
 
 /// The identifier of an account, the `sub` of its tokens (RFC 7519 §4.1.2): 1 to 64 characters of
 /// `[A-Za-z0-9_-]`, not beginning with `client_` in any case.
@@ -26,7 +26,7 @@ pub struct UserId(String);
 impl UserId {
     /// Takes an identifier as chosen by an operator or named in a request.
     pub fn parse(text: &str) -> Result<Self, AccountsError> {
-        if text.is_empty() || text.len() > LONGEST_ID {
+        if text.is_empty() || text.len() > MAX_ID {
             return Err(invalid("id", "must have 1 to 64 characters"));
         }
         if !text.bytes().all(is_id_byte) {
@@ -104,7 +104,7 @@ pub struct Email {
 impl Email {
     /// Takes an address as typed.
     pub fn parse(text: &str) -> Result<Self, AccountsError> {
-        if text.len() > LONGEST_EMAIL {
+        if text.len() > MAX_EMAIL {
             return Err(invalid("email", "must have at most 254 characters"));
         }
         let Some((local, domain)) = text.split_once('@') else {
@@ -139,7 +139,7 @@ fn is_local_byte(byte: u8) -> bool {
 }
 
 fn is_label(label: &str) -> bool {
-    (1..=LONGEST_LABEL).contains(&label.len())
+    (1..=MAX_LABEL).contains(&label.len())
         && label
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b == b'-')

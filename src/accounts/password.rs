@@ -14,10 +14,10 @@ use zeroize::Zeroizing;
 use super::error::{AccountsError, invalid};
 use super::identity::Email;
 
-const FEWEST_CHARACTERS: usize = 8;
-const MOST_CHARACTERS: usize = 128;
+const MIN_CHARACTERS: usize = 8;
+const MAX_CHARACTERS: usize = 128;
 /// Twice what the longest password takes in UTF-8.
-const LONGEST_PRESENTED: usize = 1024;
+const MAX_PRESENTED: usize = 1024;
 
 /// The commonest passwords (ASVS 6.2.4), in lower case.
 static COMMON: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
@@ -35,14 +35,14 @@ impl Password {
     /// Takes a new password as typed.
     pub fn parse(text: &str) -> Result<Self, AccountsError> {
         // The byte length first: counting the characters of a megabyte is work for nothing.
-        if text.len() > MOST_CHARACTERS * 4 {
+        if text.len() > MAX_CHARACTERS * 4 {
             return Err(invalid("password", "must have at most 128 characters"));
         }
         match text.chars().count() {
-            ..FEWEST_CHARACTERS => {
+            ..MIN_CHARACTERS => {
                 return Err(invalid("password", "must have at least 8 characters"));
             }
-            FEWEST_CHARACTERS..=MOST_CHARACTERS => {}
+            MIN_CHARACTERS..=MAX_CHARACTERS => {}
             _ => return Err(invalid("password", "must have at most 128 characters")),
         }
         let lower = Zeroizing::new(text.to_lowercase());
@@ -79,7 +79,7 @@ pub struct PresentedPassword(Zeroizing<String>);
 impl PresentedPassword {
     /// Takes a password as typed; only its length can be wrong.
     pub fn parse(text: &str) -> Result<Self, AccountsError> {
-        if text.len() > LONGEST_PRESENTED {
+        if text.len() > MAX_PRESENTED {
             return Err(invalid("password", "must have at most 1024 bytes"));
         }
         Ok(Self(Zeroizing::new(text.to_owned())))
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(COMMON.len(), 3_000);
         for entry in COMMON.iter() {
             assert!(
-                entry.chars().count() >= FEWEST_CHARACTERS,
+                entry.chars().count() >= MIN_CHARACTERS,
                 "{entry} is too short to need a ban"
             );
             assert_eq!(

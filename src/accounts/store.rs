@@ -1,13 +1,13 @@
 //! The accounts at rest: one SQL text for `SQLite` and `PostgreSQL`.
 //!
-//! Every change is one statement, so that it happens wholly or not at all; where it owes the end of
-//! sessions, one transaction has both (`owed`). It is durable before it is answered.
+//! Every change is one statement, so that it happens wholly or not at all; where it ends sessions,
+//! one transaction has the change and its outbox row. It is durable before it is answered.
 //!
 //! This room must never judge: what comes in was parsed, what goes out is parsed again. And the
 //! database's own words must never leave it but for the debug log.
 
 mod connect;
-mod owed;
+mod outbox;
 mod row;
 
 use std::time::Duration;
@@ -21,7 +21,7 @@ use super::account::{Account, Change};
 use super::client::{Client, ClientId, Fingerprint};
 use super::error::AccountsError;
 use super::identity::{Email, LoginName, UserId};
-use super::owed::NewDebt;
+use super::outbox::NewOutboxRow;
 use crate::clock::UnixSeconds;
 
 pub(super) use self::connect::sqlite_url;
@@ -175,14 +175,14 @@ impl Store {
         self.all(question).await?.iter().map(account).collect()
     }
 
-    /// Makes a parsed change, of the password's hash too where there is one, together with what it
-    /// owes; with `seen`, only of the account as it was at this revision.
+    /// Makes a parsed change, of the password's hash too where there is one, together with its
+    /// outbox row; with `seen`, only of the account as it was at this revision.
     pub(super) async fn update(
         &self,
         (id, seen): (&UserId, Option<u64>),
         change: Change,
         password_hash: Option<String>,
-        debt: Option<&NewDebt>,
+        row: Option<&NewOutboxRow>,
         now: UnixSeconds,
     ) -> Result<Account, AccountsError> {
         let renamed = i64::from(change.name.is_some());
@@ -211,7 +211,7 @@ impl Store {
         .bind(password_hash)
         // No account is of revision 0.
         .bind(to_stored(seen.unwrap_or(0)));
-        self.changed_account(question, debt).await
+        self.changed_account(question, row).await
     }
 
     /// Puts a hash of the same password in the place of another; no change that anybody can see.
@@ -230,11 +230,15 @@ impl Store {
         self.change(question).await.map(drop)
     }
 
-    /// Takes the account away, where it is there, and writes down what that owes.
-    pub(super) async fn delete(&self, id: &UserId, debt: &NewDebt) -> Result<bool, AccountsError> {
+    /// Takes the account away, where it is there, and writes down what that ends.
+    pub(super) async fn delete(
+        &self,
+        id: &UserId,
+        row: &NewOutboxRow,
+    ) -> Result<bool, AccountsError> {
         let question = sqlx::query("DELETE FROM accounts WHERE id = $1 RETURNING id")
             .bind(id.as_str().to_owned());
-        Ok(!self.together(question, Some(debt), false).await?.is_empty())
+        Ok(!self.together(question, Some(row), false).await?.is_empty())
     }
 
     pub(super) async fn insert_client(

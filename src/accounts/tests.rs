@@ -7,18 +7,18 @@ mod credentials;
 mod engine;
 mod lasting;
 mod listing;
-mod owing;
+mod outbox;
 
 use engine::{Engine, email, on_every_engine, password, presented};
 
 use super::*;
 
-/// Changes that owe nothing, as these tests make most of theirs.
+/// Changes that end nothing, as these tests make most of theirs.
 impl Accounts {
     async fn update(&self, id: &UserId, change: Change) -> Result<Account, AccountsError> {
         let changed = self.change(id, change, None, None).await;
-        changed.map(|(account, owed)| {
-            assert_eq!(owed, None);
+        changed.map(|(account, row)| {
+            assert_eq!(row, None);
             account
         })
     }
@@ -30,12 +30,12 @@ impl Accounts {
 
     /// Pays at once.
     async fn remove(&self, id: &UserId) -> Result<bool, AccountsError> {
-        let owes = Owes {
+        let ends = Ends {
             keystore: "a".to_owned(),
             reach: Reach::All,
         };
-        let (deleted, debt) = self.delete(id, owes).await?;
-        self.paid(&debt).await?;
+        let (deleted, row) = self.delete(id, ends).await?;
+        self.delivered(&row).await?;
         Ok(deleted)
     }
 }

@@ -173,9 +173,11 @@ async fn sweep(service: Service) {
             Ok(swept) => log::debug!(swept; "expired sessions were swept"),
             Err(error) => log::error!(code = error.code(); "sweeping failed: {error}"),
         }
-        match service.pay_rest().await {
+        match service.deliver_rest().await {
             Ok(0) => {}
-            Ok(paid) => log::warn!(paid; "ended sessions that changes of accounts had left"),
+            Ok(delivered) => {
+                log::warn!(delivered; "ended sessions that changes of accounts had left");
+            }
             Err(error) => log::error!(code = error.code(); "sessions are left to end: {error}"),
         }
     }

@@ -13,6 +13,7 @@ use lacre::deployment::Deployment;
 use lacre::deployment::data_dir::DataDir;
 use lacre::entropy;
 use lacre::ops::{self, Answer, Asker, Request};
+use lacre::service::Caller;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -59,7 +60,10 @@ impl Way {
             Self::Directory {
                 runtime,
                 deployment,
-            } => Ok(runtime.block_on(ops::perform(deployment.service(), request))?),
+            } => {
+                let (service, caller) = (deployment.service(), Caller::operator());
+                Ok(runtime.block_on(ops::perform(service, &caller, request))?)
+            }
             Self::Server(asker) => Ok(asker.ask(&request)?),
         }
     }

@@ -210,7 +210,9 @@ impl TokenGuard {
             csrf::check(request, &self.lacre, session.handle())
                 .map_err(|error| forged(request, &session, error))?;
         }
-        self.demands.check(&session)?;
+        self.demands
+            .check(&session)
+            .map_err(|missing| denied(request, &session, missing))?;
         Ok(session)
     }
 
@@ -229,13 +231,12 @@ impl TokenGuard {
 }
 
 impl Demands {
-    fn check(&self, session: &LiveSession) -> Result<(), Problem> {
+    fn check(&self, session: &LiveSession) -> Result<(), Missing> {
         let claims = &session.claims;
-        let lacks = |missing| Err(Problem::insufficient_scope(missing));
         if !self.any_role.is_empty()
             && !self.any_role.iter().any(|role| claims.roles.contains(role))
         {
-            return lacks(match self.any_role.as_slice() {
+            return Err(match self.any_role.as_slice() {
                 [one] => Missing::Role(one.clone()),
                 several => Missing::AnyRole(several.to_vec()),
             });
@@ -245,10 +246,10 @@ impl Demands {
             .iter()
             .find(|name| !claims.permissions.contains(name))
         {
-            return lacks(Missing::Permission(missing.clone()));
+            return Err(Missing::Permission(missing.clone()));
         }
         if self.fresh && !session.is_fresh() {
-            return lacks(Missing::FreshLogin);
+            return Err(Missing::FreshLogin);
         }
         Ok(())
     }
@@ -269,6 +270,21 @@ fn refused(request: &HttpRequest, refusal: &Refusal) -> Problem {
     }
 }
 
+/// A good token that isn't enough: the log says who came, and what was missing.
+fn denied(request: &HttpRequest, session: &LiveSession, missing: Missing) -> Problem {
+    let event = Event::AccessDenied {
+        code: match missing {
+            Missing::Role(_) | Missing::AnyRole(_) => "role_missing",
+            Missing::Permission(_) => "permission_missing",
+            Missing::FreshLogin => "token_not_fresh",
+        },
+        user: UserId::new(session.user_id()),
+        session: MaskedHandle::of(session.handle().as_str()),
+    };
+    record(request, &event);
+    Problem::insufficient_scope(missing)
+}
+
 /// One answer for everything that another site may have sent.
 fn forged(request: &HttpRequest, session: &LiveSession, error: CsrfError) -> Problem {
     let event = Event::AccessDenied {
@@ -283,7 +299,7 @@ fn forged(request: &HttpRequest, session: &LiveSession, error: CsrfError) -> Pro
 fn record(request: &HttpRequest, event: &Event<'_>) {
     let request_id = RequestId::of(request);
     event.record(&Origin {
-        request_id: request_id.as_ref().map(RequestId::as_str),
+        request_id: request_id.map(|id| id.as_str().to_owned()),
         address: request.peer_addr().map(|peer| peer.ip()),
     });
 }

@@ -9,8 +9,7 @@
 use super::request_id::RequestId;
 use crate::config::Network;
 use crate::sessions::issue::Origin;
-use crate::telemetry::audit::{self, Cause, Event, MaskedHandle, UserId};
-use crate::token::Handle;
+use crate::telemetry::audit::{self, Event};
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderMap, USER_AGENT};
 use std::net::IpAddr;
@@ -55,44 +54,37 @@ impl TrustedProxies {
     }
 }
 
-/// Who writes the audit trail of a request.
+/// What the audit trail says of a request, and the events of what the edge itself refuses.
 #[derive(Debug)]
 pub(super) struct Trail {
-    request_id: Option<RequestId>,
-    address: Option<IpAddr>,
+    origin: audit::Origin,
 }
 
 impl Trail {
     pub(super) fn of(request: &HttpRequest, proxies: &TrustedProxies) -> Self {
         let peer = request.peer_addr().map(|peer| peer.ip());
+        let request_id = RequestId::of(request);
         Self {
-            request_id: RequestId::of(request),
-            address: peer.map(|peer| proxies.client(peer, request.headers())),
+            origin: audit::Origin {
+                request_id: request_id.map(|id| id.as_str().to_owned()),
+                address: peer.map(|peer| proxies.client(peer, request.headers())),
+            },
         }
     }
 
     /// The client's address, as far as the deployment can tell.
     pub(super) fn address(&self) -> Option<IpAddr> {
-        self.address
+        self.origin.address
+    }
+
+    /// The request, for what the service records.
+    pub(super) fn origin(&self) -> &audit::Origin {
+        &self.origin
     }
 
     /// Writes the event, with the request that it belongs to.
     pub(super) fn record(&self, event: &Event<'_>) {
-        event.record(&audit::Origin {
-            request_id: self.request_id.as_ref().map(RequestId::as_str),
-            address: self.address,
-        });
-    }
-
-    /// Writes that these sessions of a user have ended.
-    pub(super) fn ended(&self, user_id: &str, sessions: &[Handle], cause: Cause) {
-        for session in sessions {
-            self.record(&Event::SessionEnded {
-                user: UserId::new(user_id),
-                session: MaskedHandle::of(session.as_str()),
-                cause,
-            });
-        }
+        event.record(&self.origin);
     }
 }
 

@@ -9,7 +9,7 @@
 
 use super::{AdminError, Answer, Kind, Request, perform};
 use crate::deployment::data_dir::DataDir;
-use crate::service::Service;
+use crate::service::{Caller, Service};
 use rustix::fs::{Mode, OFlags, fchmod};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::fs::Permissions;
@@ -200,7 +200,7 @@ async fn converse(mut stream: UnixStream, service: Service, mut stopped: watch::
         _ = stopped.changed() => return,
     };
     let answer = match request {
-        Ok(Some(request)) => perform(&service, request).await,
+        Ok(Some(request)) => perform(&service, &Caller::operator(), request).await,
         Ok(None) => return,
         Err(error) => Err(error),
     };

@@ -7,7 +7,8 @@ impl Deployed {
     async fn ask(&self, request: Request) -> Result<Answer, AdminError> {
         // Over the wire and back, as the socket does it.
         let wire = serde_json::to_vec(&request).unwrap();
-        let answer = perform(&self.service, serde_json::from_slice(&wire).unwrap()).await;
+        let request = serde_json::from_slice(&wire).unwrap();
+        let answer = perform(&self.service, &Caller::operator(), request).await;
         let wire = serde_json::to_vec(&answer).unwrap();
         serde_json::from_slice(&wire).unwrap()
     }

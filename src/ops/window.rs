@@ -4,13 +4,11 @@
 //!
 //! This room must never let a record's key out, and never report an end that isn't durable.
 
-use super::accounts::operator_acted;
 use super::{AdminError, Answer, Damaged, LARGEST_PAGE, Session, Sessions, Which};
 use crate::accounts::{AccountsError, UserId};
 use crate::lacre::Lacre;
-use crate::service::Service;
+use crate::service::{Caller, Service};
 use crate::sessions::revoke::{SessionInfo, SessionPage};
-use crate::telemetry::audit::{self, Cause, Event, MaskedHandle, Origin};
 use crate::token::Handle;
 use lacre_keystore::{KeystoreError, RecordKey};
 
@@ -48,59 +46,60 @@ pub(super) fn stats(service: &Service) -> Result<Answer, AdminError> {
 
 pub(super) async fn revoke(
     service: &Service,
+    caller: &Caller,
     which: Which,
     dry_run: bool,
 ) -> Result<Answer, AdminError> {
     match which {
-        Which::Handle(handle) => revoke_one(service.lacre(), &parse(&handle)?, dry_run).await,
+        Which::Handle(handle) => revoke_one(service, caller, &parse(&handle)?, dry_run).await,
         Which::User(user) => {
             let user = user_id(service, &user).await?;
-            revoke_user(service.lacre(), &user, dry_run).await
+            revoke_user(service, caller, &user, dry_run).await
         }
-        Which::All => revoke_all(service.lacre(), dry_run).await,
+        Which::All => revoke_all(service, caller, dry_run).await,
     }
 }
 
-async fn revoke_one(lacre: &Lacre, handle: &Handle, dry_run: bool) -> Result<Answer, AdminError> {
-    let (there, owner) = match lacre.key_of(handle) {
-        Some(key) => find(lacre, &key)?,
-        None => (false, None),
-    };
-    let ended = if dry_run {
-        there
+async fn revoke_one(
+    service: &Service,
+    caller: &Caller,
+    handle: &Handle,
+    dry_run: bool,
+) -> Result<Answer, AdminError> {
+    let ends = if dry_run {
+        is_there(service.lacre(), handle)?
     } else {
-        lacre.end_handle(handle).await?
+        service.revoke(caller, handle).await?
     };
-    if ended && !dry_run {
-        match &owner {
-            Some(user) => audit_ends(user, std::slice::from_ref(handle), Cause::RevokedByAdmin),
-            None => operator_acted("session_revoked"),
-        }
-    }
-    let handles = ended.then(|| handle.as_str().to_owned());
+    let handles = ends.then(|| handle.as_str().to_owned());
     Ok(Answer::Revoked {
-        count: u64::from(ended),
+        count: u64::from(ends),
         handles: Some(handles.into_iter().collect()),
     })
 }
 
-/// Whether there is such a record, and whose it is. One that doesn't open can end all the same.
-fn find(lacre: &Lacre, key: &RecordKey) -> Result<(bool, Option<String>), KeystoreError> {
-    match lacre.keystore().get(key) {
-        Ok(None) => Ok((false, None)),
-        Ok(Some(stored)) => Ok((true, Some(stored.record.user_id))),
-        Err(error) if error.record().is_some() => Ok((true, None)),
+/// Whether there is such a record. One that doesn't open can be revoked all the same.
+fn is_there(lacre: &Lacre, handle: &Handle) -> Result<bool, KeystoreError> {
+    let Some(key) = lacre.key_of(handle) else {
+        return Ok(false);
+    };
+    match lacre.keystore().get(&key) {
+        Ok(found) => Ok(found.is_some()),
+        Err(error) if error.record().is_some() => Ok(true),
         Err(error) => Err(error),
     }
 }
 
-async fn revoke_user(lacre: &Lacre, user: &str, dry_run: bool) -> Result<Answer, AdminError> {
+async fn revoke_user(
+    service: &Service,
+    caller: &Caller,
+    user: &str,
+    dry_run: bool,
+) -> Result<Answer, AdminError> {
     let handles = if dry_run {
-        lacre.all_of(user)?
+        service.lacre().all_of(user)?
     } else {
-        let ended = lacre.end_all_of(user).await?;
-        audit_ends(user, &ended, Cause::RevokedByAdmin);
-        ended
+        service.revoke_all_of(caller, user, None).await?
     };
     Ok(Answer::Revoked {
         count: handles.len() as u64,
@@ -108,30 +107,20 @@ async fn revoke_user(lacre: &Lacre, user: &str, dry_run: bool) -> Result<Answer,
     })
 }
 
-async fn revoke_all(lacre: &Lacre, dry_run: bool) -> Result<Answer, AdminError> {
+async fn revoke_all(
+    service: &Service,
+    caller: &Caller,
+    dry_run: bool,
+) -> Result<Answer, AdminError> {
     let count = if dry_run {
-        lacre.keystore().stats()?.records
+        service.lacre().keystore().stats()?.records
     } else {
-        let count = lacre.end_all().await?;
-        operator_acted("all_sessions_revoked");
-        count
+        service.revoke_all(caller).await?
     };
     Ok(Answer::Revoked {
         count,
         handles: None,
     })
-}
-
-/// An event for each session that an operator ended.
-pub(super) fn audit_ends(user: &str, handles: &[Handle], cause: Cause) {
-    for handle in handles {
-        Event::SessionEnded {
-            user: audit::UserId::new(user),
-            session: MaskedHandle::of(handle.as_str()),
-            cause,
-        }
-        .record(&Origin::default());
-    }
 }
 
 /// The id of the user whom this names. An id needs no account: sessions may outlive it.

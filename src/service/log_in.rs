@@ -2,19 +2,20 @@
 //!
 //! This room must never leave a session behind whose account was changed while it was made.
 
+use super::caller::{Caller, login_failed};
+use super::going_on::to_the_end;
 use super::{Service, ServiceError};
-use crate::accounts::{
-    Account, AccountsError, Login, LoginName, NewAccount, PresentedPassword, UserId,
-};
+use crate::accounts::{Account, AccountsError, Login, LoginName, PresentedPassword, UserId};
 use crate::sessions::issue::{Grant, Issued, Occasion, Origin, Subject, check_additional};
+use crate::telemetry::audit::{self, Actor, Cause};
 use serde_json::{Map, Value};
 
 /// The longest name that a caller can give a session: room for a token of another issuer.
-const LONGEST_USER_SESSION: usize = 4096;
+const MAX_USER_SESSION: usize = 4096;
 
 /// The most bytes of JSON that a client's additional claims may have: they travel in every request.
 /// Where the account has very many roles and permissions, fewer fit into a token.
-pub const LARGEST_CLAIMS: usize = 1024;
+pub const MAX_CLAIMS: usize = 1024;
 
 /// A log-in by password.
 #[derive(Debug)]
@@ -47,15 +48,33 @@ pub struct OnBehalf {
 }
 
 impl Service {
-    /// Makes an account.
-    pub async fn sign_up(&self, new: NewAccount) -> Result<Account, ServiceError> {
-        Ok(self.accounts.create(new).await?)
-    }
-
     /// Begins a session for the user who proves the password.
     ///
     /// Unknown user, wrong password and disabled account are one error after the same work.
-    pub async fn log_in(&self, request: LogIn) -> Result<Issued, ServiceError> {
+    pub async fn log_in(
+        &self,
+        request: LogIn,
+        from: &audit::Origin,
+    ) -> Result<Issued, ServiceError> {
+        let begun = self.begin_by_password(request, from).await;
+        begun.inspect_err(|error| login_failed(from, error.code(), None))
+    }
+
+    /// Begins a session for the user whom a trusted client names.
+    pub async fn on_behalf(
+        &self,
+        request: OnBehalf,
+        from: &audit::Origin,
+    ) -> Result<Issued, ServiceError> {
+        let begun = self.begin_on_behalf(request, from).await;
+        begun.inspect_err(|error| login_failed(from, error.code(), None))
+    }
+
+    async fn begin_by_password(
+        &self,
+        request: LogIn,
+        from: &audit::Origin,
+    ) -> Result<Issued, ServiceError> {
         check_user_session(request.user_session.as_deref())?;
         let by = LoginName::parse(&request.user);
         let account = self
@@ -72,13 +91,17 @@ impl Service {
             origin: request.origin,
             additional: Map::new(),
         };
-        self.begin(&account, &grant)
+        let caller = Caller::new(Actor::Owner, from.clone());
+        self.begin(account, grant, caller)
             .await?
             .ok_or(AccountsError::InvalidCredentials.into())
     }
 
-    /// Begins a session for the user whom a trusted client names.
-    pub async fn on_behalf(&self, request: OnBehalf) -> Result<Issued, ServiceError> {
+    async fn begin_on_behalf(
+        &self,
+        request: OnBehalf,
+        from: &audit::Origin,
+    ) -> Result<Issued, ServiceError> {
         let client = match self
             .accounts
             .authenticate_client(&request.client_id, &request.client_secret)
@@ -91,16 +114,16 @@ impl Service {
         check_user_session(Some(&request.user_session))?;
         check_claims(&request.claims)?;
         let account = self.active_account(&request.user_id).await?;
+        let client_id = client.id.as_str().to_owned();
+        let caller = Caller::new(Actor::Client(client_id.clone()), from.clone());
         let grant = Grant {
             subject: subject(&account),
-            occasion: Occasion::OnBehalf {
-                client_id: client.id.as_str().to_owned(),
-            },
+            occasion: Occasion::OnBehalf { client_id },
             user_session: Some(request.user_session),
             origin: request.origin,
             additional: request.claims,
         };
-        self.begin(&account, &grant)
+        self.begin(account, grant, caller)
             .await?
             .ok_or(ServiceError::IncorrectUser)
     }
@@ -115,25 +138,36 @@ impl Service {
             .ok_or(ServiceError::IncorrectUser)
     }
 
-    /// Begins the session, then looks at the account once more: what changed it in between has
-    /// ended the sessions that it found, and this one came too late to be among them.
+    /// Begins the session, then reads the account again: a change in between has ended the sessions
+    /// that it found, and this one came too late to be among them. `None` where that is so.
     async fn begin(
         &self,
-        account: &Account,
-        grant: &Grant,
+        account: Account,
+        grant: Grant,
+        caller: Caller,
     ) -> Result<Option<Issued>, ServiceError> {
-        let issued = self.lacre.issue(grant).await?;
-        match self.accounts.get(&account.id).await {
-            Ok(Some(now)) if now.revision == account.revision => Ok(Some(issued)),
-            Ok(_) => {
-                self.lacre.end(&issued.key).await?;
-                Ok(None)
+        let service = self.clone();
+        to_the_end(async move {
+            let issued = service.lacre.issue(&grant).await?;
+            let user = account.id.as_str();
+            let stands = match service.accounts.get(&account.id).await {
+                Ok(now) => Ok(now.is_some_and(|now| now.revision == account.revision)),
+                Err(error) => Err(error),
+            };
+            if matches!(stands, Ok(true)) {
+                caller.logged_in(user);
+                caller.started(user, &issued.handle);
             }
-            Err(error) => {
-                self.lacre.end(&issued.key).await?;
-                Err(error.into())
+            // They have ended in either case.
+            caller.ended(user, &issued.pushed_out, Cause::Evicted);
+            if matches!(stands, Ok(true)) {
+                return Ok(Some(issued));
             }
-        }
+            service.lacre.end(&issued.key).await?;
+            stands?;
+            Ok(None)
+        })
+        .await
     }
 }
 
@@ -141,7 +175,7 @@ fn check_user_session(name: Option<&str>) -> Result<(), ServiceError> {
     match name {
         Some(name)
             if name.is_empty()
-                || name.len() > LONGEST_USER_SESSION
+                || name.len() > MAX_USER_SESSION
                 || name.chars().any(char::is_control) =>
         {
             Err(ServiceError::UserSession)
@@ -154,7 +188,7 @@ fn check_claims(claims: &Map<String, Value>) -> Result<(), ServiceError> {
     check_additional(claims)?;
     // A map of JSON always is JSON.
     let bytes = serde_json::to_vec(claims).map_or(usize::MAX, |text| text.len());
-    if bytes <= LARGEST_CLAIMS {
+    if bytes <= MAX_CLAIMS {
         Ok(())
     } else {
         Err(ServiceError::ClaimsTooLong)

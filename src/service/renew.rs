@@ -2,46 +2,79 @@
 //!
 //! This room must never renew a session for an account that may not log in.
 
+use super::caller::{login_failed, token_refused};
+use super::going_on::to_the_end;
 use super::log_in::subject;
-use super::{Service, ServiceError};
+use super::{Caller, Service, ServiceError};
 use crate::accounts::{Account, AccountsError, Kept, Password, PresentedPassword, Reach, UserId};
-use crate::sessions::guard::LiveSession;
+use crate::sessions::guard::{LiveSession, Refusal};
 use crate::sessions::issue::{Issued, Subject};
 use crate::sessions::refresh::RefreshError;
+use crate::telemetry::audit::{Cause, Origin};
 use crate::token::Handle;
+use futures_util::FutureExt as _;
+use zeroize::Zeroizing;
 
 impl Service {
     /// Gives new tokens for a refresh token, with the rights that the user has now.
-    pub async fn refresh(&self, token: &[u8]) -> Result<Issued, RefreshError<AccountsError>> {
-        self.lacre
-            .refresh(token, async |user_id: &str| self.subject_of(user_id).await)
-            .await
+    pub async fn refresh(
+        &self,
+        token: &[u8],
+        from: &Origin,
+    ) -> Result<Issued, RefreshError<AccountsError>> {
+        let (service, from) = (self.clone(), from.clone());
+        let token = Zeroizing::new(token.to_vec());
+        to_the_end(async move {
+            let asked = service.clone();
+            // Boxed and owned: rustc can't yet tell that the future of an async closure is `Send`.
+            let subject = move |user_id: &str| {
+                let (service, user_id) = (asked.clone(), user_id.to_owned());
+                async move { service.subject_of(&user_id).await }.boxed()
+            };
+            let refreshed = service.lacre.refresh(&token, subject).await;
+            refreshed.inspect_err(|error| record(error, &from))
+        })
+        .await
     }
 
     /// Gives a fresh access token to the session whose user proves the password once more.
     pub async fn reauthenticate(
         &self,
+        caller: &Caller,
         session: &LiveSession,
         password: PresentedPassword,
     ) -> Result<Issued, ServiceError> {
-        let account = self.prove(session, password).await?;
-        let issued = self.lacre.refreshen(session, &subject(&account)).await?;
-        issued.ok_or(AccountsError::InvalidCredentials.into())
+        let (user, from) = (session.user_id(), &caller.origin);
+        let issued = async {
+            let account = self.prove(session, password).await?;
+            let issued = self.lacre.refreshen(session, &subject(&account)).await?;
+            issued.ok_or(AccountsError::InvalidCredentials.into())
+        };
+        let issued: Result<_, ServiceError> = issued.await;
+        match &issued {
+            Ok(_) => caller.logged_in(user),
+            Err(error) => login_failed(from, error.code(), Some(user)),
+        }
+        issued
     }
 
     /// Gives the user of this session another password, and ends all other sessions of the user.
     pub async fn change_password(
         &self,
+        caller: &Caller,
         session: &LiveSession,
         current: PresentedPassword,
         new: Password,
     ) -> Result<Vec<Handle>, ServiceError> {
-        let account = self.prove(session, current).await?;
+        let account = self.prove(session, current).await.inspect_err(|error| {
+            login_failed(&caller.origin, error.code(), Some(session.user_id()));
+        })?;
         let others = Reach::AllBut(Kept {
             handle: session.handle().as_str().to_owned(),
             since: session.created_at,
         });
-        Ok(self.change_own_password(account, new, others).await?.ended)
+        let changed = self.change_own_password(caller, account, new, others);
+        Ok(changed.await?.ended)
     }
 
     async fn prove(
@@ -63,5 +96,25 @@ impl Service {
             .await?
             .filter(|account| account.active);
         Ok(account.as_ref().map(subject))
+    }
+}
+
+/// Why a refresh gave no tokens, in the audit trail. A session that it ended was ended by lacre:
+/// whether the owner or a thief sent the token, nobody knows.
+fn record(error: &RefreshError<AccountsError>, from: &Origin) {
+    let ended = |user_id: &str, handle: &Handle, cause| {
+        let lacre = Caller {
+            origin: from.clone(),
+            ..Caller::lacre()
+        };
+        lacre.ended(user_id, std::slice::from_ref(handle), cause);
+    };
+    match error {
+        RefreshError::Refused(Refusal::Token(error)) => token_refused(from, error.code()),
+        RefreshError::Reused { user_id, handle } => ended(user_id, handle, Cause::RefreshReused),
+        RefreshError::UserGone { user_id, handle } => ended(user_id, handle, Cause::AccountClosed),
+        RefreshError::Refused(Refusal::Store(_))
+        | RefreshError::Issue(_)
+        | RefreshError::Subject(_) => {}
     }
 }

@@ -1,9 +1,13 @@
 use super::*;
-use crate::accounts::{Email, HashingSettings, NewAccount, Password, PresentedPassword, UserId};
+use crate::accounts::{
+    Change, Email, HashingSettings, NewAccount, Password, PresentedPassword, UserId,
+};
 use crate::entropy;
 use crate::lacre::testing::Fixture;
 use crate::sessions::issue::{Issued, Origin};
+use crate::telemetry::audit;
 use crate::token::TokenKind;
+use rand::SeedableRng as _;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -27,10 +31,13 @@ impl Rig {
         .unwrap();
         let service = Service::new(fixture.lacre, accounts);
         let account = service
-            .sign_up(NewAccount {
-                password: Some(Password::parse(PASSWORD).unwrap()),
-                ..NewAccount::with_email(Email::parse("ada@example.com").unwrap())
-            })
+            .create_user(
+                &Caller::operator(),
+                NewAccount {
+                    password: Some(Password::parse(PASSWORD).unwrap()),
+                    ..NewAccount::with_email(Email::parse("ada@example.com").unwrap())
+                },
+            )
             .await
             .unwrap();
         Self {
@@ -42,13 +49,14 @@ impl Rig {
 
     async fn log_in(&self) -> Result<Issued, ServiceError> {
         self.service
-            .log_in(LogIn {
-                user: "ada@example.com".into(),
-                password: PresentedPassword::parse(PASSWORD).unwrap(),
-                user_session: None,
-                origin: Origin::default(),
-            })
+            .log_in(by_password(), &audit::Origin::default())
             .await
+    }
+
+    async fn activate(&self, active: bool) -> Result<Changed, ServiceError> {
+        let (caller, change) = (Caller::operator(), to_active(active));
+        let changed = self.service.change_user(&caller, &self.user, change, None);
+        changed.await
     }
 
     fn is_good(&self, issued: &Issued) -> bool {
@@ -59,20 +67,34 @@ impl Rig {
     }
 }
 
-use rand::SeedableRng as _;
+fn to_active(active: bool) -> Change {
+    Change {
+        active: Some(active),
+        ..Change::default()
+    }
+}
+
+fn by_password() -> LogIn {
+    LogIn {
+        user: "ada@example.com".into(),
+        password: PresentedPassword::parse(PASSWORD).unwrap(),
+        user_session: None,
+        origin: Origin::default(),
+    }
+}
 
 #[tokio::test]
 async fn a_disabled_account_has_no_session_and_gets_none() {
     let rig = Rig::new().await;
     let (one, two) = (rig.log_in().await.unwrap(), rig.log_in().await.unwrap());
-    let changed = rig.service.disable_user(&rig.user).await.unwrap();
+    let changed = rig.activate(false).await.unwrap();
     assert_eq!((changed.ended.len(), changed.account.active), (2, false));
     assert!(!rig.is_good(&one) && !rig.is_good(&two));
     assert_eq!(
         rig.log_in().await.unwrap_err().code(),
         "invalid_credentials"
     );
-    rig.service.enable_user(&rig.user).await.unwrap();
+    rig.activate(true).await.unwrap();
     assert!(!rig.is_good(&one), "what was ended stays ended");
     assert!(rig.is_good(&rig.log_in().await.unwrap()));
 }
@@ -84,7 +106,7 @@ async fn a_password_set_by_an_administrator_ends_all_sessions() {
     let new = Password::parse("another horse battery").unwrap();
     assert_eq!(
         rig.service
-            .set_password(&rig.user, new)
+            .change_user(&Caller::operator(), &rig.user, Change::default(), Some(new))
             .await
             .unwrap()
             .ended
@@ -104,7 +126,7 @@ async fn a_deleted_account_takes_its_sessions_along() {
     let issued = rig.log_in().await.unwrap();
     assert_eq!(
         rig.service
-            .delete_user(&rig.user)
+            .delete_user(&Caller::operator(), &rig.user)
             .await
             .unwrap()
             .unwrap()
@@ -114,7 +136,10 @@ async fn a_deleted_account_takes_its_sessions_along() {
     );
     assert!(!rig.is_good(&issued));
     assert_eq!(
-        rig.service.delete_user(&rig.user).await.unwrap(),
+        rig.service
+            .delete_user(&Caller::operator(), &rig.user)
+            .await
+            .unwrap(),
         None,
         "gone already"
     );
@@ -131,12 +156,7 @@ async fn no_session_survives_a_disabling_that_comes_while_it_begins() {
                 for _ in 0..4 {
                     issued.extend(
                         service
-                            .log_in(LogIn {
-                                user: "ada@example.com".into(),
-                                password: PresentedPassword::parse(PASSWORD).unwrap(),
-                                user_session: None,
-                                origin: Origin::default(),
-                            })
+                            .log_in(by_password(), &audit::Origin::default())
                             .await,
                     );
                 }
@@ -144,18 +164,22 @@ async fn no_session_survives_a_disabling_that_comes_while_it_begins() {
             })
         };
         rig.log_in().await.unwrap();
-        rig.service.disable_user(&rig.user).await.unwrap();
+        rig.activate(false).await.unwrap();
         let issued = logs_in.await.unwrap();
         let good = issued.iter().filter(|issued| rig.is_good(issued)).count();
         assert_eq!(good, 0, "of {}", issued.len());
-        rig.service.enable_user(&rig.user).await.unwrap();
+        rig.activate(true).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_client_names_the_session_and_the_user() {
     let rig = Rig::new().await;
-    let client = rig.service.accounts().create_client("shop").await.unwrap();
+    let client = rig
+        .service
+        .create_client(&Caller::operator(), "shop")
+        .await
+        .unwrap();
     let ask = |secret: &str, user_id: &str, user_session: &str| {
         let request = OnBehalf {
             client_id: client.id.as_str().to_owned(),
@@ -165,7 +189,11 @@ async fn a_client_names_the_session_and_the_user() {
             claims: serde_json::Map::new(),
             origin: Origin::default(),
         };
-        rig.service.on_behalf(request)
+        async {
+            rig.service
+                .on_behalf(request, &audit::Origin::default())
+                .await
+        }
     };
     let (secret, user) = (client.secret.expose(), rig.user.as_str());
     let first = ask(secret, user, "a.b.c").await.unwrap();
@@ -187,7 +215,7 @@ async fn a_client_names_the_session_and_the_user() {
             "user_session_invalid"
         );
     }
-    rig.service.disable_user(&rig.user).await.unwrap();
+    rig.activate(false).await.unwrap();
     assert!(matches!(
         ask(secret, user, "s").await.unwrap_err(),
         ServiceError::IncorrectUser

@@ -7,8 +7,12 @@
 //!
 //! This room must never end less than `docs/revocation.md` says.
 
-use super::{Service, ServiceError};
-use crate::accounts::{Account, AccountsError, Change, Owed, Password, Reach, UserId};
+use super::going_on::to_the_end;
+use super::{Caller, Service, ServiceError};
+use crate::accounts::{
+    Account, AccountsError, Change, NewAccount, OutboxRow, Password, Reach, UserId,
+};
+use crate::telemetry::audit::{self, Cause};
 use crate::token::Handle;
 
 /// A changed account and what the change ended.
@@ -29,54 +33,30 @@ impl Service {
             .ok_or(AccountsError::AccountUnknown.into())
     }
 
-    /// Keeps a user from logging in and ends all of the user's sessions.
-    pub async fn disable_user(&self, id: &UserId) -> Result<Changed, ServiceError> {
-        let active = Some(false);
-        self.update_user(
-            id,
-            Change {
-                active,
-                ..Change::default()
-            },
-        )
-        .await
-    }
-
-    /// Lets a user log in again. Sessions that were ended stay ended.
-    pub async fn enable_user(&self, id: &UserId) -> Result<Changed, ServiceError> {
-        let active = Some(true);
-        self.update_user(
-            id,
-            Change {
-                active,
-                ..Change::default()
-            },
-        )
-        .await
-    }
-
-    /// Changes an account. Where its roles or permissions change, all access tokens of the user end
-    /// and the sessions stay: the next refresh brings the new rights.
-    pub async fn update_user(&self, id: &UserId, change: Change) -> Result<Changed, ServiceError> {
-        self.change_user(id, change, None).await
-    }
-
-    /// Gives a user another password, as an administrator, and ends all of the user's sessions.
-    pub async fn set_password(
+    /// Makes an account.
+    pub async fn create_user(
         &self,
-        id: &UserId,
-        password: Password,
-    ) -> Result<Changed, ServiceError> {
-        self.change_user(id, Change::default(), Some(password))
-            .await
+        caller: &Caller,
+        new: NewAccount,
+    ) -> Result<Account, ServiceError> {
+        let (service, caller) = (self.clone(), caller.clone());
+        to_the_end(async move {
+            let account = service.accounts.create(new).await?;
+            caller.changed(account.id.as_str(), audit::Change::Created);
+            Ok(account)
+        })
+        .await
     }
 
-    /// Changes an account and, where there is one, its password, at once; ends what each of them
-    /// ends.
+    /// Changes an account and, where there is one, its password, in one transaction; ends what each
+    /// of them ends.
     ///
-    /// What is wrong with any of it is found before anything is changed.
+    /// A disabled account and another password end all sessions of the user. Other roles or
+    /// permissions end the access tokens and leave the sessions: the next refresh brings the new
+    /// rights. What is wrong with any of it is found before anything is changed.
     pub async fn change_user(
         &self,
+        caller: &Caller,
         id: &UserId,
         change: Change,
         password: Option<Password>,
@@ -88,37 +68,44 @@ impl Service {
         } else {
             None
         };
-        self.change_and_end(id, change, password, reach).await
-    }
-
-    /// Deletes an account and ends all of the user's sessions; `None` where there was none, whose
-    /// sessions end as well.
-    pub async fn delete_user(&self, id: &UserId) -> Result<Option<Changed>, ServiceError> {
-        let (service, id) = (self.clone(), id.clone());
+        let cause = match change.active {
+            Some(false) => Cause::AccountClosed,
+            _ => Cause::PasswordChanged,
+        };
+        let (service, caller, id) = (self.clone(), caller.clone(), id.clone());
         to_the_end(async move {
-            let account = service.accounts.get(&id).await?;
-            let (_, owed) = service
-                .accounts
-                .delete(&id, service.owes(Reach::All))
-                .await?;
-            let ended = service.pay(&owed).await?;
-            Ok(account.map(|account| Changed { account, ended }))
+            let events = events(&change, password.is_some());
+            let ends = reach.map(|reach| service.ends(reach));
+            let changed = service.accounts.change(&id, change, password, ends);
+            let (account, row) = changed.await?;
+            for event in events {
+                caller.changed(id.as_str(), event);
+            }
+            service.end(&caller, account, row, cause).await
         })
         .await
     }
 
-    async fn change_and_end(
+    /// Deletes an account and ends all of the user's sessions; `None` where there was none, whose
+    /// sessions end as well.
+    pub async fn delete_user(
         &self,
+        caller: &Caller,
         id: &UserId,
-        change: Change,
-        password: Option<Password>,
-        reach: Option<Reach>,
-    ) -> Result<Changed, ServiceError> {
-        let (service, id) = (self.clone(), id.clone());
+    ) -> Result<Option<Changed>, ServiceError> {
+        let (service, caller, id) = (self.clone(), caller.clone(), id.clone());
         to_the_end(async move {
-            let owes = reach.map(|reach| service.owes(reach));
-            let changed = service.accounts.change(&id, change, password, owes);
-            service.ended(changed.await?).await
+            let account = service.accounts.get(&id).await?;
+            let (deleted, row) = service
+                .accounts
+                .delete(&id, service.ends(Reach::All))
+                .await?;
+            if deleted {
+                caller.changed(id.as_str(), audit::Change::Deleted);
+            }
+            let ended = service.deliver(&row).await?;
+            caller.ended(id.as_str(), &ended, Cause::AccountClosed);
+            Ok(account.map(|account| Changed { account, ended }))
         })
         .await
     }
@@ -127,41 +114,57 @@ impl Service {
     /// ends what is in reach.
     pub(super) async fn change_own_password(
         &self,
+        caller: &Caller,
         proven: Account,
         password: Password,
         reach: Reach,
     ) -> Result<Changed, ServiceError> {
-        let service = self.clone();
+        let (service, caller) = (self.clone(), caller.clone());
         to_the_end(async move {
-            let owes = service.owes(reach);
+            let ends = service.ends(reach);
             let accounts = &service.accounts;
-            let changed = accounts.change_own_password(&proven, password, owes);
-            service.ended(changed.await?).await
+            let changed = accounts.change_own_password(&proven, password, ends);
+            let (account, row) = changed.await?;
+            caller.changed(account.id.as_str(), audit::Change::Password);
+            service
+                .end(&caller, account, row, Cause::PasswordChanged)
+                .await
         })
         .await
     }
 
-    async fn ended(&self, changed: (Account, Option<Owed>)) -> Result<Changed, ServiceError> {
-        let (account, debt) = changed;
-        let ended = match &debt {
-            Some(debt) => self.pay(debt).await?,
+    /// Ends what a change has written into the outbox.
+    async fn end(
+        &self,
+        caller: &Caller,
+        account: Account,
+        row: Option<OutboxRow>,
+        cause: Cause,
+    ) -> Result<Changed, ServiceError> {
+        let ended = match &row {
+            Some(row) => self.deliver(row).await?,
             None => Vec::new(),
         };
+        caller.ended(account.id.as_str(), &ended, cause);
         Ok(Changed { account, ended })
     }
 }
 
-/// Does the work also where who asked for it doesn't wait: a browser that hangs up must not leave an
-/// account changed and its sessions alive until the next sweep.
-async fn to_the_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, ServiceError>> + Send + 'static,
-) -> Result<T, ServiceError> {
-    match tokio::spawn(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The process is stopping.
-            Err(_) => Err(AccountsError::AccountsUnavailable.into()),
-        },
-    }
+/// What the audit trail says of a change.
+fn events(change: &Change, password: bool) -> Vec<audit::Change> {
+    let active = change.active.map(|active| {
+        if active {
+            audit::Change::Enabled
+        } else {
+            audit::Change::Disabled
+        }
+    });
+    let profile = change.name.is_some() || change.email.is_some();
+    let all = [
+        profile.then_some(audit::Change::Profile),
+        change.concerns_rights().then_some(audit::Change::Rights),
+        active,
+        password.then_some(audit::Change::Password),
+    ];
+    all.into_iter().flatten().collect()
 }

@@ -7,8 +7,8 @@ use super::super::origin::Trail;
 use super::super::problem::{Code, Problem};
 use super::Policy;
 use crate::accounts::{Account, Email, NewAccount, Password, UserId};
-use crate::service::Service;
-use crate::telemetry::audit::{self, Actor, Change, Event};
+use crate::service::{Caller, Service};
+use crate::telemetry::audit::Actor;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
@@ -34,12 +34,8 @@ pub(super) async fn sign_up(
     };
     let trail = Trail::of(&request, &policy.trusted_proxies);
     policy.limits.sign_up(trail.address())?;
-    let account = service.sign_up(new).await?;
-    trail.record(&Event::AccountChanged {
-        user: audit::UserId::new(account.id.as_str()),
-        change: Change::Created,
-        by: Actor::Owner,
-    });
+    let owner = Caller::new(Actor::Owner, trail.origin().clone());
+    let account = service.create_user(&owner, new).await?;
     Ok(HttpResponse::Created().json(shown(&account)))
 }
 

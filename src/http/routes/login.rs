@@ -13,7 +13,7 @@ use crate::accounts::{AccountsError, PresentedPassword};
 use crate::lacre::Lacre;
 use crate::service::{LogIn, OnBehalf, Service};
 use crate::sessions::issue::{Issued, Origin};
-use crate::telemetry::audit::{Cause, Event, MaskedHandle, UserId};
+use crate::telemetry::audit::Event;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -112,37 +112,22 @@ pub(super) async fn get_token(
         Asked::OnBehalf(request) => {
             let attempt = policy.limits.client(&request.client_id, trail.address());
             let attempt = attempt.inspect_err(limited)?;
-            (attempt, service.on_behalf(request).await)
+            (attempt, service.on_behalf(request, trail.origin()).await)
         }
         Asked::LogIn(request) => {
             let attempt = policy.limits.log_in(&request.user, trail.address());
             let attempt = attempt.inspect_err(limited)?;
-            (attempt, service.log_in(request).await)
+            (attempt, service.log_in(request, trail.origin()).await)
         }
     };
     attempt.ended(&issued);
-    match issued {
-        Ok(issued) => {
-            let user = UserId::new(&issued.user_id);
-            let session = MaskedHandle::of(issued.handle.as_str());
-            trail.record(&Event::LoginSucceeded { user });
-            trail.record(&Event::SessionStarted { user, session });
-            trail.ended(&issued.user_id, &issued.pushed_out, Cause::PushedOut);
-            // A back end that keeps cookies would send one user's along with the next one's token.
-            Ok(if by_client {
-                tokens(&issued)
-            } else {
-                answer(service.lacre(), &issued, None)
-            })
-        }
-        Err(error) => {
-            trail.record(&Event::LoginFailed {
-                code: error.code(),
-                user: None,
-            });
-            Err(error.into())
-        }
-    }
+    let issued = issued?;
+    // A back end that keeps cookies would send one user's along with the next one's token.
+    Ok(if by_client {
+        tokens(&issued)
+    } else {
+        answer(service.lacre(), &issued, None)
+    })
 }
 
 /// A password that is too long to be anybody's is a wrong one.

@@ -16,7 +16,7 @@ use crate::lacre::Lacre;
 use crate::service::Service;
 use crate::sessions::guard::Refusal;
 use crate::sessions::refresh::RefreshError;
-use crate::telemetry::audit::{Cause, Event, MaskedHandle, UserId};
+use crate::telemetry::audit::Event;
 use crate::token::UnopenedToken;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -49,10 +49,10 @@ pub(super) async fn refresh(
             session: None,
         });
     })?;
-    let refreshed = service.refresh(token.text.as_bytes()).await;
+    let refreshed = service.refresh(token.text.as_bytes(), trail.origin()).await;
     refreshed
         .map(|issued| answer(lacre, &issued, None))
-        .map_err(|error| refused(&trail, error))
+        .map_err(refused)
 }
 
 /// A refresh is checked before its token is opened, for the use of a spent one ends the session.
@@ -68,31 +68,12 @@ fn check_forgery(request: &HttpRequest, lacre: &Lacre, token: &Found<'_>) -> Res
     }
 }
 
-/// One answer for every bad token; who watches the log sees a theft as one.
-fn refused(trail: &Trail, error: RefreshError<AccountsError>) -> Problem {
-    let ended = |user_id: &str, session: &str, cause| {
-        let (user, session) = (UserId::new(user_id), MaskedHandle::of(session));
-        trail.record(&Event::SessionEnded {
-            user,
-            session,
-            cause,
-        });
-        Problem::invalid_token()
-    };
+/// One answer for every bad token; whoever reads the log sees a theft as one.
+fn refused(error: RefreshError<AccountsError>) -> Problem {
     match error {
-        RefreshError::Refused(Refusal::Token(error)) => {
-            trail.record(&Event::TokenRefused {
-                code: error.code(),
-                session: None,
-            });
-            Problem::invalid_token()
-        }
-        RefreshError::Reused { user_id, handle } => {
-            ended(&user_id, handle.as_str(), Cause::RefreshReused)
-        }
-        RefreshError::UserGone { user_id, handle } => {
-            ended(&user_id, handle.as_str(), Cause::AccountClosed)
-        }
+        RefreshError::Refused(Refusal::Token(_))
+        | RefreshError::Reused { .. }
+        | RefreshError::UserGone { .. } => Problem::invalid_token(),
         RefreshError::Refused(Refusal::Store(error)) => error.into(),
         RefreshError::Issue(error) => error.into(),
         RefreshError::Subject(error) => error.into(),
@@ -107,28 +88,16 @@ pub(super) async fn reauthenticate(
 ) -> Result<HttpResponse, Problem> {
     csrf::check_sender(&request, caller.service.lacre())?;
     let password = presented(&body.required_secret("password")?)?;
-    let user = UserId::new(caller.session.user_id());
     let attempt = caller.attempt()?;
     let proven = caller
         .service
-        .reauthenticate(&caller.session, password)
+        .reauthenticate(&caller.owner(), &caller.session, password)
         .await;
     attempt.ended(&proven);
-    match proven {
-        Ok(issued) => {
-            caller.trail.record(&Event::LoginSucceeded { user });
-            let lacre = caller.service.lacre();
-            let lasts = caller.session.expires_at.saturating_sub(lacre.now());
-            Ok(answer(lacre, &issued, Some(lasts)))
-        }
-        Err(error) => {
-            caller.trail.record(&Event::LoginFailed {
-                code: error.code(),
-                user: Some(user),
-            });
-            Err(error.into())
-        }
-    }
+    let issued = proven?;
+    let lacre = caller.service.lacre();
+    let lasts = caller.session.expires_at.saturating_sub(lacre.now());
+    Ok(answer(lacre, &issued, Some(lasts)))
 }
 
 /// Changes the caller's own password; every other session of the user ends.
@@ -142,9 +111,9 @@ pub(super) async fn change_password(
     let attempt = caller.attempt()?;
     let changed = caller
         .service
-        .change_password(&caller.session, current, new)
+        .change_password(&caller.owner(), &caller.session, current, new)
         .await;
     attempt.ended(&changed);
-    caller.ended(&changed?, Cause::PasswordChanged);
+    changed?;
     Ok(HttpResponse::NoContent().finish())
 }

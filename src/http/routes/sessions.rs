@@ -11,9 +11,9 @@ use super::super::origin::Trail;
 use super::super::problem::{Code, Problem};
 use super::Policy;
 use crate::lacre::Lacre;
-use crate::service::Service;
+use crate::service::{self, Service};
 use crate::sessions::revoke::SessionInfo;
-use crate::telemetry::audit::{Cause, Event, UserId};
+use crate::telemetry::audit::{Actor, Event, UserId};
 use crate::token::Handle;
 use actix_web::dev::Payload;
 use actix_web::web::{Data, Path, Query};
@@ -51,11 +51,10 @@ pub(super) fn shown(info: &SessionInfo, current: &Handle) -> Value {
 /// that never was.
 pub(super) async fn end_one(caller: Caller, crt: Path<String>) -> Result<HttpResponse, Problem> {
     let handle = Handle::parse(&crt).map_err(|_| Problem::new(Code::NotFound))?;
-    let owned = caller.lacre().owns(caller.session.user_id(), &handle);
-    let key = owned.ok_or_else(|| Problem::new(Code::NotFound))?;
-    if caller.lacre().end(&key).await? {
-        caller.ended(std::slice::from_ref(&handle), Cause::RevokedByUser);
-    }
+    let user = caller.session.user_id();
+    let owner = caller.owner();
+    let revoked = caller.service.revoke_of(&owner, user, &handle).await?;
+    revoked.ok_or_else(|| Problem::new(Code::NotFound))?;
     let mut response = HttpResponse::NoContent().finish();
     if handle == *caller.session.handle() {
         cookies::clear(&mut response, caller.lacre());
@@ -75,21 +74,17 @@ pub(super) async fn end_several(
         .filter(|(name, _)| *name != TOKEN)
         .collect();
     let user = caller.session.user_id();
-    let ended = match query.as_slice() {
-        [] => caller.lacre().end_all_of(user).await?,
-        [("except", "current")] => {
-            caller
-                .lacre()
-                .end_all_but(user, &caller.session.key)
-                .await?
-        }
+    let keep = match query.as_slice() {
+        [] => None,
+        [("except", "current")] => Some(&caller.session.key),
         // Somebody who misspells the exception must not lose all sessions.
         _ => {
             return Err(Problem::new(Code::InvalidRequest)
                 .detail("The query may hold `except=current` and nothing else."));
         }
     };
-    caller.ended(&ended, Cause::RevokedByUser);
+    let owner = caller.owner();
+    let ended = caller.service.revoke_all_of(&owner, user, keep).await?;
     let mut response = HttpResponse::Ok().json(json!({ "revoked": ended.len() }));
     if query.is_empty() {
         cookies::clear(&mut response, caller.lacre());
@@ -99,9 +94,8 @@ pub(super) async fn end_several(
 
 /// Ends the session that asks.
 pub(super) async fn log_out(caller: Caller) -> Result<HttpResponse, Problem> {
-    if caller.lacre().end(&caller.session.key).await? {
-        caller.ended(&[caller.session.handle().clone()], Cause::Logout);
-    }
+    let owner = caller.owner();
+    caller.service.log_out(&owner, &caller.session).await?;
     let mut response = HttpResponse::NoContent().finish();
     cookies::clear(&mut response, caller.lacre());
     Ok(response)
@@ -132,8 +126,9 @@ impl Caller {
         })
     }
 
-    pub(super) fn ended(&self, sessions: &[Handle], cause: Cause) {
-        self.trail.ended(self.session.user_id(), sessions, cause);
+    /// Who asks, where it is about the account that the token belongs to.
+    pub(super) fn owner(&self) -> service::Caller {
+        service::Caller::new(Actor::Owner, self.trail.origin().clone())
     }
 }
 

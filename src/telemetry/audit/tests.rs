@@ -12,7 +12,7 @@ fn session() -> MaskedHandle {
 }
 
 /// Level, target and fields of the one line that `event` becomes.
-fn line(event: &Event<'_>, origin: &Origin<'_>) -> String {
+fn line(event: &Event<'_>, origin: &Origin) -> String {
     let captured = Captured::with_filter(None);
     event.record_to(captured.logger(), origin);
     captured.line()
@@ -21,11 +21,15 @@ fn line(event: &Event<'_>, origin: &Origin<'_>) -> String {
 #[test]
 fn every_event_has_its_fixed_fields() {
     let nowhere = Origin::default();
-    let by = Actor::Admin(UserId::new("root"));
+    let by = &Actor::Admin("root".to_owned());
+    let client = &Actor::Client("client_a".to_owned());
     for (event, expected) in [
         (
-            Event::LoginSucceeded { user: user() },
-            "INFO lacre::audit event=login_succeeded user=u-1",
+            Event::LoginSucceeded {
+                user: user(),
+                by: client,
+            },
+            "INFO lacre::audit event=login_succeeded user=u-1 by=client client=client_a",
         ),
         (
             Event::LoginFailed {
@@ -60,16 +64,18 @@ fn every_event_has_its_fixed_fields() {
             Event::SessionStarted {
                 user: user(),
                 session: session(),
+                by: &Actor::Owner,
             },
-            "INFO lacre::audit event=session_started user=u-1 session=Zk3aPq9x…",
+            "INFO lacre::audit event=session_started user=u-1 session=Zk3aPq9x… by=owner",
         ),
         (
             Event::SessionEnded {
                 user: user(),
                 session: session(),
-                cause: Cause::Logout,
+                cause: Cause::Expired,
+                by: &Actor::Lacre,
             },
-            "INFO lacre::audit event=session_ended user=u-1 session=Zk3aPq9x… cause=logout",
+            "INFO lacre::audit event=session_ended user=u-1 session=Zk3aPq9x… cause=expired by=lacre",
         ),
         (
             Event::AccountChanged {
@@ -82,8 +88,10 @@ fn every_event_has_its_fixed_fields() {
         (
             Event::OperatorActed {
                 action: "keys_rotated",
+                client: None,
+                by: &Actor::Operator,
             },
-            "INFO lacre::audit event=operator_acted action=keys_rotated",
+            "INFO lacre::audit event=operator_acted action=keys_rotated by=operator",
         ),
     ] {
         assert_eq!(line(&event, &nowhere), expected);
@@ -93,10 +101,11 @@ fn every_event_has_its_fixed_fields() {
 #[test]
 fn where_it_came_from_stands_last() {
     let origin = Origin {
-        request_id: Some("r-1"),
+        request_id: Some("r-1".to_owned()),
         address: Some([192, 0, 2, 7].into()),
     };
-    let written = line(&Event::LoginSucceeded { user: user() }, &origin);
+    let (user, by) = (user(), &Actor::Owner);
+    let written = line(&Event::LoginSucceeded { user, by }, &origin);
     assert!(
         written.ends_with(" request_id=r-1 address=192.0.2.7"),
         "{written}"
@@ -109,6 +118,7 @@ fn theft_stands_out() {
         user: user(),
         session: session(),
         cause: Cause::RefreshReused,
+        by: &Actor::Lacre,
     };
     assert!(line(&event, &Origin::default()).starts_with("WARN "));
 }
@@ -138,9 +148,15 @@ fn what_looks_like_a_token_is_masked_and_what_is_long_is_cut() {
 #[test]
 fn an_id_cannot_forge_a_second_event() {
     let user = UserId::new("x\nINFO lacre::audit event=login_succeeded user=admin");
-    let written = line(&Event::LoginSucceeded { user }, &Origin::default());
+    let written = line(
+        &Event::LoginFailed {
+            code: "x",
+            user: Some(user),
+        },
+        &Origin::default(),
+    );
     assert_eq!(
         written,
-        r#"INFO lacre::audit event=login_succeeded user="x\nINFO lacre::audit event=login_succeeded user=admin""#
+        r#"WARN lacre::audit event=login_failed user="x\nINFO lacre::audit event=login_succeeded user=admin" code=x"#
     );
 }

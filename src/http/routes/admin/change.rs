@@ -9,7 +9,6 @@ use super::super::super::body::Members;
 use super::super::super::problem::{Code, Problem};
 use super::ROLE;
 use crate::accounts::{Account, Change as AccountChange, Password};
-use crate::telemetry::audit::{Cause, Change};
 
 /// The members that say what an account may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +76,7 @@ impl Wanted {
                 .map(|text| Password::parse(&text))
                 .transpose()?,
         };
-        if wanted.events().is_empty() {
+        if wanted.is_empty() {
             return Err(Problem::new(Code::BodyMissingMember).detail(
                 "One of the members `name`, `role`, `roles`, `permissions`, `active`, `password` \
                  is needed.",
@@ -94,35 +93,14 @@ impl Wanted {
         self.active == Some(false) || self.password.is_some() || demotes
     }
 
-    /// What the audit trail says of it.
-    pub(super) fn events(&self) -> Vec<Change> {
+    fn is_empty(&self) -> bool {
         let Rights {
             role,
             roles,
             permissions,
         } = &self.rights;
-        let rights = role.is_some() || roles.is_some() || permissions.is_some();
-        let events = [
-            self.name.as_ref().map(|_| Change::Profile),
-            rights.then_some(Change::Rights),
-            self.active.map(|active| {
-                if active {
-                    Change::Enabled
-                } else {
-                    Change::Disabled
-                }
-            }),
-            self.password.as_ref().map(|_| Change::Password),
-        ];
-        events.into_iter().flatten().collect()
-    }
-
-    /// Why it ends sessions, where it does.
-    pub(super) fn cause(&self) -> Cause {
-        match self.active {
-            Some(false) => Cause::AccountClosed,
-            _ => Cause::PasswordChanged,
-        }
+        let no_rights = role.is_none() && roles.is_none() && permissions.is_none();
+        no_rights && self.name.is_none() && self.active.is_none() && self.password.is_none()
     }
 
     pub(super) fn into_change(self) -> (AccountChange, Option<Password>) {

@@ -3,10 +3,11 @@ use crate::accounts::{Change, Email, Kept, NewAccount, Password, PresentedPasswo
 use crate::clock::Clock as _;
 use crate::lacre::Lacre;
 use crate::lacre::testing::Deployed;
-use crate::service::LogIn;
+use crate::service::{Changed, LogIn};
 use crate::sessions::guard::LiveSession;
 use crate::sessions::issue::{Issued, Origin};
 use crate::sessions::rules::Rules;
+use crate::telemetry::audit;
 use crate::token::TokenKind;
 use std::future::poll_fn;
 use std::task::Poll;
@@ -23,7 +24,12 @@ impl Rig {
         let deployed = Deployed::new().await;
         let email = Email::parse("ada@example.com").unwrap();
         let new = NewAccount::with_email(email);
-        let user = deployed.service.sign_up(new).await.unwrap().id;
+        let user = deployed
+            .service
+            .create_user(&Caller::operator(), new)
+            .await
+            .unwrap()
+            .id;
         Self { deployed, user }
     }
 
@@ -36,11 +42,26 @@ impl Rig {
     }
 
     /// Changes the account and dies before any session ends.
-    async fn dies_after(&self, change: Change, reach: Reach) -> Owed {
-        let owes = self.service().owes(reach);
+    async fn dies_after(&self, change: Change, reach: Reach) -> OutboxRow {
+        let ends = self.service().ends(reach);
         let accounts = self.service().accounts();
-        let change = accounts.change(&self.user, change, None, Some(owes));
+        let change = accounts.change(&self.user, change, None, Some(ends));
         change.await.unwrap().1.unwrap()
+    }
+
+    async fn change(&self, change: Change) -> Result<Changed, ServiceError> {
+        let caller = Caller::operator();
+        let changed = self
+            .service()
+            .change_user(&caller, &self.user, change, None);
+        changed.await
+    }
+
+    async fn set_password(&self, new: Password) -> Result<Changed, ServiceError> {
+        let (caller, change) = (Caller::operator(), Change::default());
+        let service = self.service();
+        let changed = service.change_user(&caller, &self.user, change, Some(new));
+        changed.await
     }
 
     fn good(&self, issued: &[&Issued]) -> Vec<bool> {
@@ -52,6 +73,13 @@ impl Rig {
                 .guard(&token(issued), TokenKind::Access)
         };
         issued.iter().map(|one| guard(one).is_ok()).collect()
+    }
+}
+
+fn open() -> Change {
+    Change {
+        active: Some(true),
+        ..Change::default()
     }
 }
 
@@ -69,9 +97,9 @@ async fn the_next_start_ends_what_the_last_process_left() {
     let stranger = rig.deployed.fixture.log_in("somebody-else").await;
     rig.dies_after(closed(), Reach::All).await;
     assert_eq!(rig.good(&[&one, &two, &stranger]), [true, true, true]);
-    assert_eq!(rig.service().pay_all().await.unwrap(), 1);
+    assert_eq!(rig.service().deliver_all().await.unwrap(), 1);
     assert_eq!(rig.good(&[&one, &two, &stranger]), [false, false, true]);
-    assert_eq!(rig.service().pay_all().await.unwrap(), 0);
+    assert_eq!(rig.service().deliver_all().await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -85,11 +113,11 @@ async fn each_reach_ends_its_own_and_no_more() {
     };
     rig.dies_after(closed(), but(one.handle.as_str(), since))
         .await;
-    rig.service().pay_all().await.unwrap();
+    rig.service().deliver_all().await.unwrap();
     assert_eq!(rig.good(&[&one, &two]), [true, false]);
 
     rig.dies_after(closed(), Reach::Access).await;
-    rig.service().pay_all().await.unwrap();
+    rig.service().deliver_all().await.unwrap();
     assert_eq!(rig.good(&[&one]), [false]);
     let sessions = rig
         .deployed
@@ -104,7 +132,7 @@ async fn each_reach_ends_its_own_and_no_more() {
         let three = rig.begin().await;
         let handle = if named { three.handle.as_str() } else { "?" };
         rig.dies_after(closed(), but(handle, since - 1)).await;
-        rig.service().pay_all().await.unwrap();
+        rig.service().deliver_all().await.unwrap();
         assert_eq!(rig.good(&[&three]), [false]);
     }
 }
@@ -114,42 +142,45 @@ async fn a_change_that_is_under_way_is_left_to_the_one_who_makes_it() {
     let rig = Rig::new().await;
     let one = rig.begin().await;
     rig.dies_after(closed(), Reach::All).await;
-    assert_eq!(rig.service().pay_rest().await.unwrap(), 0);
+    assert_eq!(rig.service().deliver_rest().await.unwrap(), 0);
     rig.deployed.fixture.clock.advance(UNDER_WAY);
-    assert_eq!(rig.service().pay_rest().await.unwrap(), 0);
+    assert_eq!(rig.service().deliver_rest().await.unwrap(), 0);
     assert_eq!(rig.good(&[&one]), [true]);
     rig.deployed.fixture.clock.advance(1);
-    assert_eq!(rig.service().pay_rest().await.unwrap(), 1);
+    assert_eq!(rig.service().deliver_rest().await.unwrap(), 1);
     assert_eq!(rig.good(&[&one]), [false]);
 }
 
 #[tokio::test]
-async fn nothing_is_owed_after_a_change_that_was_answered() {
+async fn the_outbox_is_empty_after_a_change_that_was_answered() {
     let rig = Rig::new().await;
     rig.begin().await;
-    rig.service().disable_user(&rig.user).await.unwrap();
-    rig.service().enable_user(&rig.user).await.unwrap();
+    rig.change(closed()).await.unwrap();
+    rig.change(open()).await.unwrap();
     let clerk = Change {
         roles: Some(vec!["clerk".to_owned()]),
         ..Change::default()
     };
-    rig.service().update_user(&rig.user, clerk).await.unwrap();
+    rig.change(clerk).await.unwrap();
     let new = Password::parse("correct horse battery").unwrap();
-    rig.service().set_password(&rig.user, new).await.unwrap();
-    rig.service().delete_user(&rig.user).await.unwrap();
-    assert_eq!(rig.service().pay_all().await.unwrap(), 0);
+    rig.set_password(new).await.unwrap();
+    rig.service()
+        .delete_user(&Caller::operator(), &rig.user)
+        .await
+        .unwrap();
+    assert_eq!(rig.service().deliver_all().await.unwrap(), 0);
 }
 
 #[tokio::test]
-async fn what_another_keystore_is_owed_stays_for_it() {
+async fn a_row_for_another_keystore_stays_for_it() {
     let rig = Rig::new().await;
     let other = Lacre::in_memory(Rules::new("https://issuer.test", "api")).unwrap();
     let theirs = Service::new(other, rig.service().accounts().clone());
     let one = rig.begin().await;
     rig.dies_after(closed(), Reach::All).await;
-    assert_eq!(theirs.pay_all().await.unwrap(), 0);
+    assert_eq!(theirs.deliver_all().await.unwrap(), 0);
     assert_eq!(rig.good(&[&one]), [true]);
-    assert_eq!(rig.service().pay_all().await.unwrap(), 1);
+    assert_eq!(rig.service().deliver_all().await.unwrap(), 1);
     assert_eq!(rig.good(&[&one]), [false]);
 }
 
@@ -159,7 +190,7 @@ async fn a_change_goes_on_to_its_end_where_its_caller_has_gone() {
     let rig = Rig::new().await;
     for polls in 0..20 {
         let one = rig.begin().await;
-        let mut change = Box::pin(rig.service().disable_user(&rig.user));
+        let mut change = Box::pin(rig.change(closed()));
         for _ in 0..=polls {
             let polled = poll_fn(|cx| Poll::Ready(change.as_mut().poll(cx)));
             if polled.await.is_ready() {
@@ -173,7 +204,7 @@ async fn a_change_goes_on_to_its_end_where_its_caller_has_gone() {
             assert!(Instant::now() < give_up);
             tokio::task::yield_now().await;
         }
-        rig.service().enable_user(&rig.user).await.unwrap();
+        rig.change(open()).await.unwrap();
     }
 }
 
@@ -182,24 +213,23 @@ async fn a_change_goes_on_to_its_end_where_its_caller_has_gone() {
 async fn a_change_of_the_password_spares_nobody_who_took_the_name_of_the_session_that_asked() {
     let rig = Rig::new().await;
     let (old, new) = ("correct horse battery", "another horse battery");
-    let set = |text| {
-        rig.service()
-            .set_password(&rig.user, Password::parse(text).unwrap())
-    };
+    let set = |text| rig.set_password(Password::parse(text).unwrap());
     set(old).await.unwrap();
+    let nowhere = audit::Origin::default();
     let log_in = || {
-        rig.service().log_in(LogIn {
+        let request = LogIn {
             user: "ada@example.com".into(),
             password: PresentedPassword::parse(old).unwrap(),
             user_session: Some("phone".into()),
             origin: Origin::default(),
-        })
+        };
+        rig.service().log_in(request, &nowhere)
     };
     let change = async |session: &LiveSession| {
         let (current, new) = (PresentedPassword::parse(old), Password::parse(new));
         let service = rig.service();
         service
-            .change_password(session, current.unwrap(), new.unwrap())
+            .change_password(&Caller::operator(), session, current.unwrap(), new.unwrap())
             .await
     };
     let live = |issued: &Issued| {

@@ -1,13 +1,13 @@
-//! What is owed, at rest: written in the transaction of the change that owes it.
+//! The outbox at rest: a row is written in the transaction of the change that needs it.
 //!
-//! This room must never commit a change without what it owes.
+//! This room must never commit a change without its row.
 
 use sqlx::any::AnyRow;
 
 use super::super::account::Account;
 use super::super::error::AccountsError;
 use super::super::identity::UserId;
-use super::super::owed::{Kept, NewDebt, Owed, Reach};
+use super::super::outbox::{Kept, NewOutboxRow, OutboxRow, Reach};
 use super::row::{account, get, spoilt, to_stored};
 use super::{Question, Store, patiently};
 use crate::clock::UnixSeconds;
@@ -17,33 +17,33 @@ const ALL_BUT: &str = "all_but";
 const ACCESS: &str = "access";
 
 impl Store {
-    /// The account that an `UPDATE … RETURNING` left, once what it owes is as durable as itself.
+    /// The account that an `UPDATE … RETURNING` left, committed together with the outbox row.
     pub(super) async fn changed_account(
         &self,
         question: Question,
-        debt: Option<&NewDebt>,
+        row: Option<&NewOutboxRow>,
     ) -> Result<Account, AccountsError> {
-        let rows = self.together(question, debt, true).await?;
+        let rows = self.together(question, row, true).await?;
         account(rows.first().ok_or(AccountsError::AccountUnknown)?)
     }
 
-    /// Runs a change and writes down what it owes, both or neither; with `changed`, only where it
-    /// changed a row. All rows are fetched: `SQLite` is done with a statement only at its end.
+    /// Runs a change and writes the outbox row, both or neither; with `changed`, the row is written
+    /// only where the change found an account. All rows are fetched: `SQLite` is done with a statement only at its end.
     pub(super) async fn together(
         &self,
         question: Question,
-        debt: Option<&NewDebt>,
+        row: Option<&NewOutboxRow>,
         changed: bool,
     ) -> Result<Vec<AnyRow>, AccountsError> {
-        let Some(debt) = debt else {
+        let Some(row) = row else {
             return patiently(question.fetch_all(&self.write)).await;
         };
-        let owed = written_down(debt);
+        let outbox = insert_row(row);
         patiently(async {
             let mut transaction = self.write.begin().await?;
             let rows = question.fetch_all(&mut *transaction).await?;
             if !changed || !rows.is_empty() {
-                owed.execute(&mut *transaction).await?;
+                outbox.execute(&mut *transaction).await?;
             }
             transaction.commit().await?;
             Ok(rows)
@@ -51,28 +51,28 @@ impl Store {
         .await
     }
 
-    pub(in super::super) async fn owed(
+    pub(in super::super) async fn outbox(
         &self,
         keystore: &str,
         before: UnixSeconds,
-    ) -> Result<Vec<Owed>, AccountsError> {
+    ) -> Result<Vec<OutboxRow>, AccountsError> {
         let question = sqlx::query(
             "SELECT id, user_id, reach, kept, kept_since FROM owed_ends \
              WHERE keystore = $1 AND created_at < $2 ORDER BY created_at, id",
         )
         .bind(keystore.to_owned())
         .bind(to_stored(before));
-        self.all(question).await?.iter().map(owed).collect()
+        self.all(question).await?.iter().map(outbox_row).collect()
     }
 
-    pub(in super::super) async fn paid(&self, id: &str) -> Result<(), AccountsError> {
+    pub(in super::super) async fn delivered(&self, id: &str) -> Result<(), AccountsError> {
         let question = sqlx::query("DELETE FROM owed_ends WHERE id = $1").bind(id.to_owned());
         self.change(question).await.map(drop)
     }
 }
 
-fn written_down(debt: &NewDebt) -> Question {
-    let (reach, kept) = match &debt.owed.reach {
+fn insert_row(new: &NewOutboxRow) -> Question {
+    let (reach, kept) = match &new.row.reach {
         Reach::All => (ALL, None),
         Reach::AllBut(kept) => (ALL_BUT, Some(kept)),
         Reach::Access => (ACCESS, None),
@@ -81,16 +81,16 @@ fn written_down(debt: &NewDebt) -> Question {
         "INSERT INTO owed_ends (id, keystore, user_id, reach, kept, kept_since, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
-    .bind(debt.owed.id.clone())
-    .bind(debt.keystore.clone())
-    .bind(debt.owed.user.as_str().to_owned())
+    .bind(new.row.id.clone())
+    .bind(new.keystore.clone())
+    .bind(new.row.user.as_str().to_owned())
     .bind(reach)
     .bind(kept.map(|kept| kept.handle.clone()))
     .bind(kept.map(|kept| to_stored(kept.since)))
-    .bind(to_stored(debt.created_at))
+    .bind(to_stored(new.created_at))
 }
 
-fn owed(row: &AnyRow) -> Result<Owed, AccountsError> {
+fn outbox_row(row: &AnyRow) -> Result<OutboxRow, AccountsError> {
     let kept = get::<Option<String>>(row, "kept")?;
     let since = get::<Option<i64>>(row, "kept_since")?.and_then(|since| u64::try_from(since).ok());
     let reach = match (get::<String>(row, "reach")?.as_str(), kept, since) {
@@ -99,7 +99,7 @@ fn owed(row: &AnyRow) -> Result<Owed, AccountsError> {
         (ACCESS, None, None) => Reach::Access,
         _ => return Err(spoilt("reach")),
     };
-    Ok(Owed {
+    Ok(OutboxRow {
         id: get(row, "id")?,
         user: UserId::parse(&get::<String>(row, "user_id")?).map_err(|_| spoilt("user_id"))?,
         reach,

@@ -1,0 +1,102 @@
+//! Who asks the service for a change, and the audit events of what was done.
+//!
+//! Every change of an account and every end of a session is recorded here and nowhere else: a door
+//! (HTTP, socket, command line) says who asks, and the service writes the event when the thing is
+//! done.
+//!
+//! This room must never record what isn't durable.
+
+use crate::telemetry::audit::{Actor, Cause, Change, Event, MaskedHandle, Origin, UserId};
+use crate::token::Handle;
+
+/// Who asks, and where the request came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Who acts.
+    pub actor: Actor,
+    /// The request.
+    pub origin: Origin,
+}
+
+impl Caller {
+    /// This actor, by a request.
+    #[must_use]
+    pub fn new(actor: Actor, origin: Origin) -> Self {
+        Self { actor, origin }
+    }
+
+    /// Somebody at the command line.
+    #[must_use]
+    pub fn operator() -> Self {
+        Self::new(Actor::Operator, Origin::default())
+    }
+
+    /// lacre itself, without a request.
+    pub(super) fn lacre() -> Self {
+        Self::new(Actor::Lacre, Origin::default())
+    }
+
+    /// The cause of an end that this caller asks for.
+    pub(super) fn revocation(&self) -> Cause {
+        match self.actor {
+            Actor::Owner => Cause::RevokedByUser,
+            _ => Cause::RevokedByAdmin,
+        }
+    }
+
+    pub(super) fn logged_in(&self, user: &str) {
+        let (user, by) = (UserId::new(user), &self.actor);
+        Event::LoginSucceeded { user, by }.record(&self.origin);
+    }
+
+    pub(super) fn started(&self, user: &str, session: &Handle) {
+        Event::SessionStarted {
+            user: UserId::new(user),
+            session: MaskedHandle::of(session.as_str()),
+            by: &self.actor,
+        }
+        .record(&self.origin);
+    }
+
+    pub(super) fn ended(&self, user: &str, sessions: &[Handle], cause: Cause) {
+        for session in sessions {
+            Event::SessionEnded {
+                user: UserId::new(user),
+                session: MaskedHandle::of(session.as_str()),
+                cause,
+                by: &self.actor,
+            }
+            .record(&self.origin);
+        }
+    }
+
+    pub(super) fn changed(&self, user: &str, change: Change) {
+        Event::AccountChanged {
+            user: UserId::new(user),
+            change,
+            by: &self.actor,
+        }
+        .record(&self.origin);
+    }
+
+    pub(super) fn acted(&self, action: &'static str, client: Option<&str>) {
+        Event::OperatorActed {
+            action,
+            client: client.map(UserId::new),
+            by: &self.actor,
+        }
+        .record(&self.origin);
+    }
+}
+
+/// Records that credentials were refused.
+pub(super) fn login_failed(origin: &Origin, code: &'static str, user: Option<&str>) {
+    let user = user.map(UserId::new);
+    Event::LoginFailed { code, user }.record(origin);
+}
+
+/// Records that a token was refused.
+pub(super) fn token_refused(origin: &Origin, code: &'static str) {
+    let session = None;
+    Event::TokenRefused { code, session }.record(origin);
+}

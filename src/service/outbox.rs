@@ -1,0 +1,100 @@
+//! Delivery of the outbox: ending the sessions that a change of an account has to end.
+//!
+//! The accounts write a row in the transaction of each such change, and remove it when the sessions
+//! have ended. A process that dies between the two leaves the row: the next start delivers it,
+//! before it answers anything. Where the process lives and its database or keystore was unavailable,
+//! the next sweep delivers it. Delivering a row again changes nothing.
+//!
+//! This room must never remove a row before the end is durable.
+
+use super::{Caller, Service, ServiceError};
+use crate::accounts::{Ends, OutboxRow, Reach, UserId};
+use crate::telemetry::audit::Cause;
+use crate::token::Handle;
+use lacre_keystore::KeystoreError;
+
+/// Seconds after which a row isn't that of a change under way any more: the timeouts of its database
+/// queries and its ends are shorter.
+const UNDER_WAY: u64 = 60;
+
+impl Service {
+    /// Delivers every row, for a start, before anything is answered: all of them were left by earlier
+    /// processes. Returns how many there were.
+    pub async fn deliver_all(&self) -> Result<usize, ServiceError> {
+        self.deliver_before(u64::MAX).await
+    }
+
+    /// Delivers the rows that changes of this process have left.
+    pub async fn deliver_rest(&self) -> Result<usize, ServiceError> {
+        let before = self.lacre.now().saturating_sub(UNDER_WAY);
+        self.deliver_before(before).await
+    }
+
+    async fn deliver_before(&self, before: u64) -> Result<usize, ServiceError> {
+        let rows = self.accounts.outbox(&self.keystore_name(), before).await?;
+        for row in &rows {
+            let ended = self.end_reach(row).await?;
+            // The row doesn't say who changed the account: what is known is that lacre delivers it.
+            let cause = self.cause_of(&row.user).await;
+            Caller::lacre().ended(row.user.as_str(), &ended, cause);
+            self.accounts.delivered(row).await?;
+        }
+        Ok(rows.len())
+    }
+
+    /// What a change has to end, for its outbox row.
+    pub(super) fn ends(&self, reach: Reach) -> Ends {
+        Ends {
+            keystore: self.keystore_name(),
+            reach,
+        }
+    }
+
+    /// Ends what a row says, durably, and returns the sessions that ended.
+    pub(super) async fn deliver(&self, row: &OutboxRow) -> Result<Vec<Handle>, ServiceError> {
+        let ended = self.end_reach(row).await?;
+        if let Err(error) = self.accounts.delivered(row).await {
+            // The sessions have ended; the next sweep delivers the row again, which changes nothing.
+            log::warn!(code = error.code(); "a delivered outbox row could not be removed: {error}");
+        }
+        Ok(ended)
+    }
+
+    async fn end_reach(&self, row: &OutboxRow) -> Result<Vec<Handle>, KeystoreError> {
+        let user = row.user.as_str();
+        match &row.reach {
+            Reach::All => self.lacre.end_all_of(user).await,
+            // Whoever knew the old password and the name of the session may have replaced it by
+            // another session of the same handle: that one must end.
+            Reach::AllBut(kept) => match Handle::parse(&kept.handle) {
+                Ok(handle) => match self.lacre.session(&handle)? {
+                    Some(found) if found.created_at == kept.since => {
+                        self.lacre.end_all_but(user, &found.key).await
+                    }
+                    _ => self.lacre.end_all_of(user).await,
+                },
+                Err(_) => self.lacre.end_all_of(user).await,
+            },
+            Reach::Access => {
+                self.lacre.end_access_of(user).await?;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Why the change behind a row ended sessions, as far as the account still tells. An account that
+    /// can't be read must not keep the row from being delivered.
+    async fn cause_of(&self, user: &UserId) -> Cause {
+        match self.accounts.get(user).await {
+            Ok(Some(account)) if account.active => Cause::PasswordChanged,
+            _ => Cause::AccountClosed,
+        }
+    }
+
+    fn keystore_name(&self) -> String {
+        self.lacre.parts().keyring.handles().name()
+    }
+}
+
+#[cfg(test)]
+mod tests;

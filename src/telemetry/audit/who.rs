@@ -1,0 +1,131 @@
+//! Who caused an event, why a session ended, what changed of an account: the vocabulary of the
+//! audit log. The names are promised to whoever reads the log and stay as they are.
+//!
+//! This room must never hold a name that a client chose.
+
+use std::net::IpAddr;
+
+/// Who caused an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Actor {
+    /// The user of the account or session that the event is about.
+    Owner,
+    /// A trusted client, by its id.
+    Client(String),
+    /// Another account with the role `admin`, by its id.
+    Admin(String),
+    /// Somebody at the command line, with the data directory or through the admin socket.
+    Operator,
+    /// lacre itself: a time limit, a spent refresh token, or the outbox of an earlier change.
+    Lacre,
+}
+
+/// Where an event came from; all of it may be unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The id of the request, as in `X-Request-Id`.
+    pub request_id: Option<String>,
+    /// The address of the client.
+    pub address: Option<IpAddr>,
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// Its user logged out.
+    Logout,
+    /// Its user revoked it from another session.
+    RevokedByUser,
+    /// An admin or an operator revoked it.
+    RevokedByAdmin,
+    /// It wasn't refreshed in time, or reached its absolute end.
+    Expired,
+    /// The user had more sessions than allowed.
+    Evicted,
+    /// A log-in with the same session name took its place.
+    Replaced,
+    /// A spent refresh token was used again: one of its two holders is a thief.
+    RefreshReused,
+    /// The password changed.
+    PasswordChanged,
+    /// The account was disabled or deleted.
+    AccountClosed,
+}
+
+/// What changed of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// It was made.
+    Created,
+    /// Its name or e-mail.
+    Profile,
+    /// Its password.
+    Password,
+    /// Its roles or permissions.
+    Rights,
+    /// It was disabled.
+    Disabled,
+    /// It was enabled.
+    Enabled,
+    /// It was deleted.
+    Deleted,
+}
+
+impl Actor {
+    /// Its stable name, the value of `by`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Client(_) => "client",
+            Self::Admin(_) => "admin",
+            Self::Operator => "operator",
+            Self::Lacre => "lacre",
+        }
+    }
+
+    /// The id of a client or an administrator.
+    pub(super) fn id(&self) -> Option<&str> {
+        match self {
+            Self::Client(id) | Self::Admin(id) => Some(id),
+            Self::Owner | Self::Operator | Self::Lacre => None,
+        }
+    }
+}
+
+impl Cause {
+    /// Its stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::RevokedByUser => "revoked_by_user",
+            Self::RevokedByAdmin => "revoked_by_admin",
+            Self::Expired => "expired",
+            Self::Evicted => "pushed_out",
+            Self::Replaced => "replaced",
+            Self::RefreshReused => "refresh_reused",
+            Self::PasswordChanged => "password_changed",
+            Self::AccountClosed => "account_closed",
+        }
+    }
+}
+
+impl Change {
+    /// Its stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Profile => "profile",
+            Self::Password => "password",
+            Self::Rights => "rights",
+            Self::Disabled => "disabled",
+            Self::Enabled => "enabled",
+            Self::Deleted => "deleted",
+        }
+    }
+}
