@@ -7,12 +7,12 @@
 //! This room must never decide whether a token is good, and never put a cause of refusal, a path
 //! or a library's text into an answer.
 
-mod answer;
 pub mod body;
 pub mod cookies;
 pub mod credentials;
 pub mod csrf;
 pub mod edge;
+mod from_below;
 pub mod guard;
 pub mod limits;
 pub mod locations;
@@ -20,9 +20,11 @@ pub mod management;
 pub mod metrics;
 pub mod origin;
 pub mod problem;
+mod render;
 pub mod request_id;
 pub mod routes;
 pub mod server;
+mod time;
 
 #[cfg(test)]
 mod live;

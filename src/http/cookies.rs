@@ -10,9 +10,9 @@
 //!
 //! This room must never set a cookie in an answer that refuses a token.
 
-use super::locations::Location;
 use crate::lacre::Lacre;
 use crate::sessions::issue::Issued;
+use crate::sessions::rules::Location;
 use actix_web::HttpResponse;
 use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 
@@ -24,10 +24,10 @@ pub const REFRESH: &str = "__Host-lacre_refresh";
 /// The token against forgery, for scripts to read and to repeat in the header `X-CSRF-TOKEN`.
 pub const CSRF: &str = "__Host-lacre_csrf";
 
-/// Bytes of a value from which on every request gets noticeably longer.
-const LARGE: usize = 2048;
-/// Bytes of name and value above which browsers drop a cookie (RFC 6265bis §5.6).
-const LARGEST: usize = 4096;
+/// A value longer than this is reported in the log: the browser sends it with every request.
+const LARGE_VALUE: usize = 2048;
+/// Browsers drop a cookie whose name and value together are longer (RFC 6265bis §5.6).
+const MAX_COOKIE: usize = 4096;
 
 /// What follows the lifetime in each `Set-Cookie`.
 fn attributes(name: &str) -> &'static str {
@@ -121,14 +121,14 @@ impl Size {
     /// Weighs a cookie and tells the log where it is too heavy.
     fn of(name: &'static str, value: &str) -> Self {
         let bytes = value.len();
-        if name.len() + bytes > LARGEST {
+        if name.len() + bytes > MAX_COOKIE {
             log::error!(
                 code = "cookie_too_large", cookie = name, bytes;
                 "the cookie isn't set, for browsers drop more than 4096 bytes: give the user \
                  fewer roles and permissions, or let the token stand in the header"
             );
             Self::TooLarge
-        } else if bytes > LARGE {
+        } else if bytes > LARGE_VALUE {
             log::warn!(
                 code = "cookie_large", cookie = name, bytes;
                 "the cookie makes every request longer by so much"
@@ -217,11 +217,11 @@ mod tests {
 
     #[test]
     fn a_cookie_that_browsers_drop_is_taken_back_instead() {
-        let most = LARGEST - ACCESS.len();
+        let most = MAX_COOKIE - ACCESS.len();
         for (length, size) in [
             (0, Size::Usual),
-            (LARGE, Size::Usual),
-            (LARGE + 1, Size::Large),
+            (LARGE_VALUE, Size::Usual),
+            (LARGE_VALUE + 1, Size::Large),
             (most, Size::Large),
             (most + 1, Size::TooLarge),
         ] {

@@ -10,7 +10,8 @@
 //! This room must never let an error through that it hasn't looked at.
 
 use super::metrics::{Metrics, UNMATCHED};
-use super::problem::{Code, Problem, stamp};
+use super::problem::{Code, Problem};
+use super::render::{self, stamp};
 use super::request_id::RequestId;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
@@ -266,7 +267,7 @@ fn is_bare(response: &HttpResponse) -> bool {
 
 /// Turns `response` into `problem` and keeps its other headers, `Allow` above all.
 fn replace(response: HttpResponse, problem: &Problem) -> HttpResponse {
-    let told: HttpResponse = actix_web::ResponseError::error_response(problem);
+    let told = render::response(problem);
     let mut response = response.set_body(BoxBody::new(problem.body()));
     *response.status_mut() = told.status();
     let headers = response.headers_mut();

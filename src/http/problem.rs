@@ -1,63 +1,58 @@
-//! Every error that leaves by HTTP: RFC 9457 problem details, with the challenge headers of
-//! RFC 6750 §3, RFC 6749 §5.2 and RFC 7617.
+//! The error values of HTTP: a code, what is known beyond it, and the challenge that goes with it.
 //!
+//! A [`Problem`] is a value without a form: [`render`](super::render) writes it as RFC 9457 has it.
 //! [`Code`] is the closed list; its table is the only place that pairs a code with a status and a
 //! text, and `docs/errors.md` is made from it.
 //!
-//! This room must never take a text from a library, a request or a store into an answer, and never
-//! give two causes of a refused token two answers.
+//! This room must never take a text from a library, a request or a store into a problem, and never
+//! give two causes of a refused token two problems.
 
 mod code;
 
 pub use code::Code;
 
 use super::credentials::CredentialError;
-use super::request_id::{RequestId, X_REQUEST_ID};
-use actix_web::body::BoxBody;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
-};
-use actix_web::{HttpResponse, ResponseError};
+use super::request_id::RequestId;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt;
-
-/// The media type of RFC 9457 §6.1.
-pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
-
-const BEARER: &str = r#"Bearer realm="lacre""#;
-const BEARER_INVALID_TOKEN: &str = r#"Bearer realm="lacre", error="invalid_token""#;
-const BEARER_INVALID_REQUEST: &str = r#"Bearer realm="lacre", error="invalid_request""#;
-const BEARER_INSUFFICIENT_SCOPE: &str = r#"Bearer realm="lacre", error="insufficient_scope""#;
-const BASIC: &str = r#"Basic realm="lacre", charset="UTF-8""#;
-
-/// What every answer carries unless a handler has set it: nothing is cached, sniffed, framed or
-/// told to the next site (RFC 9700 §4.16).
-const STANDING_HEADERS: [(HeaderName, &str); 4] = [
-    (CACHE_CONTROL, "no-store"),
-    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (REFERRER_POLICY, "no-referrer"),
-    (
-        CONTENT_SECURITY_POLICY,
-        "default-src 'none'; frame-ancestors 'none'",
-    ),
-];
 
 /// An error answer. A `?` in a handler or an extractor sends it.
 #[derive(Debug, Clone)]
 pub struct Problem(Box<Parts>);
 
+/// What a problem says.
 #[derive(Debug, Clone)]
-struct Parts {
-    code: Code,
-    detail: Cow<'static, str>,
-    field: Option<Cow<'static, str>>,
-    missing: Option<Missing>,
-    challenge: Option<HeaderValue>,
-    retry_after: Option<u32>,
-    request_id: Option<RequestId>,
+pub(super) struct Parts {
+    pub(super) code: Code,
+    pub(super) detail: Cow<'static, str>,
+    /// The member of the request that is at fault.
+    pub(super) field: Option<Cow<'static, str>>,
+    pub(super) missing: Option<Missing>,
+    pub(super) challenge: Option<Challenge>,
+    /// Seconds.
+    pub(super) retry_after: Option<u32>,
+    pub(super) request_id: Option<RequestId>,
+}
+
+/// What `WWW-Authenticate` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Challenge {
+    /// RFC 6750 §3: a bearer token.
+    Bearer {
+        /// RFC 6750 §3.1; none where no credentials came.
+        error: Option<&'static str>,
+        /// The permission that is missing.
+        scope: Option<String>,
+    },
+    /// RFC 7617: the id and the secret of a client.
+    Basic,
+}
+
+impl Challenge {
+    const fn bearer(error: Option<&'static str>) -> Self {
+        Self::Bearer { error, scope: None }
+    }
 }
 
 /// What a caller lacks, told in a 403 (RFC 6750 §3.1).
@@ -79,10 +74,10 @@ impl Problem {
     #[must_use]
     pub fn new(code: Code) -> Self {
         let challenge = match code {
-            Code::NoCredentials | Code::InvalidCredentials => Some(BEARER),
-            Code::InvalidToken => Some(BEARER_INVALID_TOKEN),
-            Code::InsufficientScope => Some(BEARER_INSUFFICIENT_SCOPE),
-            Code::InvalidClient => Some(BASIC),
+            Code::NoCredentials | Code::InvalidCredentials => Some(Challenge::bearer(None)),
+            Code::InvalidToken => Some(Challenge::bearer(Some("invalid_token"))),
+            Code::InsufficientScope => Some(Challenge::bearer(Some("insufficient_scope"))),
+            Code::InvalidClient => Some(Challenge::Basic),
             _ => None,
         };
         Self(Box::new(Parts {
@@ -90,7 +85,7 @@ impl Problem {
             detail: Cow::Borrowed(code.detail()),
             field: None,
             missing: None,
-            challenge: challenge.map(HeaderValue::from_static),
+            challenge,
             retry_after: code.retry_after(),
             request_id: None,
         }))
@@ -115,7 +110,7 @@ impl Problem {
     pub fn two_credentials() -> Self {
         Self::new(Code::InvalidRequest)
             .detail("The request carries more than one credential.")
-            .challenge(BEARER_INVALID_REQUEST)
+            .malformed_bearer()
     }
 
     /// The token is good and its owner lacks something.
@@ -124,10 +119,11 @@ impl Problem {
         let mut problem = Self::new(Code::InsufficientScope);
         if let Missing::Permission(name) = &missing
             && name.bytes().all(is_scope_character)
-            && let Ok(challenge) =
-                HeaderValue::from_str(&format!(r#"{BEARER_INSUFFICIENT_SCOPE}, scope="{name}""#))
         {
-            problem.0.challenge = Some(challenge);
+            problem.0.challenge = Some(Challenge::Bearer {
+                error: Some("insufficient_scope"),
+                scope: Some(name.clone()),
+            });
         }
         problem.0.missing = Some(missing);
         problem
@@ -181,69 +177,20 @@ impl Problem {
         self.0.code
     }
 
-    fn challenge(mut self, challenge: &'static str) -> Self {
-        self.0.challenge = Some(HeaderValue::from_static(challenge));
+    fn malformed_bearer(mut self) -> Self {
+        self.0.challenge = Some(Challenge::bearer(Some("invalid_request")));
         self
     }
 
-    /// The body: one JSON object (RFC 9457 §3).
-    #[must_use]
-    pub fn body(&self) -> String {
-        let Parts {
-            code,
-            detail,
-            field,
-            missing,
-            request_id,
-            ..
-        } = &*self.0;
-        let members = Members {
-            kind: code.type_uri(),
-            title: code.title(),
-            status: code.status().as_u16(),
-            detail,
-            code: code.as_str(),
-            field: field.as_deref(),
-            missing: missing.as_ref(),
-            request_id: request_id.as_ref().map(RequestId::as_str),
-        };
-        // Strings and numbers always serialise; an empty body would still carry the status.
-        serde_json::to_string(&members).unwrap_or_default()
-    }
-}
-
-/// Puts the id and the headers that every answer carries into `headers`. What a handler has set
-/// stays, but for the id.
-pub(crate) fn stamp(headers: &mut HeaderMap, id: Option<RequestId>) {
-    for (name, value) in STANDING_HEADERS {
-        if !headers.contains_key(&name) {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-    }
-    if let Some(id) = id {
-        headers.insert(X_REQUEST_ID, id.header_value());
+    /// Everything that this problem says, for whoever writes it out.
+    pub(super) fn parts(&self) -> &Parts {
+        &self.0
     }
 }
 
 /// RFC 6749 §3.3, `scope-token`.
 fn is_scope_character(b: u8) -> bool {
     matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)
-}
-
-#[derive(Serialize)]
-struct Members<'a> {
-    #[serde(rename = "type")]
-    kind: String,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    code: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    missing: Option<&'a Missing>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<&'a str>,
 }
 
 impl fmt::Display for Problem {
@@ -266,34 +213,9 @@ impl From<CredentialError> for Problem {
             CredentialError::Two => Self::two_credentials(),
             CredentialError::NoToken => Self::new(Code::InvalidRequest)
                 .detail("The Authorization header carries no token.")
-                .challenge(BEARER_INVALID_REQUEST),
+                .malformed_bearer(),
             CredentialError::BadToken => Self::invalid_token(),
             CredentialError::BadBasic => Self::invalid_client(),
         }
     }
 }
-
-impl ResponseError for Problem {
-    fn status_code(&self) -> StatusCode {
-        self.0.code.status()
-    }
-
-    fn error_response(&self) -> HttpResponse<BoxBody> {
-        let mut response =
-            HttpResponse::new(self.status_code()).set_body(BoxBody::new(self.body()));
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, PROBLEM_JSON);
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(challenge) = &self.0.challenge {
-            headers.insert(WWW_AUTHENTICATE, challenge.clone());
-        }
-        if let Some(seconds) = self.0.retry_after {
-            headers.insert(RETRY_AFTER, seconds.into());
-        }
-        stamp(headers, self.0.request_id);
-        response
-    }
-}
-
-#[cfg(test)]
-mod tests;

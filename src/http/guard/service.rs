@@ -94,7 +94,7 @@ where
         let (guard, next) = (self.guard.clone(), Rc::clone(&self.next));
         Either::Right(Box::pin(async move {
             let member = if in_body {
-                let members = body::peek(&mut request).await;
+                let members = body::read_ahead(&mut request).await;
                 members.and_then(|mut members| members.optional_secret(locations::TOKEN))
             } else {
                 Ok(None)

@@ -1,10 +1,10 @@
 //! `POST /signup` and `GET /me`.
 
-use super::super::answer::timestamp;
 use super::super::body::JsonOrForm;
 use super::super::guard::Session;
 use super::super::origin::Trail;
 use super::super::problem::{Code, Problem};
+use super::super::time::Time;
 use super::Policy;
 use crate::accounts::{Account, Email, NewAccount, Password, UserId};
 use crate::service::{Caller, Service};
@@ -54,8 +54,8 @@ pub(super) async fn me(service: Data<Service>, session: Session) -> Result<HttpR
     let mut me = shown(&account.ok_or_else(Problem::invalid_token)?);
     me["session"] = json!({
         "crt": session.handle().as_str(),
-        "created_at": timestamp(session.created_at),
-        "expires_at": timestamp(session.expires_at),
+        "created_at": Time(session.created_at),
+        "expires_at": Time(session.expires_at),
         "fresh": session.is_fresh(),
     });
     // What a back end gave for this session; most have none.

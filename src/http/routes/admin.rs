@@ -9,10 +9,10 @@
 mod change;
 mod page;
 
-use super::super::answer::timestamp;
 use super::super::body::Json;
 use super::super::cookies;
 use super::super::problem::{Code, Problem};
+use super::super::time::Time;
 use super::account;
 use super::sessions::{self, Caller};
 use crate::accounts::{Account, Email, NewAccount, Password, UserId};
@@ -143,8 +143,8 @@ pub(super) async fn end_sessions(admin: Admin, id: Path<String>) -> Result<HttpR
 /// What `GET /me` says of an account, and when it was made and changed.
 fn shown(account: &Account) -> Value {
     let mut shown = account::shown(account);
-    shown["created_at"] = timestamp(account.created_at).into();
-    shown["updated_at"] = timestamp(account.updated_at).into();
+    shown["created_at"] = json!(Time(account.created_at));
+    shown["updated_at"] = json!(Time(account.updated_at));
     shown
 }
 

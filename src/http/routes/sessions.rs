@@ -2,13 +2,13 @@
 //!
 //! This room must never answer before the end is durable, and never touch another user's session.
 
-use super::super::answer::timestamp;
 use super::super::cookies;
 use super::super::guard::Session;
 use super::super::limits::{Attempt, Limits};
 use super::super::locations::TOKEN;
 use super::super::origin::Trail;
 use super::super::problem::{Code, Problem};
+use super::super::time::Time;
 use super::Policy;
 use crate::lacre::Lacre;
 use crate::service::{self, Service};
@@ -37,9 +37,9 @@ pub(super) async fn list(
 pub(super) fn shown(info: &SessionInfo, current: &Handle) -> Value {
     json!({
         "crt": info.handle.as_str(),
-        "created_at": timestamp(info.created_at),
-        "last_seen_at": timestamp(info.last_seen_at),
-        "expires_at": timestamp(info.expires_at),
+        "created_at": Time(info.created_at),
+        "last_seen_at": Time(info.last_seen_at),
+        "expires_at": Time(info.expires_at),
         "ip": info.address,
         "user_agent": info.user_agent,
         "label": info.label,

@@ -1,4 +1,6 @@
 use super::*;
+use crate::http::credentials::CredentialError;
+use crate::http::problem::Code;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -110,7 +112,7 @@ fn a_permission_can_not_break_out_of_the_header() {
         let problem = Problem::insufficient_scope(Missing::Permission(name.into()));
         assert_eq!(
             challenge(&problem).unwrap(),
-            BEARER_INSUFFICIENT_SCOPE,
+            r#"Bearer realm="lacre", error="insufficient_scope""#,
             "{name:?}"
         );
         assert_eq!(

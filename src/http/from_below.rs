@@ -1,10 +1,9 @@
-//! How the rooms below say no, in HTTP; and how times are written.
+//! Which problem each error of the rooms below becomes.
 //!
-//! This room must never pass a text from below into an answer.
+//! This room must never pass the text of such an error into an answer: it goes to the log.
 
 use super::problem::{Code, Problem};
 use crate::accounts::AccountsError;
-use crate::clock::UnixSeconds;
 use crate::service::ServiceError;
 use crate::sessions::issue::IssueError;
 use lacre_keystore::KeystoreError;
@@ -79,25 +78,9 @@ impl From<ServiceError> for Problem {
     }
 }
 
-/// A time as RFC 3339 has it, in UTC.
-pub(super) fn timestamp(seconds: UnixSeconds) -> String {
-    i64::try_from(seconds)
-        .ok()
-        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
-        .map_or_else(String::new, |time| time.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::ResponseError as _;
-
-    #[test]
-    fn a_time_is_written_in_utc() {
-        assert_eq!(timestamp(0), "1970-01-01T00:00:00Z");
-        assert_eq!(timestamp(1_800_000_000), "2027-01-15T08:00:00Z");
-        assert_eq!(timestamp(u64::MAX), "");
-    }
 
     fn held() -> KeystoreError {
         KeystoreError::StoreHeld {
@@ -112,7 +95,11 @@ mod tests {
             AccountsError::AccountsUnavailable.into(),
             ServiceError::Store(held()).into(),
         ];
-        assert!(problems.iter().all(|problem| problem.status_code() == 503));
+        assert!(
+            problems
+                .iter()
+                .all(|problem| problem.code().status() == 503)
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! A look into a body before the handler gets it: for a guard whose token may stand there.
+//! Reads a body before the handler does, for a guard whose token may stand in it.
 //!
 //! This room must never take a byte from the handler: what was read is put back whole.
 
-use super::{BodyLimits, Form, Members, announced_length, collect, media_type};
+use super::members::Members;
+use super::receive::{BodyLimits, Form, announced_length, collect, media_type};
 use crate::http::problem::{Code, Problem};
 use crate::token::json;
 use actix_web::HttpMessage as _;
@@ -20,7 +21,7 @@ pub(in crate::http) fn is_json(request: &ServiceRequest) -> bool {
 /// The members of the JSON object in the body; none where it is empty or holds another value,
 /// which is the handler's business. An object that isn't strict is refused here, for it might
 /// hold two tokens.
-pub(in crate::http) async fn peek(request: &mut ServiceRequest) -> Result<Members, Problem> {
+pub(in crate::http) async fn read_ahead(request: &mut ServiceRequest) -> Result<Members, Problem> {
     let payload = request.take_payload();
     if matches!(payload, Payload::None) {
         return Ok(Members::default());
@@ -81,16 +82,16 @@ mod tests {
             "\"{\"",
         ] {
             let mut request = request(body);
-            peek(&mut request).await.unwrap();
+            read_ahead(&mut request).await.unwrap();
             assert_eq!(left_in(request).await, body.as_bytes());
         }
     }
 
     #[actix_web::test]
     async fn the_members_of_an_object_are_seen() {
-        let mut members = peek(&mut request(r#"{"token": "a"}"#)).await.unwrap();
+        let mut members = read_ahead(&mut request(r#"{"token": "a"}"#)).await.unwrap();
         assert_eq!(members.required_text("token").unwrap(), "a");
-        assert!(peek(&mut request("[]")).await.unwrap().is_empty());
+        assert!(read_ahead(&mut request("[]")).await.unwrap().is_empty());
     }
 
     #[actix_web::test]
@@ -105,7 +106,7 @@ mod tests {
                 Code::BodyTooLarge,
             ),
         ] {
-            let refused = peek(&mut request(body)).await.unwrap_err();
+            let refused = read_ahead(&mut request(body)).await.unwrap_err();
             assert_eq!(refused.code(), code, "{body}");
         }
     }
@@ -122,7 +123,7 @@ mod tests {
         request.set_payload(Payload::Stream {
             payload: stream::pending().boxed_local(),
         });
-        let refused = peek(&mut request).await.unwrap_err();
+        let refused = read_ahead(&mut request).await.unwrap_err();
         assert_eq!(refused.code(), Code::RequestTimeout);
     }
 

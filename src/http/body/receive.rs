@@ -1,0 +1,213 @@
+//! Receives a body: its media type, its length and its bytes, within a limit and a timeout.
+//!
+//! This room must never keep more than the limit in memory, and never leave an unwiped copy behind.
+
+use super::form;
+use super::members::Members;
+use crate::http::problem::{Code, Problem};
+use crate::token::json;
+use actix_web::HttpRequest;
+use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use futures_util::StreamExt as _;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// How much body a route reads, and for how long. Set with `app_data`; the default holds without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// The most bytes that a body may have.
+    pub max_bytes: usize,
+    /// How long the whole body may take to arrive: actix itself would wait for ever.
+    pub read_timeout: Duration,
+}
+
+impl Default for BodyLimits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 64 * 1024,
+            read_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Whether a route takes a form as well.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Taken,
+    Refused,
+}
+
+/// The media types that any route takes.
+pub(super) enum MediaType {
+    Json,
+    Form,
+}
+
+/// Receives the whole body and parses it strictly.
+pub(super) fn receive(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    form: Form,
+) -> impl Future<Output = Result<Members, Problem>> + use<> {
+    let limits = request
+        .app_data::<BodyLimits>()
+        .copied()
+        .unwrap_or_default();
+    let kind = media_type(request.headers(), form);
+    let announced = announced_length(request.headers());
+    let payload = payload.take();
+    async move {
+        let kind = kind?;
+        let buffer = tokio::time::timeout(limits.read_timeout, collect(payload, announced, limits))
+            .await
+            .map_err(|_elapsed| Problem::new(Code::RequestTimeout))??;
+        let text = std::str::from_utf8(&buffer).map_err(|_| Code::BodyNotUtf8)?;
+        let members = match kind {
+            MediaType::Json => json::object(text.as_bytes()),
+            MediaType::Form => form::object(text),
+        };
+        Ok(Members::from(members.ok_or(Code::BodyMalformed)?))
+    }
+}
+
+/// Reads the payload into one buffer that never leaves a copy behind when it grows.
+pub(super) async fn collect(
+    mut payload: Payload,
+    announced: Option<usize>,
+    limits: BodyLimits,
+) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    if announced.is_some_and(|length| length > limits.max_bytes) {
+        return Err(Code::BodyTooLarge.into());
+    }
+    let mut buffer = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(4096)));
+    while let Some(chunk) = payload.next().await {
+        // A connection that broke or a chunk that isn't one: nobody is left to read the answer.
+        let chunk = chunk.map_err(|_broken| Code::BodyMalformed)?;
+        let length = buffer.len() + chunk.len();
+        if length > limits.max_bytes {
+            return Err(Code::BodyTooLarge.into());
+        }
+        if length > buffer.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(length.next_power_of_two()));
+            larger.extend_from_slice(&buffer);
+            buffer = larger;
+        }
+        buffer.extend_from_slice(&chunk);
+    }
+    Ok(buffer)
+}
+
+/// The `Content-Length`, as far as it is a number.
+pub(super) fn announced_length(headers: &HeaderMap) -> Option<usize> {
+    headers
+        .get(CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+/// The media type of RFC 9110 §8.3, where the route takes it. The only parameter that is known is
+/// `charset=utf-8`.
+pub(super) fn media_type(headers: &HeaderMap, form: Form) -> Result<MediaType, Problem> {
+    let refused = || Problem::new(Code::UnsupportedMediaType);
+    if headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|coding| !coding.as_bytes().is_empty())
+    {
+        return Err(refused());
+    }
+    let mut values = headers.get_all(CONTENT_TYPE);
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(refused());
+    };
+    let mut parts = value
+        .to_str()
+        .map_err(|_| refused())?
+        .split(';')
+        .map(str::trim);
+    let kind = match parts.next() {
+        Some(kind) if kind.eq_ignore_ascii_case("application/json") => MediaType::Json,
+        Some(kind)
+            if form == Form::Taken
+                && kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") =>
+        {
+            MediaType::Form
+        }
+        _ => return Err(refused()),
+    };
+    for parameter in parts.filter(|parameter| !parameter.is_empty()) {
+        let utf8 = ["charset=utf-8", "charset=\"utf-8\"", "charset=utf8"];
+        if !utf8
+            .iter()
+            .any(|known| parameter.eq_ignore_ascii_case(known))
+        {
+            return Err(refused());
+        }
+    }
+    Ok(kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn headers(fields: &[(&str, &str)]) -> HeaderMap {
+        let mut request = TestRequest::default();
+        for &field in fields {
+            request = request.append_header(field);
+        }
+        request.to_http_request().headers().clone()
+    }
+
+    #[test]
+    fn a_media_type_is_read_in_any_case_and_with_its_charset() {
+        for json in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=\"UTF-8\"",
+            "application/json;",
+        ] {
+            let headers = headers(&[("content-type", json)]);
+            assert!(
+                matches!(media_type(&headers, Form::Refused), Ok(MediaType::Json)),
+                "{json}"
+            );
+        }
+        let headers = headers(&[("content-type", "application/x-www-form-urlencoded")]);
+        assert!(matches!(
+            media_type(&headers, Form::Taken),
+            Ok(MediaType::Form)
+        ));
+        assert!(media_type(&headers, Form::Refused).is_err());
+    }
+
+    #[test]
+    fn other_media_types_are_refused() {
+        for fields in [
+            &[][..],
+            &[("content-type", "")],
+            &[("content-type", "text/plain")],
+            &[("content-type", "application/jsonp")],
+            &[("content-type", "application/problem+json")],
+            &[("content-type", "multipart/form-data; boundary=x")],
+            &[("content-type", "application/json; charset=utf-16")],
+            &[("content-type", "application/json, text/plain")],
+            &[
+                ("content-type", "application/json"),
+                ("content-type", "application/json"),
+            ],
+            &[
+                ("content-type", "application/json"),
+                ("content-encoding", "gzip"),
+            ],
+        ] {
+            let refused = media_type(&headers(fields), Form::Taken).err().unwrap();
+            assert_eq!(refused.code(), Code::UnsupportedMediaType, "{fields:?}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! How a problem is written as HTTP: RFC 9457 in the body, the challenge of RFC 6750 §3 or RFC 7617
+//! in `WWW-Authenticate`, the time to wait in `Retry-After`; and the headers of every answer.
+//!
+//! This is the one place that turns a [`Problem`] into bytes. The [`edge`](super::edge) calls it for
+//! every answer that carries one. A dialect with other error bodies is another function from
+//! [`Parts`] to a response, called there.
+//!
+//! This room must never decide what is answered, only how it is written.
+
+use super::problem::{Challenge, Missing, Parts, Problem};
+use super::request_id::{RequestId, X_REQUEST_ID};
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+
+/// The media type of RFC 9457 §6.1.
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// What every answer carries unless a handler has set it: nothing is cached, sniffed, framed or
+/// told to the next site (RFC 9700 §4.16).
+const STANDING_HEADERS: [(HeaderName, &str); 4] = [
+    (CACHE_CONTROL, "no-store"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (REFERRER_POLICY, "no-referrer"),
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
+    ),
+];
+
+impl Problem {
+    /// The body: one JSON object (RFC 9457 §3).
+    #[must_use]
+    pub fn body(&self) -> String {
+        let Parts {
+            code,
+            detail,
+            field,
+            missing,
+            request_id,
+            ..
+        } = self.parts();
+        let members = Members {
+            kind: code.type_uri(),
+            title: code.title(),
+            status: code.status().as_u16(),
+            detail,
+            code: code.as_str(),
+            field: field.as_deref(),
+            missing: missing.as_ref(),
+            request_id: request_id.as_ref().map(RequestId::as_str),
+        };
+        // Strings and numbers always serialise; an empty body would still carry the status.
+        serde_json::to_string(&members).unwrap_or_default()
+    }
+}
+
+/// The members of RFC 9457 §3, and lacre's own: `code`, `field`, `missing`, `request_id`.
+#[derive(Serialize)]
+struct Members<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<&'a Missing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+/// What actix asks for where a handler, an extractor or a guard refuses.
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.code().status()
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        response(self)
+    }
+}
+
+/// The whole answer that tells this problem.
+pub(super) fn response(problem: &Problem) -> HttpResponse {
+    let Parts {
+        code,
+        challenge,
+        retry_after,
+        request_id,
+        ..
+    } = problem.parts();
+    let mut response = HttpResponse::new(code.status()).set_body(BoxBody::new(problem.body()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, PROBLEM_JSON);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(challenge) = challenge {
+        headers.insert(WWW_AUTHENTICATE, challenge_value(challenge));
+    }
+    if let Some(seconds) = retry_after {
+        headers.insert(RETRY_AFTER, (*seconds).into());
+    }
+    stamp(headers, *request_id);
+    response
+}
+
+/// The value of `WWW-Authenticate`. A scope is written only as far as a header can hold it; its
+/// characters were checked where the problem was made.
+fn challenge_value(challenge: &Challenge) -> HeaderValue {
+    const BASIC: HeaderValue = HeaderValue::from_static(r#"Basic realm="lacre", charset="UTF-8""#);
+    let Challenge::Bearer { error, scope } = challenge else {
+        return BASIC;
+    };
+    let mut value = r#"Bearer realm="lacre""#.to_owned();
+    for (name, text) in [("error", *error), ("scope", scope.as_deref())] {
+        if let Some(text) = text {
+            value.extend([", ", name, "=\"", text, "\""]);
+        }
+    }
+    HeaderValue::try_from(value)
+        .unwrap_or(const { HeaderValue::from_static(r#"Bearer realm="lacre""#) })
+}
+
+/// Puts the id and the headers that every answer carries into `headers`. What a handler has set
+/// stays, but for the id.
+pub(super) fn stamp(headers: &mut HeaderMap, id: Option<RequestId>) {
+    for (name, value) in STANDING_HEADERS {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    if let Some(id) = id {
+        headers.insert(X_REQUEST_ID, id.header_value());
+    }
+}
+
+#[cfg(test)]
+mod tests;
