@@ -22,7 +22,8 @@ use crate::service::{Service, ServiceError};
 use crate::sessions::keyring::{Keyring, KeyringError};
 use crate::sessions::rules::Rules;
 use lacre_keystore::{
-    Keystore, KeystoreError, MasterKey, MasterKeyRing, MemoryEngine, SledEngine, SledOptions,
+    Keystore, KeystoreError, LocalStore, MasterKey, MasterKeyRing, MemoryEngine, SledEngine,
+    SledOptions,
 };
 use rand::SeedableRng as _;
 use std::path::{Path, PathBuf};
@@ -46,7 +47,7 @@ impl Deployment {
     ) -> Result<Self, OpenError> {
         let data_dir = DataDir::open(&config.data_dir)?;
         let (master, keyring) = open_keys(&data_dir, &config.master_key_file, &entropy)?;
-        let keystore = open_keystore(config, &data_dir, master)?;
+        let keystore = open_keystore(config, &data_dir, master).await?;
         let accounts = Accounts::open(
             config.accounts.url.expose(),
             HashingSettings {
@@ -140,29 +141,29 @@ fn ring(file: &MasterKeyFile) -> Result<MasterKeyRing, OpenError> {
         .map_err(OpenError::Keystore)
 }
 
-fn open_keystore(
+async fn open_keystore(
     config: &Config,
     data_dir: &DataDir,
     master: MasterKeyRing,
 ) -> Result<Keystore, KeystoreError> {
     match config.keystore.engine {
-        Engine::Memory => keystore_on(MemoryEngine::default(), master),
+        Engine::Memory => keystore_on(MemoryEngine::default(), master).await,
         Engine::Sled => {
             let options = SledOptions {
                 cache_capacity: config.keystore.cache_bytes,
             };
-            keystore_on(SledEngine::open_with(data_dir.keystore(), options)?, master)
+            keystore_on(SledEngine::open_with(data_dir.keystore(), options)?, master).await
         }
     }
 }
 
 /// A keystore whose records the master keys open.
-fn keystore_on(
+async fn keystore_on(
     engine: impl lacre_keystore::Engine,
     master: MasterKeyRing,
 ) -> Result<Keystore, KeystoreError> {
-    let keystore = Keystore::open(engine, master, rand::rngs::SysRng)?;
-    keystore.verify_opens()?;
+    let keystore = Keystore::open(LocalStore::open(engine)?, master, rand::rngs::SysRng)?;
+    keystore.verify_opens().await?;
     Ok(keystore)
 }
 

@@ -1,51 +1,57 @@
-//! The one handle of the library: keystore, keys, time, randomness and the rules for tokens.
+//! The one handle over a deployment's sessions: a façade over the parts of [`crate::sessions`].
 //!
-//! [`crate::sessions`] does the work: before, during and after a session's life.
-//!
-//! This room must never have a default for what a deployment has to decide: whose tokens these are
-//! and whom they are for.
+//! This room must never do a part's work, nor hand a part out.
 
 use crate::clock::{Clock, SystemClock, UnixSeconds};
 use crate::entropy::{self, Entropy};
 use crate::sessions::content_keys::ContentKeys;
-use crate::sessions::issue::Turns;
+use crate::sessions::csrf::CsrfToken;
+use crate::sessions::grant::{Grant, IssueError, Issued, Subject};
+use crate::sessions::guard::{Guard, LiveSession, Refusal};
+use crate::sessions::issue::Issuer;
 use crate::sessions::keyring::Keyring;
-use crate::sessions::last_seen::Seen;
+use crate::sessions::last_seen::LastSeen;
+use crate::sessions::list::{Listing, SessionInfo, SessionPage};
+use crate::sessions::records::Records;
+use crate::sessions::refresh::{RefreshError, Refresher};
+use crate::sessions::revoke::Revoker;
 use crate::sessions::rules::Rules;
-use crate::token::TokenError;
-use lacre_keystore::Keystore;
+use crate::sessions::sweep::{Expired, Sweeper};
+use crate::sessions::tokens::TokenMaker;
+use crate::token::{Handle, TokenKind};
+use lacre_keystore::{Keystore, KeystoreError, RecordKey};
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// How much memory content keys may take where nobody says otherwise.
-const CONTENT_KEY_BYTES: u64 = 256 << 20;
+pub(crate) const CONTENT_KEY_BYTES: u64 = 256 << 20;
 
-/// Something that is released by being dropped.
-type Lock = Box<dyn std::any::Any + Send + Sync>;
-
-/// Issues, guards and ends sessions. Cheap to clone; every clone is the same deployment.
+/// Issues, verifies, refreshes, lists and revokes sessions. Cheap to clone; every clone is the same
+/// deployment.
 #[derive(Clone)]
 pub struct Lacre(Arc<Parts>);
 
-pub(crate) struct Parts {
-    pub(crate) rules: Rules,
-    pub(crate) keystore: Keystore,
-    pub(crate) keyring: Keyring,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Entropy,
-    /// Whose turn it is to end the sessions of a user who has too many.
-    pub(crate) turns: Turns,
-    /// Which sessions were used a while after their records say so.
-    pub(crate) seen: Seen,
-    /// What the guard needs not work out again for a token in use.
-    pub(crate) content_keys: Arc<ContentKeys>,
-    /// The bytes of the longest token that was made.
-    pub(crate) largest_token: AtomicUsize,
+struct Parts {
+    rules: Arc<Rules>,
+    records: Records,
+    entropy: Entropy,
+    tokens: Arc<TokenMaker>,
+    content_keys: Arc<ContentKeys>,
+    issuer: Issuer,
+    guard: Guard,
+    refresher: Refresher,
+    listing: Arc<Listing>,
+    revoker: Revoker,
+    sweeper: Sweeper,
+    last_seen: LastSeen,
     /// What the keystore's directory is locked with: held as long as the keystore, which stands
     /// above and is dropped first.
     _lock: Option<Lock>,
 }
+
+/// Something that is released by being dropped.
+type Lock = Box<dyn std::any::Any + Send + Sync>;
 
 impl Lacre {
     /// Puts a deployment together from its keystore, its keys and its rules.
@@ -70,40 +76,237 @@ impl Lacre {
     /// The keystore, for the operator's window.
     #[must_use]
     pub fn keystore(&self) -> &Keystore {
-        &self.0.keystore
-    }
-
-    /// The first question to a token, before anything of it is parsed.
-    pub(crate) fn check_length(&self, token: &[u8]) -> Result<(), TokenError> {
-        if token.len() > self.rules().max_token_length {
-            return Err(TokenError::TooLong);
-        }
-        Ok(())
+        self.0.records.keystore()
     }
 
     /// The time that this deployment goes by.
     pub(crate) fn now(&self) -> UnixSeconds {
-        self.0.clock.now()
+        self.0.records.now()
+    }
+
+    /// The name of this deployment among others: the same for as long as its keyring is, and it
+    /// tells nothing of it.
+    pub(crate) fn deployment_name(&self) -> String {
+        self.0.records.keyring().handles().name()
     }
 
     /// The bytes of the longest token that was made since the start.
     #[must_use]
     pub fn largest_token(&self) -> usize {
-        self.0.largest_token.load(Ordering::Relaxed)
+        self.0.tokens.largest()
     }
 
     /// Wipes the content keys of tokens in use; the next request of each works its own out anew.
     pub fn forget_content_keys(&self) {
         self.0.content_keys.clear();
     }
+}
 
-    pub(crate) fn parts(&self) -> &Parts {
-        &self.0
+/// A session begins and is renewed.
+impl Lacre {
+    /// Begins a session and returns its tokens, after its record is durable.
+    pub async fn issue(&self, grant: &Grant) -> Result<Issued, IssueError> {
+        self.0.issuer.issue(grant).await
     }
 
-    /// The parts for somebody who must not keep the deployment open.
-    pub(crate) fn weak(&self) -> Weak<Parts> {
-        Arc::downgrade(&self.0)
+    /// Gives new tokens for a refresh token.
+    ///
+    /// `subject` says who the user is now, and is asked again whenever the record has changed, so
+    /// that rights that were taken away meanwhile don't come back; `None` ends the session.
+    pub async fn refresh<E>(
+        &self,
+        token: &[u8],
+        subject: impl AsyncFn(&str) -> Result<Option<Subject>, E>,
+    ) -> Result<Issued, RefreshError<E>> {
+        self.0.refresher.refresh(token, subject).await
+    }
+
+    /// Gives a fresh access token to a session whose user has just proven the password: the same
+    /// generation, no refresh token. `None` where the session has ended or was refreshed meanwhile.
+    pub async fn renew_access(
+        &self,
+        session: &LiveSession,
+        subject: &Subject,
+    ) -> Result<Option<Issued>, IssueError> {
+        self.0.refresher.renew_access(session, subject).await
+    }
+}
+
+/// A session is verified.
+impl Lacre {
+    /// Verifies a token of this kind as it came in.
+    pub async fn guard(&self, token: &[u8], kind: TokenKind) -> Result<LiveSession, Refusal> {
+        self.0.guard.verify(token, kind).await
+    }
+
+    /// Verifies a token that was good before and whose record certainly hasn't changed, without
+    /// waiting. `None` means nothing: the caller has to ask [`guard_known`](Self::guard_known).
+    #[inline]
+    pub(crate) fn guard_at_once(&self, token: &[u8], kind: TokenKind) -> Option<LiveSession> {
+        self.0.guard.verify_at_once(token, kind)
+    }
+
+    /// Verifies a token that was good before. `None` means nothing: the caller has to ask
+    /// [`guard_unknown`](Self::guard_unknown).
+    pub(crate) async fn guard_known(&self, token: &[u8], kind: TokenKind) -> Option<LiveSession> {
+        self.0.guard.verify_known(token, kind).await
+    }
+
+    /// Verifies a token by its session's record alone.
+    pub(crate) async fn guard_unknown(
+        &self,
+        token: &[u8],
+        kind: TokenKind,
+    ) -> Result<LiveSession, Refusal> {
+        self.0.guard.verify_unknown(token, kind).await
+    }
+
+    /// Makes a token against cross-site request forgery for a session's browser.
+    pub(crate) fn csrf_token(&self, session: &Handle) -> CsrfToken {
+        let csrf = self.0.records.keyring().csrf();
+        csrf.make(session, &mut (self.0.entropy)())
+    }
+
+    /// Whether this is a token against cross-site request forgery of this session.
+    pub(crate) fn verify_csrf_token(&self, session: &Handle, text: &[u8]) -> bool {
+        self.0.records.keyring().csrf().verify(session, text)
+    }
+}
+
+/// Sessions are listed.
+impl Lacre {
+    /// The live sessions of a user, the newest first.
+    pub async fn sessions_of(&self, user_id: &str) -> Result<Vec<SessionInfo>, KeystoreError> {
+        self.0.listing.sessions_of(user_id).await
+    }
+
+    /// A page of all live sessions, for operators.
+    pub async fn all_sessions(
+        &self,
+        after: Option<RecordKey>,
+        limit: usize,
+    ) -> Result<SessionPage, KeystoreError> {
+        self.0.listing.all_sessions(after, limit).await
+    }
+
+    /// A page of a user's live sessions in the order of their records, for operators.
+    pub async fn page_of(
+        &self,
+        user_id: &str,
+        after: Option<RecordKey>,
+        limit: usize,
+    ) -> Result<SessionPage, KeystoreError> {
+        self.0.listing.page_of(user_id, after, limit).await
+    }
+
+    /// What [`revoke_user`](Self::revoke_user) would end now, expired and damaged ones included.
+    pub async fn all_of(&self, user_id: &str) -> Result<Vec<Handle>, KeystoreError> {
+        self.0.listing.all_of(user_id).await
+    }
+
+    /// The session that a handle names, if it is live.
+    pub async fn session(&self, handle: &Handle) -> Result<Option<SessionInfo>, KeystoreError> {
+        self.0.listing.session(handle).await
+    }
+
+    /// The record key of a handle, if the handle is of this user's session, live or gone. Nobody but
+    /// the deployment can tell whose a handle is.
+    #[must_use]
+    pub fn owns(&self, user_id: &str, handle: &Handle) -> Option<RecordKey> {
+        self.0.listing.owns(user_id, handle)
+    }
+
+    /// The handle of the record with this key.
+    #[must_use]
+    pub fn handle_of(&self, key: &RecordKey) -> Handle {
+        self.0.records.handle_of(key)
+    }
+
+    /// The key of the record that a handle leads to; `None` for a handle of another form than ours.
+    #[must_use]
+    pub fn key_of(&self, handle: &Handle) -> Option<RecordKey> {
+        self.0.records.keyring().handles().record_key(handle)
+    }
+}
+
+/// Sessions end. When a function here has returned, the end is durable.
+impl Lacre {
+    /// Ends the session of this record; `false` where it was gone already.
+    pub async fn revoke(&self, key: &RecordKey) -> Result<bool, KeystoreError> {
+        self.0.revoker.session(key).await
+    }
+
+    /// Ends the session of this handle; `false` where there is none.
+    pub async fn revoke_handle(&self, handle: &Handle) -> Result<bool, KeystoreError> {
+        self.0.revoker.handle(handle).await
+    }
+
+    /// Ends every session of a user, also one that doesn't open any more, and returns which: all of
+    /// them or none, whatever happens meanwhile.
+    pub async fn revoke_user(&self, user_id: &str) -> Result<Vec<Handle>, KeystoreError> {
+        self.0.revoker.user(user_id, None).await
+    }
+
+    /// Ends every session of a user but one, and returns which, as
+    /// [`revoke_user`](Self::revoke_user) does.
+    pub async fn revoke_user_but(
+        &self,
+        user_id: &str,
+        keep: &RecordKey,
+    ) -> Result<Vec<Handle>, KeystoreError> {
+        self.0.revoker.user(user_id, Some(keep)).await
+    }
+
+    /// Ends the access tokens of a user and leaves the sessions: the next refresh of each brings
+    /// new ones, with the rights that the user has then.
+    pub async fn revoke_access_of(&self, user_id: &str) -> Result<Vec<Handle>, KeystoreError> {
+        self.0.revoker.access_of(user_id).await
+    }
+
+    /// Ends every session there is, and returns how many.
+    pub async fn revoke_all(&self) -> Result<u64, KeystoreError> {
+        self.0.revoker.all().await
+    }
+}
+
+/// Tasks that run beside the requests.
+impl Lacre {
+    /// Removes the records of sessions that are over, and returns how many.
+    pub async fn sweep(&self) -> Result<usize, KeystoreError> {
+        self.0.sweeper.sweep(|_| ()).await
+    }
+
+    /// As [`sweep`](Self::sweep); reports the sessions of each step to `removed`.
+    pub(crate) async fn sweep_reporting(
+        &self,
+        removed: impl FnMut(Vec<Expired>),
+    ) -> Result<usize, KeystoreError> {
+        self.0.sweeper.sweep(removed).await
+    }
+
+    /// Sweeps at once and then every so often, for a task of its own: never ends by itself.
+    /// What fails is logged and tried again.
+    pub async fn sweep_every(self, period: Duration) {
+        let mut ticks = tokio::time::interval(period);
+        loop {
+            ticks.tick().await;
+            match self.sweep().await {
+                Ok(0) => {}
+                Ok(swept) => log::debug!(swept; "expired sessions were swept"),
+                Err(error) => log::error!(code = error.code(); "sweeping failed: {error}"),
+            }
+        }
+    }
+
+    /// Keeps [`SessionInfo::last_seen_at`] up to date, to the minute or so, for a task of its own on
+    /// a runtime with timers. Of more than 15 000 sessions in use at once, each is as far behind as
+    /// 256 writes a second make it: 100 000 take six minutes.
+    ///
+    /// Without it the time stays that of the log-in or the last refresh. It ends when the last
+    /// clone of the handle is dropped, and doesn't keep the deployment open. A second one, beside
+    /// or after the first, ends at once.
+    pub fn keep_last_seen(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.0.last_seen.keep()
     }
 }
 
@@ -160,17 +363,42 @@ impl LacreBuilder {
     /// The finished handle.
     #[must_use]
     pub fn build(self) -> Lacre {
+        let rules = Arc::new(self.rules);
+        let keyring = Arc::new(self.keyring);
         let content_keys = ContentKeys::of(&self.keystore, self.content_key_bytes);
+        let records = Records::new(self.keystore, Arc::clone(&keyring), self.clock);
+        let entropy = self.entropy;
+        let tokens = Arc::new(TokenMaker::new(
+            Arc::clone(&rules),
+            keyring,
+            Entropy::clone(&entropy),
+        ));
+        let (last_seen, notes) = LastSeen::new(records.clone());
+        let listing = Arc::new(Listing::new(records.clone()));
         Lacre(Arc::new(Parts {
-            rules: self.rules,
-            keystore: self.keystore,
-            keyring: self.keyring,
-            clock: self.clock,
-            entropy: self.entropy,
-            turns: Turns::default(),
-            seen: Seen::default(),
+            issuer: Issuer::new(
+                Arc::clone(&rules),
+                records.clone(),
+                Entropy::clone(&entropy),
+                Arc::clone(&tokens),
+                Arc::clone(&content_keys),
+            ),
+            guard: Guard::new(
+                Arc::clone(&rules),
+                records.clone(),
+                Arc::clone(&content_keys),
+                notes,
+            ),
+            refresher: Refresher::new(Arc::clone(&rules), records.clone(), Arc::clone(&tokens)),
+            revoker: Revoker::new(records.clone(), Arc::clone(&listing)),
+            sweeper: Sweeper::new(records.clone()),
+            last_seen,
+            listing,
+            rules,
+            records,
+            entropy,
+            tokens,
             content_keys,
-            largest_token: AtomicUsize::new(0),
             _lock: self.lock,
         }))
     }

@@ -24,13 +24,13 @@
 //! let token = issued.access.token.expose().as_bytes();
 //!
 //! // A request comes with the token.
-//! let session = lacre.guard(token, TokenKind::Access)?;
+//! let session = lacre.guard(token, TokenKind::Access).await?;
 //! assert_eq!(session.user_id(), "ada");
 //! assert_eq!(session.claims.roles, ["clerk"]);
 //!
 //! // The session ends, and the same token says nothing any more.
-//! assert!(lacre.end(&session.key).await?);
-//! assert!(lacre.guard(token, TokenKind::Access).is_err());
+//! assert!(lacre.revoke(&session.key).await?);
+//! assert!(lacre.guard(token, TokenKind::Access).await.is_err());
 //! # Ok(())
 //! # }
 //! ```
@@ -79,8 +79,8 @@ pub use http::edge::Edge;
 pub use http::guard::{Session, TokenGuard};
 pub use http::problem::{Code, Problem};
 pub use lacre::{Lacre, LacreBuilder};
+pub use sessions::grant::{Grant, IssueError, Issued, Subject};
 pub use sessions::guard::LiveSession;
-pub use sessions::issue::{Grant, IssueError, Issued, Subject};
 pub use sessions::rules::{Location, Rules};
 
 /// The example of the README, compiled with the documentation's own.

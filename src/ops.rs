@@ -285,8 +285,8 @@ pub async fn perform(
         Request::KeystoreList { user, after, limit } => {
             window::list(service, user.as_deref(), after.as_deref(), limit).await
         }
-        Request::KeystoreShow { handle } => window::show(service, &handle),
-        Request::KeystoreStats => window::stats(service),
+        Request::KeystoreShow { handle } => window::show(service, &handle).await,
+        Request::KeystoreStats => window::stats(service).await,
         Request::SessionsRevoke { which, dry_run } => {
             window::revoke(service, caller, which, dry_run).await
         }

@@ -13,6 +13,7 @@ mod log_in;
 mod outbox;
 mod renew;
 mod revoke;
+mod sweep;
 mod users;
 
 pub use caller::Caller;
@@ -21,7 +22,7 @@ pub use users::Changed;
 
 use crate::accounts::{Accounts, AccountsError};
 use crate::lacre::Lacre;
-use crate::sessions::issue::IssueError;
+use crate::sessions::grant::IssueError;
 use lacre_keystore::KeystoreError;
 use std::fmt;
 use thiserror::Error;

@@ -4,24 +4,35 @@
 //! | file | holds |
 //! |---|---|
 //! | [`rules`] | how long tokens and sessions live, and whose they are |
-//! | [`issue`] | a proven user to a token |
+//! | [`grant`] | what a session is asked for with, and what comes back |
+//! | `issue`, `tokens`, `cap` | a proven user to a token; the tokens of a record; the maximum per user |
 //! | [`guard`] | a token's text to a session that is good now |
+//! | `even_time` | all that keeps the time of a refusal from telling its reason |
+//! | `content_keys` | what the next request of a token needn't find out again |
 //! | [`refresh`] | a refresh token to new tokens |
-//! | [`revoke`] | sessions listed and ended |
-//! | [`handles`] | from a session's handle to its record, without an index |
-//! | [`keyring`] | signing keys and the handle secret, sealed under the master key |
+//! | [`list`], `revoke`, [`sweep`] | sessions listed, revoked, removed once expired |
+//! | `last_seen` | when a session was used last |
+//! | `records`, [`handles`], [`keyring`] | records found by handle; the deployment's own keys |
 //! | [`csrf`] | what only our own pages can send along with a cookie |
+//!
+//! Each part owns what it needs; [`crate::Lacre`] is the façade over them.
 //!
 //! This room must never return a token whose record may be lost, and never remember a verdict.
 
+mod cap;
 pub(crate) mod content_keys;
 pub mod csrf;
+mod even_time;
+pub mod grant;
 pub mod guard;
 pub mod handles;
-pub mod issue;
+pub(crate) mod issue;
 pub mod keyring;
 pub(crate) mod last_seen;
+pub mod list;
+pub(crate) mod records;
 pub mod refresh;
-pub mod revoke;
+pub(crate) mod revoke;
 pub mod rules;
-mod sweep;
+pub mod sweep;
+pub(crate) mod tokens;

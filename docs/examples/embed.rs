@@ -33,7 +33,7 @@ async fn log_in(lacre: Data<Lacre>, who: Json<Value>) -> Result<HttpResponse, Pr
 }
 
 async fn log_out(lacre: Data<Lacre>, session: Session) -> Result<HttpResponse, Problem> {
-    lacre.end(&session.key).await?; // durable: from here on the token is noise
+    lacre.revoke(&session.key).await?; // durable: from here on the token is noise
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -82,6 +82,10 @@ pub enum KeystoreError {
         /// What the engine or the operating system said.
         reason: Arc<str>,
     },
+    /// Others changed the same records at the same time, and went on to through all attempts.
+    /// Nothing was changed; the next attempt may succeed.
+    #[error("the store was changed by too many at once")]
+    StoreContended,
     /// Another process, or another keystore of this one, has the store open.
     #[error("the store in {path} is held by another process")]
     StoreHeld {
@@ -112,6 +116,7 @@ impl KeystoreError {
             Self::SealingFailed => "sealing_failed",
             Self::RandomnessUnavailable { .. } => "randomness_unavailable",
             Self::StoreUnavailable { .. } => "store_unavailable",
+            Self::StoreContended => "store_contended",
             Self::StoreHeld { .. } => "store_held",
             Self::StoreCorrupt { .. } => "store_corrupt",
         }

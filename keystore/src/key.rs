@@ -6,7 +6,14 @@
 //! This room must never derive a tag or an id: where they come from, and what they hide, is the
 //! business of the caller.
 
+mod range;
+
 use std::fmt;
+
+pub use range::KeyRange;
+
+/// The 32 bytes of a record's key.
+pub type KeyBytes = [u8; 32];
 
 /// Sixteen bytes that stand for one user; every session of the user has the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,7 +1,7 @@
 //! The keystore itself: records by key, opened and sealed on the way.
 //!
-//! Reading is synchronous and goes straight to the engine; changing is asynchronous and goes
-//! through the committer. What each promises is told in the crate's documentation.
+//! What each function promises is told in the crate's documentation; what it rests on, in
+//! [`crate::store`].
 //!
 //! This room must never overwrite a record that the caller hasn't seen, and never report a change
 //! that isn't durable.
@@ -17,19 +17,18 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rand::TryCryptoRng;
 
-use crate::codec;
-use crate::committer::Committer;
-use crate::engine::{Change, Engine, KeyRange};
 use crate::error::KeystoreError;
-use crate::key::RecordKey;
-use crate::master_key::MasterKeyRing;
+use crate::key::{KeyRange, RecordKey};
 use crate::record::Record;
-use crate::stamps::{Stamp, Stamps};
+use crate::seal::codec;
+use crate::seal::master_key::MasterKeyRing;
+use crate::store::{Sealed, Stamp, Stats, Store, Write};
 
 use decoy::Decoy;
 
 pub use copying::SealedPage;
 pub use listing::{Page, Rewrap};
+pub use removal::SweepStep;
 
 /// How many of the first records [`Keystore::verify_opens`] may try.
 const TRIED_AT_START: usize = 16;
@@ -43,13 +42,10 @@ pub struct Keystore {
 }
 
 struct Inner {
-    // Before the engine: it is dropped first, and its thread ends then.
-    committer: Committer,
+    store: Box<dyn Store>,
     ring: RwLock<Arc<MasterKeyRing>>,
     nonces: Mutex<NonceSource>,
     decoy: Decoy,
-    stamps: Arc<Stamps>,
-    engine: Arc<dyn Engine>,
 }
 
 type NonceSource = Box<dyn FnMut(&mut [u8]) -> Result<(), KeystoreError> + Send>;
@@ -63,12 +59,12 @@ pub struct Stored {
     pub version: Version,
 }
 
-/// What [`Keystore::get_or_nobodys`] came back with.
+/// What [`Keystore::get_or_decoy`] returns.
 #[derive(Clone, Debug)]
-pub struct Sought {
-    /// The record of the name, or nobody's.
+pub struct Lookup {
+    /// The record under the key, or a decoy.
     pub stored: Stored,
-    /// Whether it is that of the name.
+    /// Whether it is the record under the key.
     pub is_there: bool,
 }
 
@@ -76,7 +72,7 @@ pub struct Sought {
 /// new nonce each time, so even an equal record sealed again is another version.
 pub struct Version {
     sealed: Vec<u8>,
-    /// The [`Stamp`] of the read that last found this version.
+    /// The stamp of the read that last found this version.
     stamp: AtomicU64,
 }
 
@@ -147,26 +143,16 @@ pub enum Swap {
     Lost,
 }
 
-/// The size of the keystore.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stats {
-    /// How many records there are, expired ones that haven't been swept included.
-    pub records: u64,
-    /// The bytes that the store's files take; 0 in memory.
-    pub bytes_on_disk: u64,
-}
-
 impl Keystore {
-    /// Opens a keystore on an engine that nothing else writes to. Its records are counted once.
+    /// Opens a keystore on a store.
     ///
     /// `random` gives the nonces that records are sealed with: the operating system's
     /// `rand::rngs::SysRng` in a service, a seeded one in a test that wants the same bytes again.
     pub fn open(
-        engine: impl Engine,
+        store: impl Store,
         ring: MasterKeyRing,
         mut random: impl TryCryptoRng + Send + 'static,
     ) -> Result<Self, KeystoreError> {
-        let engine: Arc<dyn Engine> = Arc::new(engine);
         let mut nonces: NonceSource = Box::new(move |room| {
             random
                 .try_fill_bytes(room)
@@ -174,93 +160,105 @@ impl Keystore {
                     reason: error.to_string().into(),
                 })
         });
-        let stamps = Arc::new(Stamps::new());
         Ok(Self {
             inner: Arc::new(Inner {
-                committer: Committer::start(Arc::clone(&engine), Arc::clone(&stamps))?,
+                store: Box::new(store),
                 ring: RwLock::new(Arc::new(ring)),
                 decoy: Decoy::new(&mut nonces)?,
                 nonces: Mutex::new(nonces),
-                stamps,
-                engine,
             }),
         })
     }
 
-    /// The record of this name. It takes as long to find none.
-    pub fn get(&self, key: &RecordKey) -> Result<Option<Stored>, KeystoreError> {
-        let sought = self.get_or_nobodys(key)?;
-        Ok(sought.is_there.then_some(sought.stored))
+    /// The record under this key. A miss takes as long as a hit.
+    pub async fn get(&self, key: &RecordKey) -> Result<Option<Stored>, KeystoreError> {
+        let lookup = self.get_or_decoy(key).await?;
+        Ok(lookup.is_there.then_some(lookup.stored))
     }
 
-    /// The record of this name, or nobody's where there is none: for whoever goes on with it as if
-    /// it had been found, so that the time of the whole doesn't tell.
+    /// Returns the record under this key, or a decoy where there is none, so that what the caller
+    /// does next takes as long for a miss as for a hit.
     ///
-    /// Nobody's record is as random as any, its private scalar included, and stays the same for a
-    /// name as long as the keystore is open.
-    pub fn get_or_nobodys(&self, key: &RecordKey) -> Result<Sought, KeystoreError> {
-        let (found, stamp) = self.read(key)?;
-        let is_there = found.is_some();
+    /// A decoy is as random as any record, its private scalar included, and stays the same for a
+    /// key as long as the keystore is open.
+    pub async fn get_or_decoy(&self, key: &RecordKey) -> Result<Lookup, KeystoreError> {
+        let found = self.inner.store.get(key).await?;
+        let is_there = found.sealed.is_some();
         // One way for both: what is read differs, and not what is done.
-        let (own, nobodys) = (self.ring(), self.inner.decoy.of(key));
-        let (ring, key, sealed) = match found {
+        let (own, decoy) = (self.ring(), self.inner.decoy.of(key));
+        let (ring, key, sealed) = match found.sealed {
             Some(sealed) => (&*own, key, sealed),
-            None => (nobodys.ring, nobodys.key, nobodys.sealed.clone()),
+            None => (decoy.ring, decoy.key, decoy.sealed.clone()),
         };
-        Ok(Sought {
+        Ok(Lookup {
             stored: Stored {
                 record: codec::open(ring, key, &sealed)?,
-                version: Version::new(sealed, stamp),
+                version: Version::new(sealed, found.stamp),
             },
             is_there,
         })
     }
 
-    /// The record of this name, opened only if it isn't the version that the caller has.
+    /// Whether the record is certainly still this version, told without asking the store and
+    /// without waiting.
     ///
-    /// All writing goes through this keystore, which therefore knows whether anything was written
-    /// that could concern the record: where nothing was, the answer needs no look into the store.
-    /// From the answer to a change on it is never [`Current::Same`] for the version of before.
-    pub fn get_if_changed(
+    /// `false` may be said of a version that still stands: then
+    /// [`get_if_changed`](Self::get_if_changed) tells. From the answer to a change on, `true` is
+    /// never said of the version before.
+    #[must_use]
+    pub fn is_current(&self, key: &RecordKey, version: &Version) -> bool {
+        self.inner.store.is_current(key, version.stamp())
+    }
+
+    /// The record under this key, opened only if it isn't the version that the caller has.
+    ///
+    /// The store is read only where [`is_current`](Self::is_current) can't tell. From the answer to
+    /// a change on, the result is never [`Current::Same`] for the version before.
+    pub async fn get_if_changed(
         &self,
         key: &RecordKey,
         seen: &Version,
     ) -> Result<Current, KeystoreError> {
-        if self.inner.stamps.holds(&key.to_bytes(), seen.stamp()) {
+        if self.is_current(key, seen) {
             return Ok(Current::Same);
         }
-        match self.read(key)? {
-            (None, _) => Ok(Current::Gone),
-            (Some(sealed), stamp) if sealed == seen.sealed => {
-                seen.stamp.store(stamp.to_bits(), Ordering::SeqCst);
+        let found = self.inner.store.get(key).await?;
+        match found.sealed {
+            None => Ok(Current::Gone),
+            Some(sealed) if sealed == seen.sealed => {
+                seen.stamp.store(found.stamp.to_bits(), Ordering::SeqCst);
                 Ok(Current::Same)
             }
-            (Some(sealed), stamp) => Ok(Current::Changed(Stored {
+            Some(sealed) => Ok(Current::Changed(Stored {
                 record: codec::open(&self.ring(), key, &sealed)?,
-                version: Version::new(sealed, stamp),
+                version: Version::new(sealed, found.stamp),
             })),
         }
     }
 
-    /// Has `told` hear the name of each record that is removed from now on, whoever removes it,
+    /// Has `watcher` told the key of each record that is removed from now on, whoever removes it,
     /// before the removal is answered: for whoever keeps something that must go with the record.
-    /// Returns `false`, and changes nothing, where somebody is told already.
+    /// Returns `false`, and changes nothing, where another watcher is told already.
     ///
-    /// It is called on the thread that writes: it must be quick and must not use the keystore.
-    #[must_use = "nothing is told where somebody else is"]
-    pub fn tell_removals(&self, told: impl Fn(&RecordKey) + Send + Sync + 'static) -> bool {
-        let told = move |key: &_| told(&RecordKey::from_bytes(key));
-        self.inner.committer.tell_removals(Box::new(told))
+    /// It may be called on the thread that writes: it must be quick and must not use the keystore.
+    #[must_use = "nothing is told where another watcher is"]
+    pub fn watch_removals(&self, watcher: impl Fn(&RecordKey) + Send + Sync + 'static) -> bool {
+        self.inner.store.watch_removals(Box::new(watcher))
     }
 
-    /// Stores a record under a name that has none.
+    /// Stores a record under a key that has none.
     pub async fn put_new(
         &self,
         key: &RecordKey,
         record: &Record,
     ) -> Result<PutOutcome, KeystoreError> {
-        let made = self.change(key, None, Some(self.seal(key, record)?));
-        Ok(if made.await? {
+        let write = Write {
+            key: *key,
+            expected: None,
+            new: Some(self.seal(key, record)?),
+            ends_tokens: false,
+        };
+        Ok(if self.inner.store.apply(vec![write]).await? {
             PutOutcome::Stored
         } else {
             PutOutcome::Taken
@@ -274,27 +272,29 @@ impl Keystore {
         seen: &Stored,
         record: &Record,
     ) -> Result<Swap, KeystoreError> {
-        let made = self.change(key, Some(&seen.version), Some(self.seal(key, record)?));
-        Ok(if made.await? { Swap::Won } else { Swap::Lost })
+        let write = Write {
+            key: *key,
+            expected: Some(seen.version.sealed.clone()),
+            new: Some(self.seal(key, record)?),
+            ends_tokens: record.ends_tokens_of(&seen.record),
+        };
+        let made = self.inner.store.apply(vec![write]).await?;
+        Ok(if made { Swap::Won } else { Swap::Lost })
     }
 
-    /// Whether changes are still taken: not after a write has failed, nor after
-    /// [`close`](Self::close).
+    /// Whether changes are taken: not after a write has failed, nor after [`close`](Self::close).
     pub fn health(&self) -> Result<(), KeystoreError> {
-        self.inner.committer.health()
+        self.inner.store.health()
     }
 
     /// The size of the keystore.
-    pub fn stats(&self) -> Result<Stats, KeystoreError> {
-        Ok(Stats {
-            records: self.inner.committer.records(),
-            bytes_on_disk: self.inner.engine.size_on_disk()?,
-        })
+    pub async fn stats(&self) -> Result<Stats, KeystoreError> {
+        self.inner.store.stats().await
     }
 
     /// Whether there is no record.
-    pub fn is_empty(&self) -> Result<bool, KeystoreError> {
-        Ok(self.inner.engine.scan(&KeyRange::ALL, 1)?.is_empty())
+    pub async fn is_empty(&self) -> Result<bool, KeystoreError> {
+        Ok(self.inner.store.page(KeyRange::ALL, 1).await?.is_empty())
     }
 
     /// Whether the ring is the one that this store was sealed with, to be asked before anything is
@@ -302,10 +302,11 @@ impl Keystore {
     /// of the first.
     ///
     /// A single damaged record doesn't keep a service from starting; a wrong master key does.
-    pub fn verify_opens(&self) -> Result<(), KeystoreError> {
+    pub async fn verify_opens(&self) -> Result<(), KeystoreError> {
         let mut first_error = None;
-        for (key, sealed) in self.inner.engine.scan(&KeyRange::ALL, TRIED_AT_START)? {
-            match codec::open(&self.ring(), &RecordKey::from_bytes(&key), &sealed) {
+        let first = self.inner.store.page(KeyRange::ALL, TRIED_AT_START).await?;
+        for (key, sealed) in first {
+            match codec::open(&self.ring(), &key, &sealed) {
                 Ok(_) => return Ok(()),
                 Err(error) => first_error = first_error.or(Some(error)),
             }
@@ -316,19 +317,8 @@ impl Keystore {
     /// Takes no more changes, and returns once those under way are durable and answered. Reads
     /// still work.
     pub async fn close(&self) {
-        self.inner.committer.close().await;
-    }
-
-    /// What the store has under a name, and for how long that can be relied on.
-    fn read(&self, key: &RecordKey) -> Result<(Option<Vec<u8>>, Stamp), KeystoreError> {
-        let (key, stamps) = (key.to_bytes(), &self.inner.stamps);
-        let (found, stamp) = stamps.around(&key, || self.inner.engine.get(&key));
-        match found {
-            Ok(found) => Ok((found, stamp)),
-            Err(error) => {
-                stamps.distrust();
-                Err(error)
-            }
+        if let Err(error) = self.inner.store.close().await {
+            log::warn!("the store was not closed in good order: {error}");
         }
     }
 
@@ -338,35 +328,20 @@ impl Keystore {
         Arc::clone(&ring.unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn seal(&self, key: &RecordKey, record: &Record) -> Result<Vec<u8>, KeystoreError> {
+    fn seal(&self, key: &RecordKey, record: &Record) -> Result<Sealed, KeystoreError> {
         let mut nonce = [0; 12];
         let nonces = self.inner.nonces.lock();
         nonces.unwrap_or_else(PoisonError::into_inner)(&mut nonce)?;
-        codec::seal(&self.ring(), key, record, nonce)
-    }
-
-    async fn change(
-        &self,
-        key: &RecordKey,
-        expected: Option<&Version>,
-        new: Option<Vec<u8>>,
-    ) -> Result<bool, KeystoreError> {
-        let change = Change {
-            key: key.to_bytes(),
-            expected: expected.map(|version| version.sealed.clone()),
-            new,
-        };
-        self.inner.committer.swap(change).await?.wait().await
+        Ok(Sealed {
+            bytes: codec::seal(&self.ring(), key, record, nonce)?,
+            expires_at: record.expires_at.min(record.ends_at),
+        })
     }
 }
 
 impl fmt::Debug for Keystore {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "Keystore {{ records: {} }}",
-            self.inner.committer.records()
-        )
+        out.debug_struct("Keystore").finish_non_exhaustive()
     }
 }
 

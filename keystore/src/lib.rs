@@ -65,15 +65,15 @@
 //!
 //! ```
 //! use lacre_keystore::{
-//!     Keystore, MasterKey, MasterKeyRing, MemoryEngine, PrivateScalar, PutOutcome, Record,
-//!     RecordKey, SessionId, Swap, UserTag,
+//!     Keystore, LocalStore, MasterKey, MasterKeyRing, MemoryEngine, PrivateScalar, PutOutcome,
+//!     Record, RecordKey, SessionId, Swap, UserTag,
 //! };
 //! use rand::rngs::SysRng;
 //!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), lacre_keystore::KeystoreError> {
 //! let ring = MasterKeyRing::new(MasterKey::from_bytes(1, [7; 32]));
-//! let keystore = Keystore::open(MemoryEngine::new(), ring, SysRng)?;
+//! let keystore = Keystore::open(LocalStore::open(MemoryEngine::new())?, ring, SysRng)?;
 //!
 //! let key = RecordKey::new(UserTag::from_bytes([1; 16]), SessionId::from_bytes([2; 16]));
 //! let record = Record {
@@ -96,16 +96,16 @@
 //! assert_eq!(keystore.put_new(&key, &record).await?, PutOutcome::Taken);
 //!
 //! // A refresh: two at once have one winner.
-//! let seen = keystore.get(&key)?.expect("it was put");
+//! let seen = keystore.get(&key).await?.expect("it was put");
 //! let refreshed = Record { generation: 2, ..seen.record.clone() };
 //! assert_eq!(keystore.compare_and_swap(&key, &seen, &refreshed).await?, Swap::Won);
 //! assert_eq!(keystore.compare_and_swap(&key, &seen, &refreshed).await?, Swap::Lost);
 //!
 //! // The end: the key is gone, and a swap under way doesn't bring it back.
-//! let seen = keystore.get(&key)?.expect("it was swapped");
+//! let seen = keystore.get(&key).await?.expect("it was swapped");
 //! assert!(keystore.remove(&key).await?);
 //! assert_eq!(keystore.compare_and_swap(&key, &seen, &refreshed).await?, Swap::Lost);
-//! assert!(keystore.get(&key)?.is_none());
+//! assert!(keystore.get(&key).await?.is_none());
 //! # Ok(())
 //! # }
 //! ```
@@ -114,32 +114,32 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `key` | names of records |
-//! | `record` | a session's record and its private scalar |
-//! | `master_key` | the ring of master keys; how anything is sealed |
-//! | `codec` | a record as sealed bytes, and back |
-//! | `engine` | what is asked of a store; the memory and the sled engine, the latter's mark and plans |
-//! | `stamps` | whether a record may have changed since it was read |
-//! | `committer` | the one thread that writes: the way to it; `worker` and `emptying` are its own side |
-//! | `keystore` | the keystore: get, put, swap; `removal`, `listing` and `copying` below it |
+//! | [`store`] | what is asked of a store of sealed bytes, in prose |
+//! | `key`, `record` | keys and ranges of keys; a session's record and its private scalar |
+//! | `seal` | the ring of master keys; a record as sealed bytes, and back |
+//! | `keystore` | the keystore above any store: get, put, swap; `removal`, `listing`, `copying`, `decoy` |
+//! | `local` | the store of one process: engines (memory, sled), the committer, stamps |
 //! | `error` | what can go wrong |
 
-mod codec;
-mod committer;
-mod engine;
 mod error;
 mod key;
 mod keystore;
-mod master_key;
+mod local;
 mod record;
-mod stamps;
+mod seal;
+pub mod store;
 
-pub use codec::MAX_SEALED_RECORD;
-pub use engine::{Change, Engine, KeyBytes, KeyRange, MemoryEngine, SledEngine, SledOptions};
 pub use error::KeystoreError;
-pub use key::{RecordKey, SessionId, UserTag};
+pub use key::{KeyBytes, KeyRange, RecordKey, SessionId, UserTag};
 pub use keystore::{
-    Current, Keystore, Page, PutOutcome, Rewrap, SealedPage, Sought, Stats, Stored, Swap, Version,
+    Current, Keystore, Lookup, Page, PutOutcome, Rewrap, SealedPage, Stored, Swap, SweepStep,
+    Version,
 };
-pub use master_key::{MasterKey, MasterKeyRing};
+pub use local::LocalStore;
+pub use local::engine::{Change, Engine};
+pub use local::memory::MemoryEngine;
+pub use local::sled::{SledEngine, SledOptions};
 pub use record::{PrivateScalar, Record};
+pub use seal::codec::MAX_SEALED_RECORD;
+pub use seal::master_key::{MasterKey, MasterKeyRing};
+pub use store::{Stats, Store};

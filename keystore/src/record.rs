@@ -93,6 +93,16 @@ impl Record {
     pub fn is_expired(&self, now: u64) -> bool {
         now >= self.expires_at.min(self.ends_at)
     }
+
+    /// Whether this record, in the place of `before`, refuses tokens that were good before.
+    #[must_use]
+    pub fn ends_tokens_of(&self, before: &Self) -> bool {
+        self.private_scalar != before.private_scalar
+            || self.generation != before.generation
+            || (self.access_ended && !before.access_ended)
+            || self.expires_at.min(self.ends_at) < before.expires_at.min(before.ends_at)
+            || self.user_id != before.user_id
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +157,64 @@ pub(crate) mod tests {
         let mut scalar = PrivateScalar::new([7; 32]);
         scalar.zeroize();
         assert_eq!(scalar.expose(), &[0; 32]);
+    }
+
+    #[test]
+    fn what_refuses_an_earlier_token_ends_tokens_and_a_later_use_does_not() {
+        let before = sample(2);
+        let same = [
+            before.clone(),
+            Record {
+                last_seen_at: 9,
+                ..before.clone()
+            },
+            Record {
+                authenticated_at: 9,
+                label: None,
+                ..before.clone()
+            },
+            Record {
+                expires_at: 2_001,
+                ..before.clone()
+            },
+            // The earlier end counts, and it is the other one.
+            Record {
+                ends_at: 2_500,
+                ..before.clone()
+            },
+        ];
+        for record in same {
+            assert!(!record.ends_tokens_of(&before), "{record:?}");
+        }
+        let other = [
+            Record {
+                private_scalar: PrivateScalar::new([9; 32]),
+                ..before.clone()
+            },
+            Record {
+                generation: 3,
+                ..before.clone()
+            },
+            Record {
+                access_ended: true,
+                ..before.clone()
+            },
+            Record {
+                expires_at: 1_999,
+                ..before.clone()
+            },
+            Record {
+                ends_at: 1_999,
+                ..before.clone()
+            },
+            Record {
+                user_id: "another".to_owned(),
+                ..before.clone()
+            },
+        ];
+        for record in other {
+            assert!(record.ends_tokens_of(&before), "{record:?}");
+        }
     }
 
     #[test]

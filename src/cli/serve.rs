@@ -128,33 +128,39 @@ fn operators_view(metrics: Arc<Metrics>, service: &Service) -> Management {
         }
     };
     let gauges = move || {
-        let mut gauges = vec![
-            gauge(
-                "lacre_hashing_queue_length",
-                "Passwords that wait to be hashed.",
-                watched.accounts().queue_length() as u64,
-            ),
-            gauge(
-                "lacre_token_largest_bytes",
-                "Bytes of the longest token that was issued since the start.",
-                watched.lacre().largest_token() as u64,
-            ),
-        ];
-        if let Ok(stats) = watched.lacre().keystore().stats() {
-            gauges.push(gauge(
-                "lacre_keystore_records",
-                "Session records, expired ones that are not swept yet included.",
-                stats.records,
-            ));
-            gauges.push(gauge(
-                "lacre_keystore_bytes",
-                "Bytes that the keystore's files take.",
-                stats.bytes_on_disk,
-            ));
-        }
-        gauges
+        let service = watched.clone();
+        async move { measure(&service).await }
     };
     Management::new(metrics, ready, gauges)
+}
+
+/// What the metrics page shows beside the requests.
+async fn measure(service: &Service) -> Vec<Gauge> {
+    let mut gauges = vec![
+        gauge(
+            "lacre_hashing_queue_length",
+            "Passwords that wait to be hashed.",
+            service.accounts().queue_length() as u64,
+        ),
+        gauge(
+            "lacre_token_largest_bytes",
+            "Bytes of the longest token that was issued since the start.",
+            service.lacre().largest_token() as u64,
+        ),
+    ];
+    if let Ok(stats) = service.lacre().keystore().stats().await {
+        gauges.push(gauge(
+            "lacre_keystore_records",
+            "Session records, expired ones that are not swept yet included.",
+            stats.records,
+        ));
+        gauges.push(gauge(
+            "lacre_keystore_bytes",
+            "Bytes that the keystore's files take.",
+            stats.bytes_on_disk,
+        ));
+    }
+    gauges
 }
 
 fn gauge(name: &'static str, help: &'static str, value: u64) -> Gauge {
@@ -165,10 +171,9 @@ fn gauge(name: &'static str, help: &'static str, value: u64) -> Gauge {
 /// an expired session whether it is swept or not. And ends what a change of an account has left.
 async fn sweep(service: Service) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
-    let clock = SystemClock::default();
     loop {
         ticks.tick().await;
-        match service.lacre().keystore().sweep(clock.now()).await {
+        match service.sweep().await {
             Ok(0) => {}
             Ok(swept) => log::debug!(swept; "expired sessions were swept"),
             Err(error) => log::error!(code = error.code(); "sweeping failed: {error}"),

@@ -11,7 +11,10 @@ use crate::entropy;
 use crate::lacre::Lacre;
 use crate::sessions::keyring::Keyring;
 use crate::sessions::rules::Rules;
-use lacre_keystore::{MasterKey, MasterKeyRing, MemoryEngine, SledEngine, SledOptions};
+use futures_util::FutureExt as _;
+use lacre_keystore::{
+    Keystore, KeystoreError, MasterKey, MasterKeyRing, MemoryEngine, SledEngine, SledOptions,
+};
 use std::path::Path;
 
 impl Lacre {
@@ -24,7 +27,7 @@ impl Lacre {
         let data_dir = DataDir::open(directory.as_ref())?;
         let (master, keyring) = open_keys(&data_dir, &data_dir.master_key(), &entropy::system())?;
         let engine = SledEngine::open_with(data_dir.keystore(), SledOptions::default())?;
-        let keystore = keystore_on(engine, master)?;
+        let keystore = at_once(keystore_on(engine, master))?;
         Ok(Self::builder(keystore, keyring, rules)
             .holding(data_dir)
             .build())
@@ -34,15 +37,28 @@ impl Lacre {
     pub fn in_memory(rules: Rules) -> Result<Self, OpenError> {
         let mut rng = (entropy::system())();
         let master = MasterKeyRing::new(MasterKey::generate(1, &mut rng));
-        let keystore = keystore_on(MemoryEngine::default(), master)?;
+        let keystore = at_once(keystore_on(MemoryEngine::default(), master))?;
         Ok(Self::builder(keystore, Keyring::generate(&mut rng)?, rules).build())
     }
+}
+
+/// The result of opening a local store, which never waits: so that an application can open its
+/// sessions before it has a runtime.
+fn at_once(
+    opening: impl Future<Output = Result<Keystore, KeystoreError>>,
+) -> Result<Keystore, KeystoreError> {
+    let waits = || {
+        Err(KeystoreError::unavailable(
+            "the store doesn't answer at once",
+        ))
+    };
+    opening.now_or_never().unwrap_or_else(waits)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sessions::issue::{Grant, Subject};
+    use crate::sessions::grant::{Grant, Subject};
     use crate::token::TokenKind;
 
     fn rules() -> Rules {
@@ -65,7 +81,7 @@ mod tests {
         };
         let lacre = Lacre::open(directory.path(), rules()).unwrap();
         let token = issued.access.token.expose().as_bytes();
-        let session = lacre.guard(token, TokenKind::Access).unwrap();
+        let session = lacre.guard(token, TokenKind::Access).await.unwrap();
         assert_eq!(session.user_id(), "u1");
         assert!(session.is_fresh());
     }
@@ -90,9 +106,9 @@ mod tests {
         );
         let issued = one.issue(&log_in("u1")).await.unwrap();
         let token = issued.access.token.expose().as_bytes();
-        assert!(one.guard(token, TokenKind::Access).is_ok());
-        assert!(two.guard(token, TokenKind::Access).is_err());
-        assert!(one.end(&issued.key).await.unwrap());
-        assert!(one.guard(token, TokenKind::Access).is_err());
+        assert!(one.guard(token, TokenKind::Access).await.is_ok());
+        assert!(two.guard(token, TokenKind::Access).await.is_err());
+        assert!(one.revoke(&issued.key).await.unwrap());
+        assert!(one.guard(token, TokenKind::Access).await.is_err());
     }
 }

@@ -3,8 +3,8 @@ use crate::clock::FixedClock;
 use crate::config::Sources;
 use crate::entropy;
 use crate::lacre::testing::{NOW, grant};
-use crate::sessions::issue::Issued;
-use crate::sessions::issue::Occasion;
+use crate::sessions::grant::Issued;
+use crate::sessions::grant::Occasion;
 use crate::token::TokenKind;
 use std::collections::BTreeMap;
 use std::fs;
@@ -74,6 +74,7 @@ async fn a_session_outlives_the_process() {
             .service()
             .lacre()
             .guard(token, TokenKind::Access)
+            .await
             .is_ok()
     );
 }
@@ -154,6 +155,7 @@ async fn the_memory_engine_forgets_and_the_rest_stays() {
             .service()
             .lacre()
             .guard(token, TokenKind::Access)
+            .await
             .is_err()
     );
 }
@@ -162,7 +164,11 @@ async fn the_memory_engine_forgets_and_the_rest_stays() {
 async fn is_good_in(directory: &Path, issued: &Issued) -> bool {
     let deployment = open(directory).await.unwrap();
     let token = issued.access.token.expose().as_bytes();
-    let judged = deployment.service().lacre().guard(token, TokenKind::Access);
+    let judged = deployment
+        .service()
+        .lacre()
+        .guard(token, TokenKind::Access)
+        .await;
     deployment.close().await;
     judged.is_ok()
 }
@@ -200,7 +206,14 @@ async fn a_whole_old_keystore_put_back_brings_ended_sessions_back() {
     let backup = contents(&keystore);
 
     let deployment = open(directory.path()).await.unwrap();
-    assert!(deployment.service().lacre().end(&issued.key).await.unwrap());
+    assert!(
+        deployment
+            .service()
+            .lacre()
+            .revoke(&issued.key)
+            .await
+            .unwrap()
+    );
     deployment.close().await;
     assert!(!is_good_in(directory.path(), &issued).await);
 

@@ -11,7 +11,7 @@
 //! This room must never set a cookie in an answer that refuses a token.
 
 use crate::lacre::Lacre;
-use crate::sessions::issue::Issued;
+use crate::sessions::grant::Issued;
 use crate::sessions::rules::Location;
 use actix_web::HttpResponse;
 use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
@@ -63,11 +63,7 @@ pub fn set(response: &mut HttpResponse, lacre: &Lacre, issued: &Issued, session_
     if !are_used(lacre) {
         return;
     }
-    let parts = lacre.parts();
-    let csrf = parts
-        .keyring
-        .csrf()
-        .make(&issued.handle, &mut (parts.entropy)());
+    let csrf = lacre.csrf_token(&issued.handle);
     let access = &issued.access;
     add(response, ACCESS, access.token.expose(), access.expires_in);
     if let Some(refresh) = &issued.refresh {
@@ -186,7 +182,7 @@ mod tests {
         let csrf = lines[2].strip_prefix("__Host-lacre_csrf=").unwrap();
         let (csrf, attributes) = csrf.split_once(';').unwrap();
         assert_eq!(attributes, " Max-Age=77; Path=/; Secure; SameSite=Strict");
-        let tokens = fixture.lacre.parts().keyring.csrf();
+        let tokens = fixture.lacre.records().keyring().csrf();
         assert!(tokens.verify(&issued.handle, csrf.as_bytes()));
         assert_eq!(lines.len(), 3);
     }

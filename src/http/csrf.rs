@@ -80,7 +80,7 @@ pub(super) fn check(
     if !bool::from(header.as_bytes().ct_eq(cookie)) {
         return Err(CsrfError::Mismatch);
     }
-    if !lacre.parts().keyring.csrf().verify(session, cookie) {
+    if !lacre.verify_csrf_token(session, cookie) {
         return Err(CsrfError::Forged);
     }
     Ok(())

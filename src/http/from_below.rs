@@ -5,7 +5,7 @@
 use super::problem::{Code, Problem};
 use crate::accounts::AccountsError;
 use crate::service::ServiceError;
-use crate::sessions::issue::IssueError;
+use crate::sessions::grant::IssueError;
 use lacre_keystore::KeystoreError;
 
 impl From<KeystoreError> for Problem {

@@ -4,7 +4,7 @@
 //! Every bad token gets one answer, whatever is wrong with it; the true reason goes to the log. A
 //! store that can't be asked is 503, never 401 and never 200.
 //!
-//! This room must never let a request through that [`Lacre::guard`] hasn't judged.
+//! This room must never let a request through that [`Lacre::guard`] hasn't verified.
 
 mod service;
 mod turns;
@@ -25,6 +25,7 @@ use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use std::future::{Ready, ready};
 use std::rc::Rc;
+use turns::Turns;
 use zeroize::Zeroizing;
 
 /// Middleware that lets in what carries a good access token.
@@ -167,35 +168,54 @@ impl TokenGuard {
         }
     }
 
-    /// Judges a request, where that takes no time: nothing where its token has to be opened anew.
-    fn judge_at_once(&self, request: &HttpRequest) -> Option<Result<Option<LiveSession>, Problem>> {
+    /// Verifies a request whose token was good before, without waiting; `None` where that can't tell.
+    fn verify_at_once(
+        &self,
+        request: &HttpRequest,
+    ) -> Option<Result<Option<LiveSession>, Problem>> {
         let token = match self.token(request, None) {
             Ok(Some(token)) => token,
             Ok(None) => return Some(Ok(None)),
             Err(problem) => return Some(Err(problem)),
         };
-        let known = match self.demands.kinds {
-            Kinds::Access | Kinds::Any => TokenKind::Access,
-            Kinds::Refresh => return None,
-        };
+        let known = self.known_kind()?;
         let session = self.lacre.guard_at_once(token.text.as_bytes(), known)?;
         Some(self.check(request, token.location, session).map(Some))
     }
 
-    /// Judges a request; what it leaves in the request is the session, or nothing for a visitor
-    /// whom an optional guard lets in.
-    fn judge(
+    /// Verifies a request; what it leaves in the request is the session, or nothing for a visitor
+    /// whom an optional guard lets in. Only a token that has to be opened anew waits in `queue`.
+    async fn verify(
         &self,
         request: &HttpRequest,
         member: Option<Zeroizing<String>>,
+        queue: &Turns,
     ) -> Result<Option<LiveSession>, Problem> {
         let Some(token) = self.token(request, member)? else {
             return Ok(None);
         };
-        let session = self
-            .session(token.text.as_bytes())
-            .map_err(|refusal| refused(request, &refusal))?;
+        let bytes = token.text.as_bytes();
+        let known = match self.known_kind() {
+            Some(kind) => self.lacre.guard_known(bytes, kind).await,
+            None => None,
+        };
+        let session = if let Some(session) = known {
+            session
+        } else {
+            let turn = queue.next().await;
+            let verified = self.session(bytes).await;
+            drop(turn);
+            verified.map_err(|refusal| refused(request, &refusal))?
+        };
         self.check(request, token.location, session).map(Some)
+    }
+
+    /// The kind of the tokens whose content keys are kept, where this guard takes it.
+    fn known_kind(&self) -> Option<TokenKind> {
+        match self.demands.kinds {
+            Kinds::Access | Kinds::Any => Some(TokenKind::Access),
+            Kinds::Refresh => None,
+        }
     }
 
     /// What is asked of a session besides that it is good.
@@ -216,15 +236,17 @@ impl TokenGuard {
         Ok(session)
     }
 
-    fn session(&self, token: &[u8]) -> Result<LiveSession, Refusal> {
+    /// Opens a token by its session's record alone.
+    async fn session(&self, token: &[u8]) -> Result<LiveSession, Refusal> {
+        let lacre = &self.lacre;
         match self.demands.kinds {
-            Kinds::Access => self.lacre.guard(token, TokenKind::Access),
-            Kinds::Refresh => self.lacre.guard(token, TokenKind::Refresh),
-            Kinds::Any => match self.lacre.guard(token, TokenKind::Access) {
+            Kinds::Access => lacre.guard_unknown(token, TokenKind::Access).await,
+            Kinds::Refresh => lacre.guard_unknown(token, TokenKind::Refresh).await,
+            Kinds::Any => match lacre.guard_unknown(token, TokenKind::Access).await {
                 Err(Refusal::Token(TokenError::Kind)) => {
-                    self.lacre.guard(token, TokenKind::Refresh)
+                    lacre.guard_unknown(token, TokenKind::Refresh).await
                 }
-                judged => judged,
+                verified => verified,
             },
         }
     }

@@ -119,7 +119,7 @@ impl Live {
                     ]
                 }
             },
-            || {
+            || async {
                 vec![Gauge {
                     name: "lacre_hash_queue_length",
                     help: "Waiting.",

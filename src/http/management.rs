@@ -28,7 +28,7 @@ pub struct StoreCheck {
 }
 
 type Ready = dyn Fn() -> BoxFuture<'static, Vec<StoreCheck>> + Send + Sync;
-type Gauges = dyn Fn() -> Vec<Gauge> + Send + Sync;
+type Gauges = dyn Fn() -> BoxFuture<'static, Vec<Gauge>> + Send + Sync;
 
 /// What the management listener shows.
 #[derive(Clone)]
@@ -50,16 +50,17 @@ struct Readiness {
 impl Management {
     /// Shows the counters of the public listener, asks `ready` for the state of the stores and
     /// `gauges` for whatever else is measured.
-    pub fn new<R, F, G>(metrics: Arc<Metrics>, ready: R, gauges: G) -> Self
+    pub fn new<R, F, G, H>(metrics: Arc<Metrics>, ready: R, gauges: G) -> Self
     where
         R: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = Vec<StoreCheck>> + Send + 'static,
-        G: Fn() -> Vec<Gauge> + Send + Sync + 'static,
+        G: Fn() -> H + Send + Sync + 'static,
+        H: Future<Output = Vec<Gauge>> + Send + 'static,
     {
         Self {
             metrics,
             ready: Arc::new(move || Box::pin(ready())),
-            gauges: Arc::new(gauges),
+            gauges: Arc::new(move || Box::pin(gauges())),
             draining: Arc::default(),
         }
     }
@@ -115,7 +116,9 @@ async fn ready(management: Data<Management>) -> HttpResponse {
 }
 
 async fn metrics(management: Data<Management>) -> HttpResponse {
-    let text = management.metrics.render(&(management.gauges)());
+    // What a store doesn't say in time is left out: a scrape must not hang on it.
+    let gauges = tokio::time::timeout(READY_TIMEOUT, (management.gauges)()).await;
+    let text = management.metrics.render(&gauges.unwrap_or_default());
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, PROMETHEUS_TEXT))
         .body(text)

@@ -8,7 +8,7 @@
 
 use super::request_id::RequestId;
 use crate::config::Network;
-use crate::sessions::issue::Origin;
+use crate::sessions::grant::Origin;
 use crate::telemetry::audit::{self, Event};
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderMap, USER_AGENT};

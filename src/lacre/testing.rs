@@ -4,12 +4,15 @@ use super::{Lacre, LacreBuilder};
 use crate::accounts::{Accounts, HashingSettings};
 use crate::clock::FixedClock;
 use crate::service::Service;
-use crate::sessions::issue::{Grant, Issued, Occasion, Origin, Subject};
+use crate::sessions::content_keys::ContentKeys;
+use crate::sessions::grant::{Grant, Issued, Occasion, Origin, Subject};
 use crate::sessions::keyring::Keyring;
+use crate::sessions::last_seen::LastSeen;
+use crate::sessions::records::Records;
 use crate::sessions::rules::Rules;
-use lacre_keystore::{Engine, Keystore, MasterKey, MasterKeyRing, MemoryEngine};
-use rand::SeedableRng as _;
+use lacre_keystore::{Engine, Keystore, LocalStore, MasterKey, MasterKeyRing, MemoryEngine};
 use rand::rngs::StdRng;
+use rand::{CryptoRng, SeedableRng as _};
 use serde_json::Map;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -52,7 +55,12 @@ impl Fixture {
     ) -> Self {
         let mut rng = StdRng::seed_from_u64(1);
         let master = MasterKeyRing::new(MasterKey::generate(1, &mut rng));
-        let keystore = Keystore::open(engine, master, StdRng::seed_from_u64(2)).unwrap();
+        let keystore = Keystore::open(
+            LocalStore::open(engine).unwrap(),
+            master,
+            StdRng::seed_from_u64(2),
+        )
+        .unwrap();
         let clock = Arc::new(FixedClock::at(NOW));
         let builder = Lacre::builder(keystore, Keyring::generate(&mut rng).unwrap(), rules)
             .clock(clock.clone());
@@ -145,4 +153,31 @@ pub(crate) fn on_behalf(user: &str, user_session: &str) -> Grant {
             },
         )
     }
+}
+
+/// What a part's own tests look into.
+impl Lacre {
+    pub(crate) fn content_keys(&self) -> &ContentKeys {
+        &self.0.content_keys
+    }
+
+    pub(crate) fn last_seen(&self) -> &LastSeen {
+        &self.0.last_seen
+    }
+
+    pub(crate) fn records(&self) -> &Records {
+        &self.0.records
+    }
+
+    pub(crate) fn rng(&self) -> Box<dyn CryptoRng> {
+        (self.0.entropy)()
+    }
+}
+
+/// The result of a future over a local store, which never waits: for closures.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
+    use futures_util::FutureExt as _;
+    future
+        .now_or_never()
+        .expect("a local store answers at once")
 }

@@ -8,7 +8,7 @@ use super::{AdminError, Answer, Damaged, LARGEST_PAGE, Session, Sessions, Which}
 use crate::accounts::{AccountsError, UserId};
 use crate::lacre::Lacre;
 use crate::service::{Caller, Service};
-use crate::sessions::revoke::{SessionInfo, SessionPage};
+use crate::sessions::list::{SessionInfo, SessionPage};
 use crate::token::Handle;
 use lacre_keystore::{KeystoreError, RecordKey};
 
@@ -22,22 +22,26 @@ pub(super) async fn list(
     let after = after.map(|cursor| record_key(lacre, cursor)).transpose()?;
     let limit = limit.clamp(1, LARGEST_PAGE);
     let page = match user {
-        None => lacre.all_sessions(after, limit)?,
-        Some(user) => lacre.page_of(&user_id(service, user).await?, after, limit)?,
+        None => lacre.all_sessions(after, limit).await?,
+        Some(user) => {
+            lacre
+                .page_of(&user_id(service, user).await?, after, limit)
+                .await?
+        }
     };
     Ok(Answer::Sessions(shown_page(lacre, page)))
 }
 
-pub(super) fn show(service: &Service, handle: &str) -> Result<Answer, AdminError> {
+pub(super) async fn show(service: &Service, handle: &str) -> Result<Answer, AdminError> {
     let handle = parse(handle)?;
-    let found = service.lacre().session(&handle)?;
+    let found = service.lacre().session(&handle).await?;
     found
         .map(|info| Answer::Session(shown(info)))
         .ok_or_else(|| AdminError::failed("session_unknown", "there is no such session"))
 }
 
-pub(super) fn stats(service: &Service) -> Result<Answer, AdminError> {
-    let stats = service.lacre().keystore().stats()?;
+pub(super) async fn stats(service: &Service) -> Result<Answer, AdminError> {
+    let stats = service.lacre().keystore().stats().await?;
     Ok(Answer::Stats {
         records: stats.records,
         bytes_on_disk: stats.bytes_on_disk,
@@ -67,7 +71,7 @@ async fn revoke_one(
     dry_run: bool,
 ) -> Result<Answer, AdminError> {
     let ends = if dry_run {
-        is_there(service.lacre(), handle)?
+        is_there(service.lacre(), handle).await?
     } else {
         service.revoke(caller, handle).await?
     };
@@ -79,11 +83,11 @@ async fn revoke_one(
 }
 
 /// Whether there is such a record. One that doesn't open can be revoked all the same.
-fn is_there(lacre: &Lacre, handle: &Handle) -> Result<bool, KeystoreError> {
+async fn is_there(lacre: &Lacre, handle: &Handle) -> Result<bool, KeystoreError> {
     let Some(key) = lacre.key_of(handle) else {
         return Ok(false);
     };
-    match lacre.keystore().get(&key) {
+    match lacre.keystore().get(&key).await {
         Ok(found) => Ok(found.is_some()),
         Err(error) if error.record().is_some() => Ok(true),
         Err(error) => Err(error),
@@ -97,7 +101,7 @@ async fn revoke_user(
     dry_run: bool,
 ) -> Result<Answer, AdminError> {
     let handles = if dry_run {
-        service.lacre().all_of(user)?
+        service.lacre().all_of(user).await?
     } else {
         service.revoke_all_of(caller, user, None).await?
     };
@@ -113,7 +117,7 @@ async fn revoke_all(
     dry_run: bool,
 ) -> Result<Answer, AdminError> {
     let count = if dry_run {
-        service.lacre().keystore().stats()?.records
+        service.lacre().keystore().stats().await?.records
     } else {
         service.revoke_all(caller).await?
     };

@@ -6,7 +6,7 @@ use super::caller::{Caller, login_failed};
 use super::going_on::to_the_end;
 use super::{Service, ServiceError};
 use crate::accounts::{Account, AccountsError, Login, LoginName, PresentedPassword, UserId};
-use crate::sessions::issue::{Grant, Issued, Occasion, Origin, Subject, check_additional};
+use crate::sessions::grant::{Grant, Issued, Occasion, Origin, Subject, check_additional};
 use crate::telemetry::audit::{self, Actor, Cause};
 use serde_json::{Map, Value};
 
@@ -150,6 +150,10 @@ impl Service {
         to_the_end(async move {
             let issued = service.lacre.issue(&grant).await?;
             let user = account.id.as_str();
+            if issued.replaced {
+                let before = std::slice::from_ref(&issued.handle);
+                caller.ended(user, before, Cause::Replaced);
+            }
             let stands = match service.accounts.get(&account.id).await {
                 Ok(now) => Ok(now.is_some_and(|now| now.revision == account.revision)),
                 Err(error) => Err(error),
@@ -159,11 +163,11 @@ impl Service {
                 caller.started(user, &issued.handle);
             }
             // They have ended in either case.
-            caller.ended(user, &issued.pushed_out, Cause::Evicted);
+            caller.ended(user, &issued.evicted, Cause::Evicted);
             if matches!(stands, Ok(true)) {
                 return Ok(Some(issued));
             }
-            service.lacre.end(&issued.key).await?;
+            service.lacre.revoke(&issued.key).await?;
             stands?;
             Ok(None)
         })

@@ -63,20 +63,20 @@ impl Service {
     async fn end_reach(&self, row: &OutboxRow) -> Result<Vec<Handle>, KeystoreError> {
         let user = row.user.as_str();
         match &row.reach {
-            Reach::All => self.lacre.end_all_of(user).await,
+            Reach::All => self.lacre.revoke_user(user).await,
             // Whoever knew the old password and the name of the session may have replaced it by
             // another session of the same handle: that one must end.
             Reach::AllBut(kept) => match Handle::parse(&kept.handle) {
-                Ok(handle) => match self.lacre.session(&handle)? {
+                Ok(handle) => match self.lacre.session(&handle).await? {
                     Some(found) if found.created_at == kept.since => {
-                        self.lacre.end_all_but(user, &found.key).await
+                        self.lacre.revoke_user_but(user, &found.key).await
                     }
-                    _ => self.lacre.end_all_of(user).await,
+                    _ => self.lacre.revoke_user(user).await,
                 },
-                Err(_) => self.lacre.end_all_of(user).await,
+                Err(_) => self.lacre.revoke_user(user).await,
             },
             Reach::Access => {
-                self.lacre.end_access_of(user).await?;
+                self.lacre.revoke_access_of(user).await?;
                 Ok(Vec::new())
             }
         }
@@ -92,7 +92,7 @@ impl Service {
     }
 
     fn keystore_name(&self) -> String {
-        self.lacre.parts().keyring.handles().name()
+        self.lacre.deployment_name()
     }
 }
 

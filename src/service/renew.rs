@@ -7,8 +7,8 @@ use super::going_on::to_the_end;
 use super::log_in::subject;
 use super::{Caller, Service, ServiceError};
 use crate::accounts::{Account, AccountsError, Kept, Password, PresentedPassword, Reach, UserId};
+use crate::sessions::grant::{Issued, Subject};
 use crate::sessions::guard::{LiveSession, Refusal};
-use crate::sessions::issue::{Issued, Subject};
 use crate::sessions::refresh::RefreshError;
 use crate::telemetry::audit::{Cause, Origin};
 use crate::token::Handle;
@@ -47,7 +47,7 @@ impl Service {
         let (user, from) = (session.user_id(), &caller.origin);
         let issued = async {
             let account = self.prove(session, password).await?;
-            let issued = self.lacre.refreshen(session, &subject(&account)).await?;
+            let issued = self.lacre.renew_access(session, &subject(&account)).await?;
             issued.ok_or(AccountsError::InvalidCredentials.into())
         };
         let issued: Result<_, ServiceError> = issued.await;

@@ -42,7 +42,7 @@ impl Service {
         let Some(key) = self.lacre.key_of(handle) else {
             return Ok(false);
         };
-        let user = self.user_of(&key)?;
+        let user = self.user_of(&key).await?;
         self.end_one(caller, key, user, caller.revocation()).await
     }
 
@@ -58,8 +58,8 @@ impl Service {
         let (user, keep) = (user.to_owned(), keep.copied());
         to_the_end(async move {
             let ended = match keep {
-                Some(keep) => service.lacre.end_all_but(&user, &keep).await?,
-                None => service.lacre.end_all_of(&user).await?,
+                Some(keep) => service.lacre.revoke_user_but(&user, &keep).await?,
+                None => service.lacre.revoke_user(&user).await?,
             };
             caller.ended(&user, &ended, caller.revocation());
             Ok(ended)
@@ -71,7 +71,7 @@ impl Service {
     pub async fn revoke_all(&self, caller: &Caller) -> Result<u64, ServiceError> {
         let (service, caller) = (self.clone(), caller.clone());
         to_the_end(async move {
-            let count = service.lacre.end_all().await?;
+            let count = service.lacre.revoke_all().await?;
             caller.acted("all_sessions_revoked", None);
             Ok(count)
         })
@@ -87,7 +87,7 @@ impl Service {
     ) -> Result<bool, ServiceError> {
         let (service, caller) = (self.clone(), caller.clone());
         to_the_end(async move {
-            let ended = service.lacre.end(&key).await?;
+            let ended = service.lacre.revoke(&key).await?;
             match (ended, &user) {
                 (true, Some(user)) => caller.ended(user, &[service.lacre.handle_of(&key)], cause),
                 (true, None) => caller.acted("session_revoked", None),
@@ -99,8 +99,8 @@ impl Service {
     }
 
     /// Whose session a record is; `None` where there is none, or where it doesn't open.
-    fn user_of(&self, key: &RecordKey) -> Result<Option<String>, KeystoreError> {
-        match self.lacre.keystore().get(key) {
+    async fn user_of(&self, key: &RecordKey) -> Result<Option<String>, KeystoreError> {
+        match self.lacre.keystore().get(key).await {
             Ok(found) => Ok(found.map(|stored| stored.record.user_id)),
             Err(error) if error.record().is_some() => Ok(None),
             Err(error) => Err(error),

@@ -112,7 +112,7 @@ impl ContentKeys {
     pub(crate) fn of(keystore: &Keystore, bytes: u64) -> Arc<Self> {
         let content_keys = Arc::new(Self::new(bytes));
         let told = Arc::clone(&content_keys);
-        if keystore.tell_removals(move |key| told.forget(key)) {
+        if keystore.watch_removals(move |key| told.forget(key)) {
             content_keys
         } else {
             Arc::new(Self::new(0))

@@ -1,34 +1,26 @@
 //! The guard path: from the text of a token to a session that is good now.
 //!
-//! Form → the session's record, one read → unwrap, MAC, decryption, signature → claims against the
-//! time, the issuer, the audience, the kind and the record. Framework-free: `http` carries it to
-//! actix.
+//! Form → the session's record → unwrap, MAC, decryption, signature → claims against the time, the
+//! issuer, the audience, the kind and the record. A token that was good before is opened by its kept
+//! content key and asks the store only where its record may have changed. Framework-free: `http`
+//! carries it to actix.
 //!
-//! This room must never remember a verdict: every request is judged by what the keystore says at
-//! that moment.
+//! This room must never remember a verification result: every request is verified against what the
+//! keystore says at that moment.
 
-mod even;
-
+use super::content_keys::{ContentKeys, Entry};
+use super::even_time::locate;
+use super::last_seen::Notes;
+use super::records::Records;
+use super::rules::Rules;
 use crate::clock::UnixSeconds;
-use crate::lacre::Lacre;
-use crate::sessions::content_keys::Entry;
 use crate::token::{
     Claims, Expected, Handle, KnownToken, OpenedToken, Segments, SessionKey, TokenError, TokenKind,
     UnopenedToken,
 };
-use even::lasting;
-use lacre_keystore::{Current, KeystoreError, Record, RecordKey, SessionId, Stored, UserTag};
+use lacre_keystore::{Current, KeystoreError, Record, RecordKey, Stored};
 use std::sync::Arc;
-use std::time::Duration;
 use thiserror::Error;
-
-/// A name that no record has: tags are made by a keyed hash.
-const NOWHERE: RecordKey =
-    RecordKey::new(UserTag::from_bytes([0; 16]), SessionId::from_bytes([0; 16]));
-
-/// How long it lasts to look for the record of a token that isn't known: two or three times what
-/// it takes where the store has the record in memory, and a twentieth of the opening that follows.
-const LOOKING: Duration = Duration::from_micros(4);
 
 /// A session that is good now: what a guarded handler gets to see.
 #[derive(Debug, Clone)]
@@ -85,93 +77,72 @@ impl Refusal {
     }
 }
 
-/// The record that a token is opened with, before anybody may know whether it is its session's.
-///
-/// Whose handles are live must not show in the time that a refusal takes (threat 32): so a token of
-/// no session is opened with nobody's record, by the very same steps, and only then refused.
-/// What lies where in memory differs all the same: looking for either lasts equally long.
-pub(crate) struct Candidate {
-    key: RecordKey,
-    stored: Stored,
-    is_live: bool,
+/// Verifies the tokens of one deployment.
+pub(crate) struct Guard {
+    rules: Arc<Rules>,
+    records: Records,
+    content_keys: Arc<ContentKeys>,
+    notes: Notes,
 }
 
-impl Candidate {
-    /// The private scalar to open the token with.
-    pub(crate) fn scalar(&self) -> &[u8; 32] {
-        self.stored.record.private_scalar.expose()
-    }
-
-    /// What the token was opened to and the record of its session, if the token could be opened and
-    /// the session has neither ended nor expired.
-    ///
-    /// Both are asked by one branch: the processor's guesses at another, which only the reason hangs
-    /// on, would show in the time.
-    pub(crate) fn judge<T>(
-        self,
-        opened: Result<T, TokenError>,
-    ) -> Result<(RecordKey, Stored, T), TokenError> {
-        let nobodys = TokenError::UnknownSession;
-        let fault = opened.as_ref().err().copied().unwrap_or(nobodys);
-        let reason = [nobodys, fault][usize::from(self.is_live)];
-        match opened {
-            Ok(opened) if self.is_live => Ok((self.key, self.stored, opened)),
-            _ => Err(reason),
+impl Guard {
+    pub(crate) fn new(
+        rules: Arc<Rules>,
+        records: Records,
+        content_keys: Arc<ContentKeys>,
+        notes: Notes,
+    ) -> Self {
+        Self {
+            rules,
+            records,
+            content_keys,
+            notes,
         }
     }
-}
 
-impl Lacre {
-    /// Judges a token of this kind as it came in.
+    /// Verifies a token of this kind as it came in.
     ///
-    /// A token whose content key is kept is let in by a shorter way, which looks at everything that
-    /// a request can change. It can only say yes: whatever it doesn't let in goes the whole way, so
+    /// A token whose content key is kept is let in by a shorter way, which checks everything that a
+    /// request can change. It can only say yes: whatever it doesn't let in goes the whole way, so
     /// that a refusal costs the same and says the same whether a key was kept or not.
-    pub fn guard(&self, token: &[u8], kind: TokenKind) -> Result<LiveSession, Refusal> {
-        self.check_length(token)?;
-        let now = self.now();
-        match self.guard_known(token, kind, now) {
-            Some(session) => Ok(session),
-            None => self.guard_unknown(token, kind, now),
-        }
-    }
-
-    /// Judges a token as [`guard`](Self::guard) does, if the shorter way lets it in. Nothing means
-    /// nothing: whoever gets it has to ask `guard`.
-    pub(crate) fn guard_at_once(&self, token: &[u8], kind: TokenKind) -> Option<LiveSession> {
-        self.check_length(token).ok()?;
-        self.guard_known(token, kind, self.now())
-    }
-
-    /// The whole way.
-    fn guard_unknown(
+    pub(crate) async fn verify(
         &self,
         token: &[u8],
         kind: TokenKind,
-        now: UnixSeconds,
     ) -> Result<LiveSession, Refusal> {
-        let unopened = UnopenedToken::parse(token)?;
-        let sought = self.seek(unopened.handle(), now)?;
-        let session_key = SessionKey::from_scalar(sought.scalar())?;
-        let opened = unopened.open_and_keep(&session_key, self.parts().keyring.verifiers());
-        let (key, stored, (opened, known)) = sought.judge(opened)?;
-        let session = self.judge(opened, key, &stored.record, kind, now)?;
-        self.note_use(&key, stored.record.last_seen_at, now);
-        if kind == TokenKind::Access {
-            self.keep(known.into(), key, stored);
+        match self.verify_known(token, kind).await {
+            Some(session) => Ok(session),
+            None => self.verify_unknown(token, kind).await,
         }
-        Ok(session)
     }
 
-    /// The shorter way, for a token that was good before.
-    fn guard_known(&self, token: &[u8], kind: TokenKind, now: UnixSeconds) -> Option<LiveSession> {
-        let parts = self.parts();
+    /// Returns the session of a token whose content key is kept and whose record certainly hasn't
+    /// changed, without waiting for the store. `None` means nothing: the caller has to ask
+    /// [`verify_known`](Self::verify_known), and then [`verify_unknown`](Self::verify_unknown).
+    pub(crate) fn verify_at_once(&self, token: &[u8], kind: TokenKind) -> Option<LiveSession> {
+        self.rules.check_length(token).ok()?;
         let segments = Segments::split(token).ok()?;
-        let entry = parts.content_keys.find(&segments)?;
+        let entry = self.content_keys.find(&segments)?;
+        let keystore = &self.records.keystore;
+        if !keystore.is_current(&entry.key, &entry.stored.version) {
+            return None;
+        }
+        let now = self.records.now();
+        self.open_known(&segments, &entry, &entry.stored.record, kind, now)
+    }
+
+    /// Returns the session of a token whose content key is kept, if its record still says that it is
+    /// good. `None` means nothing, as above.
+    pub(crate) async fn verify_known(&self, token: &[u8], kind: TokenKind) -> Option<LiveSession> {
+        self.rules.check_length(token).ok()?;
+        let segments = Segments::split(token).ok()?;
+        let entry = self.content_keys.find(&segments)?;
         let seen = &entry.stored;
-        let changed = match parts
+        let changed = match self
+            .records
             .keystore
             .get_if_changed(&entry.key, &seen.version)
+            .await
             .ok()?
         {
             Current::Gone => return None,
@@ -183,65 +154,65 @@ impl Lacre {
             Current::Changed(new) => Some(new),
         };
         let record = changed.as_ref().map_or(&seen.record, |new| &new.record);
-        if record.is_expired(now) {
-            return None;
-        }
-        let opened = entry.token.open(&segments, parts.keyring.verifiers())?;
-        let session = self.judge(opened, entry.key, record, kind, now).ok()?;
-        self.note_use(&entry.key, record.last_seen_at, now);
+        let session = self.open_known(&segments, &entry, record, kind, self.records.now())?;
         if let Some(new) = changed {
             self.keep(Arc::clone(&entry.token), entry.key, new);
         }
         Some(session)
     }
 
-    /// Keeps what the next request of this token needs not find out again, if the session is still
-    /// as it was read.
-    fn keep(&self, token: Arc<KnownToken>, key: RecordKey, stored: Stored) {
-        let parts = self.parts();
-        let version = stored.version.clone();
-        let unchanged = || {
-            let current = parts.keystore.get_if_changed(&key, &version);
-            matches!(current, Ok(Current::Same))
-        };
-        let entry = Entry { token, key, stored };
-        parts.content_keys.keep(entry, unchanged);
+    /// Verifies a token with nothing but its session's record.
+    pub(crate) async fn verify_unknown(
+        &self,
+        token: &[u8],
+        kind: TokenKind,
+    ) -> Result<LiveSession, Refusal> {
+        self.rules.check_length(token)?;
+        let now = self.records.now();
+        let unopened = UnopenedToken::parse(token)?;
+        let candidate = locate(&self.records, unopened.handle(), now).await?;
+        let session_key = SessionKey::from_scalar(candidate.scalar())?;
+        let opened = unopened.open_and_keep(&session_key, self.records.keyring().verifiers());
+        let (key, stored, (opened, known)) = candidate.verify(opened)?;
+        let session = self.check(opened, key, &stored.record, kind, now)?;
+        self.notes.note_use(&key, stored.record.last_seen_at, now);
+        if kind == TokenKind::Access {
+            self.keep(known.into(), key, stored);
+        }
+        Ok(session)
     }
 
-    /// The record of a session that has neither ended nor expired. A handle of another form than
-    /// ours costs a read, too.
-    pub(crate) fn live_record(
+    #[inline]
+    fn open_known(
         &self,
-        handle: &Handle,
-    ) -> Result<Option<(RecordKey, Record)>, KeystoreError> {
-        let own = self.parts().keyring.handles().record_key(handle);
-        let found = self.parts().keystore.get(&own.unwrap_or(NOWHERE))?;
-        let live = found.filter(|stored| !stored.record.is_expired(self.now()));
-        Ok(own.zip(live.map(|stored| stored.record)))
-    }
-
-    /// The record that a token is to be opened with: that of its session, or nobody's.
-    pub(crate) fn seek(
-        &self,
-        handle: &Handle,
+        segments: &Segments<'_>,
+        entry: &Entry,
+        record: &Record,
+        kind: TokenKind,
         now: UnixSeconds,
-    ) -> Result<Candidate, KeystoreError> {
-        let parts = self.parts();
-        let own = parts.keyring.handles().record_key(handle);
-        let key = own.unwrap_or(NOWHERE);
-        let sought = lasting(LOOKING, || parts.keystore.get_or_nobodys(&key))?;
-        let expired = sought.stored.record.is_expired(now);
-        #[allow(clippy::needless_bitwise_bool)] // a lazy one is a branch, as in `judge`
-        let is_live = own.is_some() & sought.is_there & !expired;
-        Ok(Candidate {
-            is_live,
-            key,
-            stored: sought.stored,
-        })
+    ) -> Option<LiveSession> {
+        if record.is_expired(now) {
+            return None;
+        }
+        let opened = entry
+            .token
+            .open(segments, self.records.keyring().verifiers())?;
+        let session = self.check(opened, entry.key, record, kind, now).ok()?;
+        self.notes.note_use(&entry.key, record.last_seen_at, now);
+        Some(session)
+    }
+
+    /// Keeps what the next request of this token needs not find out again, if the record is certainly
+    /// still as it was read.
+    fn keep(&self, token: Arc<KnownToken>, key: RecordKey, stored: Stored) {
+        let version = stored.version.clone();
+        let unchanged = || self.records.keystore.is_current(&key, &version);
+        let entry = Entry { token, key, stored };
+        self.content_keys.keep(entry, unchanged);
     }
 
     /// Checks what the token says against what is expected here, now and of this session.
-    fn judge(
+    fn check(
         &self,
         opened: OpenedToken,
         key: RecordKey,
@@ -249,12 +220,11 @@ impl Lacre {
         kind: TokenKind,
         now: UnixSeconds,
     ) -> Result<LiveSession, TokenError> {
-        let parts = self.parts();
         let claims = opened.check(&Expected {
             now,
-            leeway: parts.rules.leeway,
-            issuer: &parts.rules.issuer,
-            audience: &parts.rules.audience,
+            leeway: self.rules.leeway,
+            issuer: &self.rules.issuer,
+            audience: &self.rules.audience,
             kind,
             subject: Some(&record.user_id),
             generation: record.generation,

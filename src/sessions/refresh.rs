@@ -11,16 +11,19 @@
 //!
 //! This room must never write a record that it hasn't just read.
 
-use crate::lacre::Lacre;
-use crate::sessions::guard::{LiveSession, Refusal};
-use crate::sessions::issue::{Contents, IssueError, Issued, Subject};
-use crate::sessions::rules::Rules;
+use super::even_time::locate;
+use super::grant::{IssueError, Issued, Subject};
+use super::guard::{LiveSession, Refusal};
+use super::records::Records;
+use super::rules::Rules;
+use super::tokens::{Contents, TokenMaker};
 use crate::token::{Claims, Expected, Handle, SessionKey, TokenError, TokenKind, UnopenedToken};
-use lacre_keystore::{KeystoreError, Record, RecordKey, Stored, Swap};
+use lacre_keystore::{KeystoreError, Record, RecordKey, Stored};
+use std::sync::Arc;
 use thiserror::Error;
 
 /// How often a refresh reads again after others have changed the record.
-const ATTEMPTS: usize = 64;
+const MAX_ATTEMPTS: usize = 64;
 
 /// Why a refresh gives no tokens.
 #[derive(Debug, Error)]
@@ -103,36 +106,54 @@ impl Step {
     }
 }
 
-impl Lacre {
+/// Renews sessions.
+pub(crate) struct Refresher {
+    rules: Arc<Rules>,
+    records: Records,
+    tokens: Arc<TokenMaker>,
+}
+
+impl Refresher {
+    pub(crate) fn new(rules: Arc<Rules>, records: Records, tokens: Arc<TokenMaker>) -> Self {
+        Self {
+            rules,
+            records,
+            tokens,
+        }
+    }
+
     /// Gives new tokens for a refresh token.
     ///
     /// `subject` says who the user is now, and is asked again whenever the record has changed, so
     /// that rights that were taken away meanwhile don't come back; `None` ends the session.
-    pub async fn refresh<E>(
+    pub(crate) async fn refresh<E>(
         &self,
         token: &[u8],
         subject: impl AsyncFn(&str) -> Result<Option<Subject>, E>,
     ) -> Result<Issued, RefreshError<E>> {
-        for _ in 0..ATTEMPTS {
-            let (key, stored, claims) = self.open_refresh(token).map_err(RefreshError::Refused)?;
-            let now = self.parts().clock.now();
-            let step = Step::of(&stored.record, claims.generation, now, self.rules())
+        for _ in 0..MAX_ATTEMPTS {
+            let (key, stored, claims) = self
+                .open_refresh(token)
+                .await
+                .map_err(RefreshError::Refused)?;
+            let now = self.records.now();
+            let step = Step::of(&stored.record, claims.generation, now, &self.rules)
                 .map_err(|error| RefreshError::Refused(error.into()))?;
             let handle = claims.session.clone();
             let user_id = claims.subject.clone();
             let renewed = match step {
                 Step::Renew(record) => Some(record),
                 Step::Repeat => None,
-                Step::End if self.keystore().remove_if(&key, &stored).await? => {
+                Step::End if self.records.keystore.remove_if(&key, &stored).await? => {
                     return Err(RefreshError::Reused { user_id, handle });
                 }
                 Step::End => continue,
             };
             let Some(subject) = subject(&user_id).await.map_err(RefreshError::Subject)? else {
-                self.end(&key).await?;
+                self.records.keystore.remove(&key).await?;
                 return Err(RefreshError::UserGone { user_id, handle });
             };
-            let pair = self.token_pair(&Contents {
+            let pair = self.tokens.pair(&Contents {
                 subject: &subject,
                 handle: &handle,
                 record: renewed.as_ref().unwrap_or(&stored.record),
@@ -141,7 +162,7 @@ impl Lacre {
                 additional: &claims.additional,
             })?;
             let stands = match &renewed {
-                Some(record) => self.swapped(&key, &stored, record).await?,
+                Some(record) => self.records.swap(&key, &stored, record).await?,
                 None => true,
             };
             if stands {
@@ -152,7 +173,8 @@ impl Lacre {
                     user_id,
                     handle,
                     key,
-                    pushed_out: Vec::new(),
+                    evicted: Vec::new(),
+                    replaced: false,
                 });
             }
         }
@@ -161,16 +183,16 @@ impl Lacre {
 
     /// Gives a fresh access token to a session whose user has just proven the password: the same
     /// generation, no refresh token. `None` where the session has ended or was refreshed meanwhile.
-    pub async fn refreshen(
+    pub(crate) async fn renew_access(
         &self,
         session: &LiveSession,
         subject: &Subject,
     ) -> Result<Option<Issued>, IssueError> {
-        for _ in 0..ATTEMPTS {
-            let Some(stored) = self.keystore().get(&session.key)? else {
+        for _ in 0..MAX_ATTEMPTS {
+            let Some(stored) = self.records.keystore.get(&session.key).await? else {
                 return Ok(None);
             };
-            let now = self.parts().clock.now();
+            let now = self.records.now();
             let of_this_generation = stored.record.generation == session.claims.generation
                 && !stored.record.access_ended
                 && !stored.record.is_expired(now);
@@ -182,7 +204,7 @@ impl Lacre {
                 last_seen_at: now,
                 ..stored.record.clone()
             };
-            let access = self.access_token(&Contents {
+            let access = self.tokens.access_token(&Contents {
                 subject,
                 handle: session.handle(),
                 record: &record,
@@ -190,7 +212,7 @@ impl Lacre {
                 fresh: true,
                 additional: &session.claims.additional,
             })?;
-            if self.swapped(&session.key, &stored, &record).await? {
+            if self.records.swap(&session.key, &stored, &record).await? {
                 let (user_id, handle) = (subject.id.clone(), session.handle().clone());
                 return Ok(Some(Issued {
                     access,
@@ -198,43 +220,30 @@ impl Lacre {
                     user_id,
                     handle,
                     key: session.key,
-                    pushed_out: Vec::new(),
+                    evicted: Vec::new(),
+                    replaced: false,
                 }));
             }
         }
         Err(IssueError::Contended)
     }
 
-    async fn swapped(
-        &self,
-        key: &RecordKey,
-        stored: &Stored,
-        record: &Record,
-    ) -> Result<bool, KeystoreError> {
-        Ok(self
-            .keystore()
-            .compare_and_swap(key, stored, record)
-            .await?
-            == Swap::Won)
-    }
-
     /// Opens a refresh token with the record that it belongs to. Which generations are worth
     /// something is for the caller to say.
-    fn open_refresh(&self, token: &[u8]) -> Result<(RecordKey, Stored, Claims), Refusal> {
-        let parts = self.parts();
-        let now = parts.clock.now();
-        self.check_length(token)?;
+    async fn open_refresh(&self, token: &[u8]) -> Result<(RecordKey, Stored, Claims), Refusal> {
+        let now = self.records.now();
+        self.rules.check_length(token)?;
         let unopened = UnopenedToken::parse(token)?;
-        let sought = self.seek(unopened.handle(), now)?;
-        let session_key = SessionKey::from_scalar(sought.scalar())?;
-        let opened = unopened.open(&session_key, parts.keyring.verifiers());
-        let (key, stored, opened) = sought.judge(opened)?;
+        let candidate = locate(&self.records, unopened.handle(), now).await?;
+        let session_key = SessionKey::from_scalar(candidate.scalar())?;
+        let opened = unopened.open(&session_key, self.records.keyring().verifiers());
+        let (key, stored, opened) = candidate.verify(opened)?;
         let generation = opened.generation();
         let claims = opened.check(&Expected {
             now,
-            leeway: parts.rules.leeway,
-            issuer: &parts.rules.issuer,
-            audience: &parts.rules.audience,
+            leeway: self.rules.leeway,
+            issuer: &self.rules.issuer,
+            audience: &self.rules.audience,
             kind: TokenKind::Refresh,
             subject: Some(&stored.record.user_id),
             generation,

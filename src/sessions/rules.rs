@@ -3,7 +3,7 @@
 //! This room must never have a default for what a deployment has to decide: whose tokens these are
 //! and whom they are for.
 
-use crate::token::MAX_TOKEN_LENGTH;
+use crate::token::{MAX_TOKEN_LENGTH, TokenError};
 
 /// A place of a request where a token is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,5 +65,14 @@ impl Rules {
             max_per_user: 100,
             locations: vec![Location::Header],
         }
+    }
+
+    /// Refuses a token that is longer than allowed: the first check, before anything of it is
+    /// parsed.
+    pub(crate) fn check_length(&self, token: &[u8]) -> Result<(), TokenError> {
+        if token.len() > self.max_token_length {
+            return Err(TokenError::TooLong);
+        }
+        Ok(())
     }
 }

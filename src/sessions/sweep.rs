@@ -5,36 +5,57 @@
 //!
 //! This room must never end a session that isn't over.
 
-use crate::lacre::Lacre;
-use lacre_keystore::KeystoreError;
-use std::time::Duration;
+use super::records::Records;
+use crate::token::Handle;
+use lacre_keystore::{KeyRange, KeystoreError};
 
-impl Lacre {
-    /// Removes the records of sessions that are over, and says how many.
-    pub async fn sweep(&self) -> Result<usize, KeystoreError> {
-        self.keystore().sweep(self.parts().clock.now()).await
+/// Removes the records of sessions that are over.
+pub(crate) struct Sweeper {
+    records: Records,
+}
+
+/// A session that was over when the sweep removed its record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expired {
+    /// Whose session it was.
+    pub user_id: String,
+    /// Its handle.
+    pub handle: Handle,
+}
+
+impl Sweeper {
+    pub(crate) fn new(records: Records) -> Self {
+        Self { records }
     }
 
-    /// Sweeps at once and then every so often, for a task of its own: never ends by itself.
-    /// What fails is logged and tried again.
-    pub async fn sweep_every(self, period: Duration) {
-        let mut ticks = tokio::time::interval(period);
-        loop {
-            ticks.tick().await;
-            match self.sweep().await {
-                Ok(0) => {}
-                Ok(swept) => log::debug!(swept; "expired sessions were swept"),
-                Err(error) => log::error!(code = error.code(); "sweeping failed: {error}"),
-            }
+    /// Removes the records of sessions that are over, in steps, and reports the sessions of each
+    /// step to `removed` once their removal is durable. Returns how many it removed.
+    pub(crate) async fn sweep(
+        &self,
+        mut removed: impl FnMut(Vec<Expired>),
+    ) -> Result<usize, KeystoreError> {
+        let now = self.records.now();
+        let (mut count, mut rest) = (0, Some(KeyRange::ALL));
+        while let Some(range) = rest {
+            let step = self.records.keystore.sweep_step(range, now).await?;
+            count += step.removed.len();
+            let expired = step.removed.into_iter().map(|(key, user_id)| Expired {
+                handle: self.records.handle_of(&key),
+                user_id,
+            });
+            removed(expired.collect());
+            rest = step.rest;
         }
+        Ok(count)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+
     use crate::lacre::testing::Fixture;
     use crate::sessions::rules::Rules;
+    use std::time::Duration;
 
     fn short_lived() -> Fixture {
         Fixture::with_rules(Rules {
@@ -52,8 +73,8 @@ mod tests {
         assert_eq!(fixture.lacre.sweep().await, Ok(0));
         fixture.clock.advance(1);
         assert_eq!(fixture.lacre.sweep().await, Ok(1));
-        assert_eq!(fixture.lacre.sessions_of("u2").unwrap().len(), 1);
-        assert_eq!(fixture.lacre.keystore().stats().unwrap().records, 1);
+        assert_eq!(fixture.lacre.sessions_of("u2").await.unwrap().len(), 1);
+        assert_eq!(fixture.lacre.keystore().stats().await.unwrap().records, 1);
     }
 
     #[tokio::test]
@@ -63,7 +84,7 @@ mod tests {
         for user in ["u1", "u2"] {
             fixture.log_in(user).await;
             fixture.clock.advance(100);
-            while !fixture.lacre.keystore().is_empty().unwrap() {
+            while !fixture.lacre.keystore().is_empty().await.unwrap() {
                 tokio::task::yield_now().await;
             }
         }

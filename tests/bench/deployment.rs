@@ -4,9 +4,9 @@ use crate::rules::rules;
 use lacre::Lacre;
 use lacre::clock::Clock;
 use lacre::entropy;
-use lacre::sessions::issue::Grant;
+use lacre::sessions::grant::Grant;
 use lacre::sessions::keyring::Keyring;
-use lacre_keystore::{Keystore, MasterKey, MasterKeyRing, SledEngine, SledOptions};
+use lacre_keystore::{Keystore, LocalStore, MasterKey, MasterKeyRing, SledEngine, SledOptions};
 use rand::rngs::SysRng;
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ impl Deployment {
         };
         let engine = SledEngine::open_with(folder.path().join("keystore"), options).unwrap();
         let master = MasterKeyRing::new(MasterKey::generate(1, &mut rng));
-        let keystore = Keystore::open(engine, master, SysRng).unwrap();
+        let keystore = Keystore::open(LocalStore::open(engine).unwrap(), master, SysRng).unwrap();
         let keyring = Keyring::generate(&mut rng).unwrap();
         let lacre = Lacre::builder(keystore, keyring, rules())
             .clock(clock)

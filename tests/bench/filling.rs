@@ -58,8 +58,10 @@ pub(crate) fn put_more(runtime: &Runtime, lacre: &Lacre, count: usize) {
 fn record_like(runtime: &Runtime, lacre: &Lacre) -> Record {
     let issued = runtime.block_on(lacre.issue(&grant(0))).unwrap();
     let token = issued.access.token.expose().as_bytes();
-    let key = lacre.guard(token, TokenKind::Access).unwrap().key;
-    let record = lacre.keystore().get(&key).unwrap().unwrap().record;
-    assert!(runtime.block_on(lacre.end(&key)).unwrap());
+    let key = runtime.block_on(lacre.guard(token, TokenKind::Access));
+    let key = key.unwrap().key;
+    let record = runtime.block_on(lacre.keystore().get(&key));
+    let record = record.unwrap().unwrap().record;
+    assert!(runtime.block_on(lacre.revoke(&key)).unwrap());
     record
 }

@@ -10,11 +10,12 @@
 mod rules;
 mod sample;
 
+use futures_util::FutureExt as _;
 use lacre::Lacre;
 use lacre::clock::FixedClock;
 use lacre::sessions::keyring::Keyring;
 use lacre::token::{self, Recipient, RecipientKey, TokenKind, UnopenedToken};
-use lacre_keystore::{Keystore, MasterKey, MasterKeyRing, MemoryEngine};
+use lacre_keystore::{Keystore, LocalStore, MasterKey, MasterKeyRing, MemoryEngine};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rules::{grant, rules};
@@ -61,7 +62,12 @@ fn seeded() -> Lacre {
     let mut rng = StdRng::seed_from_u64(1);
     let master = MasterKeyRing::new(MasterKey::generate(1, &mut rng));
     let nonces = StdRng::seed_from_u64(2);
-    let keystore = Keystore::open(MemoryEngine::new(), master, nonces).unwrap();
+    let keystore = Keystore::open(
+        LocalStore::open(MemoryEngine::new()).unwrap(),
+        master,
+        nonces,
+    )
+    .unwrap();
     let keyring = Keyring::generate(&mut rng).unwrap();
     let calls = AtomicU64::new(3);
     let entropy = move || -> Box<dyn rand::CryptoRng> {
@@ -94,7 +100,7 @@ fn guard(times: usize, token: &str, first: bool) {
             lacre.forget_content_keys();
         }
         let session = lacre.guard(black_box(token.as_bytes()), TokenKind::Access);
-        black_box(session.unwrap());
+        black_box(session.now_or_never().unwrap().unwrap());
     });
 }
 

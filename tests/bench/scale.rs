@@ -10,6 +10,7 @@ mod filling;
 mod rules;
 
 use clap::Parser as _;
+use futures_util::FutureExt as _;
 use lacre::Lacre;
 use rules::rules;
 use serde_json::{Value, json};
@@ -91,10 +92,11 @@ fn main() {
 
 /// Ends all sessions and begins as many.
 fn turn(runtime: &Runtime, lacre: &Lacre, round: usize) {
-    let count = usize::try_from(lacre.keystore().stats().unwrap().records).unwrap();
+    let count =
+        usize::try_from(runtime.block_on(lacre.keystore().stats()).unwrap().records).unwrap();
     let end = runtime.block_on(async {
         let before = Instant::now();
-        assert_eq!(lacre.end_all().await.unwrap(), count as u64);
+        assert_eq!(lacre.revoke_all().await.unwrap(), count as u64);
         before.elapsed().as_secs_f64()
     });
     let before = Instant::now();
@@ -109,10 +111,12 @@ fn turn(runtime: &Runtime, lacre: &Lacre, round: usize) {
 fn live(lacre: &Lacre) -> usize {
     let (mut bytes, mut after) = (0, None);
     loop {
-        let page = lacre.keystore().list_all(after, 512).unwrap();
+        let page = lacre.keystore().list_all(after, 512).now_or_never();
+        let page = page.unwrap().unwrap();
         assert!(page.damaged.is_empty());
         if let Some((key, _)) = page.entries.first() {
-            let sealed = lacre.keystore().get(key).unwrap().unwrap().version.len();
+            let stored = lacre.keystore().get(key).now_or_never();
+            let sealed = stored.unwrap().unwrap().unwrap().version.len();
             bytes += page.entries.len() * (key.to_bytes().len() + sealed);
         }
         after = page.next;
@@ -124,7 +128,8 @@ fn live(lacre: &Lacre) -> usize {
 
 /// `seen`, and what the store and this process take now.
 fn state(lacre: &Lacre, mut seen: Value) -> Value {
-    let stats = lacre.keystore().stats().unwrap();
+    let stats = lacre.keystore().stats().now_or_never();
+    let stats = stats.unwrap().unwrap();
     let process = std::fs::read_to_string("/proc/self/status").unwrap();
     let resident = process.lines().find_map(|line| {
         let kib = line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?;

@@ -155,9 +155,7 @@ fn main() {
         Signed::new("/es256", Algorithm::ES256, DecodingKey::from_ec_der(public)),
     ]
     .map(Arc::new);
-    let session = deployment
-        .lacre
-        .guard(tokens[0].as_bytes(), TokenKind::Access);
+    let session = runtime.block_on(lacre.guard(tokens[0].as_bytes(), TokenKind::Access));
     let claims = serde_json::Value::Object(session.unwrap().claims.to_json());
     write("claims", claims.to_string());
     let claims: Claims = serde_json::from_value(claims).unwrap();
@@ -188,7 +186,7 @@ fn main() {
             let bare_address = bare.addrs()[0];
             let metrics = Arc::new(Metrics::default());
             let edge = Edge::new(&mut lacre::entropy::system()(), Arc::clone(&metrics));
-            let management = Management::new(metrics, || async { vec![] }, Vec::new);
+            let management = Management::new(metrics, || async { vec![] }, || async { vec![] });
             let settings = Settings {
                 workers: 1,
                 ..Settings::default()

@@ -16,11 +16,11 @@ use lacre::accounts::{
 use lacre::clock::SystemClock;
 use lacre::entropy::Entropy;
 use lacre::http::body::{JsonOrForm, Members};
-use lacre::sessions::issue::Grant;
+use lacre::sessions::grant::Grant;
 use lacre::sessions::keyring::Keyring;
 use lacre::token::TokenKind;
 use lacre::{Lacre, Rules, Subject};
-use lacre_keystore::{Keystore, MasterKey, MasterKeyRing, MemoryEngine};
+use lacre_keystore::{Keystore, LocalStore, MasterKey, MasterKeyRing, MemoryEngine};
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use rand::{TryCryptoRng, TryRng};
@@ -138,7 +138,12 @@ fn keys_are_gone_from_memory_when_what_they_are_for_has_ended() {
     assert_eq!((of_master.len(), of_keyring.len()), (1, 2));
     let lacre = aside(|| {
         let ring = MasterKeyRing::new(master);
-        let keystore = Keystore::open(MemoryEngine::default(), ring, SysRng).unwrap();
+        let keystore = Keystore::open(
+            LocalStore::open(MemoryEngine::default()).unwrap(),
+            ring,
+            SysRng,
+        )
+        .unwrap();
         let builder = Lacre::builder(keystore, keyring, Rules::new("https://issuer.test", "api"));
         builder.entropy(drawn.entropy()).build()
     });
@@ -176,17 +181,29 @@ fn keys_are_gone_from_memory_when_what_they_are_for_has_ended() {
 
     // Its token is in use: both are kept, for the next request.
     let token = issued.access.token.expose().as_bytes();
-    aside(|| drop(lacre.guard(token, TokenKind::Access).unwrap()));
+    aside(|| {
+        drop(
+            runtime()
+                .block_on(lacre.guard(token, TokenKind::Access))
+                .unwrap(),
+        );
+    });
     there(&scalars[..1], "the session's key");
     there(&content_keys[..1], "the content key of the token in use");
     gone(&scalars[1..], "an ephemeral key");
     gone(&content_keys[1..], "the content key of the refresh token");
 
     // The session ends.
-    aside(|| assert!(runtime().block_on(lacre.end(&issued.key)).unwrap()));
+    aside(|| assert!(runtime().block_on(lacre.revoke(&issued.key)).unwrap()));
     gone(&scalars, "the session's key");
     gone(&content_keys, "a content key");
-    aside(|| assert!(lacre.guard(token, TokenKind::Access).is_err()));
+    aside(|| {
+        assert!(
+            runtime()
+                .block_on(lacre.guard(token, TokenKind::Access))
+                .is_err()
+        );
+    });
     gone(&scalars, "the session's key");
 
     there(&of_master, "the master key");

@@ -6,7 +6,7 @@ use lacre::clock::FixedClock;
 use lacre::entropy;
 use lacre::sessions::keyring::Keyring;
 use lacre::{Grant, Issued, Lacre, Location, Rules, Subject, TokenGuard};
-use lacre_keystore::{Keystore, MasterKey, MasterKeyRing, MemoryEngine};
+use lacre_keystore::{Keystore, LocalStore, MasterKey, MasterKeyRing, MemoryEngine};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -174,7 +174,12 @@ async fn a_guard_forgives_clocks_their_leeway_and_no_second_more() {
     let ring = MasterKeyRing::new(MasterKey::generate(1, &mut rng));
     let keyring = Keyring::generate(&mut rng).unwrap();
     let random = StdRng::from_rng(&mut rng);
-    let keystore = Keystore::open(MemoryEngine::default(), ring, random).unwrap();
+    let keystore = Keystore::open(
+        LocalStore::open(MemoryEngine::default()).unwrap(),
+        ring,
+        random,
+    )
+    .unwrap();
     let clock = Arc::new(FixedClock::at(1_800_000_000));
     let rules = Rules {
         access_ttl: 60,

@@ -30,11 +30,11 @@ UNUSED = [
 ]
 PARTS = {
     "token": ["--package", "lacre", "--file", "src/token/**/*.rs", "--file", "src/token/*.rs"],
-    "guard": ["--package", "lacre", "--file", "src/sessions/guard.rs", "--file", "src/sessions/guard/even.rs",
+    "guard": ["--package", "lacre", "--file", "src/sessions/guard.rs", "--file", "src/sessions/even_time.rs",
         "--file", "src/sessions/content_keys.rs",
     ],
     "keystore": [
-        "--package", "lacre-keystore", "--file", "keystore/src/codec.rs",
+        "--package", "lacre-keystore", "--file", "keystore/src/seal/codec.rs",
         "--file", "keystore/src/record.rs",
     ],
 }

@@ -23,15 +23,16 @@ mod log_in;
 mod statistics;
 
 use builder::{Forge, Stage, key_of};
+use futures_util::FutureExt as _;
 use lacre::accounts::HashingSettings;
 use lacre::clock::FixedClock;
 use lacre::entropy;
+use lacre::sessions::grant::{Grant, Issued, Occasion, Origin, Subject};
 use lacre::sessions::guard::Refusal;
-use lacre::sessions::issue::{Grant, Issued, Occasion, Origin, Subject};
 use lacre::sessions::keyring::Keyring;
 use lacre::token::{MAX_TOKEN_LENGTH, TokenKind};
 use lacre::{Lacre, Rules};
-use lacre_keystore::{Keystore, MasterKey, MasterKeyRing, SledEngine};
+use lacre_keystore::{Keystore, LocalStore, MasterKey, MasterKeyRing, SledEngine};
 use rand::CryptoRng;
 use rand::rngs::SysRng;
 use serde_json::{Map, json};
@@ -193,7 +194,12 @@ impl Deployment {
         let keys = masters.open_bytes(b"lacre keyring v1", &sealed).unwrap();
         let folder = TempDir::new().unwrap();
         let engine = SledEngine::open(folder.path()).unwrap();
-        let keystore = Keystore::open(engine, MasterKeyRing::new(master()), SysRng).unwrap();
+        let keystore = Keystore::open(
+            LocalStore::open(engine).unwrap(),
+            MasterKeyRing::new(master()),
+            SysRng,
+        )
+        .unwrap();
         let lacre = Lacre::builder(keystore, keyring, Rules::new("https://issuer.test", "api"))
             .clock(Arc::new(FixedClock::at(builder::NOW)))
             .build();
@@ -210,7 +216,8 @@ impl Deployment {
     }
 
     fn forge(&self, issued: &Issued, user: usize, note: usize) -> Forge {
-        let stored = self.lacre.keystore().get(&issued.key).unwrap().unwrap();
+        let stored = self.lacre.keystore().get(&issued.key).now_or_never();
+        let stored = stored.unwrap().unwrap().unwrap();
         let session = key_of(stored.record.private_scalar.expose());
         let claims = json!({
             "iss": "https://issuer.test", "sub": user_id(user), "aud": "api",
@@ -222,7 +229,8 @@ impl Deployment {
     }
 
     fn guard(&self, token: &[u8]) -> Result<(), Refusal> {
-        self.lacre.guard(token, TokenKind::Access).map(drop)
+        let guarded = self.lacre.guard(token, TokenKind::Access);
+        guarded.now_or_never().unwrap().map(drop)
     }
 
     fn sample(&self, in_use: bool, samples: usize, note: usize, classes: [Class; 2]) -> Pair {

@@ -1,11 +1,12 @@
 //! What a thief of a stopped service finds who has its master key as well: all of its secrets.
 
 use super::server::Setup;
+use futures_util::FutureExt as _;
 use lacre::deployment::data_dir::{DataDir, MasterKeyFile, read_secret};
 use lacre::entropy;
 use lacre::sessions::handles::Handles;
 use lacre::token::Handle;
-use lacre_keystore::{Keystore, MasterKey, MasterKeyRing, Record, SledEngine};
+use lacre_keystore::{Keystore, LocalStore, MasterKey, MasterKeyRing, Record, SledEngine};
 use rand::rngs::SysRng;
 
 /// The secrets of a service that was stopped. Holds its data directory: it must go before the
@@ -40,7 +41,7 @@ impl Robbed {
             master_keys: master.keys().map(|(_, key)| *key).collect(),
             handle_secret: keys[0],
             signers: keys[1..].to_vec(),
-            keystore: Keystore::open(engine, ring, SysRng).unwrap(),
+            keystore: Keystore::open(LocalStore::open(engine).unwrap(), ring, SysRng).unwrap(),
             _data_dir: data_dir,
         }
     }
@@ -49,13 +50,15 @@ impl Robbed {
     pub(crate) fn record(&self, handle: &str) -> Record {
         let handles = Handles::new(&self.handle_secret);
         let place = handles.record_key(&Handle::parse(handle).unwrap());
-        let stored = self.keystore.get(&place.unwrap()).unwrap();
+        let stored = self.keystore.get(&place.unwrap()).now_or_never();
+        let stored = stored.unwrap().unwrap();
         stored.unwrap().record
     }
 
     /// The private halves of all sessions' keys.
     pub(crate) fn scalars(&self) -> Vec<[u8; 32]> {
-        let page = self.keystore.list_all(None, 1000).unwrap();
+        let page = self.keystore.list_all(None, 1000).now_or_never();
+        let page = page.unwrap().unwrap();
         let records = page.entries.iter();
         records
             .map(|(_, record)| *record.private_scalar.expose())

@@ -3,10 +3,9 @@
 //! This room must never hand out or take in a record that isn't sealed.
 
 use super::{Keystore, PutOutcome};
-use crate::codec;
-use crate::engine::KeyRange;
 use crate::error::KeystoreError;
-use crate::key::RecordKey;
+use crate::key::{KeyRange, RecordKey};
+use crate::seal::codec;
 
 /// Some records as they are kept, in the order of their keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,17 +20,13 @@ impl Keystore {
     /// Sealed records of all users, at most `limit` of them (1 to 4096), from behind the key
     /// `after`. They open under this ring's keys, with [`import`](Self::import), and nowhere else.
     ///
-    /// It sees what [`list_all`](Self::list_all) sees. Call it where blocking is allowed.
-    pub fn export(
+    /// It sees what [`list_all`](Self::list_all) sees.
+    pub async fn export(
         &self,
         after: Option<RecordKey>,
         limit: usize,
     ) -> Result<SealedPage, KeystoreError> {
-        let (entries, next) = self.entries(KeyRange::ALL, after, limit)?;
-        let entries = entries
-            .into_iter()
-            .map(|(key, sealed)| (RecordKey::from_bytes(&key), sealed))
-            .collect();
+        let (entries, next) = self.sealed_page(KeyRange::ALL, after, limit).await?;
         Ok(SealedPage { entries, next })
     }
 

@@ -1,32 +1,33 @@
-//! Records of nobody's, to be read where there is none.
+//! Decoys: records that belong to nobody, returned where there is no record.
 //!
-//! Whoever asks for a name that leads nowhere must not learn it from the clock: a miss opens a
-//! record that was sealed at the start for nobody, under a key of its own. There are some of them, so
-//! that what is read for many names lies in as many places as what is found.
+//! A caller who asks for a key that has no record must not learn that from the time of the answer
+//! (threat: handle probing). So a miss opens a decoy, which was sealed at the start under a master
+//! key of its own. There are several, so that the decoys of many keys lie in as many places of
+//! memory as records do.
 //!
-//! This room must never hand out a record that could be told from another by its owner's number.
+//! This room must never return a decoy whose size or scalar tells it from a record.
 
 use zeroize::Zeroizing;
 
 use super::NonceSource;
-use crate::codec;
 use crate::error::KeystoreError;
 use crate::key::{RecordKey, SessionId, UserTag};
-use crate::master_key::{MasterKey, MasterKeyRing};
 use crate::record::{PrivateScalar, Record};
+use crate::seal::codec;
+use crate::seal::master_key::{MasterKey, MasterKeyRing};
 
 /// How many there are; a power of two.
 const COUNT: usize = 64;
 
-/// Sealed records of nobody's, of the usual size.
+/// Sealed decoys of the usual size.
 pub(super) struct Decoy {
     ring: MasterKeyRing,
     key: RecordKey,
     sealed: Vec<Vec<u8>>,
 }
 
-/// One of them, and what opens it.
-pub(super) struct Nobodys<'a> {
+/// One decoy, and what opens it.
+pub(super) struct DecoyOf<'a> {
     pub(super) ring: &'a MasterKeyRing,
     pub(super) key: &'a RecordKey,
     pub(super) sealed: &'a Vec<u8>,
@@ -49,15 +50,15 @@ impl Decoy {
             if scalar[0] == 0xff {
                 scalar[0] = 0x7f;
             }
-            sealed.push(codec::seal(&ring, &key, &nobodys(*scalar), nonce)?);
+            sealed.push(codec::seal(&ring, &key, &decoy_record(*scalar), nonce)?);
         }
         Ok(Self { ring, key, sealed })
     }
 
-    /// The one for a name.
-    pub(super) fn of(&self, name: &RecordKey) -> Nobodys<'_> {
+    /// The decoy for a key: always the same one.
+    pub(super) fn of(&self, name: &RecordKey) -> DecoyOf<'_> {
         let number = usize::from(name.session.as_bytes()[0]) % COUNT;
-        Nobodys {
+        DecoyOf {
             ring: &self.ring,
             key: &self.key,
             sealed: &self.sealed[number],
@@ -66,7 +67,7 @@ impl Decoy {
 }
 
 /// As much as the session has of a user with an id that lacre made, logged in from a browser.
-fn nobodys(scalar: [u8; 32]) -> Record {
+fn decoy_record(scalar: [u8; 32]) -> Record {
     Record {
         private_scalar: PrivateScalar::new(scalar),
         user_id: "x".repeat(22),
@@ -100,16 +101,16 @@ mod tests {
     }
 
     #[test]
-    fn the_record_of_nobody_opens_so_that_a_miss_does_all_the_work() {
+    fn a_decoy_opens_so_that_a_miss_does_all_the_work() {
         let decoy = Decoy::new(&mut counting()).unwrap();
         let mut scalars = BTreeSet::new();
         for number in 0..=255 {
             let name = RecordKey::from_bytes(&[number; 32]);
-            let Nobodys { ring, key, sealed } = decoy.of(&name);
+            let DecoyOf { ring, key, sealed } = decoy.of(&name);
             let opened = codec::open(ring, key, sealed).unwrap();
             let scalar = *opened.private_scalar.expose();
             assert!(scalar[0] != 0xff && scalar != [0; 32]);
-            assert_eq!(opened, nobodys(scalar));
+            assert_eq!(opened, decoy_record(scalar));
             scalars.insert(scalar);
         }
         assert_eq!(scalars.len(), COUNT, "each has a secret of its own");

@@ -3,15 +3,17 @@
 use std::sync::{Arc, PoisonError};
 
 use super::Keystore;
-use crate::codec;
-use crate::engine::{Change, KeyBytes, KeyRange};
-use crate::error::KeystoreError;
-use crate::key::{RecordKey, SessionId, UserTag};
-use crate::master_key::{MasterKeyRing, key_id_of};
-use crate::record::Record;
+use futures_util::future::join_all;
 
-/// The most records on one page, however many are asked for.
-const PAGE: usize = 4096;
+use crate::error::KeystoreError;
+use crate::key::{KeyRange, RecordKey, SessionId, UserTag};
+use crate::record::Record;
+use crate::seal::codec;
+use crate::seal::master_key::{MasterKeyRing, key_id_of};
+use crate::store::Write;
+
+/// The maximum of records on one page, however many are asked for.
+const MAX_PAGE: usize = 4096;
 
 /// Some records, in the order of their keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,32 +39,33 @@ pub struct Rewrap {
 
 impl Keystore {
     /// A user's records, at most `limit` of them (1 to 4096), from behind the session `after`.
-    ///
-    /// It may read from disk; call it where blocking is allowed.
-    pub fn list(
+    pub async fn list(
         &self,
         user: UserTag,
         after: Option<SessionId>,
         limit: usize,
     ) -> Result<Page, KeystoreError> {
         let after = after.map(|session| RecordKey::new(user, session));
-        self.page(KeyRange::of_user(user), after, limit)
+        self.open_page(KeyRange::of_user(user), after, limit).await
     }
 
     /// How many records of a user there are, expired and damaged ones included, counted no further
-    /// than `most`. None is opened.
-    pub fn count(&self, user: UserTag, most: usize) -> Result<usize, KeystoreError> {
-        let range = KeyRange::of_user(user);
-        self.inner.engine.count_up_to(&range, most)
+    /// than `max`. None is opened.
+    pub async fn count(&self, user: UserTag, max: usize) -> Result<usize, KeystoreError> {
+        self.inner.store.count(user, max).await
     }
 
     /// The records of all users, at most `limit` of them (1 to 4096), from behind the key `after`.
     ///
     /// Pages are read one by one: what is put or removed between two of them is seen or missed
     /// according to its place in the order. A record that is there all the time is on exactly one
-    /// page. It may read from disk; call it where blocking is allowed.
-    pub fn list_all(&self, after: Option<RecordKey>, limit: usize) -> Result<Page, KeystoreError> {
-        self.page(KeyRange::ALL, after, limit)
+    /// page.
+    pub async fn list_all(
+        &self,
+        after: Option<RecordKey>,
+        limit: usize,
+    ) -> Result<Page, KeystoreError> {
+        self.open_page(KeyRange::ALL, after, limit).await
     }
 
     /// Opens and seals with another ring from now on; used to add a master key, and to drop one
@@ -82,29 +85,29 @@ impl Keystore {
         after: Option<RecordKey>,
         limit: usize,
     ) -> Result<Rewrap, KeystoreError> {
-        let (entries, next) = self.entries(KeyRange::ALL, after, limit)?;
-        let (mut pending, mut damaged) = (Vec::new(), Vec::new());
+        let (entries, next) = self.sealed_page(KeyRange::ALL, after, limit).await?;
+        let (mut writes, mut damaged) = (Vec::new(), Vec::new());
         for (key, sealed) in entries {
             let ring = self.ring();
             if key_id_of(&sealed) == Some(ring.current_id()) {
                 continue;
             }
-            let record_key = RecordKey::from_bytes(&key);
-            match codec::open(&ring, &record_key, &sealed) {
-                Ok(record) => {
-                    let change = Change {
-                        key,
-                        expected: Some(sealed),
-                        new: Some(self.seal(&record_key, &record)?),
-                    };
-                    pending.push(self.inner.committer.swap(change).await?);
-                }
+            match codec::open(&ring, &key, &sealed) {
+                Ok(record) => writes.push(Write {
+                    key,
+                    expected: Some(sealed),
+                    new: Some(self.seal(&key, &record)?),
+                    ends_tokens: false,
+                }),
                 Err(error) => damaged.push(error),
             }
         }
+        let made = writes
+            .into_iter()
+            .map(|write| self.inner.store.apply(vec![write]));
         let mut rewrapped = 0;
-        for answer in pending {
-            rewrapped += usize::from(answer.wait().await?);
+        for made in join_all(made).await {
+            rewrapped += usize::from(made?);
         }
         Ok(Rewrap {
             rewrapped,
@@ -113,17 +116,16 @@ impl Keystore {
         })
     }
 
-    fn page(
+    async fn open_page(
         &self,
         range: KeyRange,
         after: Option<RecordKey>,
         limit: usize,
     ) -> Result<Page, KeystoreError> {
-        let (sealed, next) = self.entries(range, after, limit)?;
+        let (sealed, next) = self.sealed_page(range, after, limit).await?;
         let ring = self.ring();
         let (mut entries, mut damaged) = (Vec::with_capacity(sealed.len()), Vec::new());
         for (key, sealed) in sealed {
-            let key = RecordKey::from_bytes(&key);
             match codec::open(&ring, &key, &sealed) {
                 Ok(record) => entries.push((key, record)),
                 Err(error) => damaged.push(error),
@@ -138,13 +140,13 @@ impl Keystore {
 
     /// One page of sealed records, and the last key of it where more follow.
     #[allow(clippy::type_complexity)] // a name for it would be longer than its uses
-    pub(super) fn entries(
+    pub(super) async fn sealed_page(
         &self,
         range: KeyRange,
         after: Option<RecordKey>,
         limit: usize,
-    ) -> Result<(Vec<(KeyBytes, Vec<u8>)>, Option<RecordKey>), KeystoreError> {
-        let limit = limit.clamp(1, PAGE);
+    ) -> Result<(Vec<(RecordKey, Vec<u8>)>, Option<RecordKey>), KeystoreError> {
+        let limit = limit.clamp(1, MAX_PAGE);
         let rest = match after {
             Some(key) => range.after(&key.to_bytes()),
             None => Some(range),
@@ -152,11 +154,10 @@ impl Keystore {
         let Some(rest) = rest else {
             return Ok((Vec::new(), None));
         };
-        let mut entries = self.inner.engine.scan(&rest, limit + 1)?;
+        let mut entries = self.inner.store.page(rest, limit + 1).await?;
         let more = entries.len() > limit;
         entries.truncate(limit);
-        let next = entries.last().filter(|_| more);
-        let next = next.map(|(key, _)| RecordKey::from_bytes(key));
+        let next = entries.last().filter(|_| more).map(|(key, _)| *key);
         Ok((entries, next))
     }
 }

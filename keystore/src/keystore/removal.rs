@@ -1,11 +1,13 @@
 //! Ending sessions: one, a user's, all, those whose time is over, and those in another's way.
 
+use futures_util::future::join_all;
+
 use super::{Keystore, Stored, Swap, Version};
-use crate::codec;
-use crate::engine::{Change, KeyRange};
 use crate::error::KeystoreError;
-use crate::key::{RecordKey, UserTag};
+use crate::key::{KeyRange, RecordKey, UserTag};
 use crate::record::Record;
+use crate::seal::codec;
+use crate::store::Write;
 
 /// How many records one step of a sweep takes; other changes get their turn between steps.
 const STEP: usize = 512;
@@ -14,13 +16,12 @@ impl Keystore {
     /// Removes a record, whatever its state, damaged included. False where there was none; its
     /// absence is durable then, too.
     pub async fn remove(&self, key: &RecordKey) -> Result<bool, KeystoreError> {
-        let removed = self.inner.committer.remove(key.to_bytes()).await?;
-        removed.wait().await
+        self.inner.store.remove(*key).await
     }
 
     /// Removes a record if it is still the version that was read; false where it isn't.
     pub async fn remove_if(&self, key: &RecordKey, seen: &Stored) -> Result<bool, KeystoreError> {
-        self.change(key, Some(&seen.version), None).await
+        self.inner.store.apply(vec![removal(key, seen)]).await
     }
 
     /// Removes all records of a user, damaged ones included, and returns their names.
@@ -30,7 +31,7 @@ impl Keystore {
     /// leaves all of them or none. One that takes its turn afterwards is stored; who wants none of
     /// those must refuse the user first.
     pub async fn remove_user(&self, user: UserTag) -> Result<Vec<RecordKey>, KeystoreError> {
-        self.remove_all_of(user, None).await
+        self.inner.store.remove_user(user, None).await
     }
 
     /// Removes all records of a user but one, as [`remove_user`](Self::remove_user) does; the one
@@ -40,18 +41,7 @@ impl Keystore {
         user: UserTag,
         keep: &RecordKey,
     ) -> Result<Vec<RecordKey>, KeystoreError> {
-        self.remove_all_of(user, Some(keep)).await
-    }
-
-    async fn remove_all_of(
-        &self,
-        user: UserTag,
-        keep: Option<&RecordKey>,
-    ) -> Result<Vec<RecordKey>, KeystoreError> {
-        let (range, keep) = (KeyRange::of_user(user), keep.map(RecordKey::to_bytes));
-        let removed = self.inner.committer.remove_all_but(range, keep).await?;
-        let keys = removed.wait().await?;
-        Ok(keys.iter().map(RecordKey::from_bytes).collect())
+        self.inner.store.remove_user(user, Some(*keep)).await
     }
 
     /// Stores a record under a name that has none, and removes others as they were read: all of it
@@ -62,28 +52,22 @@ impl Keystore {
         record: &Record,
         others: &[(RecordKey, Stored)],
     ) -> Result<Swap, KeystoreError> {
-        let mut changes: Vec<_> = others
+        let mut writes: Vec<_> = others
             .iter()
-            .map(|(other, seen)| Change {
-                key: other.to_bytes(),
-                expected: Some(seen.version.sealed.clone()),
-                new: None,
-            })
+            .map(|(other, seen)| removal(other, seen))
             .collect();
-        // A name that is given twice is removed once.
-        changes.sort_by_key(|change| change.key);
-        changes.dedup();
+        // A key that is given twice is removed once.
+        writes.sort_by_key(|write| write.key);
+        writes.dedup();
         // The new one first: who reads meanwhile sees too many rather than too few.
-        let new = Some(self.seal(key, record)?);
-        changes.insert(
-            0,
-            Change {
-                key: key.to_bytes(),
-                expected: None,
-                new,
-            },
-        );
-        let made = self.inner.committer.apply(changes).await?.wait().await?;
+        let new = Write {
+            key: *key,
+            expected: None,
+            new: Some(self.seal(key, record)?),
+            ends_tokens: false,
+        };
+        writes.insert(0, new);
+        let made = self.inner.store.apply(writes).await?;
         Ok(if made { Swap::Won } else { Swap::Lost })
     }
 
@@ -95,44 +79,79 @@ impl Keystore {
     /// Where a step fails or a crash comes between two of them, the store removes all it has when
     /// it is opened anew, what was put meanwhile included.
     pub async fn remove_all(&self) -> Result<u64, KeystoreError> {
-        self.inner.committer.empty().await?.wait().await
+        self.inner.store.remove_all().await
     }
 
     /// Removes the records of sessions that are over at `now` (Unix seconds) and returns how many
-    /// it removed.
-    ///
-    /// A record that is refreshed meanwhile stays: each is removed only as it was read. It runs in
-    /// steps, each of a bounded number of records and one durable write. Damaged records stay, and
-    /// are logged.
+    /// it removed: [`sweep_step`](Self::sweep_step) from the first record to the last.
     pub async fn sweep(&self, now: u64) -> Result<usize, KeystoreError> {
-        let mut removed = 0;
-        let mut rest = Some(KeyRange::ALL);
+        let (mut removed, mut rest) = (0, Some(KeyRange::ALL));
         while let Some(range) = rest {
-            let entries = self.inner.engine.scan(&range, STEP)?;
-            rest = match entries.last() {
-                Some((last, _)) if entries.len() == STEP => range.after(last),
-                _ => None,
-            };
-            let mut pending = Vec::new();
-            for (key, sealed) in entries {
-                match codec::open(&self.ring(), &RecordKey::from_bytes(&key), &sealed) {
-                    Ok(record) if record.is_expired(now) => {
-                        let change = Change {
-                            key,
-                            expected: Some(sealed),
-                            new: None,
-                        };
-                        pending.push(self.inner.committer.swap(change).await?);
-                    }
-                    Ok(_) => {}
-                    Err(error) => log::warn!("sweeping passed over a record: {error}"),
-                }
-            }
-            for answer in pending {
-                removed += usize::from(answer.wait().await?);
-            }
+            let step = self.sweep_step(range, now).await?;
+            removed += step.removed.len();
+            rest = step.rest;
         }
         Ok(removed)
+    }
+
+    /// Removes the expired among the first records of `range`, at most 512 of them, as one durable
+    /// write.
+    ///
+    /// A record that is refreshed meanwhile stays: each is removed only as it was read. Damaged
+    /// records stay, and are logged.
+    pub async fn sweep_step(&self, range: KeyRange, now: u64) -> Result<SweepStep, KeystoreError> {
+        let store = &self.inner.store;
+        let entries = store.page_to_sweep(range, now, STEP).await?;
+        let rest = match entries.last() {
+            Some((last, _)) if entries.len() == STEP => range.after(&last.to_bytes()),
+            _ => None,
+        };
+        let mut expired = Vec::new();
+        for (key, sealed) in entries {
+            match codec::open(&self.ring(), &key, &sealed) {
+                Ok(record) if record.is_expired(now) => {
+                    let write = Write {
+                        key,
+                        expected: Some(sealed),
+                        new: None,
+                        ends_tokens: true,
+                    };
+                    expired.push((key, record.user_id, store.apply(vec![write])));
+                }
+                Ok(_) => {}
+                Err(error) => log::warn!("the sweep left a record that does not open: {error}"),
+            }
+        }
+        let made = expired
+            .into_iter()
+            .map(async |(key, user_id, made)| Ok((key, user_id, made.await?)));
+        let mut removed = Vec::new();
+        for made in join_all(made).await {
+            let (key, user_id, made) = made?;
+            if made {
+                removed.push((key, user_id));
+            }
+        }
+        Ok(SweepStep { removed, rest })
+    }
+}
+
+/// What one step of a sweep did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SweepStep {
+    /// The records that were removed, each with the user whose session it was.
+    pub removed: Vec<(RecordKey, String)>,
+    /// The range of the next step; nothing after the last.
+    pub rest: Option<KeyRange>,
+}
+
+/// The removal of a record as it was read.
+fn removal(key: &RecordKey, seen: &Stored) -> Write {
+    Write {
+        key: *key,
+        expected: Some(seen.version.sealed.clone()),
+        new: None,
+        ends_tokens: true,
     }
 }
 
@@ -140,6 +159,6 @@ impl Version {
     /// The id of the master key that this version is sealed with.
     #[must_use]
     pub fn key_id(&self) -> Option<u32> {
-        crate::master_key::key_id_of(&self.sealed)
+        crate::seal::master_key::key_id_of(&self.sealed)
     }
 }

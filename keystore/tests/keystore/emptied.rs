@@ -47,8 +47,8 @@ async fn two_who_remove_all_at_once_are_both_answered<K: Kind>() {
     let keystore = keystore_on(filled::<K>(&home));
     let (one, two) = tokio::join!(keystore.remove_all(), keystore.remove_all());
     assert_eq!(one.unwrap() + two.unwrap(), RECORDS);
-    assert_eq!(keystore.is_empty(), Ok(true));
-    assert_eq!(keystore.stats().unwrap().records, 0);
+    assert_eq!(keystore.is_empty().await, Ok(true));
+    assert_eq!(keystore.stats().await.unwrap().records, 0);
 }
 
 async fn who_stops_waiting_leaves_nothing_behind_that_ends_later_sessions<K: Kind>() {
@@ -65,7 +65,7 @@ async fn who_stops_waiting_leaves_nothing_behind_that_ends_later_sessions<K: Kin
     if home.path().join("db").exists() {
         drop(keystore);
         let keystore = keystore_on(K::engine(&home));
-        assert_eq!(generation(&keystore, &key(2, 1)), Some(1));
+        assert_eq!(generation(&keystore, &key(2, 1)).await, Some(1));
     }
 }
 
@@ -74,7 +74,7 @@ async fn closing_waits_for_the_last_step<K: Kind>() {
     let keystore = keystore_on(filled::<K>(&home));
     let (removed, ()) = tokio::join!(keystore.remove_all(), keystore.close());
     assert_eq!(removed, Ok(RECORDS));
-    assert_eq!(keystore.is_empty(), Ok(true));
+    assert_eq!(keystore.is_empty().await, Ok(true));
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn other_changes_get_their_turn_between_the_steps() {
     }
     assert_eq!(removal.await, Ok(RECORDS));
     // It was put before the place that the removal had come to.
-    assert_eq!(generation(&keystore, &name), Some(1));
+    assert_eq!(generation(&keystore, &name).await, Some(1));
 }
 
 #[test]

@@ -107,7 +107,7 @@ async fn put_many(keystore: &Keystore, user: u8) -> Vec<Result<PutOutcome, Keyst
 async fn assert_closed_for_good(keystore: &Keystore, faults: &Faults) {
     assert_eq!(keystore.health().unwrap_err().code(), "store_unavailable");
     let applied = faults.applied.load(Ordering::SeqCst);
-    let seen = keystore.get(&key(1, 0)).unwrap().unwrap();
+    let seen = keystore.get(&key(1, 0)).await.unwrap().unwrap();
     let refusals = [
         keystore.put_new(&key(9, 9), &record(9)).await.unwrap_err(),
         keystore
@@ -133,8 +133,8 @@ async fn assert_closed_for_good(keystore: &Keystore, faults: &Faults) {
         assert_eq!(refusal.code(), "store_unavailable");
     }
     assert_eq!(faults.applied.load(Ordering::SeqCst), applied);
-    assert_eq!(generation(keystore, &key(1, 0)), Some(0));
-    assert!(keystore.get(&key(9, 9)).unwrap().is_none());
+    assert_eq!(generation(keystore, &key(1, 0)).await, Some(0));
+    assert!(keystore.get(&key(9, 9)).await.unwrap().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -196,7 +196,7 @@ async fn a_removal_of_everything_stops_where_a_step_fails() {
     assert_eq!(error.code(), "store_unavailable");
     keystore.close().await;
     assert_eq!(faults.persisted.load(Ordering::SeqCst), 1);
-    assert_eq!(keystore.is_empty(), Ok(false));
+    assert_eq!(keystore.is_empty().await, Ok(false));
 }
 
 /// An engine whose persist says that it has begun and waits until it is let go.
@@ -273,7 +273,7 @@ async fn nobody_is_answered_before_the_persist_not_even_who_lost() {
 
     // Now the others are applied and wait for their persist: seen by reads, answered to nobody.
     has_begun.recv().unwrap();
-    assert_eq!(generation(&keystore, &second_name), Some(1));
+    assert_eq!(generation(&keystore, &second_name).await, Some(1));
     assert!(winner.as_mut().poll(&mut context).is_pending());
     assert!(loser.as_mut().poll(&mut context).is_pending());
     assert!(absent.as_mut().poll(&mut context).is_pending());
@@ -312,31 +312,31 @@ async fn what_cannot_have_changed_is_not_read_again() {
         let put = keystore.put_new(&name, &record(1)).await;
         assert_eq!(put, Ok(PutOutcome::Stored));
     }
-    let seen = keystore.get(&name).unwrap().unwrap();
+    let seen = keystore.get(&name).await.unwrap().unwrap();
     let before = reads();
     for _ in 0..10 {
-        let current = keystore.get_if_changed(&name, &seen.version);
+        let current = keystore.get_if_changed(&name, &seen.version).await;
         assert!(matches!(current, Ok(Current::Same)));
     }
     assert_eq!(reads(), before);
 
     // One look after a change that may have been of this record, then none again.
-    let other = keystore.get(&neighbour).unwrap().unwrap();
+    let other = keystore.get(&neighbour).await.unwrap().unwrap();
     let swap = keystore.compare_and_swap(&name, &other, &record(9)).await;
     assert_eq!(swap, Ok(Swap::Lost));
     let before = reads();
     for _ in 0..10 {
-        let current = keystore.get_if_changed(&name, &seen.version);
+        let current = keystore.get_if_changed(&name, &seen.version).await;
         assert!(matches!(current, Ok(Current::Same)));
     }
     assert_eq!(reads(), before + 1);
 
     assert_eq!(keystore.remove(&name).await, Ok(true));
-    let current = keystore.get_if_changed(&name, &seen.version);
+    let current = keystore.get_if_changed(&name, &seen.version).await;
     assert!(matches!(current, Ok(Current::Gone)));
     let put = keystore.put_new(&name, &record(1)).await;
     assert_eq!(put, Ok(PutOutcome::Stored));
-    let current = keystore.get_if_changed(&name, &seen.version);
+    let current = keystore.get_if_changed(&name, &seen.version).await;
     assert!(matches!(current, Ok(Current::Changed(_))));
 }
 
@@ -346,15 +346,15 @@ async fn once_a_read_has_failed_nothing_is_answered_from_memory() {
     let keystore = keystore_on(engine);
     let put = keystore.put_new(&key(1, 1), &record(1)).await;
     assert_eq!(put, Ok(PutOutcome::Stored));
-    let seen = keystore.get(&key(1, 1)).unwrap().unwrap();
+    let seen = keystore.get(&key(1, 1)).await.unwrap().unwrap();
     faults.reads_fail.store(true, Ordering::SeqCst);
-    assert!(keystore.get(&key(1, 2)).is_err());
+    assert!(keystore.get(&key(1, 2)).await.is_err());
     for _ in 0..2 {
-        let current = keystore.get_if_changed(&key(1, 1), &seen.version);
+        let current = keystore.get_if_changed(&key(1, 1), &seen.version).await;
         assert_eq!(current.unwrap_err().code(), "store_unavailable");
     }
     faults.reads_fail.store(false, Ordering::SeqCst);
-    let current = keystore.get_if_changed(&key(1, 1), &seen.version);
+    let current = keystore.get_if_changed(&key(1, 1), &seen.version).await;
     assert!(matches!(current, Ok(Current::Same)));
 }
 
@@ -378,7 +378,7 @@ async fn many_writers_share_persists<K: Kind>() {
     tasks.join_all().await;
     let persists = faults.persisted.load(Ordering::SeqCst);
     println!("64000 puts, {persists} persists");
-    assert_eq!(keystore.stats().unwrap().records, 64_000);
+    assert_eq!(keystore.stats().await.unwrap().records, 64_000);
     assert!(persists >= 1_000, "each task waits for each of its puts");
     assert!(persists < 32_000, "{persists} persists: nothing was shared");
 }

@@ -12,7 +12,7 @@ use lacre_keystore::{Keystore, PutOutcome, RecordKey, SledEngine, Swap};
 use rand::TryRng;
 use rand::rngs::SysRng;
 
-use crate::support::{Home, child, generation, key, keystore_on, record, swap};
+use crate::support::{Home, at_once, child, generation, key, keystore_on, record, swap};
 
 const ROUNDS: u8 = 20;
 const TASKS: u64 = 8;
@@ -77,7 +77,7 @@ async fn work(keystore: &Keystore, round: u8, session: u64) {
     let put = keystore.put_new(&name, &record(1)).await;
     assert_eq!(put, Ok(PutOutcome::Stored));
     tell(&format!("{session} put"));
-    let seen = keystore.get(&name).unwrap().unwrap();
+    let seen = keystore.get(&name).await.unwrap().unwrap();
     assert_eq!(swap(keystore, &name, &seen, 2).await, Ok(Swap::Won));
     tell(&format!("{session} swapped"));
     if !session.is_multiple_of(3) {
@@ -146,7 +146,7 @@ fn what_was_answered_survives_a_kill() {
         let furthest = ledger.keys().max().copied().unwrap_or(0);
         for session in 0..=furthest + TASKS {
             let step = ledger.get(&session).copied().unwrap_or(Step::Nothing);
-            let found = generation(&keystore, &key(round, session));
+            let found = at_once(generation(&keystore, &key(round, session)));
             let under_way = step.next(session).map(Step::generation);
             assert!(
                 found == step.generation() || Some(found) == under_way,
@@ -156,9 +156,17 @@ fn what_was_answered_survives_a_kill() {
             settled.insert(key(round, session), found);
         }
         for (name, found) in &settled {
-            assert_eq!(generation(&keystore, name), *found, "round {round}: {name}");
+            assert_eq!(
+                at_once(generation(&keystore, name)),
+                *found,
+                "round {round}: {name}"
+            );
         }
         let alive = settled.values().flatten().count() as u64;
-        assert_eq!(keystore.stats().unwrap().records, alive, "round {round}");
+        assert_eq!(
+            at_once(keystore.stats()).unwrap().records,
+            alive,
+            "round {round}"
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lacre_keystore::{Keystore, PutOutcome, RecordKey, Stored, Swap};
 use proptest::prelude::*;
 
-use crate::support::{Home, Kind, Memory, Sled, key, keystore_on, record, user};
+use crate::support::{Home, Kind, Memory, Sled, at_once, key, keystore_on, record, user};
 
 #[derive(Clone, Debug)]
 enum Call {
@@ -90,7 +90,7 @@ async fn step(keystore: &Keystore, model: &mut Model, call: Call) {
             }
         }
         Call::See(name) => {
-            let found = keystore.get(&name).unwrap();
+            let found = keystore.get(&name).await.unwrap();
             let expected = model.records.get(&name);
             assert_eq!(
                 found.as_ref().map(|stored| stored.record.generation),
@@ -152,7 +152,7 @@ async fn step(keystore: &Keystore, model: &mut Model, call: Call) {
         Call::Reopen => {}
     }
     assert_eq!(
-        keystore.stats().unwrap().records,
+        keystore.stats().await.unwrap().records,
         model.records.len() as u64
     );
 }
@@ -185,7 +185,7 @@ async fn put_and_remove(
 fn list(keystore: &Keystore, model: &Model, number: u8, limit: usize) {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let page = keystore.list(user(number), after, limit).unwrap();
+        let page = at_once(keystore.list(user(number), after, limit)).unwrap();
         assert!(page.damaged.is_empty() && page.entries.len() <= limit);
         found.extend(page.entries);
         match page.next {
@@ -223,7 +223,7 @@ fn behaves_as_a_map<K: Kind>(calls: Vec<Call>, keeps: bool) {
             step(&keystore, &mut model, call).await;
         }
         for (name, (generation, _)) in &model.records {
-            let stored = keystore.get(name).unwrap().unwrap();
+            let stored = keystore.get(name).await.unwrap().unwrap();
             assert_eq!(stored.record.generation, *generation);
         }
     });

@@ -7,12 +7,13 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use lacre_keystore::{
-    Change, Engine, Keystore, KeystoreError, MasterKey, MasterKeyRing, PutOutcome, SledEngine,
+    Change, Engine, Keystore, KeystoreError, LocalStore, MasterKey, MasterKeyRing, PutOutcome,
+    SledEngine,
 };
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt, SeedableRng};
 
-use crate::support::{Home, generation, key, keystore_on, record, user};
+use crate::support::{Home, at_once, generation, key, keystore_on, record, user};
 
 fn open(home: &Home) -> Keystore {
     keystore_on(SledEngine::open(home.path()).unwrap())
@@ -50,9 +51,9 @@ async fn everything_is_there_when_the_folder_is_opened_again() {
     let home = Home::new();
     for round in 0..5 {
         let keystore = open(&home);
-        assert_eq!(keystore.stats().unwrap().records, round * 100);
+        assert_eq!(keystore.stats().await.unwrap().records, round * 100);
         for session in 0..round * 100 {
-            assert_eq!(generation(&keystore, &key(1, session)), Some(session));
+            assert_eq!(generation(&keystore, &key(1, session)).await, Some(session));
         }
         let mut tasks = tokio::task::JoinSet::new();
         for session in round * 100..(round + 1) * 100 {
@@ -69,7 +70,7 @@ async fn everything_is_there_when_the_folder_is_opened_again() {
     let keystore = open(&home);
     assert_eq!(keystore.remove_all().await, Ok(500));
     drop(keystore);
-    assert_eq!(open(&home).is_empty(), Ok(true));
+    assert_eq!(open(&home).is_empty().await, Ok(true));
 }
 
 #[tokio::test]
@@ -84,9 +85,9 @@ async fn a_held_folder_is_refused_and_untouched() {
         assert!(error.to_string().contains(home.path().to_str().unwrap()));
     }
     assert_eq!(contents(home.path()), before);
-    assert_eq!(generation(&keystore, &key(1, 9)), Some(9));
+    assert_eq!(generation(&keystore, &key(1, 9)).await, Some(9));
     drop(keystore);
-    assert_eq!(open(&home).stats().unwrap().records, 10);
+    assert_eq!(open(&home).stats().await.unwrap().records, 10);
 }
 
 #[test]
@@ -107,12 +108,20 @@ async fn a_wrong_master_key_is_noticed_before_anything_is_touched() {
     for (id, code) in [(1, "record_damaged"), (2, "record_unknown_key")] {
         let wrong = MasterKeyRing::new(MasterKey::from_bytes(id, [9; 32]));
         let engine = SledEngine::open(home.path()).unwrap();
-        let keystore = Keystore::open(engine, wrong, SysRng).unwrap();
-        assert_eq!(keystore.verify_opens().unwrap_err().code(), code);
+        let keystore = Keystore::open(LocalStore::open(engine).unwrap(), wrong, SysRng).unwrap();
+        assert_eq!(keystore.verify_opens().await.unwrap_err().code(), code);
     }
     let keystore = open(&home);
-    assert_eq!(keystore.verify_opens(), Ok(()));
-    assert_eq!(keystore.list(user(1), None, 100).unwrap().entries.len(), 10);
+    assert_eq!(keystore.verify_opens().await, Ok(()));
+    assert_eq!(
+        keystore
+            .list(user(1), None, 100)
+            .await
+            .unwrap()
+            .entries
+            .len(),
+        10
+    );
 }
 
 #[test]
@@ -293,10 +302,10 @@ fn copy_with(home: &Home, database: &[u8]) -> Home {
 /// Reads every record of a store whose files were changed, and counts them.
 fn read_all(home: &Home) -> Result<u64, KeystoreError> {
     let engine = SledEngine::open(home.path())?;
-    let keystore = Keystore::open(engine, crate::support::ring(), SysRng)?;
+    let keystore = Keystore::open(LocalStore::open(engine)?, crate::support::ring(), SysRng)?;
     let (mut after, mut count) = (None, 0);
     loop {
-        let page = keystore.list_all(after, 500)?;
+        let page = at_once(keystore.list_all(after, 500))?;
         assert!(page.damaged.is_empty(), "the file's own checks come first");
         for (name, found) in page.entries {
             let session = u64::from_be_bytes(name.to_bytes()[24..].try_into().unwrap());

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use lacre_keystore::{Change, Current, Engine, Keystore, PutOutcome, RecordKey, Stored, Swap};
 
 use crate::conformance::on_every_engine;
-use crate::support::{Home, Kind, generation, key, keystore_on, record, swap, user};
+use crate::support::{Home, Kind, at_once, generation, key, keystore_on, record, swap, user};
 
 on_every_engine!(
     all_of_a_users_records_but_one_end_together,
@@ -26,11 +26,11 @@ async fn put(keystore: &Keystore, user: u8, sessions: std::ops::Range<u64>) {
 }
 
 fn seen(keystore: &Keystore, key: RecordKey) -> (RecordKey, Stored) {
-    (key, keystore.get(&key).unwrap().unwrap())
+    (key, at_once(keystore.get(&key)).unwrap().unwrap())
 }
 
 fn names(keystore: &Keystore, number: u8) -> Vec<RecordKey> {
-    let page = keystore.list(user(number), None, 4_096).unwrap();
+    let page = at_once(keystore.list(user(number), None, 4_096)).unwrap();
     assert!(page.damaged.is_empty());
     page.entries.into_iter().map(|(name, _)| name).collect()
 }
@@ -54,12 +54,12 @@ async fn all_of_a_users_records_but_one_end_together<K: Kind>() {
         Ok([0, 1, 2, 4, 7].map(|session| key(2, session)).to_vec())
     );
     assert_eq!(names(&keystore, 2), [key(2, 3)]);
-    assert_eq!(generation(&keystore, &key(2, 3)), Some(3));
+    assert_eq!(generation(&keystore, &key(2, 3)).await, Some(3));
     assert_eq!(
         (names(&keystore, 1).len(), names(&keystore, 3).len()),
         (2, 2)
     );
-    assert_eq!(keystore.stats().unwrap().records, 5);
+    assert_eq!(keystore.stats().await.unwrap().records, 5);
     let again = keystore.remove_user_but(user(2), &key(2, 3)).await;
     assert_eq!(again, Ok(vec![]));
 }
@@ -85,12 +85,12 @@ async fn a_put_that_removes_others_does_all_of_it<K: Kind>() {
         .await;
     assert_eq!(outcome, Ok(Swap::Won));
     assert_eq!(names(&keystore, 1), [key(1, 1), key(1, 3), key(1, 9)]);
-    assert_eq!(generation(&keystore, &key(1, 9)), Some(9));
+    assert_eq!(generation(&keystore, &key(1, 9)).await, Some(9));
     let alone = keystore
         .put_new_and_remove(&key(1, 10), &record(10), &[])
         .await;
     assert_eq!(alone, Ok(Swap::Won));
-    assert_eq!(keystore.stats().unwrap().records, 4);
+    assert_eq!(keystore.stats().await.unwrap().records, 4);
 }
 
 async fn a_put_that_removes_others_does_nothing_where_one_has_changed<K: Kind>() {
@@ -117,8 +117,8 @@ async fn a_put_that_removes_others_does_nothing_where_one_has_changed<K: Kind>()
         assert_eq!(outcome, Ok(Swap::Lost));
     }
     assert_eq!(names(&keystore, 1), [key(1, 0), key(1, 1), key(1, 3)]);
-    assert_eq!(generation(&keystore, &key(1, 1)), Some(50));
-    assert_eq!(keystore.stats().unwrap().records, 3);
+    assert_eq!(generation(&keystore, &key(1, 1)).await, Some(50));
+    assert_eq!(keystore.stats().await.unwrap().records, 3);
 }
 
 async fn each_record_that_goes_is_told_and_counted_once<K: Kind>() {
@@ -127,7 +127,7 @@ async fn each_record_that_goes_is_told_and_counted_once<K: Kind>() {
     put(&keystore, 1, 0..6).await;
     let told = Arc::new(Mutex::new(Vec::new()));
     let ear = Arc::clone(&told);
-    assert!(keystore.tell_removals(move |name| ear.lock().unwrap().push(*name)));
+    assert!(keystore.watch_removals(move |name| ear.lock().unwrap().push(*name)));
     let heard = || std::mem::take(&mut *told.lock().unwrap());
 
     // Given twice, removed once.
@@ -137,7 +137,7 @@ async fn each_record_that_goes_is_told_and_counted_once<K: Kind>() {
         .await;
     assert_eq!(outcome, Ok(Swap::Won));
     assert_eq!(heard(), [key(1, 0)]);
-    assert_eq!(keystore.stats().unwrap().records, 6);
+    assert_eq!(keystore.stats().await.unwrap().records, 6);
 
     let outcome = keystore
         .put_new_and_remove(&key(1, 10), &record(9), &[one])
@@ -145,10 +145,10 @@ async fn each_record_that_goes_is_told_and_counted_once<K: Kind>() {
     assert_eq!((outcome, heard()), (Ok(Swap::Lost), vec![]));
     let ended = keystore.remove_user_but(user(1), &key(1, 9)).await.unwrap();
     assert_eq!(heard(), ended);
-    assert_eq!(keystore.stats().unwrap().records, 1);
+    assert_eq!(keystore.stats().await.unwrap().records, 1);
     assert_eq!(keystore.remove_user(user(1)).await, Ok(vec![key(1, 9)]));
     assert_eq!(heard(), [key(1, 9)]);
-    assert_eq!(keystore.stats().unwrap().records, 0);
+    assert_eq!(keystore.stats().await.unwrap().records, 0);
 }
 
 /// The ids of these sessions begin alike, so all the records share a counter.
@@ -162,7 +162,10 @@ async fn none_of_the_records_passes_for_unchanged<K: Kind>() {
         .await;
     assert_eq!(outcome, Ok(Swap::Won));
     for (place, (name, stored)) in all.iter().enumerate() {
-        let current = keystore.get_if_changed(name, &stored.version).unwrap();
+        let current = keystore
+            .get_if_changed(name, &stored.version)
+            .await
+            .unwrap();
         match current {
             Current::Gone => assert!(place < 2),
             Current::Same => assert!(place >= 2),

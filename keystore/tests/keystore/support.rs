@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use lacre_keystore::{
-    Engine, Keystore, KeystoreError, MasterKey, MasterKeyRing, MemoryEngine, PrivateScalar, Record,
-    RecordKey, SessionId, SledEngine, Stored, Swap, UserTag,
+    Engine, Keystore, KeystoreError, LocalStore, MasterKey, MasterKeyRing, MemoryEngine,
+    PrivateScalar, Record, RecordKey, SessionId, SledEngine, Stored, Swap, UserTag,
 };
 use rand::rngs::SysRng;
 use tempfile::TempDir;
@@ -55,7 +55,7 @@ pub(crate) fn ring() -> MasterKeyRing {
 }
 
 pub(crate) fn keystore_on(engine: impl Engine) -> Keystore {
-    Keystore::open(engine, ring(), SysRng).unwrap()
+    Keystore::open(LocalStore::open(engine).unwrap(), ring(), SysRng).unwrap()
 }
 
 pub(crate) fn user(number: u8) -> UserTag {
@@ -89,9 +89,10 @@ pub(crate) fn record(generation: u64) -> Record {
 }
 
 /// The generation of the record of this name.
-pub(crate) fn generation(keystore: &Keystore, key: &RecordKey) -> Option<u64> {
+pub(crate) async fn generation(keystore: &Keystore, key: &RecordKey) -> Option<u64> {
     keystore
         .get(key)
+        .await
         .unwrap()
         .map(|stored| stored.record.generation)
 }
@@ -118,4 +119,11 @@ pub(crate) fn child(test: &str, line: impl Display) -> Child {
         .unwrap();
     writeln!(child.stdin.take().unwrap(), "{line}").unwrap();
     child
+}
+
+/// The answer of a local store's read, which is there without waiting: for threads without a
+/// runtime.
+pub(crate) fn at_once<T>(answer: impl Future<Output = T>) -> T {
+    use futures_util::FutureExt as _;
+    answer.now_or_never().expect("a local store reads at once")
 }

@@ -40,7 +40,7 @@ impl Page {
     }
 
     fn token_of(fixture: &Fixture, session: &Handle) -> String {
-        let tokens = fixture.lacre.parts().keyring.csrf();
+        let tokens = fixture.lacre.records().keyring().csrf();
         let token = tokens.make(session, &mut StdRng::seed_from_u64(1));
         token.expose().to_owned()
     }

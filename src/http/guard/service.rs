@@ -1,7 +1,7 @@
 //! The guard as actix sees it: a middleware in front of one worker's service.
 //!
-//! A token that is known is judged where the request comes in, without a future on the heap; any
-//! other waits for its turn.
+//! A token that was good before is verified where the request comes in, without a future on the
+//! heap, as long as its record can't have changed; one that has to be opened anew waits for its turn.
 //!
 //! This room must never call the next service for a request that wasn't let in.
 
@@ -44,9 +44,9 @@ pub struct GuardedService<S> {
 /// Leaves the session in a request that may go on; any other is answered.
 fn admit<B>(
     request: ServiceRequest,
-    verdict: Result<Option<LiveSession>, Problem>,
+    verified: Result<Option<LiveSession>, Problem>,
 ) -> Result<ServiceRequest, Box<ServiceResponse<EitherBody<B>>>> {
-    match verdict {
+    match verified {
         Ok(session) => {
             let visitor = Visitor(session.map(Rc::new));
             request.extensions_mut().insert(visitor);
@@ -82,8 +82,8 @@ where
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let in_body = self.guard.looks_into_body_of(&request);
-        if !in_body && let Some(verdict) = self.guard.judge_at_once(request.request()) {
-            return Either::Left(match admit(request, verdict) {
+        if !in_body && let Some(verified) = self.guard.verify_at_once(request.request()) {
+            return Either::Left(match admit(request, verified) {
                 Ok(request) => {
                     let answer = self.next.call(request);
                     Either::Left(answer.map_ok(ServiceResponse::map_into_left_body))
@@ -99,11 +99,12 @@ where
             } else {
                 Ok(None)
             };
-            let turns = TURNS.with(Rc::clone);
-            let turn = turns.next().await;
-            let verdict = member.and_then(|member| guard.judge(request.request(), member));
-            drop(turn);
-            match admit(request, verdict) {
+            let queue = TURNS.with(Rc::clone);
+            let verified = match member {
+                Ok(member) => guard.verify(request.request(), member, &queue).await,
+                Err(problem) => Err(problem),
+            };
+            match admit(request, verified) {
                 Ok(request) => Ok(next.call(request).await?.map_into_left_body()),
                 Err(answer) => Ok(*answer),
             }

@@ -115,7 +115,7 @@ pub(super) async fn delete(admin: Admin, id: Path<String>) -> Result<HttpRespons
 pub(super) async fn sessions(admin: Admin, id: Path<String>) -> Result<HttpResponse, Problem> {
     let account = admin.account(&id).await?;
     let lacre = admin.0.service.lacre();
-    let sessions = lacre.sessions_of(account.id.as_str())?;
+    let sessions = lacre.sessions_of(account.id.as_str()).await?;
     let sessions: Vec<Value> = sessions
         .iter()
         .map(|info| sessions::shown(info, admin.0.session.handle()))

@@ -12,7 +12,7 @@ use super::Policy;
 use crate::accounts::{AccountsError, PresentedPassword};
 use crate::lacre::Lacre;
 use crate::service::{LogIn, OnBehalf, Service};
-use crate::sessions::issue::{Issued, Origin};
+use crate::sessions::grant::{Issued, Origin};
 use crate::telemetry::audit::Event;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};

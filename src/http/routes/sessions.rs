@@ -12,7 +12,7 @@ use super::super::time::Time;
 use super::Policy;
 use crate::lacre::Lacre;
 use crate::service::{self, Service};
-use crate::sessions::revoke::SessionInfo;
+use crate::sessions::list::SessionInfo;
 use crate::telemetry::audit::{Actor, Event, UserId};
 use crate::token::Handle;
 use actix_web::dev::Payload;
@@ -25,7 +25,7 @@ pub(super) async fn list(
     service: Data<Service>,
     session: Session,
 ) -> Result<HttpResponse, Problem> {
-    let sessions = service.lacre().sessions_of(session.user_id())?;
+    let sessions = service.lacre().sessions_of(session.user_id()).await?;
     let sessions: Vec<Value> = sessions
         .iter()
         .map(|info| shown(info, session.handle()))

@@ -2,10 +2,10 @@ use super::*;
 use crate::accounts::{Change, Email, Kept, NewAccount, Password, PresentedPassword};
 use crate::clock::Clock as _;
 use crate::lacre::Lacre;
-use crate::lacre::testing::Deployed;
+use crate::lacre::testing::{Deployed, at_once};
 use crate::service::{Changed, LogIn};
+use crate::sessions::grant::{Issued, Origin};
 use crate::sessions::guard::LiveSession;
-use crate::sessions::issue::{Issued, Origin};
 use crate::sessions::rules::Rules;
 use crate::telemetry::audit;
 use crate::token::TokenKind;
@@ -67,10 +67,8 @@ impl Rig {
     fn good(&self, issued: &[&Issued]) -> Vec<bool> {
         let token = |issued: &Issued| issued.access.token.expose().as_bytes().to_vec();
         let guard = |issued: &&Issued| {
-            self.deployed
-                .fixture
-                .lacre
-                .guard(&token(issued), TokenKind::Access)
+            let lacre = &self.deployed.fixture.lacre;
+            at_once(lacre.guard(&token(issued), TokenKind::Access))
         };
         issued.iter().map(|one| guard(one).is_ok()).collect()
     }
@@ -124,6 +122,7 @@ async fn each_reach_ends_its_own_and_no_more() {
         .fixture
         .lacre
         .sessions_of(rig.user.as_str())
+        .await
         .unwrap();
     assert_eq!(sessions.len(), 1, "the session stays for its next refresh");
 
@@ -234,7 +233,8 @@ async fn a_change_of_the_password_spares_nobody_who_took_the_name_of_the_session
     };
     let live = |issued: &Issued| {
         let token = issued.access.token.expose().as_bytes();
-        rig.deployed.fixture.lacre.guard(token, TokenKind::Access)
+        let lacre = &rig.deployed.fixture.lacre;
+        at_once(lacre.guard(token, TokenKind::Access))
     };
     let own = log_in().await.unwrap();
     let asks = live(&own).unwrap();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::lacre::testing::{Fixture, grant};
-use crate::sessions::issue::{Issued, Occasion, Origin};
+use crate::sessions::grant::{Issued, Occasion, Origin};
 use crate::token::TokenKind;
 use std::convert::Infallible;
 
@@ -16,13 +16,13 @@ async fn in_use(fixture: &Fixture) -> Issued {
     };
     let issued = fixture.lacre.issue(&grant).await.unwrap();
     let token = issued.access.token.expose().as_bytes();
-    fixture.lacre.guard(token, TokenKind::Access).unwrap();
+    fixture.lacre.guard(token, TokenKind::Access).await.unwrap();
     issued
 }
 
 fn found(fixture: &Fixture, token: &str) -> Option<Arc<Entry>> {
     let segments = Segments::split(token.as_bytes()).unwrap();
-    fixture.lacre.parts().content_keys.find(&segments)
+    fixture.lacre.content_keys().find(&segments)
 }
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn an_entry_counts_all_that_it_holds() {
     let version = entry.stored.version.len();
     let whole = PLACE + size_of::<Entry>() + of_token + version + texts;
     assert_eq!(entry.size(), whole);
-    let content_keys = &fixture.lacre.parts().content_keys;
+    let content_keys = fixture.lacre.content_keys();
     assert_eq!(content_keys.entries.weight(), whole as u64);
     assert_eq!(format!("{content_keys:?}"), "ContentKeys(1 entries)");
 }
@@ -93,10 +93,11 @@ async fn a_session_has_one_entry_and_the_last_token_has_it() {
     fixture
         .lacre
         .guard(second.as_bytes(), TokenKind::Access)
+        .await
         .unwrap();
     assert!(found(&fixture, second).is_some());
     assert!(found(&fixture, first.access.token.expose()).is_none());
-    let content_keys = &fixture.lacre.parts().content_keys;
+    let content_keys = fixture.lacre.content_keys();
     assert_eq!(content_keys.len(), 1);
     content_keys.forget(&first.key);
     assert_eq!(content_keys.len(), 0);
@@ -107,12 +108,12 @@ async fn a_session_has_one_entry_and_the_last_token_has_it() {
 async fn an_entry_that_makes_room_for_another_leaves_no_name_behind() {
     for room in [0, 900, 1_800, 8_000] {
         let fixture = Fixture::with_content_key_bytes(room);
-        let content_keys = &fixture.lacre.parts().content_keys;
+        let content_keys = fixture.lacre.content_keys();
         let mut most = 0;
         for user in 0..40 {
             let issued = fixture.log_in(&format!("u{user}")).await;
             let token = issued.access.token.expose().as_bytes();
-            fixture.lacre.guard(token, TokenKind::Access).unwrap();
+            fixture.lacre.guard(token, TokenKind::Access).await.unwrap();
             most = most.max(content_keys.len());
             assert!(content_keys.entries.weight() <= room);
         }

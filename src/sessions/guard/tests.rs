@@ -1,26 +1,39 @@
 use super::*;
 use crate::lacre::testing::{Fixture, grant};
-use crate::sessions::issue::{IssueError, Issued, Occasion};
+use crate::sessions::grant::{IssueError, Issued, Occasion};
 use crate::sessions::rules::Rules;
 use crate::token::base64url;
 use lacre_keystore::Swap;
 
-fn guard(deployment: &Fixture, token: &str) -> Result<LiveSession, Refusal> {
-    deployment.lacre.guard(token.as_bytes(), TokenKind::Access)
+async fn guard(deployment: &Fixture, token: &str) -> Result<LiveSession, Refusal> {
+    deployment
+        .lacre
+        .guard(token.as_bytes(), TokenKind::Access)
+        .await
 }
 
-fn code(deployment: &Fixture, token: &str) -> &'static str {
-    guard(deployment, token).unwrap_err().code()
+async fn code(deployment: &Fixture, token: &str) -> &'static str {
+    guard(deployment, token).await.unwrap_err().code()
 }
 
 #[tokio::test]
 async fn an_ended_session_is_unknown_from_the_next_call_on() {
     let deployment = Fixture::new();
     let issued = deployment.log_in("u1").await;
-    assert!(guard(&deployment, issued.access.token.expose()).is_ok());
-    assert!(deployment.lacre.end_handle(&issued.handle).await.unwrap());
+    assert!(
+        guard(&deployment, issued.access.token.expose())
+            .await
+            .is_ok()
+    );
+    assert!(
+        deployment
+            .lacre
+            .revoke_handle(&issued.handle)
+            .await
+            .unwrap()
+    );
     assert_eq!(
-        code(&deployment, issued.access.token.expose()),
+        code(&deployment, issued.access.token.expose()).await,
         "session_unknown"
     );
 }
@@ -30,10 +43,14 @@ async fn from_the_second_of_expiry_on_a_token_is_refused() {
     let deployment = Fixture::new();
     let issued = deployment.log_in("u1").await;
     deployment.clock.advance(899);
-    assert!(guard(&deployment, issued.access.token.expose()).is_ok());
+    assert!(
+        guard(&deployment, issued.access.token.expose())
+            .await
+            .is_ok()
+    );
     deployment.clock.advance(1);
     assert_eq!(
-        code(&deployment, issued.access.token.expose()),
+        code(&deployment, issued.access.token.expose()).await,
         "token_expired"
     );
 }
@@ -44,7 +61,8 @@ async fn an_access_token_is_no_refresh_token() {
     let issued = deployment.log_in("u1").await;
     let refused = deployment
         .lacre
-        .guard(issued.access.token.expose().as_bytes(), TokenKind::Refresh);
+        .guard(issued.access.token.expose().as_bytes(), TokenKind::Refresh)
+        .await;
     assert_eq!(refused.unwrap_err().code(), "token_kind");
 }
 
@@ -58,7 +76,7 @@ async fn another_generation_or_ended_access_is_refused() {
         let issued = deployment.log_in("u1").await;
         change(&deployment, &issued, ends).await;
         let token = issued.access.token.expose();
-        assert_eq!(code(&deployment, token), "token_generation");
+        assert_eq!(code(&deployment, token).await, "token_generation");
     }
 }
 
@@ -68,7 +86,7 @@ async fn a_record_of_another_user_opens_nothing() {
     let issued = deployment.log_in("u1").await;
     change(&deployment, &issued, |record| record.user_id = "u2".into()).await;
     let token = issued.access.token.expose();
-    assert_eq!(code(&deployment, token), "token_session_mismatch");
+    assert_eq!(code(&deployment, token).await, "token_session_mismatch");
 }
 
 #[tokio::test]
@@ -79,7 +97,7 @@ async fn the_handle_of_one_session_with_the_content_of_another_is_refused() {
     let (_, content) = one.split_once('.').unwrap();
     let (header, _) = two.split_once('.').unwrap();
     assert_eq!(
-        code(&deployment, &format!("{header}.{content}")),
+        code(&deployment, &format!("{header}.{content}")).await,
         "token_not_authentic"
     );
 }
@@ -93,7 +111,7 @@ async fn a_handle_that_was_never_given_out_is_unknown() {
     for other in ["never-given-out", &"A".repeat(43), &"_".repeat(128)] {
         let header = base64url::encode(header.replace(issued.handle.as_str(), other));
         assert_eq!(
-            code(&deployment, &format!("{header}.{rest}")),
+            code(&deployment, &format!("{header}.{rest}")).await,
             "session_unknown",
             "{other}"
         );
@@ -108,8 +126,8 @@ async fn a_deployment_may_take_shorter_tokens_only() {
     };
     let fixture = Fixture::with_rules(rules);
     let issued = fixture.log_in("u1").await;
-    assert!(guard(&fixture, issued.access.token.expose()).is_ok());
-    assert_eq!(code(&fixture, &"A".repeat(1501)), "token_too_long");
+    assert!(guard(&fixture, issued.access.token.expose()).await.is_ok());
+    assert_eq!(code(&fixture, &"A".repeat(1501)).await, "token_too_long");
     let mut long = grant("u1", Occasion::LogIn);
     long.additional
         .insert("note".into(), "x".repeat(400).into());
@@ -122,17 +140,23 @@ async fn a_deployment_may_take_shorter_tokens_only() {
 #[tokio::test]
 async fn what_is_no_token_is_refused_before_the_keystore_is_asked() {
     let deployment = Fixture::new();
-    assert_eq!(code(&deployment, ""), "token_malformed");
-    assert_eq!(code(&deployment, &"A".repeat(9000)), "token_too_long");
+    assert_eq!(code(&deployment, "").await, "token_malformed");
+    assert_eq!(code(&deployment, &"A".repeat(9000)).await, "token_too_long");
 }
 
 /// Changes the record of a session and demands that the change took place.
 async fn change(
     fixture: &Fixture,
-    issued: &crate::sessions::issue::Issued,
+    issued: &crate::sessions::grant::Issued,
     change: impl Fn(&mut Record),
 ) {
-    let stored = fixture.lacre.keystore().get(&issued.key).unwrap().unwrap();
+    let stored = fixture
+        .lacre
+        .keystore()
+        .get(&issued.key)
+        .await
+        .unwrap()
+        .unwrap();
     let mut record = stored.record.clone();
     change(&mut record);
     let swapped = fixture
@@ -144,7 +168,7 @@ async fn change(
 }
 
 fn kept(fixture: &Fixture) -> usize {
-    fixture.lacre.parts().content_keys.len()
+    fixture.lacre.content_keys().len()
 }
 
 #[tokio::test]
@@ -152,25 +176,25 @@ async fn a_known_token_is_let_in_again_and_changes_of_its_record_are_seen() {
     let fixture = Fixture::new();
     let issued = fixture.log_in("u1").await;
     let token = issued.access.token.expose();
-    let first = guard(&fixture, token).unwrap();
+    let first = guard(&fixture, token).await.unwrap();
     assert_eq!(kept(&fixture), 1);
-    assert_eq!(guard(&fixture, token).unwrap().claims, first.claims);
+    assert_eq!(guard(&fixture, token).await.unwrap().claims, first.claims);
     change(&fixture, &issued, |record| {
         record.label = Some("phone".into());
     })
     .await;
     assert!(
-        guard(&fixture, token).is_ok(),
+        guard(&fixture, token).await.is_ok(),
         "the same key, another version"
     );
     assert_eq!(kept(&fixture), 1);
     change(&fixture, &issued, |record| record.access_ended = true).await;
-    assert_eq!(code(&fixture, token), "token_generation");
+    assert_eq!(code(&fixture, token).await, "token_generation");
     change(&fixture, &issued, |record| record.access_ended = false).await;
-    assert!(guard(&fixture, token).is_ok());
+    assert!(guard(&fixture, token).await.is_ok());
     change(&fixture, &issued, |record| record.generation = 2).await;
-    assert_eq!(code(&fixture, token), "token_generation");
-    fixture.lacre.end(&issued.key).await.unwrap();
+    assert_eq!(code(&fixture, token).await, "token_generation");
+    fixture.lacre.revoke(&issued.key).await.unwrap();
     assert_eq!(kept(&fixture), 0);
 }
 
@@ -179,19 +203,19 @@ async fn a_known_token_expires_with_its_claims_and_with_its_session() {
     let fixture = Fixture::new();
     let issued = fixture.log_in("u1").await;
     let token = issued.access.token.expose();
-    guard(&fixture, token).unwrap();
+    guard(&fixture, token).await.unwrap();
     fixture.clock.advance(900);
-    assert_eq!(code(&fixture, token), "token_expired");
+    assert_eq!(code(&fixture, token).await, "token_expired");
 
     let issued = fixture.log_in("u1").await;
     let token = issued.access.token.expose();
-    guard(&fixture, token).unwrap();
+    guard(&fixture, token).await.unwrap();
     change(&fixture, &issued, |record| {
         record.expires_at = record.created_at + 1;
     })
     .await;
     fixture.clock.advance(1);
-    assert_eq!(code(&fixture, token), "session_unknown");
+    assert_eq!(code(&fixture, token).await, "session_unknown");
 }
 
 #[tokio::test]
@@ -199,16 +223,16 @@ async fn a_known_token_with_one_character_changed_is_refused() {
     let fixture = Fixture::new();
     let issued = fixture.log_in("u1").await;
     let token = issued.access.token.expose();
-    guard(&fixture, token).unwrap();
+    guard(&fixture, token).await.unwrap();
     for position in 0..token.len() {
         let mut bad = token.as_bytes().to_vec();
         bad[position] = if bad[position] == b'A' { b'B' } else { b'A' };
         assert!(
-            fixture.lacre.guard(&bad, TokenKind::Access).is_err(),
+            fixture.lacre.guard(&bad, TokenKind::Access).await.is_err(),
             "position {position}"
         );
     }
-    assert!(guard(&fixture, token).is_ok());
+    assert!(guard(&fixture, token).await.is_ok());
 }
 
 #[tokio::test]
@@ -220,15 +244,18 @@ async fn a_known_token_of_another_kind_or_of_a_replaced_key_is_refused() {
         .await
         .unwrap();
     let token = issued.access.token.expose().to_owned();
-    guard(&fixture, &token).unwrap();
-    let refused = fixture.lacre.guard(token.as_bytes(), TokenKind::Refresh);
+    guard(&fixture, &token).await.unwrap();
+    let refused = fixture
+        .lacre
+        .guard(token.as_bytes(), TokenKind::Refresh)
+        .await;
     assert_eq!(refused.unwrap_err().code(), "token_kind");
     fixture
         .lacre
         .issue(&crate::lacre::testing::on_behalf("u1", "s"))
         .await
         .unwrap();
-    assert_eq!(code(&fixture, &token), "token_not_authentic");
+    assert_eq!(code(&fixture, &token).await, "token_not_authentic");
 }
 
 #[tokio::test]
@@ -240,14 +267,14 @@ async fn nothing_is_kept_of_a_session_whose_end_was_answered() {
         fixture.log_in("u2").await,
     ];
     for issued in [&one, &two, &three] {
-        guard(&fixture, issued.access.token.expose()).unwrap();
+        guard(&fixture, issued.access.token.expose()).await.unwrap();
     }
     assert_eq!(kept(&fixture), 3);
-    fixture.lacre.end(&one.key).await.unwrap();
+    fixture.lacre.revoke(&one.key).await.unwrap();
     assert_eq!(kept(&fixture), 2);
-    fixture.lacre.end_all_of("u1").await.unwrap();
+    fixture.lacre.revoke_user("u1").await.unwrap();
     assert_eq!(kept(&fixture), 1);
-    fixture.lacre.end_all().await.unwrap();
+    fixture.lacre.revoke_all().await.unwrap();
     assert_eq!(kept(&fixture), 0);
 }
 
@@ -263,11 +290,16 @@ async fn no_entry_outlives_its_session_whoever_comes_first() {
                     issued.access.token.expose().to_owned(),
                 );
                 std::thread::spawn(move || {
-                    while lacre.guard(token.as_bytes(), TokenKind::Access).is_ok() {}
+                    while futures_util::FutureExt::now_or_never(
+                        lacre.guard(token.as_bytes(), TokenKind::Access),
+                    )
+                    .expect("a local store answers at once")
+                    .is_ok()
+                    {}
                 })
             })
             .collect();
-        fixture.lacre.end(&issued.key).await.unwrap();
+        fixture.lacre.revoke(&issued.key).await.unwrap();
         for guard in guards {
             guard.join().unwrap();
         }
@@ -291,7 +323,7 @@ async fn what_is_kept_is_bounded_and_nothing_is_refused_for_it() {
         );
     }
     for token in tokens.iter().chain(&tokens) {
-        assert!(guard(&fixture, token).is_ok());
+        assert!(guard(&fixture, token).await.is_ok());
     }
     assert!(kept(&fixture) < 20, "{} entries", kept(&fixture));
 }
@@ -300,19 +332,23 @@ async fn what_is_kept_is_bounded_and_nothing_is_refused_for_it() {
 async fn a_session_says_whose_it_is_and_whether_the_password_was_proven_for_it() {
     let deployment = Fixture::new();
     let issued = deployment.log_in("u1").await;
-    let session = guard(&deployment, issued.access.token.expose()).unwrap();
+    let session = guard(&deployment, issued.access.token.expose())
+        .await
+        .unwrap();
     assert_eq!((session.user_id(), session.is_fresh()), ("u1", true));
     let by_client = Occasion::OnBehalf {
         client_id: "c1".to_owned(),
     };
     let issued = deployment.lacre.issue(&grant("u2", by_client)).await;
-    let session = guard(&deployment, issued.unwrap().access.token.expose()).unwrap();
+    let session = guard(&deployment, issued.unwrap().access.token.expose())
+        .await
+        .unwrap();
     assert_eq!((session.user_id(), session.is_fresh()), ("u2", false));
 }
 
 /// The shorter way is there, lets in what the whole way has let in, and nothing else.
 #[tokio::test]
-async fn a_token_in_use_is_judged_at_once() {
+async fn a_token_in_use_is_verified_at_once() {
     let deployment = Fixture::new();
     let (one, other) = (deployment.log_in("u1").await, deployment.log_in("u1").await);
     let at_once = |issued: &Issued, kind| {
@@ -320,7 +356,7 @@ async fn a_token_in_use_is_judged_at_once() {
         deployment.lacre.guard_at_once(token, kind)
     };
     assert!(at_once(&one, TokenKind::Access).is_none(), "not in use yet");
-    guard(&deployment, one.access.token.expose()).unwrap();
+    guard(&deployment, one.access.token.expose()).await.unwrap();
     let session = at_once(&one, TokenKind::Access).unwrap();
     assert_eq!(session.handle(), &one.handle);
     assert!(at_once(&one, TokenKind::Refresh).is_none());
@@ -331,7 +367,14 @@ async fn a_token_in_use_is_judged_at_once() {
         record.label = Some("phone".into());
     })
     .await;
-    assert!(at_once(&one, TokenKind::Access).is_some());
+    assert!(
+        at_once(&one, TokenKind::Access).is_none(),
+        "it may be another"
+    );
+    let token = one.access.token.expose().as_bytes();
+    let known = deployment.lacre.guard_known(token, TokenKind::Access);
+    assert!(known.await.is_some());
+    assert!(at_once(&one, TokenKind::Access).is_some(), "read once more");
     change(&deployment, &one, |record| {
         record.private_scalar = lacre_keystore::PrivateScalar::new([7; 32]);
     })
@@ -339,7 +382,9 @@ async fn a_token_in_use_is_judged_at_once() {
     assert!(at_once(&one, TokenKind::Access).is_none());
 
     deployment.lacre.forget_content_keys();
-    guard(&deployment, other.access.token.expose()).unwrap();
+    guard(&deployment, other.access.token.expose())
+        .await
+        .unwrap();
     assert!(at_once(&other, TokenKind::Access).is_some());
     deployment.lacre.forget_content_keys();
     assert!(at_once(&other, TokenKind::Access).is_none());

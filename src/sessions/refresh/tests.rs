@@ -1,6 +1,6 @@
 use super::*;
-use crate::lacre::testing::{Fixture, grant};
-use crate::sessions::issue::Occasion;
+use crate::lacre::testing::{Fixture, at_once, grant};
+use crate::sessions::grant::Occasion;
 use crate::sessions::rules::Rules;
 use serde_json::json;
 use std::convert::Infallible;
@@ -18,10 +18,11 @@ async fn refresh(fixture: &Fixture, issued: &Issued) -> Result<Issued, RefreshEr
     fixture.lacre.refresh(token, subject).await
 }
 
-fn access_is_good(fixture: &Fixture, issued: &Issued) -> bool {
+async fn access_is_good(fixture: &Fixture, issued: &Issued) -> bool {
     fixture
         .lacre
         .guard(issued.access.token.expose().as_bytes(), TokenKind::Access)
+        .await
         .is_ok()
 }
 
@@ -31,12 +32,13 @@ async fn a_refresh_makes_the_earlier_tokens_noise() {
     let first = fixture.log_in("u1").await;
     let second = refresh(&fixture, &first).await.unwrap();
     assert_eq!((&first.handle, first.key), (&second.handle, second.key));
-    assert!(!access_is_good(&fixture, &first) && access_is_good(&fixture, &second));
+    assert!(!access_is_good(&fixture, &first).await && access_is_good(&fixture, &second).await);
     let token = second.access.token.expose().as_bytes();
     assert!(
         !fixture
             .lacre
             .guard(token, TokenKind::Access)
+            .await
             .unwrap()
             .is_fresh()
     );
@@ -50,12 +52,12 @@ async fn within_the_grace_the_earlier_token_brings_the_current_generation() {
     fixture.clock.advance(9);
     let again = refresh(&fixture, &first).await.unwrap();
     assert!(
-        access_is_good(&fixture, &second),
+        access_is_good(&fixture, &second).await,
         "nobody loses what was given out"
     );
-    assert!(access_is_good(&fixture, &again));
+    assert!(access_is_good(&fixture, &again).await);
     let third = refresh(&fixture, &again).await.unwrap();
-    assert!(access_is_good(&fixture, &third) && !access_is_good(&fixture, &second));
+    assert!(access_is_good(&fixture, &third).await && !access_is_good(&fixture, &second).await);
 }
 
 #[tokio::test]
@@ -66,7 +68,7 @@ async fn after_the_grace_a_spent_token_ends_the_session() {
     fixture.clock.advance(10);
     let theft = refresh(&fixture, &first).await.unwrap_err();
     assert!(matches!(theft, RefreshError::Reused { ref user_id, .. } if user_id == "u1"));
-    assert!(!access_is_good(&fixture, &second));
+    assert!(!access_is_good(&fixture, &second).await);
     assert!(
         refresh(&fixture, &second).await.is_err(),
         "the whole session has ended"
@@ -147,6 +149,7 @@ async fn additional_claims_stay_and_rights_are_looked_up() {
     let claims = fixture
         .lacre
         .guard(token, TokenKind::Access)
+        .await
         .unwrap()
         .claims;
     assert_eq!(claims.additional["theme"], "dark");
@@ -163,7 +166,7 @@ async fn a_session_whose_user_is_gone_ends() {
         .refresh(token, async |_: &str| Ok::<_, Infallible>(None))
         .await;
     assert!(matches!(gone, Err(RefreshError::UserGone { .. })));
-    assert!(!access_is_good(&fixture, &issued));
+    assert!(!access_is_good(&fixture, &issued).await);
 }
 
 #[tokio::test]
@@ -171,12 +174,12 @@ async fn ended_access_comes_back_with_the_next_refresh_even_in_the_grace() {
     let fixture = Fixture::new();
     let first = fixture.log_in("u1").await;
     let second = refresh(&fixture, &first).await.unwrap();
-    fixture.lacre.end_access_of("u1").await.unwrap();
-    assert!(!access_is_good(&fixture, &second));
+    fixture.lacre.revoke_access_of("u1").await.unwrap();
+    assert!(!access_is_good(&fixture, &second).await);
     let third = refresh(&fixture, &first).await.unwrap();
-    assert!(access_is_good(&fixture, &third));
+    assert!(access_is_good(&fixture, &third).await);
     assert!(
-        !access_is_good(&fixture, &second),
+        !access_is_good(&fixture, &second).await,
         "with the old rights it stays ended"
     );
 }
@@ -201,7 +204,7 @@ async fn of_many_who_refresh_at_once_all_hold_one_generation() {
         assert!(
             answers
                 .iter()
-                .all(|issued| access_is_good(&fixture, issued))
+                .all(|issued| at_once(access_is_good(&fixture, issued)))
         );
         current = answers.remove(0);
     }
@@ -218,12 +221,12 @@ async fn no_refresh_brings_an_ended_session_back() {
             let token = issued.refresh.as_ref().unwrap().token.expose().to_owned();
             tasks.spawn(async move { lacre.refresh(token.as_bytes(), subject).await });
         }
-        fixture.lacre.end(&issued.key).await.unwrap();
+        fixture.lacre.revoke(&issued.key).await.unwrap();
         let answers = tasks.join_all().await;
         let good = answers
             .iter()
             .flatten()
-            .filter(|issued| access_is_good(&fixture, issued));
+            .filter(|issued| at_once(access_is_good(&fixture, issued)));
         assert_eq!(good.count(), 0);
     }
 }

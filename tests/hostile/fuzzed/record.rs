@@ -3,9 +3,10 @@
 //! (OpenSSL, from the description of the form): what is taken, another decoder reads the same.
 
 use super::builder::hmac;
+use futures_util::FutureExt as _;
 use lacre_keystore::{
-    Change, Engine, KeyBytes, KeyRange, Keystore, KeystoreError, MasterKey, MasterKeyRing,
-    RecordKey, SessionId, UserTag,
+    Change, Engine, KeyBytes, KeyRange, Keystore, KeystoreError, LocalStore, MasterKey,
+    MasterKeyRing, RecordKey, SessionId, UserTag,
 };
 use openssl::hash::MessageDigest;
 use openssl::symm::{Cipher, encrypt_aead};
@@ -57,7 +58,7 @@ impl Engine for Same {
 static STORE: LazyLock<(Same, Keystore)> = LazyLock::new(|| {
     let same = Same::default();
     let ring = MasterKeyRing::new(MasterKey::from_bytes(1, MASTER));
-    let keystore = Keystore::open(same.clone(), ring, SysRng).unwrap();
+    let keystore = Keystore::open(LocalStore::open(same.clone()).unwrap(), ring, SysRng).unwrap();
     (same, keystore)
 });
 
@@ -76,7 +77,7 @@ pub(crate) fn check(input: &[u8]) -> bool {
     } else {
         bytes.to_vec()
     };
-    let found = keystore.get(&NAME);
+    let found = keystore.get(&NAME).now_or_never().unwrap();
     drop(turn);
     let expected = Plain::decode(bytes).filter(|_| sealed_rightly);
     match (found, expected) {

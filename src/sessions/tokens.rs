@@ -4,46 +4,72 @@
 //!
 //! This room must never put into a token what the record or the subject doesn't say.
 
-use super::{IssueError, IssuedToken, Lasting, Subject};
+use super::grant::{IssueError, IssuedToken, Lasting, Subject};
+use super::keyring::Keyring;
+use super::rules::Rules;
 use crate::clock::UnixSeconds;
-use crate::lacre::Lacre;
+use crate::entropy::Entropy;
 use crate::token::{
     Claims, Handle, Recipient, RecipientKey, SessionKey, TokenKind, base64url, seal,
 };
 use lacre_keystore::Record;
 use rand::{CryptoRng, RngExt as _};
 use serde_json::{Map, Value};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
-use zeroize::Zeroizing;
 
-/// The most percent of its life that an access token may lose at random.
-const MOST_JITTER: u32 = 50;
+/// The maximum percentage of its life that an access token may lose at random.
+const MAX_JITTER: u32 = 50;
 
 /// Bytes of a token from which on every request gets noticeably longer.
 const LARGE: usize = 2048;
 
 /// What the tokens of a record say.
-pub(crate) struct Contents<'a> {
-    pub(crate) subject: &'a Subject,
-    pub(crate) handle: &'a Handle,
-    pub(crate) record: &'a Record,
+pub(super) struct Contents<'a> {
+    pub(super) subject: &'a Subject,
+    pub(super) handle: &'a Handle,
+    pub(super) record: &'a Record,
     /// When they are made. Read once for the record and both tokens: a second that passes between
     /// them would be missing in `expires_in`.
-    pub(crate) now: UnixSeconds,
+    pub(super) now: UnixSeconds,
     /// Whether a password was proven for them.
-    pub(crate) fresh: bool,
-    pub(crate) additional: &'a Map<String, Value>,
+    pub(super) fresh: bool,
+    pub(super) additional: &'a Map<String, Value>,
 }
 
 /// An access token and the refresh token of the same generation.
-pub(crate) struct Pair {
-    pub(crate) access: Lasting,
-    pub(crate) refresh: Lasting,
+pub(super) struct Pair {
+    pub(super) access: Lasting,
+    pub(super) refresh: Lasting,
 }
 
-impl Lacre {
+/// Makes the tokens of one deployment.
+pub(crate) struct TokenMaker {
+    rules: Arc<Rules>,
+    keyring: Arc<Keyring>,
+    entropy: Entropy,
+    /// The bytes of the longest token that was made.
+    largest: AtomicUsize,
+}
+
+impl TokenMaker {
+    pub(crate) fn new(rules: Arc<Rules>, keyring: Arc<Keyring>, entropy: Entropy) -> Self {
+        Self {
+            rules,
+            keyring,
+            entropy,
+            largest: AtomicUsize::new(0),
+        }
+    }
+
+    /// The bytes of the longest token that was made since the start.
+    pub(crate) fn largest(&self) -> usize {
+        self.largest.load(Relaxed)
+    }
+
     /// Makes both tokens of the record's generation.
-    pub(crate) fn token_pair(&self, contents: &Contents<'_>) -> Result<Pair, IssueError> {
+    pub(super) fn pair(&self, contents: &Contents<'_>) -> Result<Pair, IssueError> {
         let access = self.access_token(contents)?;
         let ends = contents.record.expires_at;
         let refresh = self.token(contents, TokenKind::Refresh, ends)?;
@@ -51,12 +77,11 @@ impl Lacre {
     }
 
     /// Makes the access token alone.
-    pub(crate) fn access_token(&self, contents: &Contents<'_>) -> Result<Lasting, IssueError> {
-        let (parts, rules) = (self.parts(), self.rules());
+    pub(super) fn access_token(&self, contents: &Contents<'_>) -> Result<Lasting, IssueError> {
         let life = life(
-            rules.access_ttl,
-            rules.access_ttl_jitter,
-            &mut (parts.entropy)(),
+            self.rules.access_ttl,
+            self.rules.access_ttl_jitter,
+            &mut (self.entropy)(),
         );
         let expires_at = contents.now.saturating_add(life);
         self.token(
@@ -72,13 +97,12 @@ impl Lacre {
         kind: TokenKind,
         expires_at: u64,
     ) -> Result<Lasting, IssueError> {
-        let parts = self.parts();
-        let mut rng = (parts.entropy)();
+        let mut rng = (self.entropy)();
         let now = contents.now;
         let mut claims = Claims {
-            issuer: parts.rules.issuer.clone(),
+            issuer: self.rules.issuer.clone(),
             subject: contents.subject.id.clone(),
-            audience: vec![parts.rules.audience.clone()],
+            audience: vec![self.rules.audience.clone()],
             issued_at: now,
             expires_at,
             not_before: None,
@@ -110,19 +134,19 @@ impl Lacre {
             key: RecipientKey::Own(&key),
             handle: contents.handle,
         };
-        let token = seal(recipient, parts.keyring.signer(), kind, &claims, &mut rng)?;
-        self.check_length(token.as_bytes())?;
+        let token = seal(recipient, self.keyring.signer(), kind, &claims, &mut rng)?;
+        self.rules.check_length(token.as_bytes())?;
         self.weigh(kind, token.len());
         let expires_in = expires_at.saturating_sub(now);
         Ok(Lasting {
-            token: IssuedToken(Zeroizing::new(token)),
+            token: IssuedToken::new(token),
             expires_in,
         })
     }
 
     /// Tells the log what a token weighs: it goes along with every request.
     fn weigh(&self, kind: TokenKind, bytes: usize) {
-        self.parts().largest_token.fetch_max(bytes, Relaxed);
+        self.largest.fetch_max(bytes, Relaxed);
         let kind = kind.typ();
         log::debug!(kind, bytes; "a token was issued");
         if bytes > LARGE {
@@ -138,7 +162,7 @@ impl Lacre {
 /// How long an access token lives: `ttl`, less a random part of it of at most `jitter` percent. It
 /// never lives longer than `ttl`, and never less than half of it.
 fn life(ttl: u64, jitter: u32, rng: &mut impl CryptoRng) -> u64 {
-    let jitter = u64::from(jitter.min(MOST_JITTER));
+    let jitter = u64::from(jitter.min(MAX_JITTER));
     let most = u128::from(ttl) * u128::from(jitter) / 100;
     let most = u64::try_from(most).unwrap_or(ttl);
     ttl - rng.random_range(0..=most)

@@ -14,8 +14,9 @@
 //! This room must never put down the value that a key had before: a key that was ended must not
 //! linger in a plan. And it must never make anything of bytes that aren't a whole plan.
 
-use super::{Change, KeyBytes};
-use crate::codec::MAX_SEALED_RECORD;
+use crate::key::KeyBytes;
+use crate::local::engine::Change;
+use crate::seal::codec::MAX_SEALED_RECORD;
 
 /// The form of a plan.
 const FORM: u8 = 1;

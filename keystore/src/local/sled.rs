@@ -11,6 +11,8 @@
 //! This room must never call `flush_async` (it deadlocks), `apply_batch` or `transaction` (the
 //! first of them puts one lock on every later operation), and never write from two threads.
 
+mod mark;
+mod plan;
 mod redo;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -23,9 +25,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::mark::Mark;
-use super::{Change, Engine, KeyBytes, KeyRange, plan};
+use super::engine::{Change, Engine};
 use crate::error::KeystoreError;
+use crate::key::{KeyBytes, KeyRange};
+use mark::Mark;
 
 /// The tree that holds the records.
 const RECORDS: &str = "records";

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use super::{Change, Engine, KeyBytes, KeyRange};
+use super::engine::{Change, Engine};
 use crate::error::KeystoreError;
+use crate::key::{KeyBytes, KeyRange};
 
 /// An engine whose records end with it.
 #[derive(Default)]

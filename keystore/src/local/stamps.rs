@@ -15,7 +15,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::engine::KeyBytes;
+use crate::key::KeyBytes;
+use crate::store::Stamp;
 
 /// How many counters there are: 512 KiB of them. With a thousand changes a second a record is read
 /// again every minute on account of the others.
@@ -42,25 +43,6 @@ impl Counter for AtomicU64 {
 
     fn raise(&self) {
         self.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-/// Where a counter stood around a read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp(u64);
-
-impl Stamp {
-    /// The stamp of a read that a change may have overtaken: it holds for nothing.
-    pub(crate) const NEVER: Self = Self(1);
-
-    /// The stamp as a number, for whoever keeps it in an atomic.
-    pub(crate) fn to_bits(self) -> u64 {
-        self.0
-    }
-
-    /// The stamp of this number.
-    pub(crate) fn from_bits(bits: u64) -> Self {
-        Self(bits)
     }
 }
 
@@ -91,15 +73,22 @@ impl<C: Counter> Stamps<C> {
         let before = counter.read();
         let found = read();
         let quiet = before.is_multiple_of(2) && counter.read() == before;
-        (found, if quiet { Stamp(before) } else { Stamp::NEVER })
+        (
+            found,
+            if quiet {
+                Stamp::from_bits(before)
+            } else {
+                Stamp::NEVER
+            },
+        )
     }
 
     /// Whether the record is still what was read under this stamp. `false` may be said of one that
     /// is.
     pub(crate) fn holds(&self, key: &KeyBytes, stamp: Stamp) -> bool {
-        stamp.0.is_multiple_of(2)
+        stamp.to_bits().is_multiple_of(2)
             && self.trusted.load(Ordering::SeqCst)
-            && self.counter(key).read() == stamp.0
+            && self.counter(key).read() == stamp.to_bits()
     }
 
     /// Changes records: no stamp of before holds for any of them from the first moment on, and none

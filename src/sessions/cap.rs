@@ -8,7 +8,7 @@
 //! This room must never end a session while no more than the allowed number are live, and never the
 //! one that has just begun.
 
-use crate::lacre::Lacre;
+use super::records::Records;
 use crate::token::Handle;
 use futures_util::future::join_all;
 use lacre_keystore::{KeystoreError, PutOutcome, Record, RecordKey, Stored, Swap, UserTag};
@@ -19,24 +19,26 @@ const PAGE: usize = 256;
 /// Locks that the users share; two users with the same one wait for each other and no more.
 const LOCKS: usize = 64;
 
-/// Whose turn it is to make room. Asked for only where there is none.
-pub(crate) struct Turns([Mutex<()>; LOCKS]);
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| Mutex::new(())))
-    }
+/// The maximum of sessions that a user has at once.
+pub(super) struct Cap {
+    records: Records,
+    max: usize,
+    /// Held by who ends sessions. `docs/decisions/0024-cap-locks.md` says why compare-and-swap alone
+    /// isn't enough.
+    locks: [Mutex<()>; LOCKS],
 }
 
-impl Turns {
-    async fn of(&self, user: &UserTag) -> MutexGuard<'_, ()> {
-        let place = usize::from(user.as_bytes()[0]) % LOCKS;
-        self.0[place].lock().await
+impl Cap {
+    /// At most `max` sessions, and at least one.
+    pub(super) fn new(records: Records, max: usize) -> Self {
+        Self {
+            records,
+            max: max.max(1),
+            locks: std::array::from_fn(|_| Mutex::new(())),
+        }
     }
-}
 
-impl Lacre {
-    /// Stores a new session under a name that has none, durably, and ends those that it pushes out
+    /// Stores a new session under a name that has none, durably, and ends those that it evicts
     /// in the same change. `None`, and nothing done, where the name is taken or what was to end has
     /// changed meanwhile.
     pub(super) async fn begin(
@@ -45,17 +47,28 @@ impl Lacre {
         record: &Record,
     ) -> Result<Option<Vec<Handle>>, KeystoreError> {
         // Nearly always there is room, and which of the sessions are live needn't be known.
-        if self.keystore().count(new.user, self.allowed())? < self.allowed() {
-            let put = self.keystore().put_new(new, record).await?;
+        if self.records.keystore.count(new.user, self.max).await? < self.max {
+            let put = self.records.keystore.put_new(new, record).await?;
             return Ok((put == PutOutcome::Stored).then(Vec::new));
         }
-        let _turn = self.parts().turns.of(&new.user).await;
-        let Some(oldest) = self.as_stored(&self.beyond_cap(new, record, 1)?)? else {
+        let _lock = self.lock(&new.user).await;
+        let Some(oldest) = self
+            .as_stored(&self.beyond_cap(new, record, 1).await?)
+            .await?
+        else {
             return Ok(None);
         };
-        let begun = self.keystore().put_new_and_remove(new, record, &oldest);
+        let begun = self
+            .records
+            .keystore
+            .put_new_and_remove(new, record, &oldest);
         let begun = begun.await? == Swap::Won;
-        Ok(begun.then(|| oldest.iter().map(|(key, _)| self.handle_of(key)).collect()))
+        Ok(begun.then(|| {
+            oldest
+                .iter()
+                .map(|(key, _)| self.records.handle_of(key))
+                .collect()
+        }))
     }
 
     /// Ends what is beyond the cap now that `new` is stored, durably, and says which sessions.
@@ -64,18 +77,23 @@ impl Lacre {
         new: &RecordKey,
         record: &Record,
     ) -> Result<Vec<Handle>, KeystoreError> {
-        let allowed = self.allowed();
-        let few = self.keystore().count(new.user, allowed.saturating_add(1))? <= allowed;
-        if few || self.beyond_cap(new, record, 0)?.is_empty() {
+        let one_more = self.max.saturating_add(1);
+        let few = self.records.keystore.count(new.user, one_more).await? <= self.max;
+        if few || self.beyond_cap(new, record, 0).await?.is_empty() {
             return Ok(Vec::new());
         }
-        let _turn = self.parts().turns.of(&new.user).await;
-        let beyond = self.beyond_cap(new, record, 0)?;
-        let ends = join_all(beyond.iter().map(|(_, key)| self.end(key))).await;
+        let _lock = self.lock(&new.user).await;
+        let beyond = self.beyond_cap(new, record, 0).await?;
+        let ends = join_all(
+            beyond
+                .iter()
+                .map(|(_, key)| self.records.keystore.remove(key)),
+        )
+        .await;
         let mut ended = Vec::with_capacity(beyond.len());
         for ((_, key), end) in beyond.iter().zip(ends) {
             if end? {
-                ended.push(self.handle_of(key));
+                ended.push(self.records.handle_of(key));
             }
         }
         Ok(ended)
@@ -83,17 +101,17 @@ impl Lacre {
 
     /// The oldest live sessions of the user, as many as there are too many with `more` to come, and
     /// when each began; never `new`, which counts unless another log-in has ended it already.
-    fn beyond_cap(
+    async fn beyond_cap(
         &self,
         new: &RecordKey,
         record: &Record,
         more: usize,
     ) -> Result<Vec<(u64, RecordKey)>, KeystoreError> {
-        let now = self.parts().clock.now();
+        let now = self.records.now();
         let mut live = Vec::new();
         let mut after = None;
         loop {
-            let page = self.keystore().list(new.user, after, PAGE)?;
+            let page = self.records.keystore.list(new.user, after, PAGE).await?;
             let own = page
                 .entries
                 .into_iter()
@@ -104,20 +122,20 @@ impl Lacre {
                 None => break,
             }
         }
-        let beyond = (live.len() + more).saturating_sub(self.allowed());
+        let beyond = (live.len() + more).saturating_sub(self.max);
         live.sort_unstable();
         let oldest = live.into_iter().filter(|(_, key)| key != new);
         Ok(oldest.take(beyond).collect())
     }
 
     /// Sessions as they are stored; `None` where one has gone or begun anew since it was listed.
-    fn as_stored(
+    async fn as_stored(
         &self,
         listed: &[(u64, RecordKey)],
     ) -> Result<Option<Vec<(RecordKey, Stored)>>, KeystoreError> {
         let mut stored = Vec::with_capacity(listed.len());
         for (began, key) in listed {
-            match self.keystore().get(key)? {
+            match self.records.keystore.get(key).await? {
                 Some(found) if found.record.created_at == *began => stored.push((*key, found)),
                 _ => return Ok(None),
             }
@@ -125,9 +143,9 @@ impl Lacre {
         Ok(Some(stored))
     }
 
-    /// How many sessions a user may have at once.
-    fn allowed(&self) -> usize {
-        self.rules().max_per_user.max(1)
+    async fn lock(&self, user: &UserTag) -> MutexGuard<'_, ()> {
+        let place = usize::from(user.as_bytes()[0]) % LOCKS;
+        self.locks[place].lock().await
     }
 }
 

@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 
 use crate::error::KeystoreError;
 use crate::key::RecordKey;
-use crate::master_key::{MasterKeyRing, OVERHEAD, OpenError, Purpose};
 use crate::record::{PrivateScalar, Record};
+use crate::seal::master_key::{MasterKeyRing, OVERHEAD, OpenError, Purpose};
 
 /// The most bytes that a sealed record may take.
 ///
@@ -135,8 +135,8 @@ impl<'a> Plain<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::master_key::MasterKey;
     use crate::record::tests::sample;
+    use crate::seal::master_key::MasterKey;
     use proptest::prelude::*;
 
     const KEY: [u8; 32] = [0x11; 32];

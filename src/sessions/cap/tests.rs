@@ -1,5 +1,5 @@
-use crate::lacre::testing::{Fixture, grant, on_behalf};
-use crate::sessions::issue::{IssueError, Issued, Occasion};
+use crate::lacre::testing::{Fixture, at_once, grant, on_behalf};
+use crate::sessions::grant::{IssueError, Issued, Occasion};
 use crate::sessions::rules::Rules;
 use crate::token::TokenKind;
 use lacre_keystore::{Change, Engine, KeyBytes, KeyRange, KeystoreError, MemoryEngine, PutOutcome};
@@ -17,13 +17,17 @@ fn at_most(max_per_user: usize) -> Fixture {
     Fixture::with_rules(rules(max_per_user))
 }
 
-fn is_good(deployment: &Fixture, issued: &Issued) -> bool {
+async fn is_good(deployment: &Fixture, issued: &Issued) -> bool {
     let token = issued.access.token.expose().as_bytes();
-    deployment.lacre.guard(token, TokenKind::Access).is_ok()
+    deployment
+        .lacre
+        .guard(token, TokenKind::Access)
+        .await
+        .is_ok()
 }
 
-fn count(deployment: &Fixture, user: &str) -> usize {
-    deployment.lacre.sessions_of(user).unwrap().len()
+async fn count(deployment: &Fixture, user: &str) -> usize {
+    deployment.lacre.sessions_of(user).await.unwrap().len()
 }
 
 #[tokio::test]
@@ -35,11 +39,14 @@ async fn one_session_too_many_ends_the_oldest() {
         issued.push(deployment.log_in("u1").await);
     }
     deployment.log_in("u2").await;
-    let good: Vec<_> = issued.iter().map(|one| is_good(&deployment, one)).collect();
+    let good: Vec<_> = issued
+        .iter()
+        .map(|one| at_once(is_good(&deployment, one)))
+        .collect();
     assert_eq!(good, [false, false, true, true, true]);
-    assert_eq!(issued[2].pushed_out, []);
-    assert_eq!(issued[3].pushed_out, [issued[0].handle.clone()]);
-    assert_eq!(issued[4].pushed_out, [issued[1].handle.clone()]);
+    assert_eq!(issued[2].evicted, []);
+    assert_eq!(issued[3].evicted, [issued[0].handle.clone()]);
+    assert_eq!(issued[4].evicted, [issued[1].handle.clone()]);
 }
 
 #[tokio::test]
@@ -47,9 +54,9 @@ async fn the_new_session_stays_among_those_of_the_same_second() {
     let deployment = at_most(2);
     for _ in 0..20 {
         let issued = deployment.log_in("u1").await;
-        assert!(is_good(&deployment, &issued));
+        assert!(is_good(&deployment, &issued).await);
     }
-    assert_eq!(count(&deployment, "u1"), 2);
+    assert_eq!(count(&deployment, "u1").await, 2);
 }
 
 #[tokio::test]
@@ -59,9 +66,9 @@ async fn a_named_session_that_is_replaced_pushes_nobody_out() {
     for _ in 0..3 {
         let grant = on_behalf("u1", "s");
         let issued = deployment.lacre.issue(&grant).await.unwrap();
-        assert_eq!(issued.pushed_out, []);
+        assert_eq!(issued.evicted, []);
     }
-    assert!(is_good(&deployment, &other));
+    assert!(is_good(&deployment, &other).await);
 }
 
 #[tokio::test]
@@ -74,29 +81,27 @@ async fn expired_sessions_take_no_room() {
     deployment.log_in("u1").await;
     deployment.log_in("u1").await;
     deployment.clock.advance(60);
-    assert_eq!(deployment.log_in("u1").await.pushed_out, []);
-    assert_eq!(deployment.log_in("u1").await.pushed_out, []);
-    assert_eq!(deployment.log_in("u1").await.pushed_out.len(), 1);
+    assert_eq!(deployment.log_in("u1").await.evicted, []);
+    assert_eq!(deployment.log_in("u1").await.evicted, []);
+    assert_eq!(deployment.log_in("u1").await.evicted.len(), 1);
 }
 
 #[tokio::test]
 async fn a_lowered_cap_is_reached_at_the_next_log_in() {
     let deployment = at_most(5);
     let first = deployment.log_in("u1").await;
-    let (keystore, parts) = (deployment.lacre.keystore(), deployment.lacre.parts());
-    let record = keystore.get(&first.key).unwrap().unwrap().record;
+    let keystore = deployment.lacre.keystore();
+    let handles = deployment.lacre.records().keyring().handles();
+    let record = keystore.get(&first.key).await.unwrap().unwrap().record;
     for _ in 0..300 {
-        let key = parts
-            .keyring
-            .handles()
-            .new_session("u1", &mut (parts.entropy)());
+        let key = handles.new_session("u1", &mut deployment.lacre.rng());
         let stored = keystore.put_new(&key, &record).await.unwrap();
         assert_eq!(stored, PutOutcome::Stored);
     }
     let issued = deployment.log_in("u1").await;
-    assert_eq!(issued.pushed_out.len(), 297);
-    assert_eq!(count(&deployment, "u1"), 5);
-    assert!(is_good(&deployment, &issued));
+    assert_eq!(issued.evicted.len(), 297);
+    assert_eq!(count(&deployment, "u1").await, 5);
+    assert!(is_good(&deployment, &issued).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -108,7 +113,7 @@ async fn log_ins_at_once_leave_the_cap_and_not_one_less() {
                 let lacre = deployment.lacre.clone();
                 tokio::spawn(async move {
                     let issued = lacre.issue(&grant("u1", Occasion::LogIn)).await.unwrap();
-                    issued.pushed_out
+                    issued.evicted
                 })
             })
             .collect();
@@ -116,7 +121,7 @@ async fn log_ins_at_once_leave_the_cap_and_not_one_less() {
         for task in tasks {
             ended.extend(task.await.unwrap());
         }
-        assert_eq!(count(&deployment, "u1"), cap);
+        assert_eq!(count(&deployment, "u1").await, cap);
         let each_once: HashSet<_> = ended.iter().collect();
         assert_eq!((ended.len(), each_once.len()), (16 - cap, 16 - cap));
     }
@@ -201,14 +206,14 @@ async fn full() -> (Fixture, Meddled, [Issued; 2]) {
 async fn at_the_cap_the_new_and_the_end_of_the_oldest_are_one_change() {
     let (deployment, store, [older, newer]) = full().await;
     let issued = deployment.log_in("u1").await;
-    assert_eq!(issued.pushed_out, [older.handle]);
+    assert_eq!(issued.evicted, [older.handle]);
     assert_eq!(store.batches(), [2]);
     let named = deployment.lacre.issue(&on_behalf("u1", "s")).await.unwrap();
-    assert_eq!(named.pushed_out, [newer.handle]);
+    assert_eq!(named.evicted, [newer.handle]);
     assert_eq!(store.batches(), [2]);
     let again = deployment.lacre.issue(&on_behalf("u1", "s")).await.unwrap();
-    assert_eq!((again.pushed_out, store.batches()), (vec![], vec![1]));
-    assert_eq!(count(&deployment, "u1"), 2);
+    assert_eq!((again.evicted, store.batches()), (vec![], vec![1]));
+    assert_eq!(count(&deployment, "u1").await, 2);
 }
 
 #[tokio::test]
@@ -222,9 +227,9 @@ async fn where_the_oldest_goes_by_itself_nobody_is_pushed_out() {
             grant("u1", Occasion::LogIn)
         };
         let issued = deployment.lacre.issue(&grant).await.unwrap();
-        assert_eq!(issued.pushed_out, []);
+        assert_eq!(issued.evicted, []);
         assert_eq!(store.batches(), [2, 1], "refused, and then there was room");
-        let good = [&older, &newer, &issued].map(|one| is_good(&deployment, one));
+        let good = [&older, &newer, &issued].map(|one| at_once(is_good(&deployment, one)));
         assert_eq!(good, [false, true, true]);
     }
 }
@@ -234,7 +239,7 @@ async fn where_the_oldest_changes_meanwhile_it_is_read_anew() {
     let (deployment, store, [older, newer]) = full().await;
     let name = older.key.to_bytes();
     let before = store.engine.get(&name).unwrap();
-    deployment.lacre.end_access_of("u1").await.unwrap();
+    deployment.lacre.revoke_access_of("u1").await.unwrap();
     store.batches();
     store.with({
         let mut before = Some(before);
@@ -246,9 +251,9 @@ async fn where_the_oldest_changes_meanwhile_it_is_read_anew() {
         }
     });
     let issued = deployment.log_in("u1").await;
-    assert_eq!(issued.pushed_out, [older.handle]);
+    assert_eq!(issued.evicted, [older.handle]);
     assert_eq!(store.batches(), [2, 2]);
-    let left = deployment.lacre.sessions_of("u1").unwrap();
+    let left = deployment.lacre.sessions_of("u1").await.unwrap();
     let left: Vec<_> = left.into_iter().map(|session| session.key).collect();
     assert_eq!(left, [issued.key, newer.key]);
 }
@@ -274,8 +279,8 @@ async fn where_the_oldest_begins_anew_the_next_is_pushed_out() {
         }
     });
     let issued = deployment.log_in("u1").await;
-    assert_eq!(issued.pushed_out, std::slice::from_ref(&other.handle));
-    let good = [&first, &other, &second, &issued].map(|one| is_good(&deployment, one));
+    assert_eq!(issued.evicted, std::slice::from_ref(&other.handle));
+    let good = [&first, &other, &second, &issued].map(|one| at_once(is_good(&deployment, one)));
     assert_eq!(good, [false, false, true, true]);
 }
 
@@ -284,14 +289,14 @@ async fn a_log_in_that_is_always_too_late_fails_and_leaves_nothing() {
     let (deployment, store, [older, newer]) = full().await;
     let name = older.key.to_bytes();
     let mut other = store.engine.get(&name).unwrap();
-    deployment.lacre.end_access_of("u1").await.unwrap();
+    deployment.lacre.revoke_access_of("u1").await.unwrap();
     store.with(move |engine, oldest| {
         let now = engine.get(&oldest).unwrap();
         set(engine, oldest, std::mem::replace(&mut other, now));
     });
     let refused = deployment.lacre.issue(&grant("u1", Occasion::LogIn)).await;
     assert_eq!(refused.unwrap_err(), IssueError::Contended);
-    let left = deployment.lacre.sessions_of("u1").unwrap();
+    let left = deployment.lacre.sessions_of("u1").await.unwrap();
     let left: Vec<_> = left.into_iter().map(|session| session.key).collect();
     assert_eq!(left, [newer.key, older.key]);
 }

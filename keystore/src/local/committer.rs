@@ -6,7 +6,9 @@
 //! This room must never touch the store itself: all changes take their turn in the queue.
 
 mod emptying;
+mod job;
 mod worker;
+mod writer;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -14,43 +16,15 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{Change, Engine, KeyBytes, KeyRange};
 use crate::error::KeystoreError;
-use crate::stamps::Stamps;
-
+use crate::key::{KeyBytes, KeyRange};
+use crate::local::engine::{Change, Engine};
+use crate::local::stamps::Stamps;
+use job::{Answer, Job, Shared, Watcher};
 use worker::Worker;
 
 /// How many jobs may wait; beyond that, callers wait to queue theirs.
-const QUEUE: usize = 4096;
-
-type Answer<T> = oneshot::Sender<Result<T, KeystoreError>>;
-
-/// What the thread is asked to do.
-enum Job {
-    /// Compare-and-swaps, all of them or none; answers whether they were made.
-    Apply(Vec<Change>, Answer<bool>),
-    /// Removes a key whatever its value; answers whether there was one.
-    Remove(KeyBytes, Answer<bool>),
-    /// Removes all keys of a range but this one, or none; answers which.
-    RemoveAllBut(KeyRange, Option<KeyBytes>, Answer<Vec<KeyBytes>>),
-    /// Removes all keys, in steps; answers how many.
-    Empty(Answer<u64>),
-    /// Takes no more jobs; answered once all those queued before are.
-    Close(oneshot::Sender<()>),
-}
-
-/// What the thread and its callers both know.
-struct Shared {
-    /// The error that ended all writing.
-    failure: OnceLock<KeystoreError>,
-    /// How many records there are, as far as they are applied.
-    records: AtomicU64,
-    /// Who is told of each record that goes, before anybody is answered.
-    watcher: OnceLock<Watcher>,
-}
-
-/// Told the key of a record that has just gone.
-pub(crate) type Watcher = Box<dyn Fn(&KeyBytes) + Send + Sync>;
+const MAX_QUEUE: usize = 4096;
 
 /// The way to the thread.
 pub(crate) struct Committer {
@@ -76,15 +50,6 @@ impl<T> Pending<T> {
     }
 }
 
-impl Shared {
-    fn refusal(&self) -> KeystoreError {
-        match self.failure.get() {
-            Some(cause) => KeystoreError::unavailable(format!("an earlier write failed: {cause}")),
-            None => KeystoreError::unavailable("the keystore is closed"),
-        }
-    }
-}
-
 impl Committer {
     /// Starts the thread on a store that nobody else writes to.
     pub(crate) fn start(
@@ -96,12 +61,8 @@ impl Committer {
             records: AtomicU64::new(engine.count()?),
             watcher: OnceLock::new(),
         });
-        let (queue, jobs) = mpsc::channel(QUEUE);
-        let worker = Worker {
-            engine,
-            stamps,
-            shared: Arc::clone(&shared),
-        };
+        let (queue, jobs) = mpsc::channel(MAX_QUEUE);
+        let worker = Worker::new(engine, stamps, Arc::clone(&shared));
         let thread = thread::Builder::new()
             .name("lacre-committer".to_owned())
             .spawn(move || worker.run(jobs))
@@ -111,11 +72,6 @@ impl Committer {
             shared,
             thread: Mutex::new(Some(thread)),
         })
-    }
-
-    /// Queues a compare-and-swap.
-    pub(crate) async fn swap(&self, change: Change) -> Result<Pending<bool>, KeystoreError> {
-        self.apply(vec![change]).await
     }
 
     /// Queues compare-and-swaps of different keys that are made all or none.
@@ -145,7 +101,7 @@ impl Committer {
 
     /// Has `watcher` told of each record that goes from now on; `false` where somebody is told
     /// already.
-    pub(crate) fn tell_removals(&self, watcher: Watcher) -> bool {
+    pub(crate) fn watch_removals(&self, watcher: Watcher) -> bool {
         self.shared.watcher.set(watcher).is_ok()
     }
 

@@ -1,0 +1,142 @@
+//! A store of one process on one machine: an engine, the one thread that writes to it, and stamps
+//! that say whether a record has changed.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `engine` | what is asked of an engine |
+//! | `memory`, `sled` | the two engines |
+//! | `committer` | the one thread that writes, in groups |
+//! | `stamps` | whether a record may have changed since it was read |
+//!
+//! This room must never write from two threads, and never answer a change before it is durable.
+
+mod committer;
+pub(crate) mod engine;
+pub(crate) mod memory;
+pub(crate) mod sled;
+mod stamps;
+
+use std::future::ready;
+use std::sync::Arc;
+
+use crate::error::KeystoreError;
+use crate::key::{KeyRange, RecordKey, UserTag};
+use crate::store::{Answer, Found, RemovalWatcher, Stamp, Stats, Store, Write};
+use committer::Committer;
+use engine::{Change, Engine};
+use stamps::Stamps;
+
+/// A [`Store`] on an [`Engine`] that nothing else writes to.
+///
+/// Reads go straight to the engine and may block for as long as a disk takes; changes go through
+/// one thread, which makes them durable in groups. When a write fails, what is on the disk is
+/// unknown: from then on every change is refused with `store_unavailable`, until the process opens
+/// the store anew. Reads go on.
+pub struct LocalStore {
+    // Before the engine: it is dropped first, and its thread ends then.
+    committer: Committer,
+    stamps: Arc<Stamps>,
+    engine: Arc<dyn Engine>,
+}
+
+impl LocalStore {
+    /// Starts the writing thread on this engine. The records are counted once.
+    pub fn open(engine: impl Engine) -> Result<Self, KeystoreError> {
+        let engine: Arc<dyn Engine> = Arc::new(engine);
+        let stamps = Arc::new(Stamps::new());
+        Ok(Self {
+            committer: Committer::start(Arc::clone(&engine), Arc::clone(&stamps))?,
+            stamps,
+            engine,
+        })
+    }
+
+    fn read(&self, key: &RecordKey) -> Result<Found, KeystoreError> {
+        let key = key.to_bytes();
+        let (found, stamp) = self.stamps.around(&key, || self.engine.get(&key));
+        match found {
+            Ok(sealed) => Ok(Found { sealed, stamp }),
+            Err(error) => {
+                self.stamps.distrust();
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Store for LocalStore {
+    fn get<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, Found> {
+        Box::pin(ready(self.read(key)))
+    }
+
+    fn is_current(&self, key: &RecordKey, stamp: Stamp) -> bool {
+        self.stamps.holds(&key.to_bytes(), stamp)
+    }
+
+    fn apply(&self, writes: Vec<Write>) -> Answer<'_, bool> {
+        let changes = writes.into_iter().map(|write| Change {
+            key: write.key.to_bytes(),
+            expected: write.expected,
+            new: write.new.map(|sealed| sealed.bytes),
+        });
+        let changes = changes.collect();
+        Box::pin(async move { self.committer.apply(changes).await?.wait().await })
+    }
+
+    fn remove(&self, key: RecordKey) -> Answer<'_, bool> {
+        Box::pin(async move { self.committer.remove(key.to_bytes()).await?.wait().await })
+    }
+
+    fn remove_user(&self, user: UserTag, keep: Option<RecordKey>) -> Answer<'_, Vec<RecordKey>> {
+        let (range, keep) = (KeyRange::of_user(user), keep.map(|key| key.to_bytes()));
+        Box::pin(async move {
+            let removed = self.committer.remove_all_but(range, keep).await?;
+            let keys = removed.wait().await?;
+            Ok(keys.iter().map(RecordKey::from_bytes).collect())
+        })
+    }
+
+    fn remove_all(&self) -> Answer<'_, u64> {
+        Box::pin(async move { self.committer.empty().await?.wait().await })
+    }
+
+    fn page(&self, range: KeyRange, limit: usize) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>> {
+        let entries = self.engine.scan(&range, limit).map(|entries| {
+            let named = entries
+                .into_iter()
+                .map(|(key, sealed)| (RecordKey::from_bytes(&key), sealed));
+            named.collect()
+        });
+        Box::pin(ready(entries))
+    }
+
+    fn count(&self, user: UserTag, max: usize) -> Answer<'_, usize> {
+        let range = KeyRange::of_user(user);
+        Box::pin(ready(self.engine.count_up_to(&range, max)))
+    }
+
+    fn stats(&self) -> Answer<'_, Stats> {
+        Box::pin(ready(self.engine.size_on_disk().map(|bytes_on_disk| {
+            Stats {
+                records: self.committer.records(),
+                bytes_on_disk,
+            }
+        })))
+    }
+
+    fn health(&self) -> Result<(), KeystoreError> {
+        self.committer.health()
+    }
+
+    fn watch_removals(&self, watcher: RemovalWatcher) -> bool {
+        let watcher = move |key: &_| watcher(&RecordKey::from_bytes(key));
+        self.committer.watch_removals(Box::new(watcher))
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.committer.close().await;
+            Ok(())
+        })
+    }
+}

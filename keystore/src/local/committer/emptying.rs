@@ -1,0 +1,84 @@
+//! Removing every record, in steps between which other changes get their turn.
+//!
+//! From the first step to the last a note stands in the store. Whoever opens a store with that note,
+//! after a crash or because a step failed, removes what is left before anything is answered. The
+//! thread goes on by itself once it has begun, so that no note outlives a caller who stopped waiting
+//! and no session that begins later is removed by it.
+//!
+//! This room must never take the note away before the last record that it stands for is removed.
+
+use std::collections::VecDeque;
+
+use super::job::{Answer, Held, refuse};
+use super::writer::Writer;
+use crate::error::KeystoreError;
+use crate::key::KeyRange;
+
+/// How many records one step removes.
+const STEP: usize = 512;
+
+/// A removal of everything that is under way.
+pub(super) struct Emptying {
+    rest: KeyRange,
+    noted: bool,
+    removed: u64,
+    answer: Answer<u64>,
+}
+
+impl Emptying {
+    pub(super) fn new(answer: Answer<u64>) -> Self {
+        Self {
+            rest: KeyRange::ALL,
+            noted: false,
+            removed: 0,
+            answer,
+        }
+    }
+}
+
+/// Takes the first of those that wait one step further; says whether that changed anything. The
+/// others wait: each has the note for itself.
+pub(super) fn step(
+    writer: &Writer,
+    waiting: &mut VecDeque<Emptying>,
+    held: &mut Vec<Held>,
+) -> bool {
+    let Some(mut emptying) = waiting.pop_front() else {
+        return false;
+    };
+    let step = writer.attempt(|| remove_some(writer, &mut emptying));
+    // After a failure nothing is to be persisted.
+    let changed = step.is_ok() && emptying.noted;
+    match step {
+        Ok(Some(rest)) => {
+            emptying.rest = rest;
+            waiting.push_front(emptying);
+        }
+        Ok(None) => held.push(Held::Count(emptying.removed, emptying.answer)),
+        Err(error) => refuse(emptying.answer, error),
+    }
+    changed
+}
+
+/// One step; returns what is left.
+fn remove_some(
+    writer: &Writer,
+    emptying: &mut Emptying,
+) -> Result<Option<KeyRange>, KeystoreError> {
+    let entries = writer.engine.scan(&emptying.rest, STEP)?;
+    let rest = match entries.last() {
+        Some((last, _)) if entries.len() == STEP => emptying.rest.after(last),
+        _ => None,
+    };
+    if !emptying.noted && !entries.is_empty() {
+        writer.engine.note_emptying(true)?;
+        emptying.noted = true;
+    }
+    for entry in entries {
+        emptying.removed += u64::from(writer.remove_as_read(entry)?);
+    }
+    if emptying.noted && rest.is_none() {
+        writer.engine.note_emptying(false)?;
+    }
+    Ok(rest)
+}

@@ -1,0 +1,73 @@
+//! What the writing thread is asked to do, and what it shares with those who ask.
+
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+
+use tokio::sync::oneshot;
+
+use crate::error::KeystoreError;
+use crate::key::{KeyBytes, KeyRange};
+use crate::local::engine::Change;
+
+/// Where an answer goes.
+pub(super) type Answer<T> = oneshot::Sender<Result<T, KeystoreError>>;
+
+/// Told the key of a record that has just been removed.
+pub(crate) type Watcher = Box<dyn Fn(&KeyBytes) + Send + Sync>;
+
+/// What the thread is asked to do.
+pub(super) enum Job {
+    /// Compare-and-swaps, all of them or none; answers whether they were made.
+    Apply(Vec<Change>, Answer<bool>),
+    /// Removes a key whatever its value; answers whether there was one.
+    Remove(KeyBytes, Answer<bool>),
+    /// Removes all keys of a range but this one, or none; answers which.
+    RemoveAllBut(KeyRange, Option<KeyBytes>, Answer<Vec<KeyBytes>>),
+    /// Removes all keys, in steps; answers how many.
+    Empty(Answer<u64>),
+    /// Takes no more jobs; answered once all those queued before are.
+    Close(oneshot::Sender<()>),
+}
+
+/// What the thread and its callers both know.
+pub(super) struct Shared {
+    /// The error that ended all writing.
+    pub(super) failure: OnceLock<KeystoreError>,
+    /// How many records there are, as far as they are applied.
+    pub(super) records: AtomicU64,
+    /// Who is told of each record that goes, before anybody is answered.
+    pub(super) watcher: OnceLock<Watcher>,
+}
+
+impl Shared {
+    /// The error of a change that isn't taken.
+    pub(super) fn refusal(&self) -> KeystoreError {
+        match self.failure.get() {
+            Some(cause) => KeystoreError::unavailable(format!("an earlier write failed: {cause}")),
+            None => KeystoreError::unavailable("the keystore is closed"),
+        }
+    }
+}
+
+/// An answer that is held back until its group is durable.
+pub(super) enum Held {
+    Flag(bool, Answer<bool>),
+    Count(u64, Answer<u64>),
+    Keys(Vec<KeyBytes>, Answer<Vec<KeyBytes>>),
+}
+
+impl Held {
+    /// Answers; with the group's error where it failed. A caller that has gone is not an error.
+    pub(super) fn send(self, durable: &Result<(), KeystoreError>) {
+        match self {
+            Self::Flag(flag, answer) => drop(answer.send(durable.clone().map(|()| flag))),
+            Self::Count(count, answer) => drop(answer.send(durable.clone().map(|()| count))),
+            Self::Keys(keys, answer) => drop(answer.send(durable.clone().map(|()| keys))),
+        }
+    }
+}
+
+/// Answers with an error at once: a change that wasn't made has nothing to wait for.
+pub(super) fn refuse<T>(answer: Answer<T>, error: KeystoreError) {
+    let _ = answer.send(Err(error));
+}

@@ -1,0 +1,127 @@
+//! Single changes of the engine, made by the one thread that writes.
+//!
+//! This room must never change the engine again once a write has failed: what is on the disk then
+//! is unknown, so every later change is refused until the process opens the store anew. A value
+//! that was found changed is no failure: it is read again.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::job::Shared;
+use crate::error::KeystoreError;
+use crate::key::{KeyBytes, KeyRange};
+use crate::local::engine::{Change, Engine};
+use crate::local::stamps::Stamps;
+
+/// How often a change that was overtaken is tried.
+const MAX_ATTEMPTS: usize = 16;
+
+/// Makes changes and notes that they were made.
+pub(super) struct Writer {
+    pub(super) engine: Arc<dyn Engine>,
+    /// Told of each change before the engine is.
+    pub(super) stamps: Arc<Stamps>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Writer {
+    /// Makes one change, unless writing has ended. An error ends writing, unless it says that
+    /// others changed the same records meanwhile.
+    pub(super) fn attempt<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, KeystoreError>,
+    ) -> Result<T, KeystoreError> {
+        if self.shared.failure.get().is_some() {
+            return Err(self.shared.refusal());
+        }
+        work().map_err(|error| match error {
+            KeystoreError::StoreContended => error,
+            error => self.fail(error),
+        })
+    }
+
+    /// Returns once all changes so far are durable.
+    pub(super) fn persist(&self) -> Result<(), KeystoreError> {
+        self.engine.persist().map_err(|error| self.fail(error))
+    }
+
+    fn fail(&self, error: KeystoreError) -> KeystoreError {
+        log::error!("the keystore takes no more changes: {error}");
+        let _ = self.shared.failure.set(error);
+        self.shared.refusal()
+    }
+
+    /// Makes all the changes where every key has the value that is expected; says whether it did.
+    pub(super) fn apply(&self, changes: &[Change]) -> Result<bool, KeystoreError> {
+        let keys = changes.iter().map(|change| &change.key);
+        let made = self.stamps.during(keys, || self.engine.apply(changes))?;
+        if made {
+            for change in changes {
+                self.note(change);
+            }
+        }
+        Ok(made)
+    }
+
+    /// Counts a change that was made, and tells of a record that went.
+    fn note(&self, change: &Change) {
+        match (&change.expected, &change.new) {
+            (None, Some(_)) => self.shared.records.fetch_add(1, Ordering::Relaxed),
+            (Some(_), None) => self.shared.records.fetch_sub(1, Ordering::Relaxed),
+            _ => 0,
+        };
+        if let (None, Some(watcher)) = (&change.new, self.shared.watcher.get()) {
+            watcher(&change.key);
+        }
+    }
+
+    /// Removes a key whatever its value; says whether there was one.
+    pub(super) fn remove(&self, key: &KeyBytes) -> Result<bool, KeystoreError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let Some(value) = self.engine.get(key)? else {
+                return Ok(false);
+            };
+            if self.apply(&[removal((*key, value))])? {
+                return Ok(true);
+            }
+        }
+        Err(KeystoreError::StoreContended)
+    }
+
+    /// Removes a key that was read with this value, whatever its value is now.
+    pub(super) fn remove_as_read(
+        &self,
+        (key, value): (KeyBytes, Vec<u8>),
+    ) -> Result<bool, KeystoreError> {
+        if self.apply(&[removal((key, value))])? {
+            return Ok(true);
+        }
+        self.remove(&key)
+    }
+
+    /// Removes all keys of the range but `keep`, as one change; returns which.
+    pub(super) fn remove_all_but(
+        &self,
+        range: &KeyRange,
+        keep: Option<KeyBytes>,
+    ) -> Result<Vec<KeyBytes>, KeystoreError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let mut entries = self.engine.scan(range, usize::MAX)?;
+            entries.retain(|(key, _)| Some(*key) != keep);
+            let removals: Vec<_> = entries.into_iter().map(removal).collect();
+            if self.apply(&removals)? {
+                return Ok(removals.iter().map(|change| change.key).collect());
+            }
+        }
+        Err(KeystoreError::StoreContended)
+    }
+}
+
+/// The removal of a record as it was read.
+fn removal((key, value): (KeyBytes, Vec<u8>)) -> Change {
+    Change {
+        key,
+        expected: Some(value),
+        new: None,
+    }
+}

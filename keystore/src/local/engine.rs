@@ -1,0 +1,63 @@
+//! What a local store keeps its bytes in: a map that one process alone has open.
+//!
+//! An engine maps keys of 32 bytes to values, in the order of the keys' bytes. It makes a batch of
+//! changes wholly or not at all, and is told when to make the batches so far durable; grouping,
+//! ordering and answering are the committer's work.
+//!
+//! This room must never interpret a value, and never answer "there is nothing" for a store that
+//! it couldn't read.
+
+use crate::error::KeystoreError;
+use crate::key::{KeyBytes, KeyRange};
+
+/// A store of sealed records.
+///
+/// One thread at a time calls [`apply`](Self::apply), [`note_emptying`](Self::note_emptying) and
+/// [`persist`](Self::persist); any number of threads read meanwhile. A read sees every change whose
+/// `apply` has returned, durable or not. After an error of these no more changes are asked for. All
+/// calls may block for as long as a disk takes.
+pub trait Engine: Send + Sync + 'static {
+    /// The value of this key.
+    fn get(&self, key: &KeyBytes) -> Result<Option<Vec<u8>>, KeystoreError>;
+
+    /// The first `limit` keys of the range and their values, in order.
+    fn scan(
+        &self,
+        range: &KeyRange,
+        limit: usize,
+    ) -> Result<Vec<(KeyBytes, Vec<u8>)>, KeystoreError>;
+
+    /// How many keys the range has, counted no further than `most`.
+    fn count_up_to(&self, range: &KeyRange, most: usize) -> Result<usize, KeystoreError>;
+
+    /// How many keys there are. It may walk over all of them.
+    fn count(&self) -> Result<u64, KeystoreError>;
+
+    /// Makes all the changes, in this order, where every key has the value that its change expects:
+    /// true. Otherwise leaves everything as it is: false. No key stands twice among them.
+    ///
+    /// Whatever happens meanwhile, a store that is opened anew has all of them or none. A read that
+    /// comes in between may see the first of them and not yet the last.
+    fn apply(&self, changes: &[Change]) -> Result<bool, KeystoreError>;
+
+    /// Notes, in its turn among the changes, that the store is being emptied, or no longer. A store
+    /// that is opened anew with that note removes all it has before it answers anything.
+    fn note_emptying(&self, under_way: bool) -> Result<(), KeystoreError>;
+
+    /// Returns once every change applied so far survives a crash of the machine.
+    fn persist(&self) -> Result<(), KeystoreError>;
+
+    /// The bytes that the store takes on disk.
+    fn size_on_disk(&self) -> Result<u64, KeystoreError>;
+}
+
+/// A compare-and-swap of one key. `None` stands for "no such key".
+#[derive(Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The key.
+    pub key: KeyBytes,
+    /// What its value must be for the change to be made.
+    pub expected: Option<Vec<u8>>,
+    /// What its value is afterwards.
+    pub new: Option<Vec<u8>>,
+}

@@ -1,0 +1,167 @@
+//! What the keystore asks of a store: sealed bytes under record keys, changed by compare-and-swap.
+//!
+//! The keystore seals and opens records above this trait; a store below it never sees a plaintext.
+//! One store may be a directory that belongs to one process (`local`), another a database that
+//! several processes write to at once. Both keep this contract.
+//!
+//! # How to write a store
+//!
+//! 1. Keep a map from [`RecordKey`] to sealed bytes, ordered by the 32 bytes of the key, so that
+//!    the records of one user are neighbours.
+//! 2. Implement [`apply`](Store::apply): all writes of the call, or none. Compare the sealed bytes
+//!    themselves: no two versions of a record are ever equal.
+//! 3. Answer a change only when it is durable, or known not to have been made. A caller that stops
+//!    waiting takes nothing back.
+//! 4. Where a value has changed between your read and your write, read again. After a bounded
+//!    number of attempts answer [`KeystoreError::StoreContended`]. Such a conflict is no damage: it
+//!    must not keep the store from taking the next change.
+//! 5. Give each read a [`Stamp`], and say in [`is_current`](Store::is_current) whether nothing can
+//!    have changed the record since. A store that can't know answers `false`, and is then asked
+//!    again on each request.
+//! 6. Run the conformance suite, with a second writer where your store can have one.
+//!
+//! # What a store that several processes share needs besides
+//!
+//! A [`Write`] says when the new record expires, so that a sweep can select by a column, and whether
+//! it [ends tokens](Write::ends_tokens), so that the store can tell the other processes of it. From
+//! the moment that such a write is answered, no process's `is_current` may say `true` for a stamp of
+//! before. Changes that end nothing needn't be told: a kept record may be behind in them.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::error::KeystoreError;
+use crate::key::{KeyRange, RecordKey, UserTag};
+
+/// An answer to come from a store.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, KeystoreError>> + Send + 'a>>;
+
+/// Told the key of each record that goes.
+pub type RemovalWatcher = Box<dyn Fn(&RecordKey) + Send + Sync>;
+
+/// Sealed records, kept somewhere.
+///
+/// All changes take their turn, one after the other. A read sees every change that was answered
+/// before the read began, and may see one that hasn't been answered yet.
+pub trait Store: Send + Sync + 'static {
+    /// What there is under this key, and a stamp of the read.
+    fn get<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, Found>;
+
+    /// Whether the record is certainly still what was read with this stamp. Answers without I/O and
+    /// without waiting: it is asked on each guarded request.
+    ///
+    /// `false` may be said of a record that hasn't changed. `true` is never said once a change that
+    /// [ends tokens](Write::ends_tokens) or a removal has been answered, nor once the store has
+    /// failed to answer a read.
+    fn is_current(&self, key: &RecordKey, stamp: Stamp) -> bool;
+
+    /// Makes all the writes, of one user's records, where every record is what its write expects:
+    /// `true`. Otherwise makes none: `false`. No key stands twice among them.
+    ///
+    /// A crash leaves all of them or none.
+    fn apply(&self, writes: Vec<Write>) -> Answer<'_, bool>;
+
+    /// Removes a record whatever its bytes; `false` where there was none.
+    fn remove(&self, key: RecordKey) -> Answer<'_, bool>;
+
+    /// Removes all records of a user but `keep`, as one change, and returns which.
+    fn remove_user(&self, user: UserTag, keep: Option<RecordKey>) -> Answer<'_, Vec<RecordKey>>;
+
+    /// Removes every record that is there when it begins, and returns how many. It may run in
+    /// steps. Once begun it ends, whether or not anybody waits for it, also after a crash.
+    fn remove_all(&self) -> Answer<'_, u64>;
+
+    /// The first `limit` records of the range, in the order of their keys.
+    fn page(&self, range: KeyRange, limit: usize) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>>;
+
+    /// As [`page`](Self::page), for a sweep: records that can't have expired at `now` may be left
+    /// out. A store that doesn't know when a record expires leaves out none.
+    fn page_to_sweep(
+        &self,
+        range: KeyRange,
+        now: u64,
+        limit: usize,
+    ) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>> {
+        let _ = now;
+        self.page(range, limit)
+    }
+
+    /// How many records the user has, counted no further than `max`.
+    fn count(&self, user: UserTag, max: usize) -> Answer<'_, usize>;
+
+    /// The size of the store.
+    fn stats(&self) -> Answer<'_, Stats>;
+
+    /// Whether changes are taken now.
+    fn health(&self) -> Result<(), KeystoreError>;
+
+    /// Has `watcher` told of each record that is removed from now on, before the removal is
+    /// answered. `false`, and nothing changed, where another watcher is told already.
+    fn watch_removals(&self, watcher: RemovalWatcher) -> bool;
+
+    /// Takes no more changes; answers once those under way are answered.
+    fn close(&self) -> Answer<'_, ()>;
+}
+
+/// What a read found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The sealed bytes; `None` where there is no such record.
+    pub sealed: Option<Vec<u8>>,
+    /// For how long that can be relied on: see [`Store::is_current`].
+    pub stamp: Stamp,
+}
+
+/// When a record was read, in a store's own reckoning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp(u64);
+
+impl Stamp {
+    /// The stamp of a read that can't be relied on at all: a store says `false` to it. It is odd;
+    /// a store's own stamps are even.
+    pub const NEVER: Self = Self(1);
+
+    /// The stamp as a number, to be kept in an atomic.
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// The stamp of this number.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+/// A compare-and-swap of one record. `None` stands for "no such record".
+#[derive(Clone, PartialEq, Eq)]
+pub struct Write {
+    /// The record's key.
+    pub key: RecordKey,
+    /// The sealed bytes that the write expects.
+    pub expected: Option<Vec<u8>>,
+    /// What takes their place.
+    pub new: Option<Sealed>,
+    /// Whether tokens that were good before aren't any more: the record goes, its private scalar or
+    /// its generation becomes another, its access tokens end, or it expires earlier.
+    pub ends_tokens: bool,
+}
+
+/// A sealed record and when it expires.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// The sealed bytes.
+    pub bytes: Vec<u8>,
+    /// The earlier of the record's two ends, in Unix seconds.
+    pub expires_at: u64,
+}
+
+/// The size of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// How many records there are, expired ones that haven't been swept included.
+    pub records: u64,
+    /// The bytes that the store's files take on this machine; 0 where there are none.
+    pub bytes_on_disk: u64,
+}

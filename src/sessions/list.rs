@@ -1,0 +1,191 @@
+//! Sessions as their users and operators see them.
+//!
+//! This room must never show a key, neither half, and never hide a record that doesn't open.
+
+use super::even_time::NOWHERE;
+use super::records::Records;
+use crate::token::Handle;
+use lacre_keystore::{KeystoreError, Page, Record, RecordKey};
+
+/// How many records are read at once.
+pub(super) const PAGE: usize = 256;
+
+/// What may be shown of a session: no key, neither half.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionInfo {
+    /// The session's handle.
+    pub handle: Handle,
+    /// Where its record lies.
+    pub key: RecordKey,
+    /// The user whose session it is.
+    pub user_id: String,
+    /// When it began.
+    pub created_at: u64,
+    /// When it was used last, to the minute or so.
+    pub last_seen_at: u64,
+    /// When it ends unless it is refreshed.
+    pub expires_at: u64,
+    /// When it ends in any case.
+    pub ends_at: u64,
+    /// Its generation.
+    pub generation: u64,
+    /// The address that it was begun from.
+    pub address: Option<String>,
+    /// The `User-Agent` that it was begun by.
+    pub user_agent: Option<String>,
+    /// The name that its user gave it.
+    pub label: Option<String>,
+    /// The trusted client that asked for it.
+    pub client_id: Option<String>,
+}
+
+/// Some sessions and where to go on.
+#[derive(Debug, Clone, Default)]
+pub struct SessionPage {
+    /// Sessions, in the order of their records.
+    pub sessions: Vec<SessionInfo>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<RecordKey>,
+    /// Records that don't open, named and never hidden.
+    pub damaged: Vec<KeystoreError>,
+}
+
+/// Lists sessions.
+pub(crate) struct Listing {
+    records: Records,
+}
+
+impl Listing {
+    pub(crate) fn new(records: Records) -> Self {
+        Self { records }
+    }
+
+    /// The live sessions of a user, the newest first.
+    pub(crate) async fn sessions_of(
+        &self,
+        user_id: &str,
+    ) -> Result<Vec<SessionInfo>, KeystoreError> {
+        let now = self.records.now();
+        let user = self.records.handles().user_tag(user_id);
+        let mut sessions = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.records.keystore.list(user, after, PAGE).await?;
+            sessions.extend(
+                page.entries
+                    .into_iter()
+                    .filter(|(_, record)| record.user_id == user_id && !record.is_expired(now))
+                    .map(|(key, record)| self.info(key, record)),
+            );
+            match page.next {
+                Some(next) => after = Some(next.session),
+                None => break,
+            }
+        }
+        sessions
+            .sort_by(|one, two| (two.created_at, &two.handle).cmp(&(one.created_at, &one.handle)));
+        Ok(sessions)
+    }
+
+    /// A page of all live sessions, for operators.
+    pub(crate) async fn all_sessions(
+        &self,
+        after: Option<RecordKey>,
+        limit: usize,
+    ) -> Result<SessionPage, KeystoreError> {
+        let now = self.records.now();
+        let page = self.records.keystore.list_all(after, limit).await?;
+        Ok(self.live_page(page, now))
+    }
+
+    /// A page of a user's live sessions in the order of their records, for operators.
+    pub(crate) async fn page_of(
+        &self,
+        user_id: &str,
+        after: Option<RecordKey>,
+        limit: usize,
+    ) -> Result<SessionPage, KeystoreError> {
+        let now = self.records.now();
+        let user = self.records.handles().user_tag(user_id);
+        let after = after.map(|key| key.session);
+        let page = self.records.keystore.list(user, after, limit).await?;
+        Ok(self.live_page(page, now))
+    }
+
+    /// What [`Lacre::revoke_user`](crate::Lacre::revoke_user) would end now, expired and damaged ones included.
+    pub(crate) async fn all_of(&self, user_id: &str) -> Result<Vec<Handle>, KeystoreError> {
+        let handles = self.records.handles();
+        let user = handles.user_tag(user_id);
+        let (mut keys, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.records.keystore.list(user, after, PAGE).await?;
+            keys.extend(page.entries.into_iter().map(|(key, _)| key));
+            keys.extend(page.damaged.iter().filter_map(KeystoreError::record));
+            match page.next {
+                Some(next) => after = Some(next.session),
+                None => break,
+            }
+        }
+        keys.sort_unstable();
+        Ok(keys.iter().map(|key| handles.handle(key)).collect())
+    }
+
+    /// The session that a handle names, if it is live.
+    pub(crate) async fn session(
+        &self,
+        handle: &Handle,
+    ) -> Result<Option<SessionInfo>, KeystoreError> {
+        let found = self.live_record(handle).await?;
+        Ok(found.map(|(key, record)| self.info(key, record)))
+    }
+
+    /// The record key of a handle, if the handle is of this user's session, live or gone. Nobody but
+    /// the deployment can tell whose a handle is.
+    pub(crate) fn owns(&self, user_id: &str, handle: &Handle) -> Option<RecordKey> {
+        let handles = self.records.handles();
+        handles
+            .record_key(handle)
+            .filter(|key| key.user == handles.user_tag(user_id))
+    }
+
+    fn live_page(&self, page: Page, now: u64) -> SessionPage {
+        let live = page
+            .entries
+            .into_iter()
+            .filter(|(_, record)| !record.is_expired(now));
+        SessionPage {
+            sessions: live.map(|(key, record)| self.info(key, record)).collect(),
+            next: page.next,
+            damaged: page.damaged,
+        }
+    }
+
+    fn info(&self, key: RecordKey, record: Record) -> SessionInfo {
+        SessionInfo {
+            handle: self.records.handles().handle(&key),
+            key,
+            user_id: record.user_id,
+            created_at: record.created_at,
+            last_seen_at: record.last_seen_at,
+            expires_at: record.expires_at.min(record.ends_at),
+            ends_at: record.ends_at,
+            generation: record.generation,
+            address: record.address,
+            user_agent: record.user_agent,
+            label: record.label,
+            client_id: record.client_id,
+        }
+    }
+
+    /// The record of a session that has neither ended nor expired. A handle of another form than
+    /// ours costs a read, too.
+    async fn live_record(
+        &self,
+        handle: &Handle,
+    ) -> Result<Option<(RecordKey, Record)>, KeystoreError> {
+        let own = self.records.handles().record_key(handle);
+        let found = self.records.keystore.get(&own.unwrap_or(NOWHERE)).await?;
+        let live = found.filter(|stored| !stored.record.is_expired(self.records.now()));
+        Ok(own.zip(live.map(|stored| stored.record)))
+    }
+}
