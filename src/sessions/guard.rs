@@ -110,6 +110,9 @@ impl Guard {
         token: &[u8],
         kind: TokenKind,
     ) -> Result<LiveSession, Refusal> {
+        if let Some(session) = self.verify_at_once(token, kind) {
+            return Ok(session);
+        }
         match self.verify_known(token, kind).await {
             Some(session) => Ok(session),
             None => self.verify_unknown(token, kind).await,
