@@ -13,6 +13,7 @@ mod failure;
 mod keystore;
 mod out;
 mod place;
+mod printable;
 mod serve;
 mod sessions;
 mod token;

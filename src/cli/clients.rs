@@ -7,7 +7,7 @@ use super::out::{self, Table};
 use super::place::Place;
 use super::way::{Absent, Way, unexpected};
 use clap::Subcommand;
-use lacre::ops::{Answer, Request};
+use lacre::ops::{Answer, ClientsRequest, Request};
 use serde_json::{Value, json};
 use std::io::{BufWriter, Write as _};
 use zeroize::Zeroizing;
@@ -49,7 +49,7 @@ impl Command {
 }
 
 fn add(place: &Place, name: String, as_json: bool) -> Result<(), Failure> {
-    let request = Request::ClientsAdd { name };
+    let request = Request::Clients(ClientsRequest::Add { name });
     let answer = Way::with(place, Absent::Make, |way| way.ask(request))?;
     let Answer::NewClient { id, secret } = answer else {
         return Err(unexpected());
@@ -66,7 +66,9 @@ fn add(place: &Place, name: String, as_json: bool) -> Result<(), Failure> {
 }
 
 fn list(place: &Place, as_json: bool) -> Result<(), Failure> {
-    let answer = Way::with(place, Absent::Fail, |way| way.ask(Request::ClientsList))?;
+    let answer = Way::with(place, Absent::Fail, |way| {
+        way.ask(Request::Clients(ClientsRequest::List))
+    })?;
     let Answer::Clients(clients) = answer else {
         return Err(unexpected());
     };
@@ -93,7 +95,7 @@ fn list(place: &Place, as_json: bool) -> Result<(), Failure> {
 }
 
 fn delete(place: &Place, id: &str) -> Result<(), Failure> {
-    let request = Request::ClientsDelete { id: id.to_owned() };
+    let request = Request::Clients(ClientsRequest::Delete { id: id.to_owned() });
     let answer = Way::with(place, Absent::Fail, |way| way.ask(request))?;
     let Answer::ClientDeleted = answer else {
         return Err(unexpected());

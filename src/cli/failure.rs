@@ -2,8 +2,8 @@
 //!
 //! This room must never print a library's debug form or a secret.
 
-use super::out::printable;
-use lacre::ops::{AdminError, AskError};
+use super::printable::printable;
+use lacre::ops::{AdminError, ClientError, OpsError};
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::Write as _;
@@ -87,10 +87,16 @@ impl From<AdminError> for Failure {
     }
 }
 
-impl From<AskError> for Failure {
-    fn from(error: AskError) -> Self {
+impl From<OpsError> for Failure {
+    fn from(error: OpsError) -> Self {
+        AdminError::from(error).into()
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
         match error {
-            AskError::Refused(error) => error.into(),
+            ClientError::Refused(error) => error.into(),
             error => Self::new(UNAVAILABLE, error.code().to_owned(), error),
         }
     }

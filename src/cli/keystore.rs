@@ -7,7 +7,7 @@ use super::out::{self, Table};
 use super::place::Place;
 use super::way::{Absent, Way, unexpected};
 use clap::{Args, Subcommand};
-use lacre::ops::{Answer, Damaged, LARGEST_PAGE, Request, Session, Sessions};
+use lacre::ops::{Answer, Damaged, KeystoreRequest, Request, Session, Sessions, Step};
 use lacre::token::Handle;
 use serde_json::{Value, json};
 use std::io::{BufWriter, Write};
@@ -75,23 +75,20 @@ impl List {
     fn write(self, way: &mut Way) -> Result<(), Failure> {
         let mut stdout = BufWriter::new(std::io::stdout().lock());
         let mut listing = Listing::new(self.json);
-        let mut left = self.limit.map(|limit| limit as usize);
-        let mut after = self.after.map(|handle| handle.as_str().to_owned());
-        loop {
-            let request = Request::KeystoreList {
-                user: self.user.clone(),
-                after,
-                limit: left.map_or(LARGEST_PAGE, |left| left.min(LARGEST_PAGE)),
-            };
-            let Answer::Sessions(page) = way.ask(request)? else {
-                return Err(unexpected());
-            };
-            left = left.map(|left| left.saturating_sub(page.sessions.len()));
-            after = listing.page(&mut stdout, page)?;
-            if after.is_none() || left == Some(0) {
-                break;
-            }
-        }
+        let request = Request::Keystore(KeystoreRequest::List {
+            user: self.user,
+            after: self.after.map(|handle| handle.as_str().to_owned()),
+            limit: self.limit.map(|limit| limit as usize),
+        });
+        let mut write = |page| match page {
+            Answer::Sessions(page) => listing.page(&mut stdout, page),
+            _ => Err(unexpected()),
+        };
+        let last = way.ask_in_steps(request, |step| match step {
+            Step::Page(page) => write(page).map(drop),
+            Step::Progress { .. } => Ok(()),
+        })?;
+        let after = write(last)?;
         listing.end(&mut stdout, after.as_deref())?;
         Ok(stdout.flush()?)
     }
@@ -170,7 +167,7 @@ impl Listing {
 
 fn show(place: &Place, handle: &Handle, as_json: bool) -> Result<(), Failure> {
     let handle = handle.as_str().to_owned();
-    let request = Request::KeystoreShow { handle };
+    let request = Request::Keystore(KeystoreRequest::Show { handle });
     let answer = Way::with(place, Absent::Fail, |way| way.ask(request))?;
     let Answer::Session(session) = answer else {
         return Err(unexpected());
@@ -197,7 +194,9 @@ fn show(place: &Place, handle: &Handle, as_json: bool) -> Result<(), Failure> {
 }
 
 fn stats(place: &Place, as_json: bool) -> Result<(), Failure> {
-    let answer = Way::with(place, Absent::Fail, |way| way.ask(Request::KeystoreStats))?;
+    let answer = Way::with(place, Absent::Fail, |way| {
+        way.ask(Request::Keystore(KeystoreRequest::Stats))
+    })?;
     let Answer::Stats {
         records,
         bytes_on_disk,

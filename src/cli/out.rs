@@ -4,43 +4,13 @@
 //! agents come from strangers.
 
 use super::failure::Failure;
+use super::printable::{is_invisible, printable};
 use serde::Serialize;
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 /// The most characters of one cell.
-const WIDEST: usize = 64;
-
-/// Text as it may stand on a terminal: controls and invisible characters as `\u{…}`.
-pub(super) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe) {
-        return text.into();
-    }
-    text.chars()
-        .fold(String::with_capacity(text.len() + 16), |mut safe, c| {
-            // Line ends are our own where several problems are listed.
-            if is_unsafe(c) {
-                let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
-            } else {
-                safe.push(c);
-            }
-            safe
-        })
-        .into()
-}
-
-fn is_unsafe(c: char) -> bool {
-    (c.is_control() && c != '\n') || is_invisible(c)
-}
-
-/// Line and paragraph ends of Unicode, marks that turn the direction of text, zero widths.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-    )
-}
+const MAX_CELL: usize = 64;
 
 /// One line of JSON. What JSON allows in a text and a terminal would obey is written as `\u….`.
 pub(super) fn json(value: &impl Serialize) -> Result<String, Failure> {
@@ -130,10 +100,10 @@ pub(super) fn write_fields<const N: usize>(
 
 fn cell(text: &str) -> String {
     let safe = printable(text).replace('\n', "\\n");
-    if safe.chars().count() <= WIDEST {
+    if safe.chars().count() <= MAX_CELL {
         return safe;
     }
-    safe.chars().take(WIDEST - 1).chain(['…']).collect()
+    safe.chars().take(MAX_CELL - 1).chain(['…']).collect()
 }
 
 fn widths<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> [usize; N] {

@@ -8,10 +8,10 @@ use super::out;
 use super::place::Place;
 use super::way::{Absent, Way, unexpected};
 use clap::{ArgGroup, Args, Subcommand};
-use lacre::ops::{Answer, Request, Which};
+use lacre::ops::{Answer, Request, SessionsRequest, Step, Which};
 use lacre::token::Handle;
 use serde_json::json;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, IsTerminal as _, Write as _};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -60,8 +60,16 @@ impl Revoke {
             // The group above keeps this away; ending the wrong sessions is not to hang on it.
             _ => return Err(Failure::usage("usage", "one of HANDLE, --user and --all")),
         };
-        let request = Request::SessionsRevoke { which, dry_run };
-        let answer = Way::with(place, Absent::Fail, |way| way.ask(request))?;
+        let request = Request::Sessions(SessionsRequest::Revoke { which, dry_run });
+        let mut progress = Progress::new(std::io::stderr().is_terminal());
+        let answer = Way::with(place, Absent::Fail, |way| {
+            way.ask_in_steps(request, |step| {
+                progress.show(&step);
+                Ok(())
+            })
+        });
+        progress.clear();
+        let answer = answer?;
         let Answer::Revoked { count, handles } = answer else {
             return Err(unexpected());
         };
@@ -78,5 +86,33 @@ impl Revoke {
             writeln!(stdout, "{count} {sessions} {what}")?;
         }
         Ok(stdout.flush()?)
+    }
+}
+
+/// How far a long revocation is, in one line of a terminal that is written over and over. Whoever
+/// reads standard error from a pipe or a file gets nothing of it.
+struct Progress {
+    on_terminal: bool,
+    shown: bool,
+}
+
+impl Progress {
+    fn new(on_terminal: bool) -> Self {
+        let shown = false;
+        Self { on_terminal, shown }
+    }
+
+    fn show(&mut self, step: &Step) {
+        if let (true, Step::Progress { done, total }) = (self.on_terminal, step) {
+            let _ = write!(std::io::stderr(), "\r{done} of {total} sessions ended");
+            self.shown = true;
+        }
+    }
+
+    fn clear(&self) {
+        if self.shown {
+            // Carriage return, and erase to the end of the line.
+            let _ = write!(std::io::stderr(), "\r\u{1b}[K");
+        }
     }
 }

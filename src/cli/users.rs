@@ -9,13 +9,13 @@ use super::place::Place;
 use super::way::{Absent, Way, unexpected};
 use clap::{ArgGroup, Args, Subcommand};
 use lacre::accounts::{Email, UserId};
-use lacre::ops::{Answer, NewUser, Request, Secret, User, UserChange};
+use lacre::ops::{Answer, NewUser, Request, Secret, Step, User, UserChange, UsersRequest};
 use serde_json::{Value, json};
 use std::io::{BufWriter, Read as _, Write as _};
 use zeroize::Zeroizing;
 
 /// More than the longest password takes.
-const LONGEST_INPUT: usize = 4096;
+const MAX_INPUT: usize = 4096;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -133,24 +133,18 @@ impl Command {
             Self::List(listing) => listing.run(place),
             Self::Show(one) => one.show(place),
             Self::Set(set) => set.run(place),
-            Self::Disable(one) => {
-                let user = one.user.clone();
-                one.change(place, Request::UsersDisable { user }, "is disabled")
-            }
-            Self::Enable(one) => {
-                let user = one.user.clone();
-                one.change(place, Request::UsersEnable { user }, "is enabled")
-            }
+            Self::Disable(one) => one.change(place, to_active(false), "is disabled"),
+            Self::Enable(one) => one.change(place, to_active(true), "is enabled"),
             Self::Delete(one) => {
                 let user = one.user.clone();
-                one.change(place, Request::UsersDelete { user }, "is deleted")
+                one.changed(place, UsersRequest::Delete { user }, "is deleted")
             }
             Self::SetPassword(SetPassword { one, .. }) => {
-                let request = Request::UsersSetPassword {
-                    user: one.user.clone(),
-                    password: read_password()?,
+                let to = UserChange {
+                    password: Some(read_password()?),
+                    ..UserChange::default()
                 };
-                one.change(place, request, "has another password")
+                one.change(place, to, "has another password")
             }
         }
     }
@@ -160,14 +154,14 @@ impl Add {
     fn run(self, place: &Place) -> Result<(), Failure> {
         let password = self.password_stdin.then(read_password).transpose()?;
         let without_password = password.is_none();
-        let request = Request::UsersAdd(NewUser {
+        let request = Request::Users(UsersRequest::Add(NewUser {
             email: self.email.as_str().to_owned(),
             id: self.id.map(|id| id.as_str().to_owned()),
             name: self.name,
             roles: self.roles,
             permissions: self.permissions,
             password,
-        });
+        }));
         let answer = Way::with(place, Absent::Make, |way| way.ask(request))?;
         let Answer::User(user) = answer else {
             return Err(unexpected());
@@ -194,10 +188,9 @@ impl Set {
             name: self.name,
             roles: (!self.roles.is_empty()).then_some(self.roles),
             permissions: has_permissions.then_some(self.permissions),
+            ..UserChange::default()
         };
-        let user = self.one.user.clone();
-        self.one
-            .change(place, Request::UsersSet { user, to }, "is changed")
+        self.one.change(place, to, "is changed")
     }
 }
 
@@ -209,9 +202,9 @@ impl Listing {
     fn write(&self, way: &mut Way) -> Result<(), Failure> {
         let mut stdout = BufWriter::new(std::io::stdout().lock());
         let mut table = Table::new(["ID", "EMAIL", "ROLES", "ACTIVE", "CREATED", "NAME"]);
-        let (mut after, mut before) = (None, "[");
-        loop {
-            let Answer::Users { users, next } = way.ask(Request::UsersList { after })? else {
+        let mut before = "[";
+        let mut write = |page| {
+            let Answer::Users { users, .. } = page else {
                 return Err(unexpected());
             };
             if self.json {
@@ -222,11 +215,18 @@ impl Listing {
             } else {
                 table.write(&mut stdout, users.iter().map(row))?;
             }
-            after = next;
-            if after.is_none() {
-                break;
-            }
-        }
+            Ok(())
+        };
+        let request = Request::Users(UsersRequest::List {
+            after: None,
+            limit: None,
+            text: None,
+        });
+        let last = way.ask_in_steps(request, |step| match step {
+            Step::Page(page) => write(page),
+            Step::Progress { .. } => Ok(()),
+        })?;
+        write(last)?;
         if self.json {
             let opening = if before == "[" { "[" } else { "" };
             writeln!(stdout, "{opening}]")?;
@@ -237,7 +237,7 @@ impl Listing {
 
 impl One {
     fn show(self, place: &Place) -> Result<(), Failure> {
-        let request = Request::UsersShow { user: self.user };
+        let request = Request::Users(UsersRequest::Show { user: self.user });
         let answer = Way::with(place, Absent::Fail, |way| way.ask(request))?;
         let Answer::User(user) = answer else {
             return Err(unexpected());
@@ -260,7 +260,13 @@ impl One {
         Ok(out::write_fields(&mut stdout, fields)?)
     }
 
-    fn change(self, place: &Place, request: Request, what: &str) -> Result<(), Failure> {
+    fn change(self, place: &Place, to: UserChange, what: &str) -> Result<(), Failure> {
+        let user = self.user.clone();
+        self.changed(place, UsersRequest::Change { user, to }, what)
+    }
+
+    fn changed(self, place: &Place, request: UsersRequest, what: &str) -> Result<(), Failure> {
+        let request = Request::Users(request);
         let answer = Way::with(place, Absent::Fail, |way| way.ask(request))?;
         let Answer::Changed { user, ended } = answer else {
             return Err(unexpected());
@@ -278,15 +284,22 @@ impl One {
     }
 }
 
+fn to_active(active: bool) -> UserChange {
+    UserChange {
+        active: Some(active),
+        ..UserChange::default()
+    }
+}
+
 /// Standard input as a password, without the one line end that an editor or `echo` puts behind it.
 fn read_password() -> Result<Secret, Failure> {
     let unreadable = |why: &dyn std::fmt::Display| {
         Failure::failed("input_unreadable", format_args!("standard input: {why}"))
     };
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_INPUT + 1));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_INPUT + 1));
     std::io::stdin()
         .lock()
-        .take(LONGEST_INPUT as u64 + 1)
+        .take(MAX_INPUT as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| unreadable(&error))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| unreadable(&"not UTF-8"))?;

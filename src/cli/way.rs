@@ -12,7 +12,7 @@ use lacre::config::Config;
 use lacre::deployment::Deployment;
 use lacre::deployment::data_dir::DataDir;
 use lacre::entropy;
-use lacre::ops::{self, Answer, Asker, Request};
+use lacre::ops::{self, AdminClient, Answer, Request, Step};
 use lacre::service::Caller;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 
 /// How long a held directory without a socket is tried again: a server that starts or ends, or
 /// another command, needs a moment.
-const PATIENCE: Duration = Duration::from_secs(5);
+const HELD_TIMEOUT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a command does where there is no deployment yet.
@@ -38,7 +38,7 @@ pub(super) enum Way {
         runtime: Runtime,
         deployment: Deployment,
     },
-    Server(Asker),
+    Server(AdminClient),
 }
 
 impl Way {
@@ -56,20 +56,32 @@ impl Way {
 
     /// Asks, and waits until it is done.
     pub(super) fn ask(&mut self, request: Request) -> Result<Answer, Failure> {
+        self.ask_in_steps(request, |_| Ok(()))
+    }
+
+    /// Asks, hands each step on that comes before the answer, and waits until it is done.
+    pub(super) fn ask_in_steps(
+        &mut self,
+        request: Request,
+        mut each: impl FnMut(Step) -> Result<(), Failure>,
+    ) -> Result<Answer, Failure> {
         match self {
             Self::Directory {
                 runtime,
                 deployment,
-            } => {
-                let (service, caller) = (deployment.service(), Caller::operator());
-                Ok(runtime.block_on(ops::perform(service, &caller, request))?)
-            }
-            Self::Server(asker) => Ok(asker.ask(&request)?),
+            } => runtime.block_on(async {
+                let mut running = ops::begin(deployment.service(), Caller::operator(), request);
+                while let Some(step) = running.step().await {
+                    each(step)?;
+                }
+                Ok(running.answer().await?)
+            }),
+            Self::Server(client) => client.ask(&request, each),
         }
     }
 
     fn find(config: &Config, absent: Absent) -> Result<Self, Failure> {
-        let give_up = Instant::now() + PATIENCE;
+        let give_up = Instant::now() + HELD_TIMEOUT;
         loop {
             if absent == Absent::Fail && !exists(config)? {
                 return Err(no_deployment(config));
@@ -78,8 +90,8 @@ impl Way {
                 Err(error) if error.is("data_dir_held") => error,
                 other => return other,
             };
-            match Asker::find(&config.data_dir)? {
-                Some(asker) => return Ok(Self::Server(asker)),
+            match AdminClient::find(&config.data_dir)? {
+                Some(client) => return Ok(Self::Server(client)),
                 None if Instant::now() < give_up => std::thread::sleep(PAUSE),
                 None => return Err(no_answer(&held)),
             }

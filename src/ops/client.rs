@@ -2,40 +2,36 @@
 //!
 //! This room must never send a request to a server of another user.
 
-use super::socket::ShortPath;
-use super::{AdminError, Answer, Request, Which};
+use super::answer::{Answer, Step};
+use super::error::AdminError;
+use super::frame::{self, FrameError, HELLO};
+use super::reply::Reply;
+use super::request::Request;
+use super::short_path::ShortPath;
+use super::timeouts;
 use crate::deployment::data_dir::DataDir;
-use std::io::{self, BufRead as _, BufReader, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use thiserror::Error;
-use zeroize::Zeroizing;
-
-/// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// How long the end of all sessions is waited for: a large keystore takes a while.
-const LONG_PATIENCE: Duration = Duration::from_mins(15);
-/// Room for every message that holds a secret, so that no grown buffer leaves a copy behind.
-const USUAL_LINE: usize = 16 * 1024;
 
 /// Asks the server that works in a data directory.
 #[derive(Debug)]
-pub struct Asker {
+pub struct AdminClient {
     data_dir: PathBuf,
     ready: Option<UnixStream>,
 }
 
-impl Asker {
+impl AdminClient {
     /// Finds the server's socket; `None` where nobody listens.
-    pub fn find(data_dir: &Path) -> Result<Option<Self>, AskError> {
+    pub fn find(data_dir: &Path) -> Result<Option<Self>, ClientError> {
         match connect(data_dir) {
             Ok(stream) => Ok(Some(Self {
                 data_dir: data_dir.to_owned(),
                 ready: Some(stream),
             })),
-            Err(AskError::Broken(why))
+            Err(ClientError::Broken(why))
                 if matches!(
                     why.kind(),
                     ErrorKind::NotFound | ErrorKind::ConnectionRefused
@@ -47,43 +43,58 @@ impl Asker {
         }
     }
 
-    /// Asks, and waits for the answer. Blocks.
-    pub fn ask(&mut self, request: &Request) -> Result<Answer, AskError> {
-        let stream = match self.ready.take() {
+    /// Asks, hands each step on that comes before the answer, and returns the answer. Blocks.
+    ///
+    /// What `each` refuses ends the listening, with its error; what was asked goes on.
+    pub fn ask<E: From<ClientError>>(
+        &mut self,
+        request: &Request,
+        mut each: impl FnMut(Step) -> Result<(), E>,
+    ) -> Result<Answer, E> {
+        let mut stream = match self.ready.take() {
             Some(stream) => stream,
             None => connect(&self.data_dir)?,
         };
-        let mut line = Zeroizing::new(Vec::with_capacity(USUAL_LINE));
-        serde_json::to_writer(&mut *line, request).map_err(io::Error::from)?;
-        line.push(b'\n');
-        stream.set_write_timeout(Some(PATIENCE))?;
-        stream.set_read_timeout(Some(patience(request)))?;
-        // A server that refuses doesn't read on; why, it says all the same.
-        let sent = (&stream).write_all(&line);
-        line.clear();
-        let mut reader = BufReader::with_capacity(USUAL_LINE, &stream);
-        let read = reader.read_until(b'\n', &mut line);
-        if line.last() != Some(&b'\n') {
-            sent?;
-            read?;
-            return Err(AskError::Hangup);
+        send(&mut stream, request)?;
+        loop {
+            match receive(&mut stream)? {
+                Reply::Step(step) => each(step)?,
+                Reply::Answer(answer) => return Ok(answer.map_err(ClientError::Refused)?),
+            }
         }
-        let answer: Result<Answer, AdminError> =
-            serde_json::from_slice(&line).map_err(|_| AskError::Unreadable)?;
-        Ok(answer?)
     }
 }
 
-fn patience(request: &Request) -> Duration {
-    match request {
-        Request::SessionsRevoke {
-            which: Which::All, ..
-        } => LONG_PATIENCE,
-        _ => PATIENCE,
+/// Sends the request, and reads the server's hello.
+fn send(stream: &mut UnixStream, request: &Request) -> Result<(), ClientError> {
+    stream.set_write_timeout(Some(timeouts::PEER))?;
+    stream.set_read_timeout(Some(timeouts::FRAME))?;
+    let frame = frame::encode(request, frame::MAX_REQUEST)?;
+    // A server that refuses doesn't read on; why, it says all the same.
+    let sent = stream
+        .write_all(&HELLO)
+        .and_then(|()| stream.write_all(&frame));
+    let mut hello = [0; HELLO.len()];
+    if let Err(error) = stream.read_exact(&mut hello) {
+        sent?;
+        return Err(match error.kind() {
+            ErrorKind::UnexpectedEof => ClientError::Hangup,
+            _ => error.into(),
+        });
+    }
+    if hello == HELLO {
+        Ok(())
+    } else {
+        Err(ClientError::Unreadable)
     }
 }
 
-fn connect(data_dir: &Path) -> Result<UnixStream, AskError> {
+fn receive(stream: &mut UnixStream) -> Result<Reply, ClientError> {
+    let content = frame::read_blocking(stream, frame::MAX_REPLY)?.ok_or(ClientError::Hangup)?;
+    serde_json::from_slice(&content).map_err(|_| ClientError::Unreadable)
+}
+
+fn connect(data_dir: &Path) -> Result<UnixStream, ClientError> {
     let path = ShortPath::of(&DataDir::admin_socket(data_dir))?;
     let stream = UnixStream::connect(path.as_path())?;
     let server = rustix::net::sockopt::socket_peercred(&stream)
@@ -95,7 +106,7 @@ fn connect(data_dir: &Path) -> Result<UnixStream, AskError> {
     if is_trusted(server, own, owner) {
         Ok(stream)
     } else {
-        Err(AskError::Stranger { uid: server })
+        Err(ClientError::Stranger { uid: server })
     }
 }
 
@@ -107,7 +118,7 @@ fn is_trusted(server: u32, own: u32, owner: u32) -> bool {
 /// Why there is no answer.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum AskError {
+pub enum ClientError {
     /// The server says no.
     #[error("{0}")]
     Refused(#[from] AdminError),
@@ -128,7 +139,17 @@ pub enum AskError {
     Unreadable,
 }
 
-impl AskError {
+impl From<FrameError> for ClientError {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::Io(error) => error.into(),
+            FrameError::Cut => Self::Hangup,
+            FrameError::TooLong => Self::Unreadable,
+        }
+    }
+}
+
+impl ClientError {
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> &str {
@@ -161,9 +182,12 @@ mod tests {
     #[test]
     fn nobody_listens_in_an_empty_directory() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(Asker::find(dir.path()).unwrap().is_none());
+        assert!(AdminClient::find(dir.path()).unwrap().is_none());
         let gone = std::os::unix::net::UnixListener::bind(DataDir::admin_socket(dir.path()));
         drop(gone.unwrap());
-        assert!(Asker::find(dir.path()).unwrap().is_none(), "a dead socket");
+        assert!(
+            AdminClient::find(dir.path()).unwrap().is_none(),
+            "a dead socket"
+        );
     }
 }

@@ -33,7 +33,40 @@ impl Kind {
     }
 }
 
-/// Why a request was not done.
+/// Why a request was not done, for a door in this process.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpsError {
+    /// The service says no, or can't be asked.
+    #[error("{0}")]
+    Service(#[from] ServiceError),
+    /// The keystore can't be read.
+    #[error("{0}")]
+    Store(#[from] KeystoreError),
+    /// An administrator would lock itself out.
+    #[error("administrators can't close or demote the account that asks")]
+    OwnAccount,
+    /// There is no such client.
+    #[error("there is no such client")]
+    ClientUnknown,
+    /// There is no such session.
+    #[error("there is no such session")]
+    SessionUnknown,
+    /// What should be a handle has another form.
+    #[error("a session handle is 1 to 128 characters of A-Z a-z 0-9 _ -")]
+    HandleInvalid,
+    /// What should be a cursor is another handle.
+    #[error("this is no cursor of a listing")]
+    CursorInvalid,
+}
+
+impl From<AccountsError> for OpsError {
+    fn from(error: AccountsError) -> Self {
+        Self::Service(error.into())
+    }
+}
+
+/// Why a request was not done, as it travels through the admin socket and onto a terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[error("{message}")]
 pub struct AdminError {
@@ -54,9 +87,23 @@ impl AdminError {
         }
     }
 
-    /// The answer is "no".
-    pub(super) fn failed(code: &'static str, message: impl Into<String>) -> Self {
+    fn failed(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(Kind::Failed, code, message)
+    }
+}
+
+impl From<OpsError> for AdminError {
+    fn from(error: OpsError) -> Self {
+        let code = match error {
+            OpsError::Service(error) => return error.into(),
+            OpsError::Store(error) => return error.into(),
+            OpsError::OwnAccount => "own_account",
+            OpsError::ClientUnknown => "client_unknown",
+            OpsError::SessionUnknown => "session_unknown",
+            OpsError::HandleInvalid => "handle_invalid",
+            OpsError::CursorInvalid => "cursor_invalid",
+        };
+        Self::failed(code, error.to_string())
     }
 }
 

@@ -1,20 +1,25 @@
 //! The admin socket: how a command reaches the server that holds the data directory.
 //!
-//! `DATA_DIR/admin.sock` takes one [`Request`](super::Request) as a line of JSON, answers with one
-//! line, and closes. Who may connect is decided twice: by the file's mode (0600) and by the peer's
-//! user, which has to be the server's own or root.
+//! `DATA_DIR/admin.sock` takes one [`Request`](super::Request) as a frame ([`super::frame`]),
+//! answers with one frame or several, and closes. Who may connect is decided twice: by the file's
+//! mode (0600) and by the peer's user, which has to be the server's own or root.
 //!
 //! This room must never listen before the socket is private, and never read without an end in
 //! bytes and in time.
 
-use super::{AdminError, Answer, Kind, Request, perform};
+use super::error::{AdminError, Kind};
+use super::frame::{self, FrameError, HELLO};
+use super::perform::begin;
+use super::reply::Reply;
+use super::request::Request;
+use super::short_path::ShortPath;
+use super::timeouts;
 use crate::deployment::data_dir::DataDir;
 use crate::service::{Caller, Service};
-use rustix::fs::{Mode, OFlags, fchmod};
+use rustix::fs::{Mode, fchmod};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::fs::Permissions;
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,20 +29,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
-use zeroize::Zeroizing;
 
-/// The longest request, its line feed included.
-const LONGEST_REQUEST: usize = 1 << 20;
-/// Room for every request that holds a password, so that no grown buffer leaves a copy behind.
-const USUAL_REQUEST: usize = 16 * 1024;
-/// How long a request may take to arrive, and an answer to be taken.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Requests served at once; more wait in line.
+/// Requests served at once; more wait in the queue.
 const CONNECTIONS: usize = 8;
-/// Connections that may wait in line.
+/// Connections that may wait in the queue.
 const BACKLOG: i32 = 64;
-/// How long requests under way may take when the server stops.
-const DRAIN: Duration = Duration::from_secs(30);
+
+const UNKNOWN: &str =
+    "the running server doesn't know this request: use the lacre that it was started from";
 
 /// The server's end. Dropping it closes the socket at once.
 #[derive(Debug)]
@@ -70,7 +69,7 @@ impl AdminSocket {
     /// Takes no more requests, and returns when those under way are answered.
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
-        if tokio::time::timeout(DRAIN, &mut self.serving)
+        if tokio::time::timeout(timeouts::DRAIN, &mut self.serving)
             .await
             .is_err()
         {
@@ -128,39 +127,6 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A path that fits into a socket's address, which takes 107 bytes: a longer one is reached
-/// through its open directory.
-#[derive(Debug)]
-pub(super) struct ShortPath {
-    path: PathBuf,
-    _directory: Option<OwnedFd>,
-}
-
-impl ShortPath {
-    pub(super) fn of(path: &Path) -> io::Result<Self> {
-        let (parent, name) = (path.parent(), path.file_name());
-        if let (Err(rustix::io::Errno::NAMETOOLONG), Some(parent), Some(name)) =
-            (SocketAddrUnix::new(path), parent, name)
-        {
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let directory = rustix::fs::open(parent, flags, Mode::empty())?;
-            let open = format!("/proc/self/fd/{}", directory.as_raw_fd());
-            return Ok(Self {
-                path: Path::new(&open).join(name),
-                _directory: Some(directory),
-            });
-        }
-        Ok(Self {
-            path: path.to_owned(),
-            _directory: None,
-        })
-    }
-
-    pub(super) fn as_path(&self) -> &Path {
-        &self.path
-    }
-}
-
 async fn serve(listener: UnixListener, service: Service, mut stopped: watch::Receiver<bool>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut under_way = JoinSet::new();
@@ -200,28 +166,82 @@ async fn converse(mut stream: UnixStream, service: Service, mut stopped: watch::
         _ = stopped.changed() => return,
     };
     let answer = match request {
-        Ok(Some(request)) => perform(&service, &Caller::operator(), request).await,
-        Ok(None) => return,
-        Err(error) => Err(error),
+        Ok(request) => {
+            let mut running = begin(&service, Caller::operator(), request);
+            write_hello(&mut stream).await;
+            while let Some(step) = running.step().await {
+                if write(&mut stream, &Reply::Step(step)).await.is_none() {
+                    break;
+                }
+            }
+            // Also where nobody listens any more the work goes on to its end.
+            running.answer().await.map_err(AdminError::from)
+        }
+        Err(Refused::Gone) => return,
+        Err(Refused::OtherVersion(hello)) => return write_other_version(&mut stream, &hello).await,
+        Err(Refused::Error(error)) => {
+            write_hello(&mut stream).await;
+            Err(error)
+        }
     };
-    if write_answer(&mut stream, &answer).await.is_none() {
+    if write(&mut stream, &Reply::Answer(answer)).await.is_none() {
         log::warn!("an admin request was done, and its answer was not taken");
     }
 }
 
-async fn read_request(stream: &mut UnixStream) -> Result<Option<Request>, AdminError> {
-    check_peer(stream)?;
-    let line = tokio::time::timeout(PATIENCE, read_line(stream)).await;
-    let Some(line) = line.map_err(|_| refused("admin_request_slow", "no request came"))?? else {
-        return Ok(None);
+/// Why there is no request.
+enum Refused {
+    /// The peer left without a word.
+    Gone,
+    /// The peer is of another version, and said this.
+    OtherVersion([u8; HELLO.len()]),
+    /// The peer is told.
+    Error(AdminError),
+}
+
+async fn read_request(stream: &mut UnixStream) -> Result<Request, Refused> {
+    let reading = async {
+        let mut hello = [0; HELLO.len()];
+        if stream.read(&mut hello[..1]).await.unwrap_or(0) == 0 {
+            return Err(Refused::Gone);
+        }
+        let rest = stream.read_exact(&mut hello[1..]).await;
+        check_peer(stream).map_err(Refused::Error)?;
+        if rest.is_err() || hello != HELLO {
+            return Err(Refused::OtherVersion(hello));
+        }
+        match frame::read(stream, frame::MAX_REQUEST).await {
+            Ok(Some(content)) => Ok(content),
+            Ok(None) | Err(FrameError::Cut | FrameError::Io(_)) => {
+                Err(refused("admin_request_cut", "the request has no end"))
+            }
+            Err(FrameError::TooLong) => {
+                Err(refused("admin_request_long", "the request is too long"))
+            }
+        }
     };
-    serde_json::from_slice(&line).map(Some).map_err(|_| {
+    let read = tokio::time::timeout(timeouts::PEER, reading).await;
+    let content = read.map_err(|_| refused("admin_request_slow", "no request came"))??;
+    serde_json::from_slice(&content).map_err(|_| {
         // The words of the parser could repeat a password.
-        refused(
-            "admin_request_unknown",
-            "the running server doesn't know this request: use the lacre that it was started from",
-        )
+        refused("admin_request_unknown", UNKNOWN)
     })
+}
+
+/// Programs from before the frames read one line of JSON.
+async fn write_other_version(stream: &mut UnixStream, hello: &[u8]) {
+    let mut answer = Vec::new();
+    if hello.starts_with(b"lacre/") {
+        answer.extend_from_slice(&HELLO);
+    } else {
+        let error = AdminError::new(Kind::Unavailable, "admin_request_unknown", UNKNOWN);
+        let line: Result<(), AdminError> = Err(error);
+        if serde_json::to_writer(&mut answer, &line).is_err() {
+            return;
+        }
+        answer.push(b'\n');
+    }
+    let _ = tokio::time::timeout(timeouts::PEER, stream.write_all(&answer)).await;
 }
 
 fn check_peer(stream: &UnixStream) -> Result<(), AdminError> {
@@ -231,7 +251,8 @@ fn check_peer(stream: &UnixStream) -> Result<(), AdminError> {
         peer => {
             let uid = peer.ok().map(|peer| peer.uid());
             log::warn!(uid:?; "the admin socket refused another user");
-            Err(refused(
+            Err(AdminError::new(
+                Kind::Unavailable,
                 "admin_peer_refused",
                 "the running server takes requests of its own user and of root only",
             ))
@@ -243,36 +264,30 @@ fn may_ask(peer: u32, own: u32) -> bool {
     peer == own || peer == 0
 }
 
-fn refused(code: &'static str, message: &str) -> AdminError {
-    AdminError::new(Kind::Unavailable, code, message)
+fn refused(code: &'static str, message: &str) -> Refused {
+    Refused::Error(AdminError::new(Kind::Unavailable, code, message))
 }
 
-/// One line without its line feed; nothing where the peer left without a word.
-async fn read_line(stream: &mut UnixStream) -> Result<Option<Zeroizing<Vec<u8>>>, AdminError> {
-    let mut line = Zeroizing::new(Vec::with_capacity(USUAL_REQUEST));
-    loop {
-        let seen = line.len();
-        let read = stream.read_buf(&mut *line).await;
-        if let Some(end) = line[seen..].iter().position(|&byte| byte == b'\n') {
-            line.truncate(seen + end);
-            return Ok(Some(line));
-        }
-        match read {
-            Ok(0) | Err(_) if line.is_empty() => return Ok(None),
-            Ok(0) | Err(_) => return Err(refused("admin_request_cut", "the request has no end")),
-            Ok(_) if line.len() >= LONGEST_REQUEST => {
-                return Err(refused("admin_request_long", "the request is too long"));
-            }
-            Ok(_) => {}
-        }
-    }
+/// Where nobody takes it, nobody takes the answer either, and that is said then.
+async fn write_hello(stream: &mut UnixStream) {
+    let _ = tokio::time::timeout(timeouts::PEER, stream.write_all(&HELLO)).await;
 }
 
-async fn write_answer(stream: &mut UnixStream, answer: &Result<Answer, AdminError>) -> Option<()> {
-    let mut line = Zeroizing::new(Vec::with_capacity(USUAL_REQUEST));
-    serde_json::to_writer(&mut *line, answer).ok()?;
-    line.push(b'\n');
-    let written = tokio::time::timeout(PATIENCE, stream.write_all(&line));
+/// Writes a frame; `None` where nobody takes it.
+async fn write(stream: &mut UnixStream, reply: &Reply) -> Option<()> {
+    let frame = match frame::encode(reply, frame::MAX_REPLY) {
+        Ok(frame) => frame,
+        Err(error) => {
+            log::error!("an admin answer could not be sent: {error}");
+            let error = AdminError::new(
+                Kind::Failed,
+                "admin_answer_long",
+                "it was done, and the answer is too long for the admin socket",
+            );
+            frame::encode(&Reply::Answer(Err(error)), frame::MAX_REPLY).ok()?
+        }
+    };
+    let written = tokio::time::timeout(timeouts::PEER, stream.write_all(&frame));
     written.await.ok()?.ok()
 }
 

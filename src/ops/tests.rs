@@ -1,5 +1,6 @@
 use super::*;
 use crate::lacre::testing::{Deployed, on_behalf};
+use crate::service::Caller;
 use crate::token::Handle;
 use serde_json::Value;
 
@@ -9,6 +10,7 @@ impl Deployed {
         let wire = serde_json::to_vec(&request).unwrap();
         let request = serde_json::from_slice(&wire).unwrap();
         let answer = perform(&self.service, &Caller::operator(), request).await;
+        let answer = answer.map_err(AdminError::from);
         let wire = serde_json::to_vec(&answer).unwrap();
         serde_json::from_slice(&wire).unwrap()
     }
@@ -24,7 +26,11 @@ impl Deployed {
             password: Some(Secret::new("correct horse battery".to_owned())),
             ..NewUser::default()
         };
-        match self.ask(Request::UsersAdd(new)).await.unwrap() {
+        match self
+            .ask(Request::Users(UsersRequest::Add(new)))
+            .await
+            .unwrap()
+        {
             Answer::User(user) => user,
             other => panic!("{other:?}"),
         }
@@ -32,7 +38,8 @@ impl Deployed {
 
     async fn sessions(&self, user: Option<&str>, after: Option<String>, limit: usize) -> Sessions {
         let user = user.map(str::to_owned);
-        let request = Request::KeystoreList { user, after, limit };
+        let limit = Some(limit);
+        let request = Request::Keystore(KeystoreRequest::List { user, after, limit });
         match self.ask(request).await.unwrap() {
             Answer::Sessions(sessions) => sessions,
             other => panic!("{other:?}"),
@@ -40,7 +47,7 @@ impl Deployed {
     }
 
     async fn revoke(&self, which: Which, dry_run: bool) -> (u64, Option<Vec<String>>) {
-        let request = Request::SessionsRevoke { which, dry_run };
+        let request = Request::Sessions(SessionsRequest::Revoke { which, dry_run });
         match self.ask(request).await.unwrap() {
             Answer::Revoked { count, handles } => (count, handles),
             other => panic!("{other:?}"),
@@ -48,7 +55,27 @@ impl Deployed {
     }
 
     async fn live(&self) -> usize {
-        self.sessions(None, None, LARGEST_PAGE).await.sessions.len()
+        self.sessions(None, None, MAX_PAGE).await.sessions.len()
+    }
+}
+
+fn show_user(user: String) -> Request {
+    Request::Users(UsersRequest::Show { user })
+}
+
+fn list_users(after: Option<String>) -> Request {
+    let (limit, text) = (None, None);
+    Request::Users(UsersRequest::List { after, limit, text })
+}
+
+fn change_user(user: String, to: UserChange) -> Request {
+    Request::Users(UsersRequest::Change { user, to })
+}
+
+fn to_active(active: bool) -> UserChange {
+    UserChange {
+        active: Some(active),
+        ..UserChange::default()
     }
 }
 
@@ -62,14 +89,14 @@ async fn a_user_is_found_by_id_and_by_e_mail() {
     );
     for name in [&ada.id, "ada@EXAMPLE.com"] {
         let user = name.to_owned();
-        match deployed.ask(Request::UsersShow { user }).await.unwrap() {
+        match deployed.ask(show_user(user)).await.unwrap() {
             Answer::User(found) => assert_eq!(found, ada),
             other => panic!("{other:?}"),
         }
     }
     for user in ["nobody", "nobody@example.com", "not a name"] {
         let user = user.to_owned();
-        let refusal = deployed.refusal(Request::UsersShow { user }).await;
+        let refusal = deployed.refusal(show_user(user)).await;
         assert_eq!(refusal, (1, "account_unknown".to_owned()));
     }
 }
@@ -85,7 +112,11 @@ async fn an_account_gets_what_it_was_given_and_nothing_bad() {
         permissions: vec!["posts:write".to_owned()],
         password: None,
     };
-    match deployed.ask(Request::UsersAdd(new())).await.unwrap() {
+    match deployed
+        .ask(Request::Users(UsersRequest::Add(new())))
+        .await
+        .unwrap()
+    {
         Answer::User(user) => {
             assert_eq!((&*user.id, user.name.as_deref()), ("-ada", Some("Ada")));
             assert_eq!(user.roles, ["admin", "user"]);
@@ -93,32 +124,37 @@ async fn an_account_gets_what_it_was_given_and_nothing_bad() {
         }
         other => panic!("{other:?}"),
     }
-    let again = deployed.refusal(Request::UsersAdd(new())).await;
+    let again = deployed
+        .refusal(Request::Users(UsersRequest::Add(new())))
+        .await;
     assert_eq!(again, (1, "account_exists".to_owned()));
     let weak = NewUser {
         email: "bob@example.com".to_owned(),
         password: Some(Secret::new("password".to_owned())),
         ..NewUser::default()
     };
-    let weak = deployed.refusal(Request::UsersAdd(weak)).await;
+    let weak = deployed
+        .refusal(Request::Users(UsersRequest::Add(weak)))
+        .await;
     assert_eq!(weak, (1, "account_invalid".to_owned()));
 }
 
 #[tokio::test]
 async fn all_accounts_are_listed_page_by_page() {
     let deployed = Deployed::new().await;
-    for number in 0..=LARGEST_PAGE {
+    for number in 0..=MAX_PAGE {
         let new = NewUser {
             email: format!("u{number}@example.com"),
             ..NewUser::default()
         };
-        deployed.ask(Request::UsersAdd(new)).await.unwrap();
+        deployed
+            .ask(Request::Users(UsersRequest::Add(new)))
+            .await
+            .unwrap();
     }
     let (mut ids, mut after, mut pages) = (Vec::new(), None, 0);
     loop {
-        let Answer::Users { users, next } =
-            deployed.ask(Request::UsersList { after }).await.unwrap()
-        else {
+        let Answer::Users { users, next } = deployed.ask(list_users(after)).await.unwrap() else {
             panic!("no users");
         };
         ids.extend(users.into_iter().map(|user| user.id));
@@ -128,7 +164,7 @@ async fn all_accounts_are_listed_page_by_page() {
             break;
         }
     }
-    assert_eq!((ids.len(), pages), (LARGEST_PAGE + 1, 2));
+    assert_eq!((ids.len(), pages), (MAX_PAGE + 1, 2));
     assert!(ids.is_sorted());
 }
 
@@ -139,12 +175,15 @@ async fn whoever_is_kept_out_loses_the_sessions() {
     let user = || ada.email.clone();
     let password = || Secret::new("another correct horse".to_owned());
     let changes: [Request; 3] = [
-        Request::UsersDisable { user: user() },
-        Request::UsersSetPassword {
-            user: user(),
-            password: password(),
-        },
-        Request::UsersDelete { user: user() },
+        change_user(user(), to_active(false)),
+        change_user(
+            user(),
+            UserChange {
+                password: Some(password()),
+                ..UserChange::default()
+            },
+        ),
+        Request::Users(UsersRequest::Delete { user: user() }),
     ];
     for change in changes {
         deployed.fixture.log_in(&ada.id).await;
@@ -165,7 +204,7 @@ async fn enabling_ends_nothing() {
     let deployed = Deployed::new().await;
     let ada = deployed.add("ada@example.com").await;
     deployed.fixture.log_in(&ada.id).await;
-    let enable = Request::UsersEnable { user: ada.email };
+    let enable = change_user(ada.email, to_active(true));
     match deployed.ask(enable).await.unwrap() {
         Answer::Changed { user, ended } => assert_eq!((user.active, ended), (true, 0)),
         other => panic!("{other:?}"),
@@ -177,7 +216,9 @@ async fn a_deletion_that_failed_half_way_is_finished_by_repeating_it() {
     let deployed = Deployed::new().await;
     deployed.fixture.log_in("gone").await;
     let user = "gone".to_owned();
-    let refusal = deployed.refusal(Request::UsersDelete { user }).await;
+    let refusal = deployed
+        .refusal(Request::Users(UsersRequest::Delete { user }))
+        .await;
     assert_eq!(refusal, (1, "account_unknown".to_owned()));
     assert_eq!(deployed.live().await, 0);
 }
@@ -186,8 +227,10 @@ async fn a_deletion_that_failed_half_way_is_finished_by_repeating_it() {
 async fn a_client_comes_with_a_secret_and_goes() {
     let deployed = Deployed::new().await;
     let name = "billing".to_owned();
-    let Answer::NewClient { id, secret } =
-        deployed.ask(Request::ClientsAdd { name }).await.unwrap()
+    let Answer::NewClient { id, secret } = deployed
+        .ask(Request::Clients(ClientsRequest::Add { name }))
+        .await
+        .unwrap()
     else {
         panic!("no client");
     };
@@ -198,13 +241,17 @@ async fn a_client_comes_with_a_secret_and_goes() {
             .await
             .is_ok()
     );
-    match deployed.ask(Request::ClientsList).await.unwrap() {
+    match deployed
+        .ask(Request::Clients(ClientsRequest::List))
+        .await
+        .unwrap()
+    {
         Answer::Clients(clients) => {
             assert_eq!((clients.len(), &*clients[0].name), (1, "billing"));
         }
         other => panic!("{other:?}"),
     }
-    let delete = || Request::ClientsDelete { id: id.clone() };
+    let delete = || Request::Clients(ClientsRequest::Delete { id: id.clone() });
     assert!(matches!(
         deployed.ask(delete()).await,
         Ok(Answer::ClientDeleted)
@@ -275,9 +322,15 @@ async fn expired_sessions_are_not_shown_and_are_counted() {
     deployed.fixture.clock.advance(91 * 24 * 3600);
     assert_eq!(deployed.live().await, 0);
     let handle = handle.as_str().to_owned();
-    let refusal = deployed.refusal(Request::KeystoreShow { handle }).await;
+    let refusal = deployed
+        .refusal(Request::Keystore(KeystoreRequest::Show { handle }))
+        .await;
     assert_eq!(refusal, (1, "session_unknown".to_owned()));
-    match deployed.ask(Request::KeystoreStats).await.unwrap() {
+    match deployed
+        .ask(Request::Keystore(KeystoreRequest::Stats))
+        .await
+        .unwrap()
+    {
         Answer::Stats { records, .. } => assert_eq!(records, 1),
         other => panic!("{other:?}"),
     }
@@ -340,10 +393,10 @@ async fn a_dry_run_names_what_ends_and_ends_nothing() {
 async fn a_misspelt_e_mail_is_no_success() {
     let deployed = Deployed::new().await;
     let which = Which::User("nobody@example.com".to_owned());
-    let request = Request::SessionsRevoke {
+    let request = Request::Sessions(SessionsRequest::Revoke {
         which,
         dry_run: false,
-    };
+    });
     assert_eq!(
         deployed.refusal(request).await,
         (1, "account_unknown".to_owned())
@@ -360,7 +413,7 @@ async fn a_session_is_shown_with_what_is_known_and_without_its_key() {
     let issued = deployed.fixture.lacre.issue(&grant).await.unwrap();
     let handle = issued.handle.as_str().to_owned();
     let Answer::Session(session) = deployed
-        .ask(Request::KeystoreShow { handle })
+        .ask(Request::Keystore(KeystoreRequest::Show { handle }))
         .await
         .unwrap()
     else {
@@ -396,18 +449,20 @@ async fn a_session_is_shown_with_what_is_known_and_without_its_key() {
 #[tokio::test]
 async fn what_is_no_handle_is_said_to_be_none() {
     let deployed = Deployed::new().await;
-    let show = |handle: &str| Request::KeystoreShow {
-        handle: handle.to_owned(),
+    let show = |handle: &str| {
+        Request::Keystore(KeystoreRequest::Show {
+            handle: handle.to_owned(),
+        })
     };
     assert_eq!(
         deployed.refusal(show("a b")).await,
         (1, "handle_invalid".to_owned())
     );
-    let list = Request::KeystoreList {
+    let list = Request::Keystore(KeystoreRequest::List {
         user: None,
         after: Some("short".to_owned()),
-        limit: 1,
-    };
+        limit: Some(1),
+    });
     assert_eq!(
         deployed.refusal(list).await,
         (1, "cursor_invalid".to_owned())
@@ -422,9 +477,9 @@ async fn a_damaged_record_is_named_and_can_be_ended() {
     let of_user = deployed.sessions(Some("a"), None, 10).await;
     assert_eq!(of_user.damaged, page.damaged);
     let handle = page.damaged[0].handle.clone();
-    let show = Request::KeystoreShow {
+    let show = Request::Keystore(KeystoreRequest::Show {
         handle: handle.clone(),
-    };
+    });
     assert_eq!(deployed.refusal(show).await.0, 1);
     let one = Which::Handle(handle.clone());
     assert_eq!(deployed.revoke(one.clone(), true).await.0, 1);
@@ -435,10 +490,11 @@ async fn a_damaged_record_is_named_and_can_be_ended() {
 #[test]
 fn no_request_and_no_answer_shows_a_secret() {
     let secret = || Secret::new("hunter2!hunter2!".to_owned());
-    let request = Request::UsersSetPassword {
-        user: "a".to_owned(),
-        password: secret(),
+    let to = UserChange {
+        password: Some(secret()),
+        ..UserChange::default()
     };
+    let request = change_user("a".to_owned(), to);
     let answer = Answer::NewClient {
         id: "a".to_owned(),
         secret: secret(),

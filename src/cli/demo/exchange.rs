@@ -3,7 +3,7 @@
 //! This room must never show a whole token or a password, whoever sent it.
 
 use super::super::failure::{self, Failure};
-use super::super::out::printable;
+use super::super::printable::printable;
 use super::wrong;
 use reqwest::Method;
 use reqwest::blocking::{Client, Response};

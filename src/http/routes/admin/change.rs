@@ -7,8 +7,8 @@
 
 use super::super::super::body::Members;
 use super::super::super::problem::{Code, Problem};
-use super::ROLE;
-use crate::accounts::{Account, Change as AccountChange, Password};
+use crate::accounts::Password;
+use crate::ops::{Secret, UserChange};
 
 /// The members that say what an account may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,15 +45,6 @@ impl Rights {
             (None, role) => Ok(role.iter().cloned().collect()),
         }
     }
-
-    fn to_change(&self) -> AccountChange {
-        AccountChange {
-            role: self.role.clone(),
-            roles: self.roles.clone(),
-            permissions: self.permissions.clone(),
-            ..AccountChange::default()
-        }
-    }
 }
 
 /// A change, as the body names it.
@@ -62,7 +53,7 @@ pub(super) struct Wanted {
     name: Option<String>,
     pub(super) rights: Rights,
     active: Option<bool>,
-    password: Option<Password>,
+    password: Option<Secret>,
 }
 
 impl Wanted {
@@ -71,10 +62,7 @@ impl Wanted {
             name: body.optional_text("name")?,
             rights: Rights::take(&mut body)?,
             active: body.optional_flag("active")?,
-            password: body
-                .optional_secret("password")?
-                .map(|text| Password::parse(&text))
-                .transpose()?,
+            password: password(&mut body)?,
         };
         if wanted.is_empty() {
             return Err(Problem::new(Code::BodyMissingMember).detail(
@@ -83,14 +71,6 @@ impl Wanted {
             ));
         }
         Ok(wanted)
-    }
-
-    /// Whether the owner of this account could not undo it: closed, no administrator any more, or
-    /// with a password that was set without the one before.
-    pub(super) fn locks_out(&self, account: &Account) -> bool {
-        let roles = self.rights.to_change().roles_after(&account.roles);
-        let demotes = roles.is_some_and(|roles| !roles.iter().any(|role| role == ROLE));
-        self.active == Some(false) || self.password.is_some() || demotes
     }
 
     fn is_empty(&self) -> bool {
@@ -103,20 +83,32 @@ impl Wanted {
         no_rights && self.name.is_none() && self.active.is_none() && self.password.is_none()
     }
 
-    pub(super) fn into_change(self) -> (AccountChange, Option<Password>) {
-        let change = AccountChange {
+    pub(super) fn into_change(self) -> UserChange {
+        UserChange {
+            email: None,
             name: self.name,
+            role: self.rights.role,
+            roles: self.rights.roles,
+            permissions: self.rights.permissions,
             active: self.active,
-            ..self.rights.to_change()
-        };
-        (change, self.password)
+            password: self.password,
+        }
     }
+}
+
+/// A password that may be set: one that may not is a fault of the body, whoever it is for.
+fn password(body: &mut Members) -> Result<Option<Secret>, Problem> {
+    let Some(text) = body.optional_secret("password")? else {
+        return Ok(None);
+    };
+    Password::parse(&text)?;
+    Ok(Some(Secret::new(text.to_string())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accounts::{Email, UserId};
+    use crate::accounts::Change;
     use serde_json::{Value, json};
 
     fn members(value: Value) -> Members {
@@ -130,23 +122,15 @@ mod tests {
         Wanted::parse(members(value)).map_err(|problem| problem.code())
     }
 
-    fn account(roles: &[&str]) -> Account {
-        Account {
-            id: UserId::parse("u1").unwrap(),
-            email: Email::parse("u1@example.com").unwrap(),
-            name: None,
-            roles: roles.iter().map(|&role| role.to_owned()).collect(),
-            permissions: vec![],
-            active: true,
-            created_at: 1,
-            updated_at: 1,
-            revision: 1,
-        }
-    }
-
     fn roles_after(before: &[&str], body: Value) -> Option<Vec<String>> {
         let before: Vec<String> = before.iter().map(|&role| role.to_owned()).collect();
-        wanted(body).unwrap().into_change().0.roles_after(&before)
+        let UserChange { role, roles, .. } = wanted(body).unwrap().into_change();
+        let change = Change {
+            role,
+            roles,
+            ..Change::default()
+        };
+        change.roles_after(&before)
     }
 
     #[test]
@@ -174,12 +158,10 @@ mod tests {
 
     #[test]
     fn what_is_not_named_stays() {
-        let (change, password) = wanted(json!({"active": false})).unwrap().into_change();
-        let expected = AccountChange {
-            active: Some(false),
-            ..AccountChange::default()
-        };
-        assert_eq!((change, password.is_none()), (expected, true));
+        let change = wanted(json!({"active": false})).unwrap().into_change();
+        assert_eq!(change.active, Some(false));
+        assert!(change.name.is_none() && change.role.is_none() && change.roles.is_none());
+        assert!(change.permissions.is_none() && change.password.is_none());
     }
 
     #[test]
@@ -196,27 +178,5 @@ mod tests {
         }
         let weak = json!({"password": "short"});
         assert_eq!(wanted(weak).unwrap_err(), Code::AccountInvalid);
-    }
-
-    #[test]
-    fn nobody_closes_or_demotes_the_account_that_asks() {
-        let admin = account(&["admin", "clerk"]);
-        let locks_out = |body| wanted(body).unwrap().locks_out(&admin);
-        for out in [
-            json!({"active": false}),
-            json!({"role": "user"}),
-            json!({"roles": ["clerk"]}),
-            json!({"password": "correct horse battery"}),
-        ] {
-            assert!(locks_out(out.clone()), "{out}");
-        }
-        for fine in [
-            json!({"active": true}),
-            json!({"roles": ["clerk", "admin"]}),
-            json!({"permissions": []}),
-            json!({"name": "Ada"}),
-        ] {
-            assert!(!locks_out(fine.clone()), "{fine}");
-        }
     }
 }

@@ -5,62 +5,58 @@
 use super::super::super::locations::TOKEN;
 use super::super::super::problem::{Code, Problem};
 use crate::accounts::{AccountsError, UserId};
+use crate::ops::{OpsError, UsersRequest};
+use crate::service::ServiceError;
 
 const USUAL: usize = 50;
-const LARGEST: usize = 200;
+const MAX: usize = 200;
 
 /// `?limit=&after=&q=`, each at most once.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Asked {
-    /// How many accounts, at most.
-    pub(super) limit: usize,
-    /// The id that the page begins behind.
-    pub(super) after: Option<UserId>,
-    /// What must be in the id, the e-mail or the name.
-    pub(super) query: Option<String>,
-}
-
-impl Asked {
-    pub(super) fn parse(pairs: &[(String, String)]) -> Result<Self, Problem> {
-        let (mut limit, mut after, mut query) = (None, None, None);
-        for (name, value) in pairs {
-            let place = match name.as_str() {
-                "limit" => &mut limit,
-                "after" => &mut after,
-                "q" => &mut query,
-                TOKEN => continue, // the guard's business
-                _ => {
-                    return Err(Problem::new(Code::InvalidRequest)
-                        .detail("The query may hold `limit`, `after` and `q`."));
-                }
-            };
-            if place.replace(value.as_str()).is_some() {
-                return Err(
-                    Problem::new(Code::InvalidRequest).detail("The query holds a parameter twice.")
-                );
+pub(super) fn parse(pairs: &[(String, String)]) -> Result<UsersRequest, Problem> {
+    let (mut limit, mut after, mut query) = (None, None, None);
+    for (name, value) in pairs {
+        let place = match name.as_str() {
+            "limit" => &mut limit,
+            "after" => &mut after,
+            "q" => &mut query,
+            TOKEN => continue, // the guard's business
+            _ => {
+                return Err(Problem::new(Code::InvalidRequest)
+                    .detail("The query may hold `limit`, `after` and `q`."));
             }
+        };
+        if place.replace(value.as_str()).is_some() {
+            return Err(
+                Problem::new(Code::InvalidRequest).detail("The query holds a parameter twice.")
+            );
         }
-        Ok(Self {
-            limit: limit.map_or(Ok(USUAL), number)?,
-            after: after
-                .filter(|text| !text.is_empty())
-                .map(cursor)
-                .transpose()?,
-            query: query.map(str::to_owned),
-        })
     }
+    Ok(UsersRequest::List {
+        limit: Some(limit.map_or(Ok(USUAL), number)?),
+        after: after
+            .filter(|text| !text.is_empty())
+            .map(cursor)
+            .transpose()?,
+        text: query.map(str::to_owned),
+    })
 }
 
 fn number(text: &str) -> Result<usize, Problem> {
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     let number = text.parse().ok().filter(|_| digits);
     number
-        .filter(|number| (1..=LARGEST).contains(number))
+        .filter(|number| (1..=MAX).contains(number))
         .ok_or_else(|| wrong("limit", "`limit` must be a whole number from 1 to 200."))
 }
 
-fn cursor(text: &str) -> Result<UserId, Problem> {
-    UserId::parse(text).map_err(|_| wrong("after", "`after` must be the `next` of a page before."))
+fn cursor(text: &str) -> Result<String, Problem> {
+    match UserId::parse(text) {
+        Ok(id) => Ok(id.as_str().to_owned()),
+        Err(_) => Err(wrong(
+            "after",
+            "`after` must be the `next` of a page before.",
+        )),
+    }
 }
 
 fn wrong(parameter: &'static str, detail: &'static str) -> Problem {
@@ -70,12 +66,12 @@ fn wrong(parameter: &'static str, detail: &'static str) -> Problem {
 }
 
 /// A search that the accounts refuse is at fault itself, not an account.
-pub(super) fn refused(error: AccountsError) -> Problem {
+pub(super) fn refused(error: OpsError) -> Problem {
     match error {
-        AccountsError::AccountInvalid { .. } => {
+        OpsError::Service(ServiceError::Accounts(AccountsError::AccountInvalid { .. })) => {
             wrong("q", "`q` must be at most 254 bytes of text.")
         }
-        error => error.into(),
+        error => super::problem(error),
     }
 }
 
@@ -83,27 +79,23 @@ pub(super) fn refused(error: AccountsError) -> Problem {
 mod tests {
     use super::*;
 
-    fn asked(query: &str) -> Result<Asked, Code> {
+    fn asked(query: &str) -> Result<(usize, Option<String>, Option<String>), Code> {
         let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap();
-        Asked::parse(&pairs).map_err(|problem| problem.code())
+        match parse(&pairs).map_err(|problem| problem.code())? {
+            UsersRequest::List { limit, after, text } => Ok((limit.unwrap(), after, text)),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
     fn nothing_asked_for_is_the_first_page() {
-        let first = Asked {
-            limit: 50,
-            after: None,
-            query: None,
-        };
-        assert_eq!(asked(""), Ok(first));
+        assert_eq!(asked(""), Ok((50, None, None)));
     }
 
     #[test]
     fn a_page_is_asked_for_by_limit_cursor_and_text() {
         let asked = asked("q=a%26b&token=x&after=u1&limit=200").unwrap();
-        assert_eq!(asked.limit, 200);
-        assert_eq!(asked.after, Some(UserId::parse("u1").unwrap()));
-        assert_eq!(asked.query.as_deref(), Some("a&b"));
+        assert_eq!(asked, (200, Some("u1".to_owned()), Some("a&b".to_owned())));
     }
 
     #[test]

@@ -1,0 +1,133 @@
+//! What operators are answered: plain data, for a table, for JSON and for the wire.
+//!
+//! This room must never hold a key of a session, neither half.
+
+use super::secret::Secret;
+use crate::clock::UnixSeconds;
+use serde::{Deserialize, Serialize};
+
+/// The answer to a [`Request`](super::Request).
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// An account.
+    User(User),
+    /// An account after a change (before it, where it was deleted).
+    Changed {
+        /// The account.
+        user: User,
+        /// How many sessions the change ended.
+        ended: usize,
+    },
+    /// Some accounts, in the order of their ids.
+    Users {
+        /// The accounts.
+        users: Vec<User>,
+        /// The id after which the next page begins; nothing on the last page.
+        next: Option<String>,
+    },
+    /// A client just made.
+    NewClient {
+        /// Its id.
+        id: String,
+        /// Its secret, which can't be had again.
+        secret: Secret,
+    },
+    /// All clients, the oldest first.
+    Clients(Vec<Client>),
+    /// The client is deleted.
+    ClientDeleted,
+    /// Some sessions.
+    Sessions(Sessions),
+    /// A session.
+    Session(Session),
+    /// The size of the keystore.
+    Stats {
+        /// How many records there are, expired ones that aren't swept yet included.
+        records: u64,
+        /// The bytes that its files take.
+        bytes_on_disk: u64,
+    },
+    /// What ended, or would end.
+    Revoked {
+        /// How many records of sessions, expired and damaged ones included.
+        count: u64,
+        /// Their handles; nothing where all were asked for.
+        handles: Option<Vec<String>>,
+    },
+}
+
+/// What comes before an answer that takes a while or has several pages.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// How far it is.
+    Progress {
+        /// So many are done.
+        done: u64,
+        /// Of so many.
+        total: u64,
+    },
+    /// A page before the last one, which is the answer.
+    Page(Answer),
+}
+
+/// An account as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // what `accounts::Account` says
+pub struct User {
+    pub id: String,
+    pub email: String,
+    pub name: Option<String>,
+    pub roles: Vec<String>,
+    pub permissions: Vec<String>,
+    pub active: bool,
+    pub created_at: UnixSeconds,
+    pub updated_at: UnixSeconds,
+}
+
+/// A client as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // what `accounts::Client` says
+pub struct Client {
+    pub id: String,
+    pub name: String,
+    pub created_at: UnixSeconds,
+}
+
+/// Some sessions and where to go on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    /// The live ones.
+    pub sessions: Vec<Session>,
+    /// Records that don't open.
+    pub damaged: Vec<Damaged>,
+    /// The handle that the next page begins behind; nothing on the last page.
+    pub next: Option<String>,
+}
+
+/// A session as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // what `sessions::SessionInfo` says
+pub struct Session {
+    pub handle: String,
+    pub user: String,
+    pub created_at: UnixSeconds,
+    pub last_seen_at: UnixSeconds,
+    pub expires_at: UnixSeconds,
+    pub ends_at: UnixSeconds,
+    pub generation: u64,
+    pub address: Option<String>,
+    pub user_agent: Option<String>,
+    pub label: Option<String>,
+    pub client: Option<String>,
+}
+
+/// A record that doesn't open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Damaged {
+    /// The handle that leads to it.
+    pub handle: String,
+    /// Why it doesn't open: a code of the keystore.
+    pub code: String,
+}

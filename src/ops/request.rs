@@ -1,0 +1,164 @@
+//! What operators ask: one set of requests, whichever door they come through.
+//!
+//! A request is plain data, so that it means the same whether a command holds the data directory
+//! itself or speaks with the server that does.
+//!
+//! This room must never do what is asked.
+
+use super::secret::Secret;
+use serde::{Deserialize, Serialize};
+
+/// Something that an operator asks for. A user is named by id or e-mail.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// About accounts.
+    Users(UsersRequest),
+    /// About trusted clients.
+    Clients(ClientsRequest),
+    /// About what the keystore holds.
+    Keystore(KeystoreRequest),
+    /// About sessions.
+    Sessions(SessionsRequest),
+}
+
+/// A request about accounts.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsersRequest {
+    /// Makes an account: [`Answer::User`](super::Answer::User).
+    Add(NewUser),
+    /// Accounts in the order of their ids: [`Answer::Users`](super::Answer::Users).
+    List {
+        /// The id after which the listing begins.
+        after: Option<String>,
+        /// At most so many; all where there is none.
+        limit: Option<usize>,
+        /// What must be in the id, the e-mail or the name.
+        text: Option<String>,
+    },
+    /// One account: [`Answer::User`](super::Answer::User).
+    Show {
+        /// Id or e-mail.
+        user: String,
+    },
+    /// Changes an account, and ends what the change ends: [`Answer::Changed`](super::Answer::Changed).
+    Change {
+        /// Id or e-mail.
+        user: String,
+        /// What is to become different.
+        to: UserChange,
+    },
+    /// Deletes an account and ends its sessions: [`Answer::Changed`](super::Answer::Changed).
+    Delete {
+        /// Id or e-mail.
+        user: String,
+    },
+}
+
+/// A request about trusted clients.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientsRequest {
+    /// Makes a client: [`Answer::NewClient`](super::Answer::NewClient).
+    Add {
+        /// What the operator calls it.
+        name: String,
+    },
+    /// All clients: [`Answer::Clients`](super::Answer::Clients).
+    List,
+    /// Deletes a client: [`Answer::ClientDeleted`](super::Answer::ClientDeleted).
+    Delete {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// A request about what the keystore holds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeystoreRequest {
+    /// Live sessions in the order of their records: [`Answer::Sessions`](super::Answer::Sessions).
+    List {
+        /// Only this user's: id or e-mail, also of an account that is gone.
+        user: Option<String>,
+        /// The handle after which the listing begins.
+        after: Option<String>,
+        /// At most so many; all where there is none.
+        limit: Option<usize>,
+    },
+    /// One live session: [`Answer::Session`](super::Answer::Session).
+    Show {
+        /// Its handle.
+        handle: String,
+    },
+    /// The size of the keystore: [`Answer::Stats`](super::Answer::Stats).
+    Stats,
+}
+
+/// A request about sessions.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionsRequest {
+    /// The live sessions of an account, the newest first:
+    /// [`Answer::Sessions`](super::Answer::Sessions).
+    Of {
+        /// Id or e-mail.
+        user: String,
+    },
+    /// Revokes sessions: [`Answer::Revoked`](super::Answer::Revoked).
+    Revoke {
+        /// Which.
+        which: Which,
+        /// Says what would end, and ends nothing.
+        dry_run: bool,
+    },
+}
+
+/// Which sessions to end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// The one with this handle.
+    Handle(String),
+    /// All of this user: id or e-mail, also of an account that is gone.
+    User(String),
+    /// All there are.
+    All,
+}
+
+/// An account to make.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct NewUser {
+    /// Its e-mail.
+    pub email: String,
+    /// Its id; a random one where there is none.
+    pub id: Option<String>,
+    /// What it wants to be called.
+    pub name: Option<String>,
+    /// Its roles; `user` where there are none.
+    pub roles: Vec<String>,
+    /// Its permissions.
+    pub permissions: Vec<String>,
+    /// Its password; nobody can log in to an account without one.
+    pub password: Option<Secret>,
+}
+
+/// What is to become different about an account; `None` stays as it is.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct UserChange {
+    /// Another e-mail.
+    pub email: Option<String>,
+    /// Another name; an empty one takes the name away.
+    pub name: Option<String>,
+    /// Another first role; the others stay. Where there are `roles`, they say it all.
+    pub role: Option<String>,
+    /// Other roles, instead of all it has.
+    pub roles: Option<Vec<String>>,
+    /// Other permissions, instead of all it has.
+    pub permissions: Option<Vec<String>>,
+    /// Whether the user may log in. Who may not loses all sessions.
+    pub active: Option<bool>,
+    /// Another password, which ends all of the user's sessions.
+    pub password: Option<Secret>,
+}
