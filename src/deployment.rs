@@ -51,9 +51,11 @@ impl Deployment {
         let accounts = Accounts::open(
             config.accounts.url.expose(),
             HashingSettings {
+                memory_kib: config.hashing.memory_kib,
+                iterations: config.hashing.iterations,
+                lanes: config.hashing.lanes,
                 threads: config.hashing.threads,
                 queue: config.hashing.queue,
-                ..HashingSettings::default()
             },
             Arc::clone(&clock),
             Box::new(rand::rngs::StdRng::from_rng(&mut entropy())),
@@ -62,6 +64,7 @@ impl Deployment {
         let lacre = Lacre::builder(keystore, keyring, rules(config, issuer))
             .clock(clock)
             .entropy(entropy)
+            .content_key_memory(config.token.content_key_memory)
             .build();
         let service = Service::new(lacre, accounts);
         let delivered = service.deliver_all().await?;
@@ -101,7 +104,8 @@ fn rules(config: &Config, issuer: String) -> Rules {
         max_token_length: config.limits.token,
         max_per_user: config.session.max_per_user as usize,
         locations: config.token.locations.clone(),
-        ..Rules::new(issuer, config.token.audience.clone())
+        issuer,
+        audience: config.token.audience.clone(),
     }
 }
 

@@ -43,17 +43,32 @@ pub struct HashingSettings {
     pub queue: usize,
 }
 
+/// The defaults, which are those of the configuration: argon2id with 19 MiB, 2 passes, 1 lane (OWASP).
+impl HashingSettings {
+    /// The default of `memory_kib`.
+    pub const MEMORY_KIB: u32 = 19 * 1024;
+    /// The default of `iterations`.
+    pub const ITERATIONS: u32 = 2;
+    /// The default of `lanes`.
+    pub const LANES: u32 = 1;
+    /// The default of `queue`.
+    pub const QUEUE: u32 = 64;
+
+    /// The default of `threads`: as many as the machine runs at once. They yield to all others.
+    #[must_use]
+    pub fn default_threads() -> usize {
+        thread::available_parallelism().map_or(1, NonZeroUsize::get)
+    }
+}
+
 impl Default for HashingSettings {
-    /// argon2id with 19 MiB, 2 passes, 1 lane (OWASP); one thread on up to two cores, half the
-    /// cores otherwise; 64 in the queue.
     fn default() -> Self {
-        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
-            memory_kib: 19 * 1024,
-            iterations: 2,
-            lanes: 1,
-            threads: (cores / 2).max(1),
-            queue: 64,
+            memory_kib: Self::MEMORY_KIB,
+            iterations: Self::ITERATIONS,
+            lanes: Self::LANES,
+            threads: Self::default_threads(),
+            queue: Self::QUEUE as usize,
         }
     }
 }

@@ -48,7 +48,7 @@ impl Command {
             Self::Show { json: false } => {
                 let rows = config.settings().iter().map(|setting| {
                     [
-                        setting.key.to_owned(),
+                        setting.key.clone(),
                         out::optional(Some(&setting.value)),
                         setting.source.to_string(),
                     ]

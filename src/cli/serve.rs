@@ -12,6 +12,7 @@ use lacre::clock::{Clock, SystemClock};
 use lacre::config::{Config, Signup};
 use lacre::deployment::{Deployment, OpenError};
 use lacre::entropy;
+use lacre::http::body::BodyLimits;
 use lacre::http::edge::Edge;
 use lacre::http::limits::Limits;
 use lacre::http::management::{Management, StoreCheck};
@@ -100,13 +101,19 @@ async fn serve(config: &Config) -> Result<(), Failure> {
 }
 
 fn settings(config: &Config) -> Settings {
-    let mut settings = Settings {
-        workers: config.server.workers,
-        drain_timeout: config.server.drain,
-        ..Settings::default()
-    };
-    settings.body.max_bytes = config.limits.body;
-    settings
+    let server = &config.server;
+    Settings {
+        workers: server.workers,
+        max_connections: server.max_connections as usize,
+        keep_alive: server.keep_alive,
+        head_timeout: server.head_timeout,
+        disconnect_timeout: server.disconnect_timeout,
+        drain_timeout: server.drain,
+        body: BodyLimits {
+            max_bytes: config.limits.body,
+            read_timeout: server.body_timeout,
+        },
+    }
 }
 
 /// Readiness asks the stores; the gauges are what an operator watches.
@@ -236,5 +243,25 @@ impl From<OpenError> for Failure {
             _ => failure::CONFIG,
         };
         Self::new(status, error.code(), error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lacre::config::Sources;
+
+    #[test]
+    fn an_embedders_server_has_the_defaults_of_the_configuration() {
+        let sources = Sources {
+            file: None,
+            env: std::iter::empty(),
+            flags: Vec::new(),
+            dev: false,
+        };
+        let config = Config::resolve(sources).unwrap();
+        let defaults = Settings::default();
+        assert_eq!(format!("{:?}", settings(&config)), format!("{defaults:?}"));
+        assert_eq!(config.limits.header, lacre::http::edge::MAX_HEADERS);
     }
 }

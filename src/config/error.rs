@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::Source;
+use super::setting::Source;
 
 /// One problem of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +31,7 @@ pub enum ConfigError {
     /// The documents name this value, and this version hasn't got it yet.
     #[error("{}: {key} = `{value}` is not built yet: this version takes {expected}", .source_of_value)]
     NotBuilt {
-        key: &'static str,
+        key: String,
         source_of_value: Source,
         value: &'static str,
         expected: String,
@@ -39,7 +39,7 @@ pub enum ConfigError {
     /// One source sets a key twice: as itself and by its file, or by a repeated flag.
     #[error("{}: {key} is set twice: give {key} or {file_key}, once", .source_of_value)]
     SetTwice {
-        key: &'static str,
+        key: String,
         file_key: String,
         source_of_value: Source,
     },
@@ -53,6 +53,32 @@ pub enum ConfigError {
         line: usize,
         why: String,
     },
+    /// A key without a default isn't set.
+    #[error("{key} is not set: expected {expected}")]
+    Missing { key: String, expected: String },
+    /// Both listeners would take one address.
+    #[error(
+        "listen = `{listen}` and management_listen = `{management}` are the same address: give one of them another port"
+    )]
+    SameAddress {
+        listen: SocketAddr,
+        management: SocketAddr,
+    },
+    /// Access tokens would outlive every session.
+    #[error(
+        "token.access_ttl = `{access}` is longer than session.absolute_ttl = `{absolute}`: a token can't live longer than its session"
+    )]
+    Lifetimes { access: String, absolute: String },
+    /// A path can't be what its key says, as the file system is now.
+    #[error("{key} = {} can't be used: {why}", quoted(&.path.to_string_lossy()))]
+    PathUnusable {
+        key: &'static str,
+        path: PathBuf,
+        why: &'static str,
+    },
+    /// `LACRE_LOG` would not do what it says.
+    #[error("environment LACRE_LOG: {} is no log filter: expected levels (`off`, `error`, `warn`, `info`, `debug`, `trace`) by target, such as `warn,lacre::audit=info`", quoted(.value))]
+    BadLogFilter { value: String },
     /// `--dev` opens sign-up to everyone, so nobody else may reach it.
     #[error("{key} = `{address}`: --dev takes loopback addresses only, such as `127.0.0.1:8080`")]
     DevNotLoopback {
@@ -72,6 +98,11 @@ impl ConfigError {
             Self::SetTwice { .. } => "config_set_twice",
             Self::FileUnreadable { .. } => "config_file_unreadable",
             Self::FileInvalid { .. } => "config_file_invalid",
+            Self::Missing { .. } => "config_missing",
+            Self::SameAddress { .. } => "config_same_address",
+            Self::Lifetimes { .. } => "config_lifetimes",
+            Self::PathUnusable { .. } => "config_path_unusable",
+            Self::BadLogFilter { .. } => "config_bad_log_filter",
             Self::DevNotLoopback { .. } => "config_dev_not_loopback",
         }
     }

@@ -1,253 +1,474 @@
-//! The kinds of value that a key may take.
+//! The kinds of value that a key may take: how each is read, shown and described.
 //!
-//! A kind carries the setter of its key, so a value of the wrong type can't reach a field.
-//!
-//! This room must never accept a value and then not act on it: what isn't built is refused by
-//! name.
+//! This room must never accept a value that nothing acts on: a word that the documents name and
+//! that isn't built is refused by name.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::quantity::{count, duration, duration_text, rate, size, size_text};
-use super::source::Given;
-use super::{Config, Network, Rate, SecretText};
+#[cfg(test)]
+use proptest::prelude::*;
 
-/// How a value is read, what its limits are, and where it goes.
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
-    /// Printable text of 1 to 255 characters.
-    Text { set: fn(&mut Config, String) },
-    /// An IP address and a port.
-    Address { set: fn(&mut Config, SocketAddr) },
-    /// A path of the file system, relative to the working directory.
-    Path { set: fn(&mut Config, PathBuf) },
-    /// A URL that starts in one of `schemes`.
-    Url {
-        schemes: &'static [&'static str],
-        set: fn(&mut Config, SecretText),
-    },
-    /// A duration of whole seconds.
-    Duration {
-        from: Duration,
-        to: Duration,
-        set: fn(&mut Config, Duration),
-    },
-    /// Bytes.
-    Size {
-        from: u32,
-        to: u32,
-        set: fn(&mut Config, usize),
-    },
-    /// A whole number.
-    Count {
-        from: u32,
-        to: u32,
-        set: fn(&mut Config, u32),
-    },
-    /// How often in how long, or `off`.
-    Rate { set: fn(&mut Config, Option<Rate>) },
-    /// A number of threads, or `cores`: as many as this machine runs at once.
-    Threads { set: fn(&mut Config, usize) },
-    /// One of some words.
-    Choice {
-        built: &'static [Word],
-        planned: &'static [&'static str],
-    },
-    /// Several of some words, each once, one at least.
-    Choices {
-        built: &'static [Word],
-        planned: &'static [&'static str],
-    },
-    /// Addresses and networks, perhaps none.
-    Networks { set: fn(&mut Config, Vec<Network>) },
-}
+use super::network::Network;
+use super::quantity::{Rate, count, duration, duration_text, rate, rate_text, size, size_text};
+use super::secret::SecretText;
+use super::written::Written;
 
-/// A word that a key takes, and what it does.
-pub(super) type Word = (&'static str, fn(&mut Config));
+/// How a value is read and what its limits are.
+pub(super) trait Kind: Sync {
+    /// What is read.
+    type Value: 'static;
 
-/// What a key is worth when nobody sets it.
-#[derive(Clone, Copy)]
-pub(super) enum Fallback {
-    /// A text, read like any other.
-    Text(&'static str),
-    /// A text, and another one with `--dev`.
-    Dev(&'static str, &'static str),
-    /// Made from values that are settled already; the text is for the documentation.
-    From(&'static str, fn(&Config) -> String),
-    /// Stays unset; the text is for the documentation.
-    Unset(&'static str),
+    /// Reads a value.
+    fn read(&self, written: &Written) -> Result<Self::Value, Refusal>;
+    /// The text that [`read`](Self::read) reads as this value.
+    fn shown(&self, value: &Self::Value) -> String;
+    /// What this kind takes, in words that follow "expected".
+    fn takes(&self) -> String;
+    /// Words that the documents name and that this version refuses.
+    fn planned(&self) -> &'static [&'static str] {
+        &[]
+    }
+    /// Whether the file gives it as an array, and text as words with commas between.
+    fn is_list(&self) -> bool {
+        false
+    }
+    /// Texts that this kind takes.
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String>;
 }
 
 /// Why a value was not taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// It is none of the kind.
+    /// It is none of the kind, or outside of the limits.
     Bad,
-    /// The documents name it, this version hasn't got it.
+    /// The documents name it, this version doesn't have it.
     NotBuilt(&'static str),
 }
 
-const MOST_THREADS: u64 = 1024;
+fn good<T>(read: Option<T>) -> Result<T, Refusal> {
+    read.ok_or(Refusal::Bad)
+}
 
-impl Kind {
-    /// Reads `given` and puts it into `config`.
-    pub(super) fn apply(&self, config: &mut Config, given: &Given) -> Result<(), Refusal> {
-        match *self {
-            Self::Choices { built, planned } => {
-                let words = given.items().ok_or(Refusal::Bad)?;
-                let repeated = |i: usize| words[..i].contains(&words[i]);
-                if words.is_empty() || (0..words.len()).any(repeated) {
-                    return Err(Refusal::Bad);
-                }
-                for word in words {
-                    choose(config, word, built, planned)?;
-                }
-                Ok(())
-            }
-            Self::Networks { set } => {
-                let words = given.items().ok_or(Refusal::Bad)?;
-                let networks: Result<_, ()> = words.iter().map(|word| word.parse()).collect();
-                set(config, networks.map_err(|()| Refusal::Bad)?);
-                Ok(())
-            }
-            Self::Size { .. } | Self::Count { .. } | Self::Threads { .. } => {
-                let text = given.text_or_number().ok_or(Refusal::Bad)?;
-                self.apply_text(config, &text)
-            }
-            _ => self.apply_text(config, given.text().ok_or(Refusal::Bad)?),
+/// Printable text of 1 to 255 characters.
+pub(super) struct Text;
+
+impl Kind for Text {
+    type Value = String;
+
+    fn read(&self, written: &Written) -> Result<String, Refusal> {
+        let text = good(written.text())?;
+        let long = text.chars().count() > 255;
+        let blank = text.trim() != text || text.is_empty();
+        let printable = !long && !blank && !text.chars().any(char::is_control);
+        good(printable.then(|| text.to_owned()))
+    }
+
+    fn shown(&self, value: &String) -> String {
+        value.clone()
+    }
+
+    fn takes(&self) -> String {
+        "1 to 255 printable characters".to_owned()
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        "[a-z][a-z0-9:/. ]{0,20}[a-z]".boxed()
+    }
+}
+
+/// An IP address and a port. `localhost` is taken without asking a resolver, which could answer
+/// anything.
+pub(super) struct Address;
+
+impl Kind for Address {
+    type Value = SocketAddr;
+
+    fn read(&self, written: &Written) -> Result<SocketAddr, Refusal> {
+        let text = good(written.text())?;
+        let Some(port) = text.strip_prefix("localhost:") else {
+            return good(text.parse().ok());
+        };
+        let port = count(port).and_then(|port| u16::try_from(port).ok());
+        Ok((Ipv4Addr::LOCALHOST, good(port)?).into())
+    }
+
+    fn shown(&self, value: &SocketAddr) -> String {
+        value.to_string()
+    }
+
+    fn takes(&self) -> String {
+        "an IP address and a port, such as `127.0.0.1:8080`".to_owned()
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        any::<SocketAddr>()
+            .prop_map(|address| match address {
+                SocketAddr::V4(_) => address.to_string(),
+                SocketAddr::V6(v6) => SocketAddr::from((*v6.ip(), v6.port())).to_string(),
+            })
+            .boxed()
+    }
+}
+
+/// A path of the file system, relative to the working directory.
+pub(super) struct FilePath;
+
+impl Kind for FilePath {
+    type Value = PathBuf;
+
+    fn read(&self, written: &Written) -> Result<PathBuf, Refusal> {
+        let text = good(written.text())?;
+        good((!text.is_empty() && !text.contains('\0')).then(|| PathBuf::from(text)))
+    }
+
+    fn shown(&self, value: &PathBuf) -> String {
+        value.to_string_lossy().into_owned()
+    }
+
+    fn takes(&self) -> String {
+        "a path".to_owned()
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        "[a-zA-Z0-9/._%-]{1,40}".boxed()
+    }
+}
+
+/// A URL that starts in one of these. It may hold a password.
+pub(super) struct Url {
+    pub(super) schemes: &'static [&'static str],
+}
+
+impl Kind for Url {
+    type Value = SecretText;
+
+    fn read(&self, written: &Written) -> Result<SecretText, Refusal> {
+        let text = good(written.text())?;
+        let known = |scheme: &&str| text.len() > scheme.len() && text.starts_with(*scheme);
+        let fits = self.schemes.iter().any(known) && !text.chars().any(char::is_control);
+        good(fits.then(|| SecretText::new(text.to_owned())))
+    }
+
+    fn shown(&self, value: &SecretText) -> String {
+        value.expose().to_owned()
+    }
+
+    fn takes(&self) -> String {
+        format!("a URL that starts with {}", either(self.schemes))
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        (prop::sample::select(self.schemes), "[a-z0-9/:@.]{1,20}")
+            .prop_map(|(scheme, rest)| format!("{scheme}{rest}"))
+            .boxed()
+    }
+}
+
+/// A duration of whole seconds.
+pub(super) struct Seconds {
+    from: u64,
+    to: u64,
+}
+
+/// A duration of so many seconds at least, and at most.
+pub(super) const fn seconds(from: u64, to: u64) -> Seconds {
+    Seconds { from, to }
+}
+
+impl Kind for Seconds {
+    type Value = Duration;
+
+    fn read(&self, written: &Written) -> Result<Duration, Refusal> {
+        let read = written.text().and_then(duration);
+        good(read.filter(|read| (self.from..=self.to).contains(&read.as_secs())))
+    }
+
+    fn shown(&self, value: &Duration) -> String {
+        duration_text(*value)
+    }
+
+    fn takes(&self) -> String {
+        let [from, to] = [self.from, self.to].map(|n| duration_text(Duration::from_secs(n)));
+        format!("a duration such as `15m` or `1h30m`, from `{from}` to `{to}`")
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        (self.from..=self.to)
+            .prop_map(|seconds| duration_text(Duration::from_secs(seconds)))
+            .boxed()
+    }
+}
+
+/// Bytes.
+pub(super) struct Size {
+    pub(super) from: u64,
+    pub(super) to: u64,
+}
+
+impl Kind for Size {
+    type Value = u64;
+
+    fn read(&self, written: &Written) -> Result<u64, Refusal> {
+        let read = written.text_or_number().and_then(|text| size(&text));
+        good(read.filter(|read| (self.from..=self.to).contains(read)))
+    }
+
+    fn shown(&self, value: &u64) -> String {
+        size_text(*value)
+    }
+
+    fn takes(&self) -> String {
+        let [from, to] = [self.from, self.to].map(size_text);
+        format!("a size such as `8192` or `64KiB`, from `{from}` to `{to}`")
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        (self.from..=self.to).prop_map(size_text).boxed()
+    }
+}
+
+/// A whole number.
+pub(super) struct Whole {
+    pub(super) from: u32,
+    pub(super) to: u32,
+}
+
+impl Kind for Whole {
+    type Value = u32;
+
+    fn read(&self, written: &Written) -> Result<u32, Refusal> {
+        let read = written.text_or_number().and_then(|text| count(&text));
+        let read = read.and_then(|read| u32::try_from(read).ok());
+        good(read.filter(|read| (self.from..=self.to).contains(read)))
+    }
+
+    fn shown(&self, value: &u32) -> String {
+        value.to_string()
+    }
+
+    fn takes(&self) -> String {
+        format!("a whole number from {} to {}", self.from, self.to)
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        (self.from..=self.to).prop_map(|n| n.to_string()).boxed()
+    }
+}
+
+/// How often in how long, or `off`.
+pub(super) struct Frequency;
+
+impl Kind for Frequency {
+    type Value = Option<Rate>;
+
+    fn read(&self, written: &Written) -> Result<Option<Rate>, Refusal> {
+        match good(written.text())? {
+            "off" => Ok(None),
+            text => good(rate(text)).map(Some),
         }
     }
 
-    fn apply_text(&self, config: &mut Config, text: &str) -> Result<(), Refusal> {
-        let bad = Refusal::Bad;
-        match *self {
-            Self::Text { set } => set(config, printable(text).ok_or(bad)?),
-            Self::Address { set } => set(config, address(text).ok_or(bad)?),
-            Self::Path { set } => set(config, path(text).ok_or(bad)?),
-            Self::Url { schemes, set } => {
-                let known = |scheme: &&str| text.len() > scheme.len() && text.starts_with(*scheme);
-                if !schemes.iter().any(known) || text.chars().any(char::is_control) {
-                    return Err(bad);
-                }
-                set(config, SecretText::new(text.to_owned()));
-            }
-            Self::Duration { from, to, set } => {
-                let within = |read: &Duration| (from..=to).contains(read);
-                set(config, duration(text).filter(within).ok_or(bad)?);
-            }
-            Self::Size { from, to, set } => {
-                let read = size(text)
-                    .and_then(|read| within(read, from, to))
-                    .ok_or(bad)?;
-                set(config, usize::try_from(read).map_err(|_| Refusal::Bad)?);
-            }
-            Self::Count { from, to, set } => {
-                let read = count(text).and_then(|read| within(read, from, to));
-                set(config, read.ok_or(bad)?);
-            }
-            Self::Rate { set } if text == "off" => set(config, None),
-            Self::Rate { set } => set(config, Some(rate(text).ok_or(bad)?)),
-            Self::Threads { set } => set(config, threads(text).ok_or(bad)?),
-            Self::Choice { built, planned } => choose(config, text, built, planned)?,
-            Self::Choices { .. } | Self::Networks { .. } => return Err(bad),
-        }
-        Ok(())
+    fn shown(&self, value: &Option<Rate>) -> String {
+        value.map_or_else(|| "off".to_owned(), rate_text)
     }
 
-    /// What this kind takes, in words that follow "expected".
-    pub(super) fn takes(&self) -> String {
-        match *self {
-            Self::Text { .. } => "1 to 255 printable characters".to_owned(),
-            Self::Address { .. } => "an IP address and a port, such as `127.0.0.1:8080`".to_owned(),
-            Self::Path { .. } => "a path".to_owned(),
-            Self::Url { schemes, .. } => format!("a URL that starts with {}", either(schemes)),
-            Self::Duration { from, to, .. } => format!(
-                "a duration such as `15m` or `1h30m`, from `{}` to `{}`",
-                duration_text(from),
-                duration_text(to)
-            ),
-            Self::Size { from, to, .. } => format!(
-                "a size such as `8192` or `64KiB`, from `{}` to `{}`",
-                size_text(from.into()),
-                size_text(to.into())
-            ),
-            Self::Count { from, to, .. } => format!("a whole number from {from} to {to}"),
-            Self::Rate { .. } => {
-                "how often in how long, such as `30/1m`, up to `1000000/1d`, or `off`".to_owned()
-            }
-            Self::Threads { .. } => format!("a whole number from 1 to {MOST_THREADS}, or `cores`"),
-            Self::Choice { built, .. } => either(&words(built)),
-            Self::Choices { built, .. } => format!("a list of {}", either(&words(built))),
-            Self::Networks { .. } => {
-                "a list of addresses and networks such as `10.0.0.0/8`".to_owned()
-            }
+    fn takes(&self) -> String {
+        "how often in how long, such as `30/1m`, up to `1000000/1d`, or `off`".to_owned()
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        let period = (1_u64..=86_400).prop_map(Duration::from_secs);
+        (1_u32..=1_000_000, period)
+            .prop_map(|(count, period)| rate_text(Rate { count, period }))
+            .boxed()
+    }
+}
+
+/// A number of threads up to this, or `cores`: as many as this machine runs at once.
+pub(super) struct Threads {
+    pub(super) to: u32,
+}
+
+impl Threads {
+    fn cores(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        cores.min(self.to as usize)
+    }
+}
+
+impl Kind for Threads {
+    type Value = usize;
+
+    fn read(&self, written: &Written) -> Result<usize, Refusal> {
+        let text = good(written.text_or_number())?;
+        if text == "cores" {
+            return Ok(self.cores());
+        }
+        let read = count(&text).filter(|read| (1..=u64::from(self.to)).contains(read));
+        good(read.and_then(|read| usize::try_from(read).ok()))
+    }
+
+    /// As many as there are cores is `cores`, wherever this runs.
+    fn shown(&self, value: &usize) -> String {
+        if *value == self.cores() {
+            "cores".to_owned()
+        } else {
+            value.to_string()
         }
     }
 
-    /// Words that the documents name and that this version refuses.
-    pub(super) fn planned(&self) -> &'static [&'static str] {
-        match *self {
-            Self::Choice { planned, .. } | Self::Choices { planned, .. } => planned,
-            _ => &[],
+    fn takes(&self) -> String {
+        format!("a whole number from 1 to {}, or `cores`", self.to)
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        let number = (1..=self.to).prop_map(|n| n.to_string());
+        prop_oneof![Just("cores".to_owned()), number].boxed()
+    }
+}
+
+/// One of some words.
+pub(super) struct Choice<T: 'static> {
+    /// The words that this version takes, and what each means.
+    pub(super) built: &'static [(&'static str, T)],
+    /// The words that the documents name and that this version refuses.
+    pub(super) planned: &'static [&'static str],
+}
+
+impl<T: Clone + PartialEq + Sync> Choice<T> {
+    fn choose(&self, word: &str) -> Result<T, Refusal> {
+        if let Some((_, value)) = self.built.iter().find(|(name, _)| *name == word) {
+            return Ok(value.clone());
+        }
+        match self.planned.iter().find(|name| **name == word) {
+            Some(name) => Err(Refusal::NotBuilt(name)),
+            None => Err(Refusal::Bad),
         }
     }
 
-    /// Whether the file gives it as an array, and text as words with commas between.
-    pub(super) fn is_list(&self) -> bool {
-        matches!(self, Self::Choices { .. } | Self::Networks { .. })
+    fn word(&self, value: &T) -> &'static str {
+        let found = self.built.iter().find(|(_, other)| other == value);
+        found.map_or("", |(word, _)| word)
+    }
+
+    fn words(&self) -> Vec<&'static str> {
+        self.built.iter().map(|(word, _)| *word).collect()
     }
 }
 
-fn choose(
-    config: &mut Config,
-    word: &str,
-    built: &'static [Word],
-    planned: &'static [&'static str],
-) -> Result<(), Refusal> {
-    if let Some((_, set)) = built.iter().find(|(name, _)| *name == word) {
-        set(config);
-        return Ok(());
+impl<T: Clone + PartialEq + Sync> Kind for Choice<T> {
+    type Value = T;
+
+    fn read(&self, written: &Written) -> Result<T, Refusal> {
+        self.choose(good(written.text())?)
     }
-    match planned.iter().find(|name| **name == word) {
-        Some(name) => Err(Refusal::NotBuilt(name)),
-        None => Err(Refusal::Bad),
+
+    fn shown(&self, value: &T) -> String {
+        self.word(value).to_owned()
     }
-}
 
-fn printable(text: &str) -> Option<String> {
-    let long = text.chars().count() > 255;
-    let blank = text.trim() != text || text.is_empty();
-    (!long && !blank && !text.chars().any(char::is_control)).then(|| text.to_owned())
-}
+    fn takes(&self) -> String {
+        either(&self.words())
+    }
 
-fn path(text: &str) -> Option<PathBuf> {
-    (!text.is_empty() && !text.contains('\0')).then(|| PathBuf::from(text))
-}
+    fn planned(&self) -> &'static [&'static str] {
+        self.planned
+    }
 
-/// `localhost` is taken without asking a resolver, which could answer anything.
-fn address(text: &str) -> Option<SocketAddr> {
-    match text.strip_prefix("localhost:") {
-        Some(port) => Some((Ipv4Addr::LOCALHOST, u16::try_from(count(port)?).ok()?).into()),
-        None => text.parse().ok(),
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        prop::sample::select(self.words())
+            .prop_map(str::to_owned)
+            .boxed()
     }
 }
 
-fn within(read: u64, from: u32, to: u32) -> Option<u32> {
-    let read = u32::try_from(read).ok()?;
-    (from..=to).contains(&read).then_some(read)
-}
+/// Several of some words, each once, one at least.
+pub(super) struct Choices<T: 'static>(pub(super) Choice<T>);
 
-fn threads(text: &str) -> Option<usize> {
-    if text == "cores" {
-        return Some(std::thread::available_parallelism().map_or(1, usize::from));
+impl<T: Clone + PartialEq + Sync> Kind for Choices<T> {
+    type Value = Vec<T>;
+
+    fn read(&self, written: &Written) -> Result<Vec<T>, Refusal> {
+        let words = good(written.items())?;
+        let repeated = |i: usize| words[..i].contains(&words[i]);
+        if words.is_empty() || (0..words.len()).any(repeated) {
+            return Err(Refusal::Bad);
+        }
+        words.into_iter().map(|word| self.0.choose(word)).collect()
     }
-    let read = count(text).filter(|read| (1..=MOST_THREADS).contains(read))?;
-    usize::try_from(read).ok()
+
+    fn shown(&self, value: &Vec<T>) -> String {
+        let words: Vec<_> = value.iter().map(|value| self.0.word(value)).collect();
+        format!("{words:?}")
+    }
+
+    fn takes(&self) -> String {
+        format!("a list of {}", self.0.takes())
+    }
+
+    fn planned(&self) -> &'static [&'static str] {
+        self.0.planned
+    }
+
+    fn is_list(&self) -> bool {
+        true
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        self.0.samples()
+    }
 }
 
-fn words(built: &'static [Word]) -> Vec<&'static str> {
-    built.iter().map(|(name, _)| *name).collect()
+/// Addresses and networks, perhaps none.
+pub(super) struct Networks;
+
+impl Kind for Networks {
+    type Value = Vec<Network>;
+
+    fn read(&self, written: &Written) -> Result<Vec<Network>, Refusal> {
+        let words = good(written.items())?;
+        let networks: Result<_, ()> = words.iter().map(|word| word.parse()).collect();
+        networks.map_err(|()| Refusal::Bad)
+    }
+
+    fn shown(&self, value: &Vec<Network>) -> String {
+        let words: Vec<_> = value.iter().map(Network::to_string).collect();
+        format!("{words:?}")
+    }
+
+    fn takes(&self) -> String {
+        "a list of addresses and networks such as `10.0.0.0/8`".to_owned()
+    }
+
+    fn is_list(&self) -> bool {
+        true
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        prop::collection::vec(any::<std::net::IpAddr>(), 0..4)
+            .prop_map(|list| {
+                let words = list
+                    .iter()
+                    .map(|address| address.to_canonical().to_string());
+                words.collect::<Vec<_>>().join(",")
+            })
+            .boxed()
+    }
 }
 
 fn either(words: &[&str]) -> String {

@@ -2,9 +2,18 @@
 //!
 //! This room must never round and never overflow: what it can't hold exactly, it refuses.
 
-use super::Rate;
 use std::fmt::Write as _;
 use std::time::Duration;
+
+/// How often something may happen: `count` times at once, and then once whenever the period's share
+/// has passed, so that it is never more than `count` in a period besides those at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How often; never 0.
+    pub count: u32,
+    /// In how long; a second at least.
+    pub period: Duration,
+}
 
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
@@ -64,20 +73,25 @@ pub(super) fn size_text(bytes: u64) -> String {
     bytes.to_string()
 }
 
-/// The most that a rate may count, and the longest period.
-const MOST: u64 = 1_000_000;
-const LONGEST: Duration = Duration::from_hours(24);
+/// The maximum of a rate's count, and of its period.
+const MAX_RATE_COUNT: u64 = 1_000_000;
+const MAX_RATE_PERIOD: Duration = Duration::from_hours(24);
 
 /// Reads a count and a duration, such as `30/1m`.
 pub(super) fn rate(text: &str) -> Option<Rate> {
     let (often, period) = text.split_once('/')?;
-    let often = count(often).filter(|often| (1..=MOST).contains(often))?;
+    let often = count(often).filter(|often| (1..=MAX_RATE_COUNT).contains(often))?;
     let period = duration(period)?;
-    let fits = (Duration::from_secs(1)..=LONGEST).contains(&period);
+    let fits = (Duration::from_secs(1)..=MAX_RATE_PERIOD).contains(&period);
     fits.then_some(Rate {
         count: u32::try_from(often).ok()?,
         period,
     })
+}
+
+/// The text that [`rate`] reads as this.
+pub(super) fn rate_text(rate: Rate) -> String {
+    format!("{}/{}", rate.count, duration_text(rate.period))
 }
 
 /// Reads a whole number without sign, point or spaces.

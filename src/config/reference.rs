@@ -4,7 +4,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Fallback, KEYS, Key};
+use super::key::{Row, variable};
+use super::schema::{Section, Shape};
+use super::sections::SCHEMA;
 
 const HEAD: &str = "\
 # Configuration
@@ -16,11 +18,16 @@ Flags win over the environment, the environment wins over the file.
 - **File**: TOML, named by `--config` or `LACRE_CONFIG`, else `lacre.toml` in the working directory
   if there is one. The key `a.b` is `b = …` below `[a]`.
 
+Sections that may occur several times (`[[a]]` or `[a.NAME]`) are set by the file only: a variable's
+name would have to say which entry it means. No section does so far.
+
 A secret key is never shown. It may also be given as the path of a file that holds it, by the key
 with `_file` behind its name.
 
-An unknown key or variable, a value outside its limits, and a value that isn't built yet are
-errors, all reported at once; `lacre config check` reports them without starting anything.
+An unknown key or variable, a value outside its limits, a value that isn't built yet, and values
+that don't go together (both listeners at one address, access tokens that outlive sessions, a
+`data_dir` that is a file) are errors, all reported at once, with exit status 78;
+`lacre config check` reports the same as `lacre serve` without starting anything.
 `lacre config show` prints every key with its value and where the value came from.
 `LACRE_LOG` says what is logged: `info` (the default), `debug`, or by target, such as
 `warn,lacre::audit=info`.
@@ -30,30 +37,30 @@ errors, all reported at once; `lacre config check` reports them without starting
 #[must_use]
 pub fn reference() -> String {
     let mut page = HEAD.to_owned();
-    let mut section = "";
-    for key in KEYS {
-        let own = key.name.split_once('.').map_or("", |(section, _)| section);
-        if key.name == KEYS[0].name || own != section {
-            section = own;
-            let title = if section.is_empty() {
-                "Top level"
-            } else {
-                section
-            };
-            let _ = write!(page, "\n## {title}\n");
+    for section in SCHEMA {
+        let _ = write!(page, "\n## {}\n", title(section));
+        for key in section.keys {
+            let _ = write!(page, "\n{}", entry(*key, section.shape));
         }
-        let _ = write!(page, "\n{}", entry(key));
     }
     page
 }
 
-fn entry(key: &Key) -> String {
-    let mut text = format!("### `{}`\n\n{}\n\n", key.name, key.doc);
-    let _ = writeln!(text, "- default: {}", default_text(key));
-    let _ = writeln!(text, "- takes: {}", key.kind.takes());
-    if !key.kind.planned().is_empty() {
+fn title(section: &Section) -> String {
+    match (section.name, section.shape) {
+        ("", _) => "Top level".to_owned(),
+        (name, Shape::Single) => name.to_owned(),
+        (name, Shape::Array) => format!("[[{name}]]"),
+        (name, Shape::Named) => format!("[{name}.NAME]"),
+    }
+}
+
+fn entry(key: &dyn Row, shape: Shape) -> String {
+    let mut text = format!("### `{}`\n\n{}\n\n", key.name(), key.doc());
+    let _ = writeln!(text, "- default: {}", key.default_text());
+    let _ = writeln!(text, "- takes: {}", key.takes());
+    if !key.planned().is_empty() {
         let words: Vec<_> = key
-            .kind
             .planned()
             .iter()
             .map(|word| format!("`{word}`"))
@@ -64,27 +71,13 @@ fn entry(key: &Key) -> String {
             words.join(", ")
         );
     }
-    let _ = writeln!(text, "- environment: `{}`", key.environment());
+    if shape == Shape::Single {
+        let _ = writeln!(text, "- environment: `{}`", variable(key.name()));
+    } else {
+        let _ = writeln!(text, "- set by the file only");
+    }
     if let Some(file_key) = key.file_key() {
         let _ = writeln!(text, "- secret; `{file_key}` names a file that holds it");
     }
     text
-}
-
-fn default_text(key: &Key) -> String {
-    let quoted = |text: &str| {
-        if key.kind.is_list() {
-            let words: Vec<_> = text.split(',').filter(|word| !word.is_empty()).collect();
-            format!("`{words:?}`")
-        } else {
-            format!("`{text}`")
-        }
-    };
-    match key.default {
-        Fallback::Text(text) => quoted(text),
-        Fallback::Dev(text, with_dev) => {
-            format!("{}, with `--dev` {}", quoted(text), quoted(with_dev))
-        }
-        Fallback::From(text, _) | Fallback::Unset(text) => text.to_owned(),
-    }
 }

@@ -1,22 +1,31 @@
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::key::{Row, variable};
 use super::*;
+use crate::accounts::HashingSettings;
+use crate::sessions::rules::{Location, Rules};
+
+fn keys() -> impl Iterator<Item = &'static dyn Row> {
+    schema::keys(SCHEMA)
+}
 
 type Env = std::vec::IntoIter<(OsString, OsString)>;
 
 /// A configuration being put together; `resolve` sees nothing of this process.
 #[derive(Default)]
-struct Given {
+struct Setup {
     file: Option<tempfile::NamedTempFile>,
     env: Vec<(OsString, OsString)>,
     flags: Vec<(String, String)>,
     dev: bool,
 }
 
-impl Given {
+impl Setup {
     fn nothing() -> Self {
         Self::default()
     }
@@ -83,7 +92,7 @@ fn setting<'c>(config: &'c Config, key: &str) -> &'c Setting {
 
 #[test]
 fn nothing_given_means_the_documented_defaults() {
-    let config = Given::nothing().config();
+    let config = Setup::nothing().config();
     let cores = std::thread::available_parallelism().unwrap().get();
     let days = |days: u64| Duration::from_hours(days * 24);
     assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
@@ -123,27 +132,62 @@ fn nothing_given_means_the_documented_defaults() {
     assert_eq!(config.hashing.queue, 64);
     assert_eq!(config.server.workers, cores);
     assert_eq!(config.server.drain, Duration::from_secs(10));
+    assert_eq!(config.server.max_connections, 10_000);
+    assert_eq!(config.server.keep_alive, Duration::from_mins(1));
+    assert_eq!(config.server.head_timeout, Duration::from_secs(5));
+    assert_eq!(config.server.body_timeout, Duration::from_secs(10));
+    assert_eq!(config.server.disconnect_timeout, Duration::from_secs(1));
+    assert_eq!(config.token.content_key_memory, 256 << 20);
+    assert_eq!(config.hashing.memory_kib, 19_456);
+    assert_eq!((config.hashing.iterations, config.hashing.lanes), (2, 1));
     for setting in config.settings() {
         assert_eq!(setting.source, Source::Default, "{}", setting.key);
     }
 }
 
 #[test]
+fn embedders_get_the_same_defaults() {
+    let config = Setup::nothing().config();
+    let hashing = HashingSettings::default();
+    assert_eq!(
+        (hashing.memory_kib, hashing.iterations, hashing.lanes),
+        (
+            config.hashing.memory_kib,
+            config.hashing.iterations,
+            config.hashing.lanes
+        )
+    );
+    assert_eq!(hashing.threads, config.hashing.threads);
+    assert_eq!(hashing.queue, config.hashing.queue);
+    let rules = Rules::new("i", "a");
+    let (token, session) = (&config.token, &config.session);
+    assert_eq!(rules.access_ttl, token.access_ttl.as_secs());
+    assert_eq!(rules.access_ttl_jitter, token.access_ttl_jitter);
+    assert_eq!(rules.leeway, token.leeway.as_secs());
+    assert_eq!(rules.locations, token.locations);
+    assert_eq!(rules.refresh_ttl, session.refresh_ttl.as_secs());
+    assert_eq!(rules.absolute_ttl, session.absolute_ttl.as_secs());
+    assert_eq!(rules.max_per_user, session.max_per_user as usize);
+    assert_eq!(rules.refresh_grace, config.refresh.grace.as_secs());
+    assert_eq!(rules.max_token_length, config.limits.token);
+}
+
+#[test]
 fn every_key_is_listed_once_and_in_order() {
-    let config = Given::nothing().config();
+    let config = Setup::nothing().config();
     let listed: Vec<_> = config
         .settings()
         .iter()
-        .map(|setting| setting.key)
+        .map(|setting| setting.key.as_str())
         .collect();
-    let keys: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+    let keys: Vec<_> = keys().map(Row::name).collect();
     assert_eq!(listed, keys);
     assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len());
 }
 
 #[test]
 fn flags_win_over_the_environment_and_the_environment_over_the_file() {
-    let given = Given::nothing().file("token.audience = \"file\"");
+    let given = Setup::nothing().file("token.audience = \"file\"");
     assert_eq!(given.config().token.audience, "file");
     let path = given.file.as_ref().unwrap().path().to_owned();
     assert_eq!(
@@ -169,27 +213,27 @@ fn flags_win_over_the_environment_and_the_environment_over_the_file() {
 
 #[test]
 fn defaults_follow_the_data_directory() {
-    let config = Given::nothing().flag("data_dir", "/srv/100%?").config();
+    let config = Setup::nothing().flag("data_dir", "/srv/100%?").config();
     assert_eq!(config.master_key_file, Path::new("/srv/100%?/master.key"));
     assert_eq!(
         config.accounts.url.expose(),
         "sqlite:/srv/100%25%3F/accounts.sqlite"
     );
-    let config = Given::nothing()
+    let config = Setup::nothing()
         .flag("data_dir", "/srv")
-        .env("LACRE_MASTER_KEY_FILE", "/keys/k")
+        .env("LACRE_MASTER_KEY_FILE", "/tmp/k")
         .config();
-    assert_eq!(config.master_key_file, Path::new("/keys/k"));
+    assert_eq!(config.master_key_file, Path::new("/tmp/k"));
 }
 
 #[test]
 fn the_issuer_is_the_address_that_was_bound_unless_it_is_set() {
     let bound = "127.0.0.1:4711".parse().unwrap();
     assert_eq!(
-        Given::nothing().config().issuer(bound),
+        Setup::nothing().config().issuer(bound),
         "http://127.0.0.1:4711"
     );
-    let config = Given::nothing()
+    let config = Setup::nothing()
         .flag("token.issuer", "https://login.example")
         .config();
     assert_eq!(config.issuer(bound), "https://login.example");
@@ -199,31 +243,31 @@ fn the_issuer_is_the_address_that_was_bound_unless_it_is_set() {
 fn an_unknown_name_is_an_error_that_names_the_likely_one() {
     for (given, key, suggestion) in [
         (
-            Given::nothing().file("token.acess_ttl = \"5m\""),
+            Setup::nothing().file("token.acess_ttl = \"5m\""),
             "token.acess_ttl",
             "token.access_ttl",
         ),
         (
-            Given::nothing().file("[tokn]\naudience = \"a\""),
+            Setup::nothing().file("[tokn]\naudience = \"a\""),
             "tokn.audience",
             "token.audience",
         ),
         (
-            Given::nothing().file("access_ttl = \"5m\""),
+            Setup::nothing().file("access_ttl = \"5m\""),
             "access_ttl",
             "token.access_ttl",
         ),
         (
-            Given::nothing().env("LACRE_TOKEN_ACCESS_TTL", "5m"),
+            Setup::nothing().env("LACRE_TOKEN_ACCESS_TTL", "5m"),
             "LACRE_TOKEN_ACCESS_TTL",
             "LACRE_TOKEN__ACCESS_TTL",
         ),
         (
-            Given::nothing().env("LACRE_LISTN", "x"),
+            Setup::nothing().env("LACRE_LISTN", "x"),
             "LACRE_LISTN",
             "LACRE_LISTEN",
         ),
-        (Given::nothing().flag("listn", "x"), "listn", "listen"),
+        (Setup::nothing().flag("listn", "x"), "listn", "listen"),
     ] {
         let error = given.problem();
         assert_eq!(error.code(), "config_unknown_key");
@@ -238,7 +282,7 @@ fn an_unknown_name_is_an_error_that_names_the_likely_one() {
 
 #[test]
 fn a_name_like_no_other_gets_no_suggestion() {
-    let text = Given::nothing()
+    let text = Setup::nothing()
         .env("LACRE_XQZW", "1")
         .problem()
         .to_string();
@@ -248,15 +292,15 @@ fn a_name_like_no_other_gets_no_suggestion() {
 #[test]
 fn an_empty_unknown_table_is_an_unknown_key_too() {
     assert_eq!(
-        Given::nothing().file("[tokn]").problem().code(),
+        Setup::nothing().file("[tokn]").problem().code(),
         "config_unknown_key"
     );
-    Given::nothing().file("[token]").config();
+    Setup::nothing().file("[token]").config();
 }
 
 #[test]
 fn variables_that_are_no_keys_are_passed_over() {
-    let mut given = Given::nothing()
+    let mut given = Setup::nothing()
         .env("PATH", "/bin")
         .env("lacre_listen", "x");
     for name in [
@@ -274,7 +318,7 @@ fn variables_that_are_no_keys_are_passed_over() {
 
 #[test]
 fn all_problems_are_reported_at_once() {
-    let errors = Given::nothing()
+    let errors = Setup::nothing()
         .file("tokn = 1\nlimits.body = true")
         .env("LACRE_LISTEN", "nowhere")
         .env("LACRE_KEYSTORE__ENGINE", "redis")
@@ -297,7 +341,7 @@ fn all_problems_are_reported_at_once() {
 
 #[test]
 fn a_bad_value_names_key_source_and_what_was_expected() {
-    let text = Given::nothing()
+    let text = Setup::nothing()
         .env("LACRE_TOKEN__ACCESS_TTL", "15")
         .problem()
         .to_string();
@@ -310,7 +354,7 @@ fn a_bad_value_names_key_source_and_what_was_expected() {
 
 #[test]
 fn a_value_cannot_forge_a_line_of_the_report() {
-    let text = Given::nothing()
+    let text = Setup::nothing()
         .flag("listen", "x\nlisten = fine\u{1b}[2J")
         .problem()
         .to_string();
@@ -320,7 +364,7 @@ fn a_value_cannot_forge_a_line_of_the_report() {
 #[test]
 fn what_is_not_built_is_refused_by_name() {
     for (key, value) in [("keystore.engine", "redis"), ("errors.style", "auth0")] {
-        let error = Given::nothing().flag(key, value).problem();
+        let error = Setup::nothing().flag(key, value).problem();
         assert_eq!(error.code(), "config_not_built");
         assert!(error.to_string().contains("is not built yet"), "{error}");
     }
@@ -329,10 +373,10 @@ fn what_is_not_built_is_refused_by_name() {
 #[test]
 fn lists_are_arrays_in_the_file_and_words_with_commas_elsewhere() {
     let networks = vec!["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()];
-    let file = Given::nothing()
+    let file = Setup::nothing()
         .file("trusted_proxies = [\"10.0.0.0/8\", \"::1\"]")
         .config();
-    let flag = Given::nothing()
+    let flag = Setup::nothing()
         .flag("trusted_proxies", "10.0.0.0/8, ::1")
         .config();
     assert_eq!(file.trusted_proxies, networks);
@@ -349,7 +393,7 @@ fn lists_are_arrays_in_the_file_and_words_with_commas_elsewhere() {
         "token.locations = [\"header\", \"header\"]",
     ] {
         assert_eq!(
-            Given::nothing().file(bad).problem().code(),
+            Setup::nothing().file(bad).problem().code(),
             "config_bad_value",
             "{bad}"
         );
@@ -358,10 +402,10 @@ fn lists_are_arrays_in_the_file_and_words_with_commas_elsewhere() {
 
 #[test]
 fn numbers_of_the_file_are_taken_where_numbers_are_due_only() {
-    let config = Given::nothing()
-        .file("limits.body = 4096\nhashing.queue = 0")
+    let config = Setup::nothing()
+        .file("limits.body = 4096\nhashing.queue = 1")
         .config();
-    assert_eq!((config.limits.body, config.hashing.queue), (4096, 0));
+    assert_eq!((config.limits.body, config.hashing.queue), (4096, 1));
     for bad in [
         "token.access_ttl = 900",
         "token.audience = 5",
@@ -369,7 +413,7 @@ fn numbers_of_the_file_are_taken_where_numbers_are_due_only() {
         "limits.body = 4096.0",
     ] {
         assert_eq!(
-            Given::nothing().file(bad).problem().code(),
+            Setup::nothing().file(bad).problem().code(),
             "config_bad_value",
             "{bad}"
         );
@@ -384,7 +428,15 @@ fn limits_hold_at_both_ends() {
         ("token.leeway", ["0s", "5m"], ["1h", "301s"]),
         ("limits.token", ["1KiB", "8KiB"], ["1023", "8193"]),
         ("session.max_per_user", ["1", "10000"], ["0", "10001"]),
-        ("server.workers", ["1", "cores"], ["0", "1025"]),
+        ("server.workers", ["1", "cores"], ["0", "513"]),
+        ("hashing.threads", ["1", "1024"], ["0", "1025"]),
+        ("hashing.queue", ["1", "10000"], ["0", "10001"]),
+        ("hashing.iterations", ["2", "100"], ["1", "101"]),
+        (
+            "hashing.memory_kib",
+            ["19456", "1048576"],
+            ["19455", "1048577"],
+        ),
         (
             "listen",
             ["[::1]:0", "localhost:80"],
@@ -397,10 +449,10 @@ fn limits_hold_at_both_ends() {
         ),
     ] {
         for value in good {
-            Given::nothing().flag(key, value).config();
+            Setup::nothing().flag(key, value).config();
         }
         for value in bad {
-            let error = Given::nothing().flag(key, value).problem();
+            let error = Setup::nothing().flag(key, value).problem();
             assert_eq!(error.code(), "config_bad_value", "{key} = {value}");
         }
     }
@@ -408,11 +460,11 @@ fn limits_hold_at_both_ends() {
 
 #[test]
 fn dev_opens_sign_up_and_takes_loopback_addresses_only() {
-    let config = Given::nothing().dev().config();
+    let config = Setup::nothing().dev().config();
     assert_eq!(config.signup, Signup::Open);
     assert_eq!(source_of(&config, "signup"), &Source::Dev);
     assert_eq!(
-        Given::nothing()
+        Setup::nothing()
             .dev()
             .flag("signup", "closed")
             .config()
@@ -420,9 +472,9 @@ fn dev_opens_sign_up_and_takes_loopback_addresses_only() {
         Signup::Closed
     );
 
-    Given::nothing().dev().flag("listen", "[::1]:0").config();
+    Setup::nothing().dev().flag("listen", "[::1]:0").config();
     for key in ["listen", "management_listen"] {
-        let given = Given::nothing().flag(key, "0.0.0.0:8080");
+        let given = Setup::nothing().flag(key, "0.0.0.0:8081");
         given.config();
         let error = given.dev().problem();
         assert_eq!(error.code(), "config_dev_not_loopback");
@@ -433,14 +485,14 @@ fn dev_opens_sign_up_and_takes_loopback_addresses_only() {
 #[test]
 fn a_secret_is_shown_nowhere() {
     let url = "postgres://lacre:hunter2@db/lacre";
-    let config = Given::nothing().env("LACRE_ACCOUNTS__URL", url).config();
+    let config = Setup::nothing().env("LACRE_ACCOUNTS__URL", url).config();
     assert_eq!(config.accounts.url.expose(), url);
     assert_eq!(setting(&config, "accounts.url").value, "********");
     assert!(!format!("{config:?}").contains("hunter2"));
     for given in [
-        Given::nothing().env("LACRE_ACCOUNTS__URL", "mysql://lacre:hunter2@db"),
-        Given::nothing().file("accounts.url = \"postgres://lacre:hunter2@db\" oops"),
-        Given::nothing().file("accounts.url = [\"hunter2\"]"),
+        Setup::nothing().env("LACRE_ACCOUNTS__URL", "mysql://lacre:hunter2@db"),
+        Setup::nothing().file("accounts.url = \"postgres://lacre:hunter2@db\" oops"),
+        Setup::nothing().file("accounts.url = [\"hunter2\"]"),
     ] {
         let errors = given.resolve().unwrap_err();
         assert!(
@@ -455,7 +507,7 @@ fn a_secret_may_come_from_a_file_of_its_own() {
     let secret = tempfile::NamedTempFile::new().unwrap();
     fs::write(secret.path(), "postgres://lacre:hunter2@db/lacre\n").unwrap();
     let path = secret.path().to_str().unwrap();
-    let config = Given::nothing()
+    let config = Setup::nothing()
         .env("LACRE_ACCOUNTS__URL_FILE", path)
         .config();
     assert_eq!(
@@ -467,7 +519,7 @@ fn a_secret_may_come_from_a_file_of_its_own() {
         &Source::Environment("LACRE_ACCOUNTS__URL_FILE".to_owned())
     );
     // A higher source wins, whichever way it spells the key.
-    let given = Given::nothing().file(&format!("accounts.url_file = {path:?}"));
+    let given = Setup::nothing().file(&format!("accounts.url_file = {path:?}"));
     assert_eq!(
         given.config().accounts.url.expose(),
         "postgres://lacre:hunter2@db/lacre"
@@ -485,15 +537,15 @@ fn a_secret_may_come_from_a_file_of_its_own() {
 
 #[test]
 fn a_missing_secret_file_and_a_key_set_twice_are_errors() {
-    let gone = Given::nothing().env("LACRE_ACCOUNTS__URL_FILE", "/nonexistent/url");
+    let gone = Setup::nothing().env("LACRE_ACCOUNTS__URL_FILE", "/nonexistent/url");
     assert_eq!(gone.problem().code(), "config_file_unreadable");
-    let twice = Given::nothing().file("accounts.url = \"sqlite:a\"\naccounts.url_file = \"b\"");
+    let twice = Setup::nothing().file("accounts.url = \"sqlite:a\"\naccounts.url_file = \"b\"");
     assert_eq!(twice.problem().code(), "config_set_twice");
-    let twice = Given::nothing()
+    let twice = Setup::nothing()
         .flag("signup", "open")
         .flag("signup", "closed");
     assert_eq!(twice.problem().code(), "config_set_twice");
-    let empty = Given::nothing().env("LACRE_ACCOUNTS__URL_FILE", "");
+    let empty = Setup::nothing().env("LACRE_ACCOUNTS__URL_FILE", "");
     assert_eq!(empty.problem().code(), "config_bad_value");
 }
 
@@ -511,7 +563,7 @@ fn a_file_that_is_missing_or_no_toml_is_an_error() {
         "config_file_unreadable"
     );
 
-    let error = Given::nothing()
+    let error = Setup::nothing()
         .file("signup = \"open\"\nlisten = = 1\n")
         .problem();
     assert_eq!(error.code(), "config_file_invalid");
@@ -522,7 +574,7 @@ fn a_file_that_is_missing_or_no_toml_is_an_error() {
 #[test]
 fn a_variable_that_is_not_utf8_is_a_bad_value() {
     use std::os::unix::ffi::OsStringExt as _;
-    let mut given = Given::nothing();
+    let mut given = Setup::nothing();
     given.env.push((
         "LACRE_DATA_DIR".into(),
         OsString::from_vec(vec![b'a', 0xff]),
@@ -534,13 +586,10 @@ fn a_variable_that_is_not_utf8_is_a_bad_value() {
 fn the_documentation_lists_every_key_as_it_is() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
     let page = reference();
-    for key in KEYS {
-        assert!(
-            page.contains(&format!("### `{}`", key.name)),
-            "{}",
-            key.name
-        );
-        assert!(key.doc.ends_with('.'), "{}: a full sentence", key.name);
+    for key in keys() {
+        let name = key.name();
+        assert!(page.contains(&format!("### `{name}`")), "{name}");
+        assert!(key.doc().ends_with('.'), "{name}: a full sentence");
     }
     #[allow(clippy::disallowed_methods)] // this room is the reader of the environment
     if std::env::var_os("LACRE_BLESS").is_some() {
@@ -554,97 +603,77 @@ fn the_documentation_lists_every_key_as_it_is() {
     );
 }
 
-/// Texts that `key` takes.
-fn good_text(key: &Key) -> BoxedStrategy<String> {
-    let number = |from: u32, to: u32| (from..=to).prop_map(|n| n.to_string()).boxed();
-    match key.kind {
-        Kind::Text { .. } => "[a-z][a-z0-9:/. ]{0,20}[a-z]".boxed(),
-        Kind::Address { .. } => any::<SocketAddr>()
-            .prop_map(|address| match address {
-                SocketAddr::V4(_) => address.to_string(),
-                SocketAddr::V6(v6) => SocketAddr::from((*v6.ip(), v6.port())).to_string(),
-            })
-            .boxed(),
-        Kind::Path { .. } => "[a-zA-Z0-9/._%-]{1,40}".boxed(),
-        Kind::Url { schemes, .. } => (prop::sample::select(schemes), "[a-z0-9/:@.]{1,20}")
-            .prop_map(|(scheme, rest)| format!("{scheme}{rest}"))
-            .boxed(),
-        Kind::Duration { from, to, .. } => (from.as_secs()..=to.as_secs())
-            .prop_map(|seconds| quantity::duration_text(Duration::from_secs(seconds)))
-            .boxed(),
-        Kind::Size { from, to, .. } => (from..=to)
-            .prop_map(|bytes| quantity::size_text(bytes.into()))
-            .boxed(),
-        Kind::Count { from, to, .. } => number(from, to),
-        Kind::Rate { .. } => (1_u32..=1_000_000, 1_u64..=86_400)
-            .prop_map(|(count, seconds)| {
-                let period = quantity::duration_text(Duration::from_secs(seconds));
-                format!("{count}/{period}")
-            })
-            .boxed(),
-        Kind::Threads { .. } => prop_oneof![Just("cores".to_owned()), number(1, 1024)].boxed(),
-        Kind::Choice { built, .. } | Kind::Choices { built, .. } => {
-            let words: Vec<_> = built.iter().map(|(word, _)| (*word).to_owned()).collect();
-            prop::sample::select(words).boxed()
-        }
-        Kind::Networks { .. } => prop::collection::vec(any::<std::net::IpAddr>(), 0..4)
-            .prop_map(|list| {
-                let words: Vec<_> = list
-                    .iter()
-                    .map(|address| address.to_canonical().to_string())
-                    .collect();
-                words.join(",")
-            })
-            .boxed(),
-    }
+fn any_key() -> impl Strategy<Value = usize> {
+    0..keys().count()
 }
 
-fn key_and_text() -> impl Strategy<Value = (&'static Key, String)> {
-    prop::sample::select(KEYS).prop_flat_map(|key| {
-        let key = KEYS.iter().find(|other| other.name == key.name).unwrap();
-        good_text(key).prop_map(move |text| (key, text))
+fn key_and_text() -> impl Strategy<Value = (usize, String)> {
+    any_key().prop_flat_map(|i| {
+        keys()
+            .nth(i)
+            .unwrap()
+            .samples()
+            .prop_map(move |text| (i, text))
     })
 }
 
+/// What is refused though each value is good.
+const CROSS_CHECKS: [&str; 3] = [
+    "config_same_address",
+    "config_lifetimes",
+    "config_path_unusable",
+];
+
 proptest! {
     #[test]
-    fn every_key_means_the_same_from_each_source((key, text) in key_and_text()) {
-        let toml = if key.kind.is_list() {
+    fn every_key_means_the_same_from_each_source((i, text) in key_and_text()) {
+        let key = keys().nth(i).unwrap();
+        let name = key.name();
+        let toml = if key.is_list() {
             let words: Vec<_> = text.split(',').filter(|word| !word.is_empty()).collect();
-            format!("{} = {words:?}", key.name)
+            format!("{name} = {words:?}")
         } else {
-            format!("{} = {text:?}", key.name)
+            format!("{name} = {text:?}")
         };
-        let file = Given::nothing().file(&toml).config();
-        let env = Given::nothing().env(&key.environment(), &text).config();
-        let flag = Given::nothing().flag(key.name, &text).config();
-        prop_assert_eq!(values(&file), values(&env));
-        prop_assert_eq!(values(&file), values(&flag));
-        for config in [&file, &env, &flag] {
-            let setting = setting(config, key.name);
+        let file = Setup::nothing().file(&toml).resolve();
+        let env = Setup::nothing().env(&variable(name), &text).resolve();
+        let flag = Setup::nothing().flag(name, &text).resolve();
+        let (Ok(file), Ok(env), Ok(flag)) = (&file, &env, &flag) else {
+            // Alone it is good; with the defaults of the others it may be refused.
+            let errors = [file, env, flag].map(|resolved| resolved.unwrap_err());
+            for error in errors.iter().flatten() {
+                prop_assert!(CROSS_CHECKS.contains(&error.code()), "{error}");
+            }
+            return Ok(());
+        };
+        prop_assert_eq!(values(file), values(env));
+        prop_assert_eq!(values(file), values(flag));
+        for config in [file, env, flag] {
+            let setting = setting(config, name);
             prop_assert!(setting.source != Source::Default);
-            prop_assert_eq!(&setting.value, &super::tests::setting(&file, key.name).value);
-            prop_assert_eq!(setting.value == "********", key.secret);
+            prop_assert_eq!(&setting.value, &super::tests::setting(file, name).value);
+            prop_assert_eq!(setting.value == "********", key.is_secret());
         }
     }
 
     #[test]
     fn no_file_makes_the_reader_panic(text in any::<String>(), name in "[a-z._]{1,20}") {
-        let _ = Given::nothing().file(&text).resolve();
-        let _ = Given::nothing().file(&format!("{name} = {text}")).resolve();
+        let _ = Setup::nothing().file(&text).resolve();
+        let _ = Setup::nothing().file(&format!("{name} = {text}")).resolve();
     }
 
     #[test]
     fn no_value_makes_the_reader_panic(
-        key in prop::sample::select(KEYS),
+        i in any_key(),
         text in prop_oneof![any::<String>(), "[0-9a-zA-Z:,/.]{0,30}"],
     ) {
-        let given = Given::nothing().flag(key.name, &text);
-        let _ = given.env(&key.environment(), &text).resolve();
+        let name = keys().nth(i).unwrap().name();
+        let given = Setup::nothing().flag(name, &text);
+        let _ = given.env(&variable(name), &text).resolve();
     }
 
     #[test]
     fn no_variable_makes_the_reader_panic(name in "LACRE_\\PC{0,20}", text in any::<String>()) {
-        let _ = Given::nothing().env(&name, &text).resolve();
+        let _ = Setup::nothing().env(&name, &text).resolve();
     }
 }

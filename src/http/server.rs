@@ -12,6 +12,7 @@ use super::body::BodyLimits;
 use super::edge::Edge;
 use super::management::Management;
 use super::metrics::Metrics;
+use crate::config::ServerConfig;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
@@ -99,12 +100,12 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            workers: std::thread::available_parallelism().map_or(1, usize::from),
-            max_connections: 10_000,
-            keep_alive: Duration::from_mins(1),
-            head_timeout: Duration::from_secs(5),
-            disconnect_timeout: Duration::from_secs(1),
-            drain_timeout: Duration::from_secs(30),
+            workers: ServerConfig::default_workers(),
+            max_connections: ServerConfig::MAX_CONNECTIONS as usize,
+            keep_alive: ServerConfig::KEEP_ALIVE,
+            head_timeout: ServerConfig::HEAD_TIMEOUT,
+            disconnect_timeout: ServerConfig::DISCONNECT_TIMEOUT,
+            drain_timeout: ServerConfig::DRAIN,
             body: BodyLimits::default(),
         }
     }

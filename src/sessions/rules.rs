@@ -55,15 +55,15 @@ impl Rules {
         Self {
             issuer: issuer.into(),
             audience: audience.into(),
-            access_ttl: 15 * 60,
-            access_ttl_jitter: 0,
-            refresh_ttl: 30 * 24 * 3600,
-            absolute_ttl: 90 * 24 * 3600,
-            leeway: 0,
-            refresh_grace: 10,
+            access_ttl: defaults::ACCESS_TTL.as_secs(),
+            access_ttl_jitter: defaults::ACCESS_TTL_JITTER,
+            refresh_ttl: defaults::REFRESH_TTL.as_secs(),
+            absolute_ttl: defaults::ABSOLUTE_TTL.as_secs(),
+            leeway: defaults::LEEWAY.as_secs(),
+            refresh_grace: defaults::REFRESH_GRACE.as_secs(),
             max_token_length: MAX_TOKEN_LENGTH,
-            max_per_user: 100,
-            locations: vec![Location::Header],
+            max_per_user: defaults::MAX_PER_USER as usize,
+            locations: defaults::LOCATIONS.to_vec(),
         }
     }
 
@@ -75,4 +75,19 @@ impl Rules {
         }
         Ok(())
     }
+}
+
+/// The defaults of [`Rules`], which are those of the configuration.
+pub(crate) mod defaults {
+    use super::Location;
+    use std::time::Duration;
+
+    pub(crate) const ACCESS_TTL: Duration = Duration::from_mins(15);
+    pub(crate) const ACCESS_TTL_JITTER: u32 = 0;
+    pub(crate) const REFRESH_TTL: Duration = Duration::from_hours(30 * 24);
+    pub(crate) const ABSOLUTE_TTL: Duration = Duration::from_hours(90 * 24);
+    pub(crate) const LEEWAY: Duration = Duration::ZERO;
+    pub(crate) const REFRESH_GRACE: Duration = Duration::from_secs(10);
+    pub(crate) const MAX_PER_USER: u32 = 100;
+    pub(crate) const LOCATIONS: &[Location] = &[Location::Header];
 }

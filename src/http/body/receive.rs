@@ -4,6 +4,7 @@
 
 use super::form;
 use super::members::Members;
+use crate::config::{LimitsConfig, ServerConfig};
 use crate::http::problem::{Code, Problem};
 use crate::token::json;
 use actix_web::HttpRequest;
@@ -25,8 +26,8 @@ pub struct BodyLimits {
 impl Default for BodyLimits {
     fn default() -> Self {
         Self {
-            max_bytes: 64 * 1024,
-            read_timeout: Duration::from_secs(10),
+            max_bytes: LimitsConfig::BODY,
+            read_timeout: ServerConfig::BODY_TIMEOUT,
         }
     }
 }

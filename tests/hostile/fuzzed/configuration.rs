@@ -48,7 +48,7 @@ pub(crate) fn check(input: &[u8]) -> bool {
         Ok(config) => {
             let mut names = BTreeSet::new();
             for setting in config.settings() {
-                assert!(names.insert(setting.key));
+                assert!(names.insert(setting.key.as_str()));
                 assert!(!format!("{setting:?}").contains(SECRET));
             }
             assert!(!format!("{config:?}").contains(SECRET));

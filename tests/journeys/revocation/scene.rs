@@ -36,6 +36,7 @@ impl House {
             Engine::Sled => "sled",
             Engine::Memory => "memory",
         };
+        let brief = matches!(rules, Rules::Brief);
         let (key, value) = match rules {
             Rules::Patient => ("LACRE_REFRESH__GRACE", "5m".to_owned()),
             Rules::Strict => ("LACRE_REFRESH__GRACE", "0s".to_owned()),
@@ -44,12 +45,16 @@ impl House {
                 format!("{}s", BRIEF.as_secs()),
             ),
         };
-        let server = Setup::new()
+        let mut setup = Setup::new()
             .env("LACRE_KEYSTORE__ENGINE", engine)
             .env("LACRE_TOKEN__LOCATIONS", &Place::every_word())
             .env("LACRE_SESSION__MAX_PER_USER", &CAP.to_string())
-            .env(key, &value)
-            .start();
+            .env(key, &value);
+        if brief {
+            // Access tokens that were to outlive every session would be refused.
+            setup = setup.env("LACRE_TOKEN__ACCESS_TTL", &value);
+        }
+        let server = setup.start();
         let shop = server.add_client("shop");
         Self {
             refusal: refusal_of(&server),

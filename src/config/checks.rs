@@ -1,0 +1,114 @@
+//! Checks of values that are each allowed and don't go together, and of what the start would refuse.
+//!
+//! `lacre serve` and `lacre config check` run the same ones, so both say the same. The file system is
+//! looked at, never changed.
+//!
+//! This room must never refuse what the service would start with.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use super::error::ConfigError;
+use super::quantity::duration_text;
+use super::sections::{SessionConfig, TokenConfig, Top};
+
+/// Addresses and paths.
+pub(super) fn top(top: &Top, dev: bool) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    if dev {
+        let both = [
+            ("listen", top.listen),
+            ("management_listen", top.management_listen),
+        ];
+        let reachable = both
+            .into_iter()
+            .filter(|(_, address)| !address.ip().is_loopback());
+        errors.extend(reachable.map(|(key, address)| ConfigError::DevNotLoopback { key, address }));
+    }
+    if collide(top.listen, top.management_listen) {
+        errors.push(ConfigError::SameAddress {
+            listen: top.listen,
+            management: top.management_listen,
+        });
+    }
+    errors.extend(data_dir(&top.data_dir));
+    errors.extend(master_key_file(&top.master_key_file, &top.data_dir));
+    errors
+}
+
+/// An access token can't live longer than its session.
+pub(super) fn lifetimes(token: &TokenConfig, session: &SessionConfig) -> Option<ConfigError> {
+    (token.access_ttl > session.absolute_ttl).then(|| ConfigError::Lifetimes {
+        access: duration_text(token.access_ttl),
+        absolute: duration_text(session.absolute_ttl),
+    })
+}
+
+/// The logger passes over a part of its filter that it can't read, and would log something else than
+/// was asked for.
+pub(super) fn log_filter(filter: Option<&str>) -> Option<ConfigError> {
+    let filter = filter.filter(|filter| !filter.is_empty())?;
+    let (directives, _) = filter.split_once('/').unwrap_or((filter, ""));
+    let is_bad = |directive: &str| match directive.split_once('=') {
+        None => directive.contains(char::is_whitespace),
+        Some((target, level)) => {
+            target.contains(char::is_whitespace)
+                || !level.is_empty() && level.trim().parse::<log::LevelFilter>().is_err()
+        }
+    };
+    let bad = filter.matches('/').count() > 1 || directives.split(',').map(str::trim).any(is_bad);
+    bad.then(|| ConfigError::BadLogFilter {
+        value: filter.to_owned(),
+    })
+}
+
+/// Whether two listeners can't have both addresses: an unspecified address takes its port on every
+/// address, and `[::]` on those of IPv4 as well.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let takes_all = |one: IpAddr, other: IpAddr| {
+        one.is_unspecified() && (one.is_ipv6() || one.is_ipv4() == other.is_ipv4())
+    };
+    let (a, b) = (one.ip(), other.ip());
+    one.port() != 0 && one.port() == other.port() && (a == b || takes_all(a, b) || takes_all(b, a))
+}
+
+fn data_dir(path: &Path) -> Option<ConfigError> {
+    let why = if path.exists() {
+        (!path.is_dir()).then_some("it is no directory")
+    } else {
+        below_a_file(path).then_some("a part of it is no directory")
+    };
+    why.map(|why| ConfigError::PathUnusable {
+        key: "data_dir",
+        path: path.to_owned(),
+        why,
+    })
+}
+
+fn master_key_file(path: &Path, data_dir: &Path) -> Option<ConfigError> {
+    // An absolute or relative parent; `master.key` alone has the working directory.
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let why = match parent {
+        _ if path.is_dir() => Some("it is a directory"),
+        Some(parent) if parent != data_dir && !parent.is_dir() => {
+            Some("its directory doesn't exist")
+        }
+        _ => None,
+    };
+    why.map(|why| ConfigError::PathUnusable {
+        key: "master_key_file",
+        path: path.to_owned(),
+        why,
+    })
+}
+
+/// Whether the nearest part of `path` that exists is something else than a directory.
+fn below_a_file(path: &Path) -> bool {
+    let nearest = path.ancestors().skip(1).find(|part| part.exists());
+    nearest.is_some_and(|part| !part.is_dir())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! The sections of the configuration: one file for each, with its values and its keys.
+//!
+//! A key that is added to a section's `KEYS` and not read by it, or the other way round, fails the
+//! test that compares both.
+//!
+//! This room must never name a key that nothing acts on.
+
+mod accounts;
+mod errors;
+mod hashing;
+mod keystore;
+mod limits;
+mod refresh;
+mod server;
+mod session;
+mod token;
+mod top;
+
+use super::schema::{Schema, single};
+
+pub use accounts::AccountsConfig;
+pub use errors::{ErrorStyle, ErrorsConfig};
+pub use hashing::HashingConfig;
+pub use keystore::{Engine, KeystoreConfig};
+pub use limits::LimitsConfig;
+pub use refresh::RefreshConfig;
+pub use server::ServerConfig;
+pub use session::SessionConfig;
+pub use token::TokenConfig;
+pub use top::Signup;
+pub(super) use top::Top;
+
+/// All sections, in the order in which they are documented and shown.
+pub(super) static SCHEMA: &Schema = &[
+    single("", top::KEYS),
+    single("keystore", keystore::KEYS),
+    single("accounts", accounts::KEYS),
+    single("token", token::KEYS),
+    single("session", session::KEYS),
+    single("refresh", refresh::KEYS),
+    single("errors", errors::KEYS),
+    single("limits", limits::KEYS),
+    single("hashing", hashing::KEYS),
+    single("server", server::KEYS),
+];
