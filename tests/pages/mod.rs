@@ -5,5 +5,7 @@ mod commands;
 mod embed;
 mod example_token;
 mod links;
+mod order;
 pub(crate) mod page;
 mod proofs;
+mod sources;
