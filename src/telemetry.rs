@@ -40,4 +40,4 @@ fn builder(filter: Option<&str>) -> env_logger::Builder {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

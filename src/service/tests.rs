@@ -6,8 +6,12 @@ use crate::entropy;
 use crate::lacre::testing::{Fixture, at_once};
 use crate::sessions::grant::{Issued, Origin};
 use crate::telemetry::audit;
+use crate::telemetry::tests::audited;
 use crate::token::TokenKind;
 use rand::SeedableRng as _;
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -224,4 +228,43 @@ async fn a_client_names_the_session_and_the_user() {
         ask(secret, user, "s").await.unwrap_err(),
         ServiceError::IncorrectUser
     ));
+}
+
+/// A connection that is reset drops the future of its request, wherever that stands.
+#[tokio::test]
+async fn an_event_is_written_although_its_caller_has_gone() {
+    let rig = Rig::new().await;
+    for polls in 0..12 {
+        let id = format!("gone-{polls}");
+        assert_eq!(audited(&id), [""; 0]);
+        let issued = rig.log_in().await.unwrap();
+        let origin = audit::Origin {
+            request_id: Some(id.clone()),
+            address: None,
+        };
+        let caller = Caller::new(audit::Actor::Owner, origin);
+        let user = rig.user.as_str();
+        let mut revoking = Box::pin(rig.service.revoke_all_of(&caller, user, None));
+        for _ in 0..=polls {
+            let polled = poll_fn(|cx| Poll::Ready(revoking.as_mut().poll(cx)));
+            if polled.await.is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(revoking);
+        let give_up = Instant::now() + Duration::from_secs(10);
+        while audited(&id).is_empty() {
+            assert!(Instant::now() < give_up, "no event after {polls} polls");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let events = audited(&id);
+        assert_eq!(events.len(), 1, "{events:?}");
+        assert!(events[0].contains("event=session_ended"), "{events:?}");
+        assert!(
+            events[0].contains("cause=revoked_by_user by=owner"),
+            "{events:?}"
+        );
+        assert!(!rig.is_good(&issued).await);
+    }
 }

@@ -1,7 +1,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use log::{Level, Log, Record};
 
@@ -62,6 +62,23 @@ impl Captured {
                 .build(),
         );
     }
+}
+
+/// The audit events of this request, from the one logger of the process. It writes into memory.
+pub(crate) fn audited(request_id: &str) -> Vec<String> {
+    static CAPTURED: OnceLock<Memory> = OnceLock::new();
+    let written = CAPTURED.get_or_init(|| {
+        let written = Memory::default();
+        let pipe = env_logger::Target::Pipe(Box::new(written.clone()));
+        let logger = builder(Some("off")).target(pipe).build();
+        log::set_max_level(log::LevelFilter::Info);
+        log::set_boxed_logger(Box::new(logger)).unwrap();
+        written
+    });
+    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let of_request = format!("request_id={request_id}");
+    let lines = text.lines().filter(|line| line.contains(&of_request));
+    lines.map(str::to_owned).collect()
 }
 
 #[test]

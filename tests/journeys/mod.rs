@@ -1,6 +1,7 @@
 //! What people do with lacre, from outside: over HTTP, against the real program.
 
 mod admin;
+mod audit;
 mod bad_input;
 mod browser;
 mod clients;
