@@ -13,7 +13,7 @@ SECONDS_LONG ?= 300
 APART = --bench server --bench scale --bench instructions --bench oracle
 
 .PHONY: help run test soak bench bench-steps bench-million bench-page bench-check \
-	bench-instructions bench-oracle interop browser fuzz mutations mutants lint
+	bench-instructions bench-oracle interop browser fuzz vectors mutations mutants lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' Makefile
@@ -75,6 +75,10 @@ fuzz: ## Fuzz one target for five minutes (TARGET=token, stages, header, …; SE
 	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --fuzz-dir tests/fuzz --sanitizer none $(TARGET) -- \
 		-max_len=$(or $(MAX_LEN),9000) -timeout=10 -rss_limit_mb=1024 \
 		$(if $(RUNS),-runs=$(RUNS),-max_total_time=$(SECONDS_LONG))
+
+vectors: ## Write tests/vectors anew from the list of attacks
+	@flags=$$(.ci/need build); $(CARGO) test --locked $$flags --test main -- --ignored --exact \
+		hostile::corpus::write_the_vectors
 
 mutations: ## Ask `lacre token open` about ten million random changes of a good token (RUNS=n)
 	@flags=$$(.ci/need build); $(CARGO) build --release --locked $$flags --bin lacre; \

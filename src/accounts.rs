@@ -5,7 +5,7 @@
 //! changes an account says what that ends, ends it elsewhere, and is reminded after a crash.
 //!
 //! An unknown user, a wrong password, a disabled account and an account without a password are one
-//! error after the work of one argon2 run (threat 55).
+//! error after the work of one argon2 run (threat: account-enumeration).
 //!
 //! This room must never give out a password's hash, tell one failed log-in from another, or say
 //! that a change is done before it would survive a power cut.

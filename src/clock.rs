@@ -19,7 +19,7 @@ pub trait Clock: Send + Sync {
 
 /// The machine's wall clock, which never runs backwards within one process.
 ///
-/// A clock that is set back would bring expired tokens to life again (threat 46); this one stands
+/// A clock that is set back would bring expired tokens to life again (threat: clock); this one stands
 /// still until the machine has caught up.
 #[derive(Debug, Default)]
 pub struct SystemClock {

@@ -14,7 +14,7 @@ pub enum AccountsError {
     /// 55), and the same for clients.
     #[error("the credentials are wrong")]
     InvalidCredentials,
-    /// The queue of passwords to hash is full (threat 56); worth another try in a moment.
+    /// The queue of passwords to hash is full (threat: hashing-exhaustion); worth another try in a moment.
     #[error("too many log-ins at once, try again in a moment")]
     HashingBusy,
     /// The database doesn't answer or answered what can't be; its own words are in the debug log.

@@ -1,7 +1,7 @@
 //! The few threads that hash passwords, and the short queue before them.
 //!
 //! One hash takes 19 MiB and some 20 ms of a core. Log-ins arrive as fast as somebody wants to send
-//! them (threat 56); guarded calls must not wait for them. So the threads are few, yield to all
+//! them (threat: hashing-exhaustion); guarded calls must not wait for them. So the threads are few, yield to all
 //! others, and whoever finds the queue full is sent away at once.
 //!
 //! This room must never hash on a thread of the server, and never hold a password once its answer

@@ -175,7 +175,7 @@ pub enum LoginName {
     /// The account with this id.
     Id(UserId),
     /// A text that can name no account. It isn't an error: such a log-in is refused like any other,
-    /// in the same time, or the answer would tell which names can exist (threat 55).
+    /// in the same time, or the answer would tell which names can exist (threat: account-enumeration).
     Nobody,
 }
 

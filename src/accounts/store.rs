@@ -138,7 +138,7 @@ impl Store {
     /// The account that a password is to be proven for.
     ///
     /// Where there is none, another account's row is found and dropped in its place: the time that
-    /// it takes must not tell whether there is one (threat 55), nor where in the order of names the
+    /// it takes must not tell whether there is one (threat: account-enumeration), nor where in the order of names the
     /// next one is. So no more is read than every row has, and nothing of another's is handed out.
     pub(super) async fn to_prove(&self, by: &LoginName) -> Result<Option<ToProve>, AccountsError> {
         let (question, name) = match by {

@@ -2,7 +2,7 @@
 //!
 //! All three have the prefix `__Host-`, so a browser takes them only from this host, over a secure
 //! connection and for every path: no neighbour domain can plant one (RFC 6265bis §4.1.3.2,
-//! threat 54). The tokens are out of reach for scripts; the third cookie is there for them.
+//! threat: cookie-tossing). The tokens are out of reach for scripts; the third cookie is there for them.
 //!
 //! Cookies are read by exact name and are never decoded. A library for cookies would unescape the
 //! value and keep the last of two with one name: a token must have one spelling, and two of them

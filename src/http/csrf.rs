@@ -3,7 +3,7 @@
 //! Two independent questions. What does the browser say of the sender: `Sec-Fetch-Site`, or
 //! `Origin` from older ones? And does the sender know the value of the session's cookie
 //! `__Host-lacre_csrf`, which only pages of our own origin can read? A method that changes
-//! something needs both answers to be good (the OWASP cheat sheet on CSRF, threat 53). A client
+//! something needs both answers to be good (the OWASP cheat sheet on CSRF, threat: request-forgery). A client
 //! that is no browser sends neither of the two headers; the second question remains.
 //!
 //! This room must never ask `X-Forwarded-Host`: everybody can write it.

@@ -5,7 +5,7 @@
 //! of account and address. An account that fails far too often from everywhere makes each failure
 //! from an address that is new to it use up the whole count of its pair: who guesses from many
 //! addresses gets one guess from each in the time of all, and the user, wherever they are, gets in
-//! at the first right password (threat 57, ASVS 6.3.1).
+//! at the first right password (threat: password-guessing, ASVS 6.3.1).
 //!
 //! Counting is GCRA over keyed hashes in tables of a fixed size. It has to look without counting
 //! and to go into debt for what was under way together, which the rate limiters at hand don't do.

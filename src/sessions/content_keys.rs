@@ -24,7 +24,7 @@ const ORDINARY: usize = 1_700;
 
 /// What an entry is found by: how the encrypted key of its token begins, 144 bits of what a key
 /// wrap gives. Whoever doesn't have the token can't ask for its entry, and whoever knows no more than
-/// the handle of a session finds what he finds with a handle of nobody's: nothing (threat 32).
+/// the handle of a session finds what he finds with a handle of nobody's: nothing (threat: handle-probing).
 type Name = [u8; 24];
 
 /// A token that was good, and the record that it was good with.

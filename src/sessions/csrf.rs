@@ -3,7 +3,7 @@
 //! A browser sends its cookies with whatever another site makes it send. A second value, which
 //! only pages of our own origin can read and repeat in a header, tells the two apart. It is
 //! signed over the session's handle, so that somebody who can plant a cookie can't plant one that
-//! fits (the signed double submit of the OWASP cheat sheet, threat 53). Nothing is stored.
+//! fits (the signed double submit of the OWASP cheat sheet, threat: request-forgery). Nothing is stored.
 //!
 //! This room must never take a token for proof of who asks: it only says that the sender could
 //! read the session's cookie.

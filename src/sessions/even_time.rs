@@ -1,5 +1,5 @@
 //! Everything that exists only so that the time of a refusal doesn't tell its reason
-//! (threat: handle probing).
+//! (threat: handle-probing).
 //!
 //! | piece | what it evens out | measured without it (`make bench-oracle`) |
 //! |---|---|---|

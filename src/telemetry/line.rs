@@ -1,7 +1,7 @@
 //! One event as one line of logfmt.
 //!
 //! This room must never let a character out that ends a line, moves a cursor or turns the
-//! direction of text (log injection, threat 62).
+//! direction of text (log injection, threat: log-injection).
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};

@@ -68,7 +68,7 @@ pub enum RecipientKey<'a> {
 }
 
 /// A session's private key. Neither half of it is ever shown: the private half implies the public
-/// one, and whoever has the public one can seal (threat 24).
+/// one, and whoever has the public one can seal (threat: public-key-sealing).
 ///
 /// Wiped when it is dropped.
 #[derive(Clone)]
@@ -101,7 +101,7 @@ impl SessionKey {
 
     /// The public half.
     ///
-    /// Only for sealing and for tests; it must not leave the process (threat 24).
+    /// Only for sealing and for tests; it must not leave the process (threat: public-key-sealing).
     pub fn public_key(&self) -> Result<EphemeralPublicKey, TokenError> {
         let point = self.point().ok_or(TokenError::EphemeralKey)?;
         Ok(EphemeralPublicKey(*point))

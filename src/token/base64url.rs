@@ -1,7 +1,7 @@
 //! Base64url without padding, in its one canonical spelling (RFC 4648 §5, RFC 7515 §2).
 //!
 //! A token that could be spelled twice would slip past any list or cache keyed by its text
-//! (threats 3 and 4), so spare bits, padding and foreign characters are all refused.
+//! (threats: base64-spelling, spare-bits), so spare bits, padding and foreign characters are all refused.
 //!
 //! This room must never guess: what isn't canonical is no answer.
 

@@ -2,7 +2,7 @@
 //!
 //! The MAC is compared first, in constant time; nothing of the sender's is decrypted, and none of
 //! its padding looked at, before it is right (RFC 7518 §5.2.2.2). A service that unpads first is a
-//! padding oracle (threat 25), and the JOSE library under this project does so: its own content
+//! padding oracle (threat: padding-oracle), and the JOSE library under this project does so: its own content
 //! decryption is never given a token from outside.
 //!
 //! This room must never decrypt before it has authenticated.

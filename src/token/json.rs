@@ -1,7 +1,7 @@
 //! Strict JSON: one object, no duplicate members, a depth limit, nothing after it.
 //!
 //! `serde_json` keeps the last of two members with one name, so a header or a claim set could say
-//! two things to two readers (RFC 7516 §4, RFC 7519 §4, threat 6). Names are compared after their
+//! two things to two readers (RFC 7516 §4, RFC 7519 §4, threat: duplicate-member). Names are compared after their
 //! escapes are resolved. Unpaired surrogates, a byte order mark and bytes that aren't UTF-8 are
 //! refused by `serde_json` itself; the tests below hold it to that.
 //!

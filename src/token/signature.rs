@@ -2,7 +2,7 @@
 //! RFC 7518 §3.4).
 //!
 //! ECDH-ES does not authenticate the sender: whoever knows a session's public half could seal a
-//! token for it (threat 24, CVE-2026-29000). Therefore the signature is never optional and there is
+//! token for it (threat: public-key-sealing, CVE-2026-29000). Therefore the signature is never optional and there is
 //! no way through this room without it.
 //!
 //! This room must never take a key, an algorithm or an address from a token.

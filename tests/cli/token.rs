@@ -1,6 +1,7 @@
 //! `lacre token`: the program gives the verdicts of the library.
 
 use super::{Ran, run_with};
+use crate::hostile::corpus;
 use crate::support::server::Setup;
 use crate::support::vectors;
 use josekit::jwk::Jwk;
@@ -113,6 +114,50 @@ fn every_profile_vector_gets_the_due_answer_from_the_program() {
         by_program > 100 && by_library < 10,
         "{by_program}, {by_library}"
     );
+}
+
+/// The program knows no record, so it can't tell another session's user from this one's.
+const NEEDS_A_RECORD: &str = "the user of another session";
+
+#[test]
+fn every_vector_of_the_repository_gets_the_due_code_from_the_program() {
+    let setup = Setup::new();
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for (path, file) in corpus::files() {
+        let recipient = write_jwk(
+            setup.home(),
+            "recipient.jwk",
+            &file["recipient_private_jwk"],
+        );
+        let signer = write_jwk(setup.home(), "signer.jwk", &file["signer_public_jwk"]);
+        let cases = file["tests"].as_array().unwrap();
+        // What can't stand in a line is for the library's own test.
+        let cases = cases.iter().filter(|case| {
+            case.get("token").is_some()
+                && case.get("times").is_none()
+                && case["name"] != NEEDS_A_RECORD
+        });
+        let cases: Vec<&Value> = cases.collect();
+        let tokens: Vec<&str> = cases
+            .iter()
+            .map(|case| case["token"].as_str().unwrap())
+            .collect();
+        let parameters = parameters(&file, &Value::Null);
+        let answers = open(&setup, [&recipient, &signer], &parameters, &tokens);
+        assert_eq!(answers.len(), cases.len(), "{}", path.display());
+        count += cases.len();
+        for (case, answer) in cases.iter().zip(answers) {
+            let due = match case.get("code") {
+                Some(code) => json!({"ok": false, "code": code}),
+                None => json!({"ok": true, "claims": answer["claims"]}),
+            };
+            if answer != due {
+                wrong.push(format!("{} {}: {answer}", path.display(), case["name"]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(count > 850, "only {count} vectors");
 }
 
 /// A key pair, both halves, in files.

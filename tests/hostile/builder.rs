@@ -249,6 +249,21 @@ impl Forge {
         &self.session
     }
 
+    /// What a file of vectors fixes for all its tokens: keys, issuer, audience, generation and kind.
+    #[allow(dead_code)] // not in the benchmark
+    pub(crate) fn published(&self) -> Value {
+        let mut recipient = jwk(&self.session);
+        let scalar = self.session.private_key().to_vec_padded(32).unwrap();
+        recipient["d"] = encode(scalar).into();
+        let mut signer = jwk(&self.signer);
+        signer["kid"] = thumbprint(&self.signer).into();
+        json!({
+            "recipient_private_jwk": recipient, "signer_public_jwk": signer,
+            "issuer": ISSUER, "audience": AUDIENCE, "generation": 1, "typ": "at+jwt",
+            "subject": "u1",
+        })
+    }
+
     fn epk(&self) -> Vec<u8> {
         jwk(&self.ephemeral).to_string().into_bytes()
     }

@@ -3,6 +3,7 @@
 mod attacks;
 mod beneath;
 pub(crate) mod builder;
+pub(crate) mod corpus;
 mod fuzzed;
 mod http;
 mod published;

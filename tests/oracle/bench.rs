@@ -1,5 +1,5 @@
-//! `make bench-oracle`: whether the time of a refusal says why a token was refused (threats 25
-//! and 32) or a log-in (threat 55).
+//! `make bench-oracle`: whether the time of a refusal says why a token was refused (threats: padding-oracle,
+//! handle-probing) or a log-in (threat: account-enumeration).
 //!
 //! After dudect: two classes of tokens in random order, each call timed, the slowest tenth of the
 //! samples cut off, Welch's t of the rest. |t| beyond 10 is a leak that this machine shows with so

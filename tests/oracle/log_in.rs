@@ -1,4 +1,4 @@
-//! Whether the time of a refused log-in says that there is no such user (threat 55).
+//! Whether the time of a refused log-in says that there is no such user (threat: account-enumeration).
 //!
 //! The hash hides most of what could be told, so it is measured twice: with the hash that a service
 //! has, and with the cheapest there is, under which a difference beside the hash would show.

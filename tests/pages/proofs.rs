@@ -78,3 +78,39 @@ fn every_race_names_the_test_that_runs_it() {
 fn every_end_names_the_test_that_proves_it() {
     check("docs/revocation.md", 8);
 }
+
+/// A comment that cites a threat names one that the page has.
+#[test]
+fn every_threat_that_the_sources_cite_is_on_the_page() {
+    let page = std::fs::read_to_string(page::root().join("docs/threats.md")).unwrap();
+    let folders = ["src", "keystore/src", "keystore/tests", "tests"];
+    let files = folders.map(|folder| page::files_below(&page::root().join(folder), "rs"));
+    let (mut wrong, mut cited) = (Vec::new(), 0);
+    for file in files.iter().flatten() {
+        let text = std::fs::read_to_string(file).unwrap();
+        for line in text
+            .lines()
+            .filter(|line| line.trim_start().starts_with("//"))
+        {
+            let lists = ["threat: ", "threats: "].map(|word| line.split(word).nth(1));
+            for name in lists.into_iter().flatten().flat_map(names_of) {
+                cited += 1;
+                if !page.contains(&format!("`{name}`")) {
+                    wrong.push(format!("{}: {name}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "no such threat:\n{}", wrong.join("\n"));
+    assert!(cited > 20, "only {cited} citations were found");
+}
+
+/// The names at the beginning of a text, up to the first character that no list of names has.
+fn names_of(text: &str) -> Vec<&str> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_, ".contains(c);
+    let end = text.find(|c| !allowed(c)).unwrap_or(text.len());
+    let names = text[..end].split(',').map(str::trim);
+    names
+        .filter(|name| !name.is_empty() && !name.contains(' '))
+        .collect()
+}

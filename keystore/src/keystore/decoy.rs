@@ -1,7 +1,7 @@
 //! Decoys: records that belong to nobody, returned where there is no record.
 //!
 //! A caller who asks for a key that has no record must not learn that from the time of the answer
-//! (threat: handle probing). So a miss opens a decoy, which was sealed at the start under a master
+//! (threat: handle-probing). So a miss opens a decoy, which was sealed at the start under a master
 //! key of its own. There are several, so that the decoys of many keys lie in as many places of
 //! memory as records do.
 //!

@@ -1,7 +1,7 @@
 //! Claims from their JSON, in one pass: each registered claim of its one type, no member twice.
 //!
 //! This room must never take a value of another type for the one that is due, and never let a
-//! second member of one name replace the first (threat 6).
+//! second member of one name replace the first (threat: duplicate-member).
 
 use super::super::Handle;
 use super::super::json::{MAX_DEPTH, StrictValue};

@@ -1,4 +1,4 @@
-//! Threats 17 to 23: the ephemeral key, the key agreement and the wrapped key.
+//! Attacks: the ephemeral key, the key agreement and the wrapped key.
 
 use super::List;
 use super::edit::{add, flip, length, only, set, swap, twice, without};

@@ -1,4 +1,4 @@
-//! Threats 10 to 16: algorithms that are named, offered or valid, and are not ours.
+//! Attacks: algorithms that are named, offered or valid, and are not ours.
 
 use super::List;
 use super::edit::set;

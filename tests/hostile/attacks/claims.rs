@@ -1,4 +1,4 @@
-//! Threats 6 to 8, 33, 41 to 44 and 46: claims that are signed and sealed rightly, and not good.
+//! Attacks: claims that are signed and sealed rightly, and not good.
 
 use super::List;
 use super::edit::{add, after, before, only, set, twice, without};

@@ -1,4 +1,4 @@
-//! Threats 25 to 28: IV, ciphertext, tag and padding.
+//! Attacks: IV, ciphertext, tag and padding.
 
 use super::List;
 use super::edit::{after, flip, length, only};

@@ -1,4 +1,4 @@
-//! Threats 1 to 5: the text of a token.
+//! Attacks: the text of a token.
 
 use super::List;
 use super::edit::{after, before, only, segment, swap};

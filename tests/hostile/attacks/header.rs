@@ -1,4 +1,4 @@
-//! Threats 6 to 9, 14, 23, 28, 30, 31, 34, 35, 38 and 40: the protected header.
+//! Attacks: the protected header.
 
 use super::List;
 use super::edit::{add, after, before, only, set, swap, twice, without};
@@ -253,7 +253,7 @@ fn extra(list: &mut List<'_>) {
     ] {
         list.put(
             threat,
-            format!("extra {name:?}: {}", &raw[..raw.len().min(40)]),
+            format!("extra {name:?}: {}", &raw[..raw.len().min(30)]),
             DUE,
             Stage::Header,
             add(&format!("{name:?}"), raw),

@@ -1,4 +1,4 @@
-//! Threats 10, 12, 13, 16, 24, 37, 39 and 41: what is under the seal and not signed by us.
+//! Attacks: what is under the seal and not signed by us.
 
 use super::List;
 use super::edit::{add, after, before, length, only, segment, set, swap, twice, without};
