@@ -14,6 +14,7 @@ mod account;
 mod argon;
 mod client;
 mod clients;
+mod delivery;
 mod error;
 mod hashing;
 mod identity;

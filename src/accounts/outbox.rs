@@ -6,11 +6,6 @@
 //!
 //! This room must never remove a row of its own accord: it doesn't know of sessions.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-use super::Accounts;
-use super::error::AccountsError;
 use super::identity::UserId;
 use crate::clock::UnixSeconds;
 
@@ -44,7 +39,7 @@ pub struct Ends {
     pub reach: Reach,
 }
 
-/// A row of the outbox, which is there until [`Accounts::delivered`] removes it.
+/// A row of the outbox, which is there until [`Accounts::delivered`](super::Accounts::delivered) removes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRow {
     pub(super) id: String,
@@ -59,38 +54,4 @@ pub(super) struct NewOutboxRow {
     pub(super) row: OutboxRow,
     pub(super) keystore: String,
     pub(super) created_at: UnixSeconds,
-}
-
-impl Accounts {
-    /// The rows for this keystore that were written before `before`, the oldest first.
-    pub async fn outbox(
-        &self,
-        keystore: &str,
-        before: UnixSeconds,
-    ) -> Result<Vec<OutboxRow>, AccountsError> {
-        self.inner.store.outbox(keystore, before).await
-    }
-
-    /// Removes a row: its sessions have ended, durably. A row that is gone already is no error.
-    pub async fn delivered(&self, row: &OutboxRow) -> Result<(), AccountsError> {
-        self.inner.store.delivered(&row.id).await
-    }
-
-    /// The row to write with a change of this account.
-    pub(super) fn new_row(&self, user: &UserId, ends: Ends, now: UnixSeconds) -> NewOutboxRow {
-        let id = self.with_random(|random| {
-            let mut id = [0; 16];
-            random.fill_bytes(&mut id);
-            URL_SAFE_NO_PAD.encode(id)
-        });
-        NewOutboxRow {
-            row: OutboxRow {
-                id,
-                user: user.clone(),
-                reach: ends.reach,
-            },
-            keystore: ends.keystore,
-            created_at: now,
-        }
-    }
 }

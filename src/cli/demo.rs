@@ -6,9 +6,9 @@
 mod exchange;
 mod server;
 
-use super::failure::{self, Failure};
+use super::failure::Failure;
 use clap::Args;
-use exchange::{Answer, Exchange};
+use exchange::{Answer, Exchange, wrong};
 use futures_util::StreamExt as _;
 use lacre::entropy;
 use rand::Rng as _;
@@ -182,14 +182,6 @@ fn expect(step: u8, answer: &Answer, status: u16) -> Result<(), Failure> {
     }
     let got = answer.status;
     Err(wrong(step, &format!("expected {status}, got {got}")))
-}
-
-fn wrong(step: u8, why: &str) -> Failure {
-    Failure::new(
-        failure::FAILED,
-        "demo_step_failed",
-        format_args!("step {step}: {why}"),
-    )
 }
 
 #[cfg(test)]

@@ -68,3 +68,33 @@ fn a_good_configuration_is_said_to_be_good() {
     let absent = setup.home().join("absent.toml");
     run_with(command.arg("--config").arg(absent), b"").failed(78, "config_file_unreadable");
 }
+
+#[test]
+fn the_check_refuses_what_the_start_would_and_says_the_same() {
+    for (name, value, code) in [
+        (
+            "LACRE_MANAGEMENT_LISTEN",
+            "127.0.0.1:4711",
+            "config_same_address",
+        ),
+        ("LACRE_SESSION__ABSOLUTE_TTL", "1m", "config_lifetimes"),
+        (
+            "LACRE_MASTER_KEY_FILE",
+            "absent/master.key",
+            "config_path_unusable",
+        ),
+        ("LACRE_LOG", "lacre=loud", "config_bad_log_filter"),
+        ("LACRE_HASHING__QUEUE", "0", "config_bad_value"),
+        ("LACRE_SERVER__WORKERS", "513", "config_bad_value"),
+    ] {
+        let setup = Setup::new()
+            .env("LACRE_LISTEN", "127.0.0.1:4711")
+            .env(name, value);
+        let check = lacre(&setup, "config check").failed(78, code);
+        let serve = lacre(&setup, "serve").failed(78, code);
+        let said = |stderr: &str| stderr.lines().last().unwrap().to_owned();
+        assert_eq!(said(&check.stderr), said(&serve.stderr));
+        assert!(check.stderr.contains(value), "{check:?}");
+        assert!(!setup.data().exists(), "nothing is opened");
+    }
+}

@@ -4,7 +4,6 @@
 
 use super::super::failure::{self, Failure};
 use super::super::printable::printable;
-use super::wrong;
 use reqwest::Method;
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
@@ -170,6 +169,15 @@ fn pretty(body: &Value) -> String {
         let _ = writeln!(indented, "  {line}");
         indented
     })
+}
+
+/// A step that didn't end as the story tells.
+pub(super) fn wrong(step: u8, why: &str) -> Failure {
+    Failure::new(
+        failure::FAILED,
+        "demo_step_failed",
+        format_args!("step {step}: {why}"),
+    )
 }
 
 /// Enough of a token to know it again, too little to use it.
