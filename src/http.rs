@@ -7,7 +7,9 @@
 //! This room must never decide whether a token is good, and never put a cause of refusal, a path
 //! or a library's text into an answer.
 
+mod answer;
 pub mod body;
+mod client_auth;
 pub mod cookies;
 pub mod credentials;
 pub mod csrf;
@@ -23,6 +25,7 @@ pub mod problem;
 mod render;
 pub mod request_id;
 pub mod routes;
+pub mod schema;
 pub mod server;
 mod time;
 

@@ -11,10 +11,12 @@ mod form;
 mod members;
 mod read_ahead;
 mod receive;
+mod typed;
 
 pub use members::Members;
 pub(super) use read_ahead::{is_json, read_ahead};
 pub use receive::BodyLimits;
+pub(super) use typed::{Body, Field, body};
 
 use super::problem::Problem;
 use actix_web::dev::Payload;

@@ -60,36 +60,49 @@ pub(super) fn are_used(lacre: &Lacre) -> bool {
 /// Does nothing unless the rules of the deployment have [`Location::Cookie`]. Before credentials
 /// are even looked at, [`csrf::check_sender`](super::csrf::check_sender) should have its say.
 pub fn set(response: &mut HttpResponse, lacre: &Lacre, issued: &Issued, session_lasts: u64) {
-    if !are_used(lacre) {
-        return;
-    }
-    let csrf = lacre.csrf_token(&issued.handle);
-    let access = &issued.access;
-    add(response, ACCESS, access.token.expose(), access.expires_in);
-    if let Some(refresh) = &issued.refresh {
-        add(
-            response,
-            REFRESH,
-            refresh.token.expose(),
-            refresh.expires_in,
-        );
-    }
-    add(response, CSRF, csrf.expose(), session_lasts);
+    append(response, lines_of(lacre, issued, session_lasts));
 }
 
 /// Takes all cookies of a session back, where the rules of the deployment have
 /// [`Location::Cookie`].
 pub fn clear(response: &mut HttpResponse, lacre: &Lacre) {
-    if are_used(lacre) {
-        for name in [ACCESS, REFRESH, CSRF] {
-            add(response, name, "", 0);
-        }
+    append(response, clearing_lines(lacre));
+}
+
+/// The lines of `Set-Cookie` for what was issued; none where cookies aren't used.
+pub(super) fn lines_of(lacre: &Lacre, issued: &Issued, session_lasts: u64) -> Vec<HeaderValue> {
+    if !are_used(lacre) {
+        return Vec::new();
+    }
+    let csrf = lacre.csrf_token(&issued.handle);
+    let access = &issued.access;
+    let refresh = issued.refresh.as_ref();
+    [
+        line(ACCESS, access.token.expose(), access.expires_in),
+        refresh.and_then(|refresh| line(REFRESH, refresh.token.expose(), refresh.expires_in)),
+        line(CSRF, csrf.expose(), session_lasts),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The lines of `Set-Cookie` that take all cookies of a session back.
+pub(super) fn clearing_lines(lacre: &Lacre) -> Vec<HeaderValue> {
+    let names = [ACCESS, REFRESH, CSRF].into_iter();
+    let used = names.filter(|_| are_used(lacre));
+    used.filter_map(|name| line(name, "", 0)).collect()
+}
+
+fn append(response: &mut HttpResponse, lines: Vec<HeaderValue>) {
+    for line in lines {
+        response.headers_mut().append(SET_COOKIE, line);
     }
 }
 
 /// A cookie that browsers would drop is taken back instead: what stands there from an earlier
 /// session must not go on as if it were this one.
-fn add(response: &mut HttpResponse, name: &'static str, value: &str, max_age: u64) {
+fn line(name: &'static str, value: &str, max_age: u64) -> Option<HeaderValue> {
     let (value, max_age) = match Size::of(name, value) {
         Size::TooLarge => ("", 0),
         Size::Large | Size::Usual => (value, max_age),
@@ -100,10 +113,9 @@ fn add(response: &mut HttpResponse, name: &'static str, value: &str, max_age: u6
     let attributes = attributes(name);
     let line = format!("{name}={value}; Max-Age={max_age}; {attributes}");
     // A token, a name and a number are visible ASCII; anything else must not leave.
-    if let Ok(mut line) = HeaderValue::try_from(line) {
-        line.set_sensitive(true);
-        response.headers_mut().append(SET_COOKIE, line);
-    }
+    let mut line = HeaderValue::try_from(line).ok()?;
+    line.set_sensitive(true);
+    Some(line)
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -223,10 +235,10 @@ mod tests {
         ] {
             assert_eq!(Size::of(ACCESS, &"x".repeat(length)), size, "{length}");
         }
-        let mut response = HttpResponse::Ok().finish();
-        add(&mut response, ACCESS, &"x".repeat(most), 5);
-        add(&mut response, ACCESS, &"x".repeat(most + 1), 5);
-        let lines = lines(&response);
+        let lines = [most, most + 1].map(|length| {
+            let line = line(ACCESS, &"x".repeat(length), 5).unwrap();
+            line.to_str().unwrap().to_owned()
+        });
         assert!(lines[0].contains("=xxx") && lines[0].contains("Max-Age=5;"));
         assert!(lines[1].starts_with("__Host-lacre_access=; Max-Age=0;"));
     }
@@ -234,7 +246,10 @@ mod tests {
     #[test]
     fn a_set_cookie_does_not_show_in_what_is_printed() {
         let mut response = HttpResponse::Ok().finish();
-        add(&mut response, ACCESS, "s3cret", 5);
+        append(
+            &mut response,
+            line(ACCESS, "s3cret", 5).into_iter().collect(),
+        );
         assert!(!format!("{:?}", response.headers()).contains("s3cret"));
     }
 }

@@ -1,21 +1,24 @@
-//! How a problem is written as HTTP: RFC 9457 in the body, the challenge of RFC 6750 §3 or RFC 7617
-//! in `WWW-Authenticate`, the time to wait in `Retry-After`; and the headers of every answer.
+//! How answers and problems are written as HTTP. Of a problem: RFC 9457 in the body, the challenge
+//! of RFC 6750 §3 or RFC 7617 in `WWW-Authenticate`, the time to wait in `Retry-After`. Of an answer:
+//! its content as JSON, its cookies. Of both: the headers that every answer has.
 //!
-//! This is the one place that turns a [`Problem`] into bytes. The [`edge`](super::edge) calls it for
-//! every answer that carries one. A dialect with other error bodies is another function from
-//! [`Parts`] to a response, called there.
+//! This is the one place that turns an [`Answer`] or a [`Problem`] into bytes; the
+//! [`edge`](super::edge) finds the problem in every answer that carries one. A dialect with other
+//! error bodies is another function from a problem's [`Parts`] to a response, called there.
 //!
 //! This room must never decide what is answered, only how it is written.
 
+use super::answer::{Answer, Content};
 use super::problem::{Challenge, Missing, Parts, Problem};
 use super::request_id::{RequestId, X_REQUEST_ID};
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ContentType, HeaderMap, HeaderName,
+    HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use serde::Serialize;
 
 /// The media type of RFC 9457 §6.1.
@@ -109,6 +112,26 @@ pub(super) fn response(problem: &Problem) -> HttpResponse {
     }
     stamp(headers, *request_id);
     response
+}
+
+/// What actix asks for where a handler has done its work.
+impl<T: Serialize> Responder for Answer<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse<BoxBody> {
+        let mut response = HttpResponse::build(self.status);
+        if let Some(location) = self.location {
+            response.insert_header((LOCATION, location));
+        }
+        for cookie in self.cookies {
+            response.append_header((SET_COOKIE, cookie));
+        }
+        match self.content {
+            Content::Nothing => response.finish(),
+            Content::Text(text) => response.content_type(ContentType::plaintext()).body(text),
+            Content::Json(content) => response.json(content),
+        }
+    }
 }
 
 /// The value of `WWW-Authenticate`. A scope is written only as far as a header can hold it; its

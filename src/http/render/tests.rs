@@ -160,3 +160,40 @@ fn what_a_handler_has_set_is_not_overwritten() {
     assert_eq!(*headers.get(CACHE_CONTROL).unwrap(), "max-age=60");
     assert_eq!(*headers.get(X_REQUEST_ID).unwrap(), id.header_value());
 }
+
+/// The status, the headers and the body that an answer is sent with.
+async fn answered<T: Serialize>(answer: Answer<T>) -> (u16, HeaderMap, String) {
+    let request = actix_web::test::TestRequest::default().to_http_request();
+    let response = answer.respond_to(&request);
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let body = actix_web::body::to_bytes(response.into_body()).await.ok();
+    let body = String::from_utf8(body.unwrap().to_vec()).unwrap();
+    (status, headers, body)
+}
+
+#[actix_web::test]
+async fn an_answer_is_written_with_its_type() {
+    let (status, headers, body) = answered(Answer::ok(vec![1_u64])).await;
+    assert_eq!((status, body.as_str()), (200, "[1]"));
+    assert_eq!(*headers.get(CONTENT_TYPE).unwrap(), "application/json");
+    let (status, headers, body) = answered(Answer::text("Access Granted")).await;
+    assert_eq!((status, body.as_str()), (200, "Access Granted"));
+    assert_eq!(
+        *headers.get(CONTENT_TYPE).unwrap(),
+        "text/plain; charset=utf-8"
+    );
+    let (status, headers, body) = answered(Answer::nothing()).await;
+    assert_eq!((status, body.as_str()), (204, ""));
+    assert!(headers.is_empty(), "{headers:?}");
+}
+
+#[actix_web::test]
+async fn an_answer_names_what_was_made_and_sets_cookies_in_order() {
+    let cookies = ["a=1", "b=2"].map(HeaderValue::from_static).to_vec();
+    let answer = Answer::created("made").at("/made".into()).cookies(cookies);
+    let (status, headers, body) = answered(answer).await;
+    assert_eq!((status, body.as_str()), (201, "\"made\""));
+    assert_eq!(*headers.get(LOCATION).unwrap(), "/made");
+    let cookies: Vec<_> = headers.get_all(SET_COOKIE).collect();
+    assert_eq!(cookies, ["a=1", "b=2"]);
+}

@@ -1,46 +1,82 @@
 //! `POST /signup` and `GET /me`.
 
-use super::super::body::JsonOrForm;
+use super::super::answer::Answer;
+use super::super::body::{Body as _, JsonOrForm};
 use super::super::guard::Session;
 use super::super::origin::Trail;
 use super::super::problem::{Code, Problem};
-use super::super::time::Time;
-use super::Policy;
-use crate::accounts::{Account, Email, NewAccount, Password, UserId};
+use super::super::schema::Shape as _;
+use super::answers::{AccountAnswer, MeAnswer};
+use super::bodies::SignUp;
+use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent};
+use super::policy::Policy;
+use crate::accounts::{Email, NewAccount, Password, UserId};
 use crate::service::{Caller, Service};
 use crate::telemetry::audit::Actor;
+use actix_web::HttpRequest;
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
-use serde_json::{Value, json};
 
-/// `POST /signup`: a stranger makes an account, where the deployment lets strangers in.
+pub(super) const SIGN_UP: Contract = Contract {
+    summary: "Makes an account, where the deployment lets strangers do so.",
+    body: Some(BodyInfo {
+        media: Media::JsonOrForm,
+        required: true,
+        variants: &[&[SignUp::members]],
+    }),
+    query: &[],
+    success: Success {
+        status: 201,
+        content: SuccessContent::Json(AccountAnswer::kind),
+    },
+    codes: &[
+        Code::SignupClosed,
+        Code::AccountInvalid,
+        Code::AccountExists,
+        Code::RateLimited,
+        Code::HashingBusy,
+        Code::StoreUnavailable,
+    ],
+};
+
+/// `POST /signup`: a stranger makes an account, where the deployment lets strangers do so.
 pub(super) async fn sign_up(
     service: Data<Service>,
     policy: Data<Policy>,
     request: HttpRequest,
-    JsonOrForm(mut body): JsonOrForm,
-) -> Result<HttpResponse, Problem> {
+    JsonOrForm(mut sent): JsonOrForm,
+) -> Result<Answer<AccountAnswer>, Problem> {
     if !policy.open_signup {
         return Err(Problem::new(Code::SignupClosed));
     }
-    let (email, password) = (
-        body.required_text("email")?,
-        body.required_secret("password")?,
-    );
+    let body = SignUp::read(&mut sent)?;
     let new = NewAccount {
-        name: body.optional_text("name")?,
-        password: Some(Password::parse(&password)?),
-        ..NewAccount::with_email(Email::parse(&email)?)
+        name: body.name,
+        password: Some(Password::parse(&body.password)?),
+        ..NewAccount::with_email(Email::parse(&body.email)?)
     };
     let trail = Trail::of(&request, &policy.trusted_proxies);
     policy.limits.sign_up(trail.address())?;
     let owner = Caller::new(Actor::Owner, trail.origin().clone());
     let account = service.create_user(&owner, new).await?;
-    Ok(HttpResponse::Created().json(shown(&account)))
+    Ok(Answer::created(AccountAnswer::from(&account)))
 }
 
+pub(super) const ME: Contract = Contract {
+    summary: "The caller's account as it is now, and the session that asks.",
+    body: None,
+    query: &[],
+    success: Success {
+        status: 200,
+        content: SuccessContent::Json(MeAnswer::kind),
+    },
+    codes: &[],
+};
+
 /// `GET /me`: the account as it is now, and the session that asks.
-pub(super) async fn me(service: Data<Service>, session: Session) -> Result<HttpResponse, Problem> {
+pub(super) async fn me(
+    service: Data<Service>,
+    session: Session,
+) -> Result<Answer<MeAnswer>, Problem> {
     let Ok(id) = UserId::parse(session.user_id()) else {
         return Err(Problem::invalid_token());
     };
@@ -50,30 +86,10 @@ pub(super) async fn me(service: Data<Service>, session: Session) -> Result<HttpR
         .accounts()
         .get(&id)
         .await?
-        .filter(|account| account.active);
-    let mut me = shown(&account.ok_or_else(Problem::invalid_token)?);
-    me["session"] = json!({
-        "crt": session.handle().as_str(),
-        "created_at": Time(session.created_at),
-        "expires_at": Time(session.expires_at),
-        "fresh": session.is_fresh(),
-    });
-    // What a back end gave for this session; most have none.
-    if !session.claims.additional.is_empty() {
-        me["session"]["claims"] = session.claims.additional.clone().into();
-    }
-    Ok(HttpResponse::Ok().json(me))
-}
-
-/// What an account says of itself.
-pub(super) fn shown(account: &Account) -> Value {
-    json!({
-        "id": account.id.as_str(),
-        "email": account.email.as_str(),
-        "name": account.name,
-        "role": account.role(),
-        "roles": account.roles,
-        "permissions": account.permissions,
-        "active": account.active,
-    })
+        .filter(|account| account.active)
+        .ok_or_else(Problem::invalid_token)?;
+    Ok(Answer::ok(MeAnswer {
+        account: AccountAnswer::from(&account),
+        session: (&*session).into(),
+    }))
 }

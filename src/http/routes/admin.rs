@@ -7,167 +7,222 @@
 //! This room must never change an account but by a request that names the administrator.
 
 mod change;
+mod new;
 mod page;
+mod refused;
 
-use super::super::body::Json;
+use super::super::answer::Answer;
+use super::super::body::{Body as _, Json};
 use super::super::cookies;
 use super::super::problem::{Code, Problem};
-use super::super::time::Time;
-use super::sessions::Caller;
-use crate::accounts::{AccountsError, Email, UserId};
+use super::super::schema::Shape as _;
+use super::answers::{RevokedAnswer, SessionAnswer, UserAnswer, UsersAnswer};
+use super::caller::Caller;
+use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent};
+use crate::accounts::UserId;
 use crate::ops::{
-    self, Answer, NewUser, OpsError, Request, Secret, SessionsRequest, User, UsersRequest, Which,
+    self, Answer as OpsAnswer, OpsError, Request, SessionsRequest, User, UsersRequest, Which,
 };
-use crate::service::{self, ServiceError};
+use crate::service;
 use crate::telemetry::audit::Actor;
-use actix_web::http::header::LOCATION;
 use actix_web::web::{Path, Query};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload};
-use serde_json::{Value, json};
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use change::Wanted;
+use new::NewAccount;
+use refused::problem;
 use std::future::{Ready, ready};
 
-/// The role that lets in here.
-pub(super) const ROLE: &str = "admin";
+pub(super) const LIST: Contract = Contract {
+    summary: "A page of accounts in the order of their ids.",
+    body: None,
+    query: &["limit", "after", "q"],
+    success: Success {
+        status: 200,
+        content: SuccessContent::Json(UsersAnswer::kind),
+    },
+    codes: &[Code::InvalidRequest],
+};
 
 /// `GET /admin/users`: a page of accounts in the order of their ids.
 pub(super) async fn list(
     admin: Admin,
     query: Query<Vec<(String, String)>>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Answer<UsersAnswer>, Problem> {
     let request = page::parse(&query)?;
     let listed = admin.ask(Request::Users(request)).await;
-    let Answer::Users { users, next } = listed.map_err(page::refused)? else {
+    let OpsAnswer::Users { users, next } = listed.map_err(page::refused)? else {
         return Err(unexpected());
     };
-    let users: Vec<Value> = users.iter().map(shown).collect();
-    Ok(HttpResponse::Ok().json(json!({ "users": users, "next": next })))
+    let users = users.into_iter().map(UserAnswer::from).collect();
+    Ok(Answer::ok(UsersAnswer { users, next }))
 }
+
+pub(super) const MAKE: Contract = Contract {
+    summary: "Makes an account.",
+    body: Some(BodyInfo {
+        media: Media::Json,
+        required: true,
+        variants: &[&[NewAccount::members]],
+    }),
+    query: &[],
+    success: Success {
+        status: 201,
+        content: SuccessContent::Json(UserAnswer::kind),
+    },
+    codes: &[Code::AccountInvalid, Code::AccountExists, Code::HashingBusy],
+};
 
 /// `POST /admin/users`: makes an account, by the rules of sign-up. One without a password can't log
 /// in; trusted clients can ask for its sessions.
-pub(super) async fn make(admin: Admin, Json(mut body): Json) -> Result<HttpResponse, Problem> {
-    let email = body.required_text("email")?;
-    Email::parse(&email)?;
-    let id = body.optional_text("id")?;
-    let password = body.optional_secret("password")?;
-    let rights = change::Rights::take(&mut body)?;
-    if body.optional_flag("active")? == Some(false) {
-        return Err(Problem::new(Code::AccountInvalid)
-            .field("active")
-            .detail("A new account is active; disable it afterwards."));
-    }
-    let new = NewUser {
-        email,
-        id,
-        name: body.optional_text("name")?,
-        password: password.map(|text| Secret::new(text.to_string())),
-        roles: rights.of_new()?,
-        permissions: rights.permissions.clone().unwrap_or_default(),
-    };
-    let made = admin.ask(Request::Users(UsersRequest::Add(new))).await;
+pub(super) async fn make(
+    admin: Admin,
+    Json(mut sent): Json,
+) -> Result<Answer<UserAnswer>, Problem> {
+    let NewAccount { account, rights } = NewAccount::read(&mut sent)?;
+    let made = admin.ask(Request::Users(UsersRequest::Add(account))).await;
     let user = user(made.map_err(|error| rights.named(error))?)?;
     let location = format!("/admin/users/{}", user.id);
-    Ok(HttpResponse::Created()
-        .insert_header((LOCATION, location))
-        .json(shown(&user)))
+    Ok(Answer::created(UserAnswer::from(user)).at(location))
 }
 
+pub(super) const SHOW: Contract = Contract {
+    summary: "An account.",
+    body: None,
+    query: &[],
+    success: Success {
+        status: 200,
+        content: SuccessContent::Json(UserAnswer::kind),
+    },
+    codes: &[Code::NotFound],
+};
+
 /// `GET /admin/users/{id}`
-pub(super) async fn show(admin: Admin, id: Path<String>) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(shown(&admin.user(parsed(&id)?).await?)))
+pub(super) async fn show(admin: Admin, id: Path<String>) -> Result<Answer<UserAnswer>, Problem> {
+    Ok(Answer::ok(admin.user(parsed(&id)?).await?.into()))
 }
+
+pub(super) const CHANGE: Contract = Contract {
+    summary: "Changes what the body names, and ends the sessions that the change ends.",
+    body: Some(BodyInfo {
+        media: Media::Json,
+        required: true,
+        variants: &[&[Wanted::members]],
+    }),
+    query: &[],
+    success: Success {
+        status: 200,
+        content: SuccessContent::Json(UserAnswer::kind),
+    },
+    codes: &[
+        Code::BodyMissingMember,
+        Code::OwnAccount,
+        Code::AccountInvalid,
+        Code::NotFound,
+        Code::HashingBusy,
+    ],
+};
 
 /// `PUT /admin/users/{id}`: changes what the body names, leaves the rest, and ends what the change
 /// ends.
 pub(super) async fn change(
     admin: Admin,
     id: Path<String>,
-    Json(body): Json,
-) -> Result<HttpResponse, Problem> {
-    let wanted = change::Wanted::parse(body)?;
+    Json(mut sent): Json,
+) -> Result<Answer<UserAnswer>, Problem> {
+    let wanted = Wanted::read(&mut sent)?;
     let rights = wanted.rights.clone();
     let (user, to) = (parsed(&id)?, wanted.into_change());
     let changed = admin.ask(Request::Users(UsersRequest::Change { user, to }));
     let changed = changed.await.map_err(|error| rights.named(error))?;
-    let Answer::Changed { user, .. } = changed else {
+    let OpsAnswer::Changed { user, .. } = changed else {
         return Err(unexpected());
     };
-    Ok(HttpResponse::Ok().json(shown(&user)))
+    Ok(Answer::ok(user.into()))
 }
 
+pub(super) const DELETE: Contract = Contract {
+    summary: "Deletes an account and ends its sessions.",
+    body: None,
+    query: &[],
+    success: Success {
+        status: 204,
+        content: SuccessContent::Nothing,
+    },
+    codes: &[Code::OwnAccount, Code::NotFound],
+};
+
 /// `DELETE /admin/users/{id}`
-pub(super) async fn delete(admin: Admin, id: Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn delete(admin: Admin, id: Path<String>) -> Result<Answer, Problem> {
     let user = parsed(&id)?;
     let deleted = admin.ask(Request::Users(UsersRequest::Delete { user }));
     deleted.await.map_err(problem)?;
-    Ok(HttpResponse::NoContent().finish())
+    Ok(Answer::nothing())
 }
 
+pub(super) const SESSIONS: Contract = Contract {
+    summary: "The sessions of a user, the newest first.",
+    body: None,
+    query: &[],
+    success: Success {
+        status: 200,
+        content: SuccessContent::Json(Vec::<SessionAnswer>::kind),
+    },
+    codes: &[Code::NotFound],
+};
+
 /// `GET /admin/users/{id}/sessions`: the live ones, the newest first.
-pub(super) async fn sessions(admin: Admin, id: Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn sessions(
+    admin: Admin,
+    id: Path<String>,
+) -> Result<Answer<Vec<SessionAnswer>>, Problem> {
     let user = parsed(&id)?;
     let request = Request::Sessions(SessionsRequest::Of { user });
-    let Answer::Sessions(page) = admin.ask(request).await.map_err(problem)? else {
+    let OpsAnswer::Sessions(page) = admin.ask(request).await.map_err(problem)? else {
         return Err(unexpected());
     };
-    let current = admin.0.session.handle().as_str();
-    let sessions: Vec<Value> = page
-        .sessions
-        .iter()
-        .map(|session| shown_session(session, current))
-        .collect();
-    Ok(HttpResponse::Ok().json(sessions))
+    let current = admin.0.session.handle();
+    let sessions = page.sessions.into_iter();
+    Ok(Answer::ok(
+        sessions
+            .map(|session| SessionAnswer::of_user(session, current))
+            .collect(),
+    ))
 }
+
+pub(super) const END_SESSIONS: Contract = Contract {
+    summary: "Revokes all sessions of a user.",
+    body: None,
+    query: &[],
+    success: Success {
+        status: 200,
+        content: SuccessContent::Json(RevokedAnswer::kind),
+    },
+    codes: &[Code::NotFound],
+};
 
 /// `DELETE /admin/users/{id}/sessions`: ends all of the user's, also what was left behind by an
 /// account that is gone.
-pub(super) async fn end_sessions(admin: Admin, id: Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn end_sessions(
+    admin: Admin,
+    id: Path<String>,
+) -> Result<Answer<RevokedAnswer>, Problem> {
     let user = parsed(&id)?;
     let request = Request::Sessions(SessionsRequest::Revoke {
         which: Which::User(user.clone()),
         dry_run: false,
     });
-    let Answer::Revoked { count, .. } = admin.ask(request).await.map_err(problem)? else {
+    let OpsAnswer::Revoked { count, .. } = admin.ask(request).await.map_err(problem)? else {
         return Err(unexpected());
     };
     let own = admin.0.session.user_id() == user;
     if count == 0 {
         admin.user(user).await?;
     }
-    let mut response = HttpResponse::Ok().json(json!({ "revoked": count }));
+    let answer = Answer::ok(RevokedAnswer { revoked: count });
     if own {
-        cookies::clear(&mut response, admin.0.service.lacre());
+        return Ok(answer.cookies(cookies::clearing_lines(admin.0.service.lacre())));
     }
-    Ok(response)
-}
-
-/// What `GET /me` says of an account, and when it was made and changed.
-fn shown(user: &User) -> Value {
-    json!({
-        "id": user.id,
-        "email": user.email,
-        "name": user.name,
-        "role": user.roles.first(),
-        "roles": user.roles,
-        "permissions": user.permissions,
-        "active": user.active,
-        "created_at": Time(user.created_at),
-        "updated_at": Time(user.updated_at),
-    })
-}
-
-/// What `GET /sessions` says of a session.
-fn shown_session(session: &ops::Session, current: &str) -> Value {
-    json!({
-        "crt": session.handle,
-        "created_at": Time(session.created_at),
-        "last_seen_at": Time(session.last_seen_at),
-        "expires_at": Time(session.expires_at),
-        "ip": session.address,
-        "user_agent": session.user_agent,
-        "label": session.label,
-        "current": session.handle == current,
-    })
+    Ok(answer)
 }
 
 /// An id as it stands in a path: what can't be one names nobody.
@@ -176,9 +231,9 @@ fn parsed(id: &str) -> Result<String, Problem> {
     Ok(id.as_str().to_owned())
 }
 
-fn user(answer: Answer) -> Result<User, Problem> {
+fn user(answer: OpsAnswer) -> Result<User, Problem> {
     match answer {
-        Answer::User(user) => Ok(user),
+        OpsAnswer::User(user) => Ok(user),
         _ => Err(unexpected()),
     }
 }
@@ -189,23 +244,11 @@ fn unexpected() -> Problem {
     Problem::new(Code::InternalError)
 }
 
-fn problem(error: OpsError) -> Problem {
-    match error {
-        OpsError::Service(ServiceError::Accounts(AccountsError::AccountUnknown))
-        | OpsError::ClientUnknown
-        | OpsError::SessionUnknown => Problem::new(Code::NotFound),
-        OpsError::Service(error) => error.into(),
-        OpsError::Store(error) => error.into(),
-        OpsError::OwnAccount => Problem::new(Code::OwnAccount),
-        _ => Problem::new(Code::InvalidRequest),
-    }
-}
-
 /// Who asks. The guard before the route has seen to the role.
 pub(super) struct Admin(Caller);
 
 impl Admin {
-    async fn ask(&self, request: Request) -> Result<Answer, OpsError> {
+    async fn ask(&self, request: Request) -> Result<OpsAnswer, OpsError> {
         let actor = Actor::Admin(self.0.session.user_id().to_owned());
         let caller = service::Caller::new(actor, self.0.trail.origin().clone());
         ops::perform(&self.0.service, &caller, request).await
@@ -227,21 +270,5 @@ impl FromRequest for Admin {
                 .into_inner()
                 .map(Self),
         )
-    }
-}
-
-impl change::Rights {
-    /// The problem, with the member at fault named as the body names it.
-    fn named(&self, error: OpsError) -> Problem {
-        let at_fault = match &error {
-            OpsError::Service(ServiceError::Accounts(error)) => error.field(),
-            _ => None,
-        };
-        let problem = problem(error);
-        match at_fault {
-            Some("role") if self.roles.is_some() => problem.field("roles"),
-            Some("permission") => problem.field("permissions"),
-            _ => problem,
-        }
     }
 }

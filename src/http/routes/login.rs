@@ -2,96 +2,116 @@
 //!
 //! This room must never tell an unknown user from a wrong password.
 
-use super::super::body::{JsonOrForm, Members};
+use super::super::answer::Answer;
+use super::super::body::{Body as _, JsonOrForm, Members};
+use super::super::client_auth::{self, ClientCredentials};
 use super::super::cookies;
-use super::super::credentials::{self, BasicCredentials};
 use super::super::csrf;
 use super::super::origin::{self, Trail};
 use super::super::problem::{Code, Problem};
-use super::Policy;
-use crate::accounts::{AccountsError, PresentedPassword};
+use super::super::schema::Shape as _;
+use super::answers::TokenAnswer;
+use super::bodies::{Label, LogInRequest, OnBehalfRequest, SessionRequest};
+use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent};
+use super::policy::Policy;
 use crate::lacre::Lacre;
 use crate::service::{LogIn, OnBehalf, Service};
 use crate::sessions::grant::{Issued, Origin};
 use crate::telemetry::audit::Event;
+use actix_web::HttpRequest;
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
-use serde::Serialize;
 
-/// What a client is given: RFC 6749 §5.1 with the first service's names for token and session.
-#[derive(Serialize)]
-struct TokenAnswer<'a> {
-    /// The access token.
-    auth: &'a str,
-    /// The session handle.
-    crt: &'a str,
-    token_type: &'static str,
-    /// Seconds.
-    expires_in: u64,
-    /// The refresh token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh: Option<&'a str>,
-    /// Seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_expires_in: Option<u64>,
-}
-
-/// What a body asks for: a session for who proves a password, or for whom a back end names.
-enum Asked {
+/// Who asks for a session: a user who proves a password, or a back end in the name of one.
+enum TokenRequest {
     LogIn(LogIn),
     OnBehalf(OnBehalf),
 }
 
-impl Asked {
+impl TokenRequest {
     fn read(
-        client: Option<BasicCredentials>,
-        mut body: Members,
+        client: Option<ClientCredentials>,
+        mut sent: Members,
         origin: Origin,
     ) -> Result<Self, Problem> {
-        let user_session = body.optional_text("user_session")?;
-        let has_password = body.has("password");
-        let claims = body.optional_object("claims")?.map(Members::into_map);
+        let session = SessionRequest::read(&mut sent)?;
+        let has_password = sent.has("password");
         let Some(client) = client else {
             // Only a client may ask without a password.
-            if user_session.is_some() && !has_password && body.has("id") {
+            if session.user_session.is_some() && !has_password && sent.has("id") {
                 return Err(Problem::invalid_client());
             }
-            // Passed over without a word, they would be missed when it is too late.
-            if claims.is_some() {
+            // Ignored, they would be missed only when the token is used.
+            if session.claims.is_some() {
                 return Err(Problem::new(Code::InvalidRequest)
                     .detail("Only a back end may give `claims`.")
                     .field("claims"));
             }
-            let (_, user) = body.required_text_of(&["email", "id"])?;
+            let LogInRequest { user, password } = LogInRequest::read(&mut sent)?;
             return Ok(Self::LogIn(LogIn {
                 user,
-                password: presented(&body.required_secret("password")?)?,
-                user_session,
+                password,
+                user_session: session.user_session,
                 origin,
             }));
         };
         if has_password {
             return Err(Problem::two_credentials());
         }
+        let named = || Problem::missing_member("user_session");
         Ok(Self::OnBehalf(OnBehalf {
             client_id: client.id,
             client_secret: client.secret,
-            user_id: body.required_text("id")?,
-            user_session: user_session.ok_or_else(|| Problem::missing_member("user_session"))?,
-            claims: claims.unwrap_or_default(),
+            user_id: OnBehalfRequest::read(&mut sent)?.id,
+            user_session: session.user_session.ok_or_else(named)?,
+            claims: session.claims.unwrap_or_default(),
             origin,
         }))
     }
 }
 
+pub(super) const GET_TOKEN: Contract = Contract {
+    summary: "Begins a session: for a user by a password, for a back end (HTTP Basic) by an id.",
+    body: Some(BodyInfo {
+        media: Media::JsonOrForm,
+        required: true,
+        variants: &[
+            &[
+                Label::members,
+                SessionRequest::members,
+                LogInRequest::members,
+            ],
+            &[
+                Label::members,
+                SessionRequest::members,
+                OnBehalfRequest::members,
+            ],
+        ],
+    }),
+    query: &[],
+    success: Success {
+        status: 200,
+        content: SuccessContent::Json(TokenAnswer::kind),
+    },
+    codes: &[
+        Code::InvalidRequest,
+        Code::CsrfFailed,
+        Code::InvalidClient,
+        Code::InvalidCredentials,
+        Code::ClaimsInvalid,
+        Code::RateLimited,
+        Code::HashingBusy,
+        Code::StoreUnavailable,
+    ],
+};
+
 pub(super) async fn get_token(
     request: HttpRequest,
     service: Data<Service>,
     policy: Data<Policy>,
-    JsonOrForm(mut body): JsonOrForm,
-) -> Result<HttpResponse, Problem> {
-    let client = credentials::basic(request.headers())?;
-    let label = body.optional_text("label")?;
+    JsonOrForm(mut sent): JsonOrForm,
+) -> Result<Answer<TokenAnswer>, Problem> {
+    let client = client_auth::credentials(request.headers())?;
+    let Label { label } = Label::read(&mut sent)?;
     let origin = origin::of(&request, &policy.trusted_proxies, label.as_deref());
     let trail = Trail::of(&request, &policy.trusted_proxies);
     csrf::check_sender(&request, service.lacre()).inspect_err(|error| {
@@ -100,21 +120,21 @@ pub(super) async fn get_token(
             user: None,
         });
     })?;
-    let asked = Asked::read(client, body, origin)?;
-    let by_client = matches!(asked, Asked::OnBehalf(_));
+    let token_request = TokenRequest::read(client, sent, origin)?;
+    let by_client = matches!(token_request, TokenRequest::OnBehalf(_));
     let limited = |problem: &Problem| {
         trail.record(&Event::LoginFailed {
             code: problem.code().as_str(),
             user: None,
         });
     };
-    let (attempt, issued) = match asked {
-        Asked::OnBehalf(request) => {
+    let (attempt, issued) = match token_request {
+        TokenRequest::OnBehalf(request) => {
             let attempt = policy.limits.client(&request.client_id, trail.address());
             let attempt = attempt.inspect_err(limited)?;
             (attempt, service.on_behalf(request, trail.origin()).await)
         }
-        Asked::LogIn(request) => {
+        TokenRequest::LogIn(request) => {
             let attempt = policy.limits.log_in(&request.user, trail.address());
             let attempt = attempt.inspect_err(limited)?;
             (attempt, service.log_in(request, trail.origin()).await)
@@ -124,40 +144,21 @@ pub(super) async fn get_token(
     let issued = issued?;
     // A back end that keeps cookies would send one user's along with the next one's token.
     Ok(if by_client {
-        tokens(&issued)
+        Answer::ok(issued.into())
     } else {
-        answer(service.lacre(), &issued, None)
-    })
-}
-
-/// A password that is too long to be anybody's is a wrong one.
-pub(super) fn presented(text: &str) -> Result<PresentedPassword, Problem> {
-    PresentedPassword::parse(text).map_err(|error| match error {
-        AccountsError::AccountInvalid { .. } => Problem::new(Code::InvalidCredentials),
-        error => error.into(),
+        answer(service.lacre(), issued, None)
     })
 }
 
 /// The answer that gives a browser or a client its tokens, with the cookies where they are used.
 /// `session_lasts`, in seconds, is needed where no refresh token says it.
-pub(super) fn answer(lacre: &Lacre, issued: &Issued, session_lasts: Option<u64>) -> HttpResponse {
+pub(super) fn answer(
+    lacre: &Lacre,
+    issued: Issued,
+    session_lasts: Option<u64>,
+) -> Answer<TokenAnswer> {
     let by_refresh = issued.refresh.as_ref().map(|refresh| refresh.expires_in);
     let lasts = session_lasts.or(by_refresh).unwrap_or_default();
-    let mut response = tokens(issued);
-    cookies::set(&mut response, lacre, issued, lasts);
-    response
-}
-
-fn tokens(issued: &Issued) -> HttpResponse {
-    HttpResponse::Ok().json(TokenAnswer {
-        auth: issued.access.token.expose(),
-        crt: issued.handle.as_str(),
-        token_type: "Bearer",
-        expires_in: issued.access.expires_in,
-        refresh: issued
-            .refresh
-            .as_ref()
-            .map(|refresh| refresh.token.expose()),
-        refresh_expires_in: issued.refresh.as_ref().map(|refresh| refresh.expires_in),
-    })
+    let cookies = cookies::lines_of(lacre, &issued, lasts);
+    Answer::ok(TokenAnswer::from(issued)).cookies(cookies)
 }

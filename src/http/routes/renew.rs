@@ -2,36 +2,56 @@
 //!
 //! This room must never tell a client whether its refresh token was spent, unknown or expired.
 
-use super::super::body::{Json, OptionalJson};
+use super::super::answer::Answer;
+use super::super::body::{Body as _, Json, OptionalJson};
 use super::super::cookies;
 use super::super::csrf::{self, CsrfError};
 use super::super::locations::{Found, Location, Places};
 use super::super::origin::Trail;
-use super::super::problem::Problem;
-use super::Policy;
-use super::login::{answer, presented};
-use super::sessions::Caller;
-use crate::accounts::{AccountsError, Password};
+use super::super::problem::{Code, Problem};
+use super::super::schema::Shape as _;
+use super::answers::TokenAnswer;
+use super::bodies::{PasswordChange, Reauthentication, RefreshRequest};
+use super::caller::Caller;
+use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent};
+use super::login::answer;
+use super::policy::Policy;
+use crate::accounts::AccountsError;
 use crate::lacre::Lacre;
 use crate::service::Service;
 use crate::sessions::guard::Refusal;
 use crate::sessions::refresh::RefreshError;
 use crate::telemetry::audit::Event;
 use crate::token::UnopenedToken;
+use actix_web::HttpRequest;
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
 
 /// Where a refresh token may stand, as far as it is enabled: never in a query, for it would be
 /// written into logs. The member `refresh` is this route's own and always taken.
 const PLACES: [Location; 2] = [Location::Header, Location::Cookie];
+
+pub(super) const REFRESH: Contract = Contract {
+    summary: "New tokens for a session; the access token of before is refused from now on.",
+    body: Some(BodyInfo {
+        media: Media::Json,
+        required: false,
+        variants: &[&[RefreshRequest::members]],
+    }),
+    query: &[],
+    success: Success {
+        status: 200,
+        content: SuccessContent::Json(TokenAnswer::kind),
+    },
+    codes: &[Code::ClaimsInvalid],
+};
 
 /// The refresh token comes as Bearer, as a cookie or as the member `refresh`, in one place only.
 pub(super) async fn refresh(
     request: HttpRequest,
     service: Data<Service>,
     policy: Data<Policy>,
-    OptionalJson(mut body): OptionalJson,
-) -> Result<HttpResponse, Problem> {
+    OptionalJson(mut sent): OptionalJson,
+) -> Result<Answer<TokenAnswer>, Problem> {
     let lacre = service.lacre();
     let mut enabled = lacre.rules().locations.clone();
     enabled.retain(|location| PLACES.contains(location));
@@ -39,8 +59,9 @@ pub(super) async fn refresh(
         enabled: &enabled,
         cookies: &[cookies::REFRESH],
     };
+    let member = RefreshRequest::read(&mut sent)?.refresh;
     let token = places
-        .find(&request, body.optional_secret("refresh")?)?
+        .find(&request, member)?
         .ok_or_else(Problem::no_credentials)?;
     let trail = Trail::of(&request, &policy.trusted_proxies);
     check_forgery(&request, lacre, &token).inspect_err(|error| {
@@ -51,7 +72,7 @@ pub(super) async fn refresh(
     })?;
     let refreshed = service.refresh(token.text.as_bytes(), trail.origin()).await;
     refreshed
-        .map(|issued| answer(lacre, &issued, None))
+        .map(|issued| answer(lacre, issued, None))
         .map_err(refused)
 }
 
@@ -80,14 +101,34 @@ fn refused(error: RefreshError<AccountsError>) -> Problem {
     }
 }
 
+pub(super) const REAUTHENTICATE: Contract = Contract {
+    summary: "Proves the password once more: a fresh access token for this session.",
+    body: Some(BodyInfo {
+        media: Media::Json,
+        required: true,
+        variants: &[&[Reauthentication::members]],
+    }),
+    query: &[],
+    success: Success {
+        status: 200,
+        content: SuccessContent::Json(TokenAnswer::kind),
+    },
+    codes: &[
+        Code::InvalidCredentials,
+        Code::ClaimsInvalid,
+        Code::RateLimited,
+        Code::HashingBusy,
+    ],
+};
+
 /// Proves the password once more: a fresh access token for this session.
 pub(super) async fn reauthenticate(
     request: HttpRequest,
     caller: Caller,
-    Json(mut body): Json,
-) -> Result<HttpResponse, Problem> {
+    Json(mut sent): Json,
+) -> Result<Answer<TokenAnswer>, Problem> {
     csrf::check_sender(&request, caller.service.lacre())?;
-    let password = presented(&body.required_secret("password")?)?;
+    let Reauthentication { password } = Reauthentication::read(&mut sent)?;
     let attempt = caller.attempt()?;
     let proven = caller
         .service
@@ -97,17 +138,36 @@ pub(super) async fn reauthenticate(
     let issued = proven?;
     let lacre = caller.service.lacre();
     let lasts = caller.session.expires_at.saturating_sub(lacre.now());
-    Ok(answer(lacre, &issued, Some(lasts)))
+    Ok(answer(lacre, issued, Some(lasts)))
 }
+
+pub(super) const CHANGE_PASSWORD: Contract = Contract {
+    summary: "Changes the caller's own password; every other session of the user ends.",
+    body: Some(BodyInfo {
+        media: Media::Json,
+        required: true,
+        variants: &[&[PasswordChange::members]],
+    }),
+    query: &[],
+    success: Success {
+        status: 204,
+        content: SuccessContent::Nothing,
+    },
+    codes: &[
+        Code::InvalidCredentials,
+        Code::AccountInvalid,
+        Code::RateLimited,
+        Code::HashingBusy,
+        Code::NotFound,
+    ],
+};
 
 /// Changes the caller's own password; every other session of the user ends.
 pub(super) async fn change_password(
     caller: Caller,
-    Json(mut body): Json,
-) -> Result<HttpResponse, Problem> {
-    let current = presented(&body.required_secret("current")?)?;
-    let new = Password::parse(&body.required_secret("new")?)
-        .map_err(|error| Problem::from(error).field("new"))?;
+    Json(mut sent): Json,
+) -> Result<Answer, Problem> {
+    let PasswordChange { current, new } = PasswordChange::read(&mut sent)?;
     let attempt = caller.attempt()?;
     let changed = caller
         .service
@@ -115,5 +175,5 @@ pub(super) async fn change_password(
         .await;
     attempt.ended(&changed);
     changed?;
-    Ok(HttpResponse::NoContent().finish())
+    Ok(Answer::nothing())
 }

@@ -5,10 +5,12 @@
 //!
 //! This room must never take half of a body that contradicts itself.
 
-use super::super::super::body::Members;
+use super::super::super::body::{Body, Field, Members};
 use super::super::super::problem::{Code, Problem};
+use super::super::super::schema::Member;
 use crate::accounts::Password;
 use crate::ops::{Secret, UserChange};
+use zeroize::Zeroizing;
 
 /// The members that say what an account may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,12 +20,20 @@ pub(super) struct Rights {
     pub(super) permissions: Option<Vec<String>>,
 }
 
-impl Rights {
-    pub(super) fn take(body: &mut Members) -> Result<Self, Problem> {
+impl Body for Rights {
+    fn members() -> Vec<Member> {
+        vec![
+            Option::<String>::member("role"),
+            Option::<Vec<String>>::member("roles"),
+            Option::<Vec<String>>::member("permissions"),
+        ]
+    }
+
+    fn read(sent: &mut Members) -> Result<Self, Problem> {
         let rights = Self {
-            role: body.optional_text("role")?,
-            roles: body.optional_texts("roles")?,
-            permissions: body.optional_texts("permissions")?,
+            role: Field::read_from(sent, "role")?,
+            roles: Field::read_from(sent, "roles")?,
+            permissions: Field::read_from(sent, "permissions")?,
         };
         match (&rights.role, &rights.roles) {
             (Some(role), Some(roles)) if roles.first() != Some(role) => {
@@ -34,7 +44,9 @@ impl Rights {
             _ => Ok(rights),
         }
     }
+}
 
+impl Rights {
     /// The roles of a new account; none where the usual one is meant.
     pub(super) fn of_new(&self) -> Result<Vec<String>, Problem> {
         match (&self.roles, &self.role) {
@@ -56,13 +68,21 @@ pub(super) struct Wanted {
     password: Option<Secret>,
 }
 
-impl Wanted {
-    pub(super) fn parse(mut body: Members) -> Result<Self, Problem> {
+impl Body for Wanted {
+    fn members() -> Vec<Member> {
+        let mut members = vec![Option::<String>::member("name")];
+        members.extend(Rights::members());
+        members.push(Option::<bool>::member("active"));
+        members.push(Option::<Zeroizing<String>>::member("password"));
+        members
+    }
+
+    fn read(sent: &mut Members) -> Result<Self, Problem> {
         let wanted = Self {
-            name: body.optional_text("name")?,
-            rights: Rights::take(&mut body)?,
-            active: body.optional_flag("active")?,
-            password: password(&mut body)?,
+            name: Field::read_from(sent, "name")?,
+            rights: Rights::read(sent)?,
+            active: Field::read_from(sent, "active")?,
+            password: password(sent)?,
         };
         if wanted.is_empty() {
             return Err(Problem::new(Code::BodyMissingMember).detail(
@@ -72,7 +92,9 @@ impl Wanted {
         }
         Ok(wanted)
     }
+}
 
+impl Wanted {
     fn is_empty(&self) -> bool {
         let Rights {
             role,
@@ -97,8 +119,9 @@ impl Wanted {
 }
 
 /// A password that may be set: one that may not is a fault of the body, whoever it is for.
-fn password(body: &mut Members) -> Result<Option<Secret>, Problem> {
-    let Some(text) = body.optional_secret("password")? else {
+fn password(sent: &mut Members) -> Result<Option<Secret>, Problem> {
+    let text = Option::<Zeroizing<String>>::read_from(sent, "password")?;
+    let Some(text) = text else {
         return Ok(None);
     };
     Password::parse(&text)?;
@@ -119,7 +142,7 @@ mod tests {
     }
 
     fn wanted(value: Value) -> Result<Wanted, Code> {
-        Wanted::parse(members(value)).map_err(|problem| problem.code())
+        Wanted::read(&mut members(value)).map_err(|problem| problem.code())
     }
 
     fn roles_after(before: &[&str], body: Value) -> Option<Vec<String>> {
@@ -178,5 +201,13 @@ mod tests {
         }
         let weak = json!({"password": "short"});
         assert_eq!(wanted(weak).unwrap_err(), Code::AccountInvalid);
+    }
+
+    #[test]
+    fn every_member_that_is_read_is_described() {
+        for member in Wanted::members() {
+            let sent = json!({member.name: {}});
+            assert_eq!(wanted(sent).unwrap_err(), Code::BodyWrongType, "{member:?}");
+        }
     }
 }

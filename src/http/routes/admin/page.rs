@@ -4,12 +4,13 @@
 
 use super::super::super::locations::TOKEN;
 use super::super::super::problem::{Code, Problem};
+use super::refused::problem;
 use crate::accounts::{AccountsError, UserId};
 use crate::ops::{OpsError, UsersRequest};
 use crate::service::ServiceError;
 
-const USUAL: usize = 50;
-const MAX: usize = 200;
+const DEFAULT_LIMIT: usize = 50;
+const MAX_LIMIT: usize = 200;
 
 /// `?limit=&after=&q=`, each at most once.
 pub(super) fn parse(pairs: &[(String, String)]) -> Result<UsersRequest, Problem> {
@@ -32,7 +33,7 @@ pub(super) fn parse(pairs: &[(String, String)]) -> Result<UsersRequest, Problem>
         }
     }
     Ok(UsersRequest::List {
-        limit: Some(limit.map_or(Ok(USUAL), number)?),
+        limit: Some(limit.map_or(Ok(DEFAULT_LIMIT), number)?),
         after: after
             .filter(|text| !text.is_empty())
             .map(cursor)
@@ -45,7 +46,7 @@ fn number(text: &str) -> Result<usize, Problem> {
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     let number = text.parse().ok().filter(|_| digits);
     number
-        .filter(|number| (1..=MAX).contains(number))
+        .filter(|number| (1..=MAX_LIMIT).contains(number))
         .ok_or_else(|| wrong("limit", "`limit` must be a whole number from 1 to 200."))
 }
 
@@ -71,7 +72,7 @@ pub(super) fn refused(error: OpsError) -> Problem {
         OpsError::Service(ServiceError::Accounts(AccountsError::AccountInvalid { .. })) => {
             wrong("q", "`q` must be at most 254 bytes of text.")
         }
-        error => super::problem(error),
+        error => problem(error),
     }
 }
 

@@ -1,0 +1,134 @@
+//! What the routes take, as types. The answer to a body that isn't one of them names the first
+//! member at fault.
+//!
+//! This room must never keep a password in a type that isn't wiped.
+
+use super::super::body::{Body, Field, Members, body};
+use super::super::problem::Problem;
+use super::super::schema::{Kind, Member, Presence};
+use crate::accounts::{Password, PresentedPassword};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+body! {
+    /// `POST /signup`
+    pub(super) struct SignUp {
+        email: String,
+        password: Zeroizing<String>,
+        name: Option<String>,
+    }
+}
+
+body! {
+    /// The name that a user gives a session, for the list of sessions.
+    pub(super) struct Label {
+        label: Option<String>,
+    }
+}
+
+body! {
+    /// What is asked of a new session.
+    pub(super) struct SessionRequest {
+        /// The name by which a back end replaces it.
+        user_session: Option<String>,
+        /// Additional claims; for back ends alone.
+        claims: Option<Map<String, Value>>,
+    }
+}
+
+/// What a user logs in with.
+pub(super) struct LogInRequest {
+    /// The e-mail or the id, in the member of that name.
+    pub(super) user: String,
+    pub(super) password: PresentedPassword,
+}
+
+impl Body for LogInRequest {
+    fn members() -> Vec<Member> {
+        let one_of = |name| Member {
+            name,
+            kind: Kind::Text,
+            presence: Presence::OneOf,
+        };
+        let password = PresentedPassword::member("password");
+        vec![one_of("email"), one_of("id"), password]
+    }
+
+    fn read(sent: &mut Members) -> Result<Self, Problem> {
+        let (_, user) = sent.required_text_of(&["email", "id"])?;
+        Ok(Self {
+            user,
+            password: Field::read_from(sent, "password")?,
+        })
+    }
+}
+
+body! {
+    /// Whom a back end asks a session for.
+    pub(super) struct OnBehalfRequest {
+        id: String,
+    }
+}
+
+body! {
+    /// `POST /refresh`, where the token stands neither in the header nor in a cookie.
+    pub(super) struct RefreshRequest {
+        refresh: Option<Zeroizing<String>>,
+    }
+}
+
+body! {
+    /// `POST /reauth`
+    pub(super) struct Reauthentication {
+        password: PresentedPassword,
+    }
+}
+
+body! {
+    /// `PUT /me/password`
+    pub(super) struct PasswordChange {
+        current: PresentedPassword,
+        new: Password,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::problem::Code;
+    use serde_json::json;
+
+    fn log_in(value: Value) -> Result<String, Code> {
+        let Value::Object(members) = value else {
+            unreachable!("the tests send objects")
+        };
+        LogInRequest::read(&mut Members::from(members))
+            .map(|request| request.user)
+            .map_err(|problem| problem.code())
+    }
+
+    #[test]
+    fn a_user_is_named_by_e_mail_or_id_and_not_by_both() {
+        let password = "correct horse";
+        for name in ["email", "id"] {
+            let sent = json!({name: "ada", "password": password});
+            assert_eq!(log_in(sent), Ok("ada".into()));
+        }
+        let both = json!({"email": "ada", "id": "ada", "password": password});
+        assert_eq!(log_in(both), Err(Code::InvalidRequest));
+        for missing in [json!({ "password": password }), json!({"id": "ada"})] {
+            assert_eq!(log_in(missing), Err(Code::BodyMissingMember));
+        }
+        let long = json!({"id": "ada", "password": "x".repeat(2000)});
+        assert_eq!(log_in(long), Err(Code::InvalidCredentials));
+    }
+
+    #[test]
+    fn every_member_that_is_read_is_described() {
+        for member in LogInRequest::members() {
+            let mut sent = json!({"id": "ada", "password": "correct horse"});
+            sent[member.name] = json!(1);
+            assert_eq!(log_in(sent), Err(Code::BodyWrongType), "{member:?}");
+        }
+    }
+}

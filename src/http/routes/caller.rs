@@ -1,0 +1,69 @@
+//! Who asks, behind a guard, and what the handlers do in that one's name.
+//!
+//! This room must never make a caller of a request that no guard has let in.
+
+use super::super::guard::Session;
+use super::super::limits::{Attempt, Limits};
+use super::super::origin::Trail;
+use super::super::problem::{Code, Problem};
+use super::policy::Policy;
+use crate::lacre::Lacre;
+use crate::service::{self, Service};
+use crate::telemetry::audit::{Actor, Event, UserId};
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
+use std::future::{Ready, ready};
+
+/// The session that asks, and what the audit log says of its request.
+pub(super) struct Caller {
+    pub(super) session: Session,
+    pub(super) service: Data<Service>,
+    pub(super) trail: Trail,
+    limits: Limits,
+}
+
+impl Caller {
+    pub(super) fn lacre(&self) -> &Lacre {
+        self.service.lacre()
+    }
+
+    /// Asks whether the caller's password may be tried now: whoever holds a token may be a thief.
+    pub(super) fn attempt(&self) -> Result<Attempt, Problem> {
+        let user = self.session.user_id();
+        let attempt = self.limits.log_in(user, self.trail.address());
+        attempt.inspect_err(|problem| {
+            self.trail.record(&Event::LoginFailed {
+                code: problem.code().as_str(),
+                user: Some(UserId::new(user)),
+            });
+        })
+    }
+
+    /// Who asks, where it is about the account that the token belongs to.
+    pub(super) fn owner(&self) -> service::Caller {
+        service::Caller::new(Actor::Owner, self.trail.origin().clone())
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let parts = (
+            request.app_data::<Data<Service>>(),
+            request.app_data::<Data<Policy>>(),
+        );
+        let (Some(service), Some(policy)) = parts else {
+            return ready(Err(Problem::new(Code::InternalError)));
+        };
+        let session = Session::from_request(request, payload).into_inner();
+        ready(session.map(|session| Self {
+            session,
+            service: service.clone(),
+            trail: Trail::of(request, &policy.trusted_proxies),
+            limits: policy.limits.clone(),
+        }))
+    }
+}

@@ -1,0 +1,43 @@
+//! `GET /headers` and `GET /open`: the smallest guarded resource and the smallest optional one, by
+//! which a client checks its token.
+
+use super::super::answer::Answer;
+use super::super::guard::Session;
+use super::super::schema::Shape as _;
+use super::answers::{VisitorAnswer, VisitorUser};
+use super::contract::{Contract, Success, SuccessContent};
+
+const GRANTED: &str = "Access Granted";
+
+pub(super) const HEADERS: Contract = Contract {
+    summary: "Says that the token was good.",
+    body: None,
+    query: &[],
+    success: Success {
+        status: 200,
+        content: SuccessContent::Text(GRANTED),
+    },
+    codes: &[],
+};
+
+/// `GET /headers`: the sentence that says that the token was good.
+pub(super) async fn headers(_session: Session) -> Answer {
+    Answer::text(GRANTED)
+}
+
+pub(super) const OPEN: Contract = Contract {
+    summary: "For everyone; says whose token came, if one did.",
+    body: None,
+    query: &[],
+    success: Success {
+        status: 200,
+        content: SuccessContent::Json(VisitorAnswer::kind),
+    },
+    codes: &[],
+};
+
+/// `GET /open`: for everyone; says whose token came, if one did.
+pub(super) async fn open(session: Option<Session>) -> Answer<VisitorAnswer> {
+    let user = session.map(|session| VisitorUser::from(&*session));
+    Answer::ok(VisitorAnswer { user })
+}

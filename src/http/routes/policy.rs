@@ -1,0 +1,15 @@
+//! What the public routes need to know of the configuration.
+
+use super::super::limits::Limits;
+use super::super::origin::TrustedProxies;
+
+/// What the public routes need to know of the configuration.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Whether strangers may make an account.
+    pub open_signup: bool,
+    /// Whose word about the client's address is taken.
+    pub trusted_proxies: TrustedProxies,
+    /// How often an address may try.
+    pub limits: Limits,
+}

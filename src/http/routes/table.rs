@@ -1,0 +1,196 @@
+//! The table of the public routes: a method on a path, who may call it, what its handler promises,
+//! and the handler.
+//!
+//! This room must never list a route without saying who may call it.
+
+use super::super::problem::Code;
+use super::contract::{ADMIN_ROLE, Access, Contract};
+use super::{account, admin, check, login, renew, sessions};
+use actix_web::Route;
+use actix_web::http::Method;
+
+/// A row of the table: a method on a path, who may call it, and what it does.
+#[derive(Debug, Clone)]
+pub struct RouteInfo {
+    /// The method.
+    pub method: Method,
+    /// The path; `{name}` stands for one segment.
+    pub pattern: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    /// What it takes, answers and refuses.
+    pub contract: Contract,
+    pub(super) handler: fn(Route) -> Route,
+}
+
+impl RouteInfo {
+    /// Every code that this route may answer, in the order of `docs/errors.md`.
+    #[must_use]
+    pub fn codes(&self) -> Vec<Code> {
+        self.contract.codes(self.access)
+    }
+
+    /// The names in the path, in their order.
+    pub fn path_parameters(&self) -> impl Iterator<Item = &'static str> {
+        let segments = self.pattern.split('/');
+        segments.filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+    }
+}
+
+/// Every public route. The methods of one path stand together and let in the same people.
+pub const ROUTES: &[RouteInfo] = {
+    use Access::{AnyKind, Fresh, Guarded, Open, Optional, Refresh, Role};
+    const ADMIN: Access = Role(ADMIN_ROLE);
+    const USERS: &str = "/admin/users";
+    const USER: &str = "/admin/users/{id}";
+    const SESSIONS: &str = "/admin/users/{id}/sessions";
+    &[
+        row(Method::POST, "/signup", Open, account::SIGN_UP, |r| {
+            r.to(account::sign_up)
+        }),
+        row(Method::POST, "/getToken", Open, login::GET_TOKEN, |r| {
+            r.to(login::get_token)
+        }),
+        row(Method::POST, "/login", Open, login::GET_TOKEN, |r| {
+            r.to(login::get_token)
+        }),
+        row(Method::GET, "/open", Optional, check::OPEN, |r| {
+            r.to(check::open)
+        }),
+        row(Method::GET, "/headers", Guarded, check::HEADERS, |r| {
+            r.to(check::headers)
+        }),
+        row(Method::GET, "/me", Guarded, account::ME, |r| {
+            r.to(account::me)
+        }),
+        row(Method::POST, "/refresh", Refresh, renew::REFRESH, |r| {
+            r.to(renew::refresh)
+        }),
+        row(
+            Method::POST,
+            "/reauth",
+            Guarded,
+            renew::REAUTHENTICATE,
+            |r| r.to(renew::reauthenticate),
+        ),
+        row(
+            Method::PUT,
+            "/me/password",
+            Fresh,
+            renew::CHANGE_PASSWORD,
+            |r| r.to(renew::change_password),
+        ),
+        row(Method::POST, "/logout", AnyKind, sessions::LOG_OUT, |r| {
+            r.to(sessions::log_out)
+        }),
+        row(Method::GET, "/sessions", Guarded, sessions::LIST, |r| {
+            r.to(sessions::list)
+        }),
+        row(
+            Method::DELETE,
+            "/sessions",
+            Guarded,
+            sessions::END_SEVERAL,
+            |r| r.to(sessions::end_several),
+        ),
+        row(
+            Method::DELETE,
+            "/sessions/{crt}",
+            Guarded,
+            sessions::END_ONE,
+            |r| r.to(sessions::end_one),
+        ),
+        row(Method::GET, USERS, ADMIN, admin::LIST, |r| {
+            r.to(admin::list)
+        }),
+        row(Method::POST, USERS, ADMIN, admin::MAKE, |r| {
+            r.to(admin::make)
+        }),
+        row(Method::GET, USER, ADMIN, admin::SHOW, |r| r.to(admin::show)),
+        row(Method::PUT, USER, ADMIN, admin::CHANGE, |r| {
+            r.to(admin::change)
+        }),
+        row(Method::DELETE, USER, ADMIN, admin::DELETE, |r| {
+            r.to(admin::delete)
+        }),
+        row(Method::GET, SESSIONS, ADMIN, admin::SESSIONS, |r| {
+            r.to(admin::sessions)
+        }),
+        row(Method::DELETE, SESSIONS, ADMIN, admin::END_SESSIONS, |r| {
+            r.to(admin::end_sessions)
+        }),
+    ]
+};
+
+const fn row(
+    method: Method,
+    pattern: &'static str,
+    access: Access,
+    contract: Contract,
+    handler: fn(Route) -> Route,
+) -> RouteInfo {
+    RouteInfo {
+        method,
+        pattern,
+        access,
+        contract,
+        handler,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::routes::contract::SuccessContent;
+    use actix_web::http::StatusCode;
+
+    #[test]
+    fn a_route_says_what_it_does_and_succeeds() {
+        for route in ROUTES {
+            let contract = &route.contract;
+            assert!(contract.summary.ends_with('.'), "{}", route.pattern);
+            let status = StatusCode::from_u16(contract.success.status).unwrap();
+            assert!(status.is_success(), "{}", route.pattern);
+            let nothing = matches!(contract.success.content, SuccessContent::Nothing);
+            assert_eq!(
+                nothing,
+                status == StatusCode::NO_CONTENT,
+                "{}",
+                route.pattern
+            );
+        }
+    }
+
+    #[test]
+    fn no_variant_of_a_body_names_a_member_twice() {
+        for route in ROUTES {
+            for members in route.contract.body.iter().flat_map(|body| body.members()) {
+                let mut names: Vec<_> = members.iter().map(|member| member.name).collect();
+                names.sort_unstable();
+                names.dedup();
+                assert_eq!(names.len(), members.len(), "{}", route.pattern);
+            }
+        }
+    }
+
+    #[test]
+    fn the_names_in_a_path_are_told() {
+        let of = |pattern: &str| {
+            let route = ROUTES.iter().find(|route| route.pattern == pattern);
+            route.unwrap().path_parameters().collect::<Vec<_>>()
+        };
+        assert_eq!(of("/me"), Vec::<&str>::new());
+        assert_eq!(of("/sessions/{crt}"), ["crt"]);
+        assert_eq!(of("/admin/users/{id}/sessions"), ["id"]);
+    }
+
+    #[test]
+    fn both_spellings_of_a_log_in_promise_the_same() {
+        let codes = |pattern: &str| {
+            let route = ROUTES.iter().find(|route| route.pattern == pattern);
+            route.unwrap().codes()
+        };
+        assert_eq!(codes("/getToken"), codes("/login"));
+        assert!(codes("/login").contains(&Code::InvalidCredentials));
+    }
+}
