@@ -19,7 +19,7 @@ mod renew;
 mod sessions;
 mod table;
 
-pub use contract::{Access, BodyInfo, Contract, Media, Success, SuccessContent};
+pub use contract::{Access, BodyInfo, Contract, Media, Part, Success, SuccessContent};
 pub use policy::Policy;
 pub use table::{ROUTES, RouteInfo};
 

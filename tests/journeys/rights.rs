@@ -9,11 +9,12 @@ use super::revocation::scene::Held;
 use crate::pages::page;
 use crate::support::generated;
 use crate::support::http::{Answer, Request};
+use crate::support::promise::broken_by;
 use crate::support::server::{Client, Server, Setup};
 use crate::support::wait::until;
 use crate::support::walked::walked;
 use call::{CALLS, Call};
-use lacre::http::routes::{Access, ROUTES, RouteInfo};
+use lacre::http::routes::{Access, Media, ROUTES, RouteInfo};
 use serde_json::Value;
 
 walked! {
@@ -309,6 +310,7 @@ fn every_route_lets_in_whom_the_table_says() {
                 cells += 1;
                 let held = house.held(person, *state);
                 let answer = house.ask(route, call, *state, &held);
+                wrong.extend(broken_by(route, &answer));
                 let found = if answer.status == call.status && due == Verdict::In {
                     Verdict::In
                 } else if answer.status < 400 {
@@ -330,6 +332,42 @@ fn every_route_lets_in_whom_the_table_says() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(cells > 300, "only {cells} cells");
+}
+
+/// A form is taken where the table says so, and refused where it doesn't; a route that reads no
+/// body doesn't look at its type.
+#[test]
+fn every_route_takes_the_bodies_that_the_table_says() {
+    let mut house = House::open();
+    let mut people = std::mem::take(&mut house.people);
+    let admin = people.last_mut().unwrap();
+    for route in ROUTES {
+        let held = house.held(admin, State::Fresh);
+        let token = match route.access {
+            Access::Refresh => house.good(admin).refresh,
+            _ => held.auth,
+        };
+        let target = route
+            .pattern
+            .replace("{crt}", &held.crt)
+            .replace("{id}", "nobody");
+        let send = |kind: &str| {
+            let request = Request::new(route.method.as_str(), &target).bearer(&token);
+            house
+                .server
+                .send(&request.header("Content-Type", kind).body("a=b"))
+        };
+        let form = send("application/x-www-form-urlencoded");
+        let text = send("text/plain");
+        for answer in [&form, &text] {
+            assert_eq!(broken_by(route, answer), None);
+        }
+        let media = route.contract.body.map(|body| body.media);
+        let refused = |answer: &Answer| answer.status == 415;
+        let expected = [media == Some(Media::Json), media.is_some()];
+        let found = [refused(&form), refused(&text)];
+        assert_eq!(found, expected, "{} {}", route.method, route.pattern);
+    }
 }
 
 #[test]

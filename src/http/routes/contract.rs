@@ -56,8 +56,11 @@ pub struct BodyInfo {
     pub required: bool,
     /// The forms that the body may have: each one is some types, whose members stand together in
     /// one object.
-    pub variants: &'static [&'static [fn() -> Vec<Member>]],
+    pub variants: &'static [&'static [Part]],
 }
+
+/// The members that one type of bodies reads.
+pub type Part = fn() -> Vec<Member>;
 
 /// The media types that a body may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +94,7 @@ pub enum SuccessContent {
 impl BodyInfo {
     /// The members of each form that the body may have.
     pub fn members(&self) -> impl Iterator<Item = Vec<Member>> {
-        let whole = |parts: &&[fn() -> Vec<Member>]| parts.iter().flat_map(|part| part()).collect();
+        let whole = |parts: &&[Part]| parts.iter().flat_map(|part| part()).collect();
         self.variants.iter().map(whole)
     }
 
@@ -186,7 +189,7 @@ mod tests {
         }]
     }
 
-    fn with_body(variants: &'static [&'static [fn() -> Vec<Member>]]) -> Contract {
+    fn with_body(variants: &'static [&'static [Part]]) -> Contract {
         let body = BodyInfo {
             media: Media::Json,
             required: true,

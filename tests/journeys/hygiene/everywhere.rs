@@ -4,6 +4,7 @@
 
 use super::spellings::spellings;
 use crate::support::http::{Answer, Request, send_bytes};
+use crate::support::promise::broken_by;
 use crate::support::robbed::Robbed;
 use crate::support::server::{Server, Setup, Token};
 use lacre::http::routes::ROUTES;
@@ -258,7 +259,9 @@ fn no_secret_stands_where_it_is_not_due() {
                 secrets.push(("a part of a token", part.as_bytes().to_vec()));
             }
             for request in requests(method, pattern, token, &refresh) {
-                seen.answer(&format!("{method} {pattern}"), &server.send(&request));
+                let answer = server.send(&request);
+                assert_eq!(broken_by(route, &answer), None);
+                seen.answer(&format!("{method} {pattern}"), &answer);
             }
         }
     }
