@@ -1,8 +1,10 @@
 //! HTTP: the only room that knows actix.
 //!
-//! A request passes the [`edge`] first (an id, hard caps, the last resort for panics, the headers
-//! that every answer carries), then a resource reads what it needs with [`body`] and
-//! [`credentials`] (in the [`locations`] where a token may stand), and whatever goes wrong leaves as a [`problem`].
+//! A request passes the [`edge`] first: it gives the request an id, refuses what is too large, turns
+//! a panic into an answer, and adds the headers that every answer has. A [`guard`] verifies the
+//! token, which it looks for in the [`locations`] where one may stand. A handler of the [`routes`]
+//! reads a typed [`body`] and returns a typed `Answer`, or a [`Problem`](problem::Problem); `render`
+//! writes either. How a client proves itself is `client_auth`'s.
 //!
 //! This room must never decide whether a token is good, and never put a cause of refusal, a path
 //! or a library's text into an answer.
