@@ -23,7 +23,7 @@ mod password;
 mod store;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::CryptoRng;
@@ -104,6 +104,12 @@ impl Accounts {
     #[must_use]
     pub fn sqlite_url(path: &Path) -> String {
         store::sqlite_url(path)
+    }
+
+    /// The file of the `SQLite` database with this URL; `None` where it is another database's.
+    #[must_use]
+    pub fn sqlite_file(url: &str) -> Option<PathBuf> {
+        store::sqlite_file(url)
     }
 
     /// Makes an account. Its e-mail is unique whatever the case.

@@ -9,6 +9,9 @@
 
 pub mod data_dir;
 mod embedded;
+mod inspected;
+
+pub use inspected::Inspected;
 
 use crate::accounts::{Accounts, AccountsError, HashingSettings};
 use crate::clock::Clock;
@@ -46,27 +49,8 @@ impl Deployment {
         entropy: Entropy,
     ) -> Result<Self, OpenError> {
         let data_dir = DataDir::open(&config.data_dir)?;
-        let (master, keyring) = open_keys(&data_dir, &config.master_key_file, &entropy)?;
-        let keystore = open_keystore(config, &data_dir, master).await?;
-        let accounts = Accounts::open(
-            config.accounts.url.expose(),
-            HashingSettings {
-                memory_kib: config.hashing.memory_kib,
-                iterations: config.hashing.iterations,
-                lanes: config.hashing.lanes,
-                threads: config.hashing.threads,
-                queue: config.hashing.queue,
-            },
-            Arc::clone(&clock),
-            Box::new(rand::rngs::StdRng::from_rng(&mut entropy())),
-        )
-        .await?;
-        let lacre = Lacre::builder(keystore, keyring, rules(config, issuer))
-            .clock(clock)
-            .entropy(entropy)
-            .content_key_memory(config.token.content_key_memory)
-            .build();
-        let service = Service::new(lacre, accounts);
+        let url = config.accounts.url.expose();
+        let service = assemble(config, &data_dir, url, issuer, (clock, entropy)).await?;
         let delivered = service.deliver_all().await?;
         if delivered > 0 {
             log::warn!(delivered; "ended the sessions that changes of accounts had left before the start");
@@ -91,6 +75,37 @@ impl Deployment {
         self.service.lacre().keystore().close().await;
         self.service.accounts().close().await;
     }
+}
+
+/// The service on the parts in this directory, with the accounts at this URL.
+async fn assemble(
+    config: &Config,
+    data_dir: &DataDir,
+    accounts_url: &str,
+    issuer: String,
+    (clock, entropy): (Arc<dyn Clock>, Entropy),
+) -> Result<Service, OpenError> {
+    let (master, keyring) = open_keys(data_dir, &config.master_key_file, &entropy)?;
+    let keystore = open_keystore(config, data_dir, master).await?;
+    let accounts = Accounts::open(
+        accounts_url,
+        HashingSettings {
+            memory_kib: config.hashing.memory_kib,
+            iterations: config.hashing.iterations,
+            lanes: config.hashing.lanes,
+            threads: config.hashing.threads,
+            queue: config.hashing.queue,
+        },
+        Arc::clone(&clock),
+        Box::new(rand::rngs::StdRng::from_rng(&mut entropy())),
+    )
+    .await?;
+    let lacre = Lacre::builder(keystore, keyring, rules(config, issuer))
+        .clock(clock)
+        .entropy(entropy)
+        .content_key_memory(config.token.content_key_memory)
+        .build();
+    Ok(Service::new(lacre, accounts))
 }
 
 fn rules(config: &Config, issuer: String) -> Rules {
@@ -184,6 +199,17 @@ pub enum OpenError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// There is no deployment to look at.
+    #[error("there is no deployment in {}", path.display())]
+    Absent {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The accounts aren't in a file, so that they can't be copied.
+    #[error(
+        "accounts in PostgreSQL can't be looked at without changing them: start the server, and ask it"
+    )]
+    NotCopied,
     /// The keyring.
     #[error("{0}")]
     Keyring(#[from] KeyringError),
@@ -205,6 +231,8 @@ impl OpenError {
         match self {
             Self::DataDir(error) => error.code(),
             Self::MasterKeyMissing { .. } => "master_key_missing",
+            Self::Absent { .. } => "deployment_missing",
+            Self::NotCopied => "deployment_not_copied",
             Self::Keyring(error) => error.code(),
             Self::Keystore(error) => error.code(),
             Self::Accounts(error) => error.code(),

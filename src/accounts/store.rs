@@ -24,7 +24,7 @@ use super::identity::{Email, LoginName, UserId};
 use super::outbox::NewOutboxRow;
 use crate::clock::UnixSeconds;
 
-pub(super) use self::connect::sqlite_url;
+pub(super) use self::connect::{sqlite_file, sqlite_url};
 pub(super) use self::row::{Found, ToProve};
 
 /// How long a question may take before the database counts as away.

@@ -70,6 +70,25 @@ impl DataDir {
         Ok(read_version(path)?.is_some())
     }
 
+    /// Keeps other processes from taking the directory at `path` until the value is dropped, without
+    /// taking it and without a byte changed; `None` where nobody ever took it.
+    pub(super) fn share(path: &Path) -> Result<Option<File>, DataDirError> {
+        let unusable = |why: io::Error| DataDirError::unusable(path, why);
+        let lock = match File::open(path.join("lock")) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unusable(error)),
+        };
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(Some(lock)),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(DataDirError::Held {
+                path: path.to_owned(),
+                pid: None,
+            }),
+            Err(error) => Err(unusable(error.into())),
+        }
+    }
+
     /// The directory itself.
     #[must_use]
     pub fn path(&self) -> &Path {

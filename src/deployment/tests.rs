@@ -225,3 +225,67 @@ async fn a_whole_old_keystore_put_back_brings_ended_sessions_back() {
     }
     assert!(is_good_in(directory.path(), &issued).await);
 }
+
+/// Every file below `directory` with its bytes and the time of its last change.
+fn stamped(directory: &Path) -> BTreeMap<PathBuf, (Vec<u8>, std::time::SystemTime)> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let changed = fs::metadata(&path).unwrap().modified().unwrap();
+        if path.is_dir() {
+            found.extend(stamped(&path));
+            found.insert(path, (Vec::new(), changed));
+        } else {
+            found.insert(path.clone(), (fs::read(&path).unwrap(), changed));
+        }
+    }
+    found
+}
+
+async fn inspect(directory: &Path, scratch: &Path) -> Result<Inspected, OpenError> {
+    let clock = Arc::new(FixedClock::at(NOW));
+    let issuer = "https://issuer.test".to_owned();
+    let config = config(directory);
+    Inspected::open(&config, issuer, clock, entropy::system(), scratch).await
+}
+
+#[tokio::test]
+async fn a_look_changes_no_byte_and_leaves_no_copy() {
+    let (directory, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let issued = session_in(directory.path()).await;
+    let before = stamped(directory.path());
+    let inspected = inspect(directory.path(), scratch.path()).await.unwrap();
+    let lacre = inspected.service().lacre();
+    assert!(lacre.session(&issued.handle).await.unwrap().is_some());
+    // What is changed of the copy is lost.
+    assert!(lacre.revoke(&issued.key).await.unwrap());
+    inspected.close().await;
+    assert_eq!(stamped(directory.path()), before);
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
+    assert!(is_good_in(directory.path(), &issued).await);
+}
+
+#[tokio::test]
+async fn a_look_makes_nothing_where_something_is_missing() {
+    let (directory, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let look = async || inspect(directory.path(), scratch.path()).await.unwrap_err();
+    assert_eq!(look().await.code(), "deployment_missing");
+    assert_eq!(stamped(directory.path()), BTreeMap::new());
+    session_in(directory.path()).await;
+    for (missing, code) in [
+        ("master.key", "master_key_missing"),
+        ("keyring", "keyring_missing"),
+    ] {
+        let path = directory.path().join(missing);
+        let kept = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let before = stamped(directory.path());
+        assert_eq!(look().await.code(), code);
+        assert_eq!(stamped(directory.path()), before, "{code}");
+        write_secret(&path, &kept).unwrap();
+    }
+    let held = open(directory.path()).await.unwrap();
+    assert_eq!(look().await.code(), "data_dir_held");
+    held.close().await;
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
+}

@@ -5,7 +5,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -72,6 +72,13 @@ pub(in super::super) fn sqlite_url(path: &Path) -> String {
         }
     }
     url
+}
+
+/// The file of the `SQLite` database with this URL; `None` where it is another database's.
+pub(in super::super) fn sqlite_file(url: &str) -> Option<PathBuf> {
+    let options = SqliteConnectOptions::from_str(url).ok()?;
+    let file = options.get_filename().to_owned();
+    (url.starts_with("sqlite:") && !file.as_os_str().is_empty()).then_some(file)
 }
 
 pub(super) async fn open(url: &str) -> Result<Store, AccountsError> {

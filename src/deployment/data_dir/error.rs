@@ -61,7 +61,7 @@ impl DataDirError {
         }
     }
 
-    pub(super) fn unusable(path: &Path, why: io::Error) -> Self {
+    pub(in super::super) fn unusable(path: &Path, why: io::Error) -> Self {
         Self::Unwritable {
             path: path.to_owned(),
             why,
