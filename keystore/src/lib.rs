@@ -120,7 +120,10 @@
 //! | `keystore` | the keystore above any store: get, put, swap; `removal`, `listing`, `copying`, `decoy` |
 //! | `local` | the store of one process: engines (memory, sled), the committer, stamps |
 //! | `error` | what can go wrong |
+//! | `conformance` | the tests that any store has to pass; with the feature of that name |
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod key;
 mod keystore;

@@ -18,7 +18,10 @@
 //! 5. Give each read a [`Stamp`], and say in [`is_current`](Store::is_current) whether nothing can
 //!    have changed the record since. A store that can't know answers `false`, and is then asked
 //!    again on each request.
-//! 6. Run the conformance suite, with a second writer where your store can have one.
+//! 6. Run the conformance suite, with a second writer where your store can have one: enable this
+//!    crate's feature `conformance` in your dev-dependencies, describe your store in a
+//!    `conformance::Fixture`, and put `lacre_keystore::conformance_suite!(YourFixture);` into a
+//!    test. The module `conformance` has an example.
 //!
 //! # What a store that several processes share needs besides
 //!
@@ -26,6 +29,8 @@
 //! it [ends tokens](Write::ends_tokens), so that the store can tell the other processes of it. From
 //! the moment that such a write is answered, no process's `is_current` may say `true` for a stamp of
 //! before. Changes that end nothing needn't be told: a kept record may be behind in them.
+
+mod shared_pointer;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -95,8 +100,10 @@ pub trait Store: Send + Sync + 'static {
     /// Whether changes are taken now.
     fn health(&self) -> Result<(), KeystoreError>;
 
-    /// Has `watcher` told of each record that is removed from now on, before the removal is
-    /// answered. `false`, and nothing changed, where another watcher is told already.
+    /// Has `watcher` told of each record that is removed through this store from now on, before the
+    /// removal is answered. A store that other processes write to as well also tells it of their
+    /// removals, as soon as it hears of them. `false`, and nothing changed, where another watcher is
+    /// told already.
     fn watch_removals(&self, watcher: RemovalWatcher) -> bool;
 
     /// Takes no more changes; answers once those under way are answered.

@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use lacre_keystore::{Change, Engine, KeyBytes, KeyRange, SledEngine};
 use proptest::prelude::*;
 
-use crate::conformance::on_every_engine;
-use crate::support::{Home, Kind, Memory, Sled};
+use crate::support::{Home, Kind, Memory, Sled, on_every_engine};
 
 type Map = BTreeMap<KeyBytes, Vec<u8>>;
 

@@ -9,9 +9,8 @@ use lacre_keystore::{Change, Engine, KeyRange, MemoryEngine, PutOutcome, SledEng
 use rand::TryRng;
 use rand::rngs::SysRng;
 
-use crate::conformance::on_every_engine;
 use crate::faults::Gated;
-use crate::support::{Home, Kind, child, generation, key, keystore_on, record};
+use crate::support::{Home, Kind, child, generation, key, keystore_on, on_every_engine, record};
 
 /// More than four steps.
 const RECORDS: u64 = 2_400;

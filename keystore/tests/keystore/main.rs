@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod batches;
-mod concurrency;
 mod conformance;
 mod emptied;
 mod faults;
@@ -12,5 +11,4 @@ mod killed;
 mod killed_batches;
 mod model;
 mod reopening;
-mod several;
 mod support;

@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+pub(crate) use lacre_keystore::conformance::samples::{key, record, ring, user};
 use lacre_keystore::{
-    Engine, Keystore, KeystoreError, LocalStore, MasterKey, MasterKeyRing, MemoryEngine,
-    PrivateScalar, Record, RecordKey, SessionId, SledEngine, Stored, Swap, UserTag,
+    Engine, Keystore, KeystoreError, LocalStore, MemoryEngine, RecordKey, SledEngine, Stored, Swap,
 };
 use rand::rngs::SysRng;
 use tempfile::TempDir;
@@ -50,43 +50,28 @@ impl Kind for Sled {
     }
 }
 
-pub(crate) fn ring() -> MasterKeyRing {
-    MasterKeyRing::new(MasterKey::from_bytes(1, [1; 32]))
-}
-
 pub(crate) fn keystore_on(engine: impl Engine) -> Keystore {
     Keystore::open(LocalStore::open(engine).unwrap(), ring(), SysRng).unwrap()
 }
 
-pub(crate) fn user(number: u8) -> UserTag {
-    UserTag::from_bytes([number; 16])
+/// Runs each named test on each engine.
+macro_rules! on_every_engine {
+    ($($test:ident),+ $(,)?) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test::<$crate::support::Memory>().await;
+            })+
+        }
+        mod sled {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test::<$crate::support::Sled>().await;
+            })+
+        }
+    };
 }
-
-pub(crate) fn key(user_number: u8, session: u64) -> RecordKey {
-    let mut id = [0; 16];
-    id[8..].copy_from_slice(&session.to_be_bytes());
-    RecordKey::new(user(user_number), SessionId::from_bytes(id))
-}
-
-/// A record that is told from others by its generation, and expires at 2000.
-pub(crate) fn record(generation: u64) -> Record {
-    Record {
-        private_scalar: PrivateScalar::new([7; 32]),
-        user_id: "alice".to_owned(),
-        created_at: 1_000,
-        authenticated_at: 1_000,
-        expires_at: 2_000,
-        ends_at: 9_000,
-        last_seen_at: 1_000,
-        generation,
-        rotated_at: 1_000,
-        access_ended: false,
-        label: None,
-        address: Some("192.0.2.1".to_owned()),
-        user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:140.0)".to_owned()),
-        client_id: None,
-    }
-}
+pub(crate) use on_every_engine;
 
 /// The generation of the record of this name.
 pub(crate) async fn generation(keystore: &Keystore, key: &RecordKey) -> Option<u64> {

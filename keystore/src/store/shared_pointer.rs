@@ -1,0 +1,66 @@
+//! A store behind a shared pointer: who keeps the pointer can use the store beside the keystore.
+
+use std::sync::Arc;
+
+use super::{Answer, Found, RemovalWatcher, Stamp, Stats, Store, Write};
+use crate::error::KeystoreError;
+use crate::key::{KeyRange, RecordKey, UserTag};
+
+impl<S: Store + ?Sized> Store for Arc<S> {
+    fn get<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, Found> {
+        (**self).get(key)
+    }
+
+    fn is_current(&self, key: &RecordKey, stamp: Stamp) -> bool {
+        (**self).is_current(key, stamp)
+    }
+
+    fn apply(&self, writes: Vec<Write>) -> Answer<'_, bool> {
+        (**self).apply(writes)
+    }
+
+    fn remove(&self, key: RecordKey) -> Answer<'_, bool> {
+        (**self).remove(key)
+    }
+
+    fn remove_user(&self, user: UserTag, keep: Option<RecordKey>) -> Answer<'_, Vec<RecordKey>> {
+        (**self).remove_user(user, keep)
+    }
+
+    fn remove_all(&self) -> Answer<'_, u64> {
+        (**self).remove_all()
+    }
+
+    fn page(&self, range: KeyRange, limit: usize) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>> {
+        (**self).page(range, limit)
+    }
+
+    fn page_to_sweep(
+        &self,
+        range: KeyRange,
+        now: u64,
+        limit: usize,
+    ) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>> {
+        (**self).page_to_sweep(range, now, limit)
+    }
+
+    fn count(&self, user: UserTag, max: usize) -> Answer<'_, usize> {
+        (**self).count(user, max)
+    }
+
+    fn stats(&self) -> Answer<'_, Stats> {
+        (**self).stats()
+    }
+
+    fn health(&self) -> Result<(), KeystoreError> {
+        (**self).health()
+    }
+
+    fn watch_removals(&self, watcher: RemovalWatcher) -> bool {
+        (**self).watch_removals(watcher)
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        (**self).close()
+    }
+}
