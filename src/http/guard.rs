@@ -14,7 +14,7 @@ pub use service::GuardedService;
 use super::body;
 use super::cookies;
 use super::csrf::{self, CsrfError};
-use super::locations::{Found, Location, Places};
+use super::locations::{LocatedToken, Location, TokenLocations};
 use super::problem::{Code, Missing, Problem};
 use super::request_id::RequestId;
 use crate::lacre::Lacre;
@@ -157,8 +157,8 @@ impl TokenGuard {
         &self,
         request: &'r HttpRequest,
         member: Option<Zeroizing<String>>,
-    ) -> Result<Option<Found<'r>>, Problem> {
-        let places = Places {
+    ) -> Result<Option<LocatedToken<'r>>, Problem> {
+        let places = TokenLocations {
             enabled: &self.demands.locations,
             cookies: self.demands.kinds.cookies(),
         };

@@ -4,7 +4,7 @@
 //! one a proxy or a log in front has looked at is unknown (RFC 6750 §2). A place that isn't
 //! enabled is not looked at. Nothing is decoded: a token needs no escapes, so it has one spelling.
 //!
-//! This room must never judge a token, and never prefer one of two.
+//! This room must never verify a token, and never prefer one of two.
 
 pub use crate::sessions::rules::Location;
 
@@ -17,29 +17,29 @@ use zeroize::Zeroizing;
 /// The name of the query parameter and of the JSON member.
 pub(super) const TOKEN: &str = "token";
 
-/// A token that nobody has judged, and where it stood.
+/// A token that is not yet verified, and where it stood.
 #[derive(Debug)]
-pub(super) struct Found<'a> {
+pub(super) struct LocatedToken<'a> {
     pub(super) text: BearerText<'a>,
     pub(super) location: Location,
 }
 
-/// Where one route looks.
+/// Where one route looks for a token.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Places<'a> {
+pub(super) struct TokenLocations<'a> {
     /// Any other place is not looked at.
     pub(super) enabled: &'a [Location],
     /// Names of cookies. A browser sends all that it has, so the first name that is there counts.
     pub(super) cookies: &'a [&'a str],
 }
 
-impl Places<'_> {
+impl TokenLocations<'_> {
     /// The one token of the request; `member` is what its body brought, where somebody read it.
     pub(super) fn find(
         self,
         request: &HttpRequest,
         member: Option<Zeroizing<String>>,
-    ) -> Result<Option<Found<'_>>, Problem> {
+    ) -> Result<Option<LocatedToken<'_>>, Problem> {
         let headers = request.headers();
         let mut one = One::default();
         if self.has(Location::Header)
@@ -88,12 +88,12 @@ impl<'a> One<'a> {
         }
     }
 
-    fn found(self) -> Result<Option<Found<'a>>, Problem> {
+    fn found(self) -> Result<Option<LocatedToken<'a>>, Problem> {
         let Some((location, text)) = self.0 else {
             return Ok(None);
         };
         let text = text?;
-        Ok(Some(Found { text, location }))
+        Ok(Some(LocatedToken { text, location }))
     }
 }
 

@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The longest `User-Agent` and label that are kept.
-const LONGEST_TEXT: usize = 200;
+const MAX_TEXT: usize = 200;
 
 /// The proxies whose word about the client's address is taken.
 #[derive(Debug, Clone, Default)]
@@ -107,7 +107,7 @@ fn shown(text: &str) -> Option<String> {
     let text: String = text
         .chars()
         .filter(|c| !c.is_control())
-        .take(LONGEST_TEXT)
+        .take(MAX_TEXT)
         .collect();
     Some(text).filter(|text| !text.is_empty())
 }
@@ -152,9 +152,6 @@ mod tests {
     fn nothing_that_moves_a_cursor_is_kept() {
         assert_eq!(shown("a\u{1b}[2Jb\r\n"), Some("a[2Jb".to_owned()));
         assert_eq!(shown("\n"), None);
-        assert_eq!(
-            shown(&"é".repeat(300)).unwrap().chars().count(),
-            LONGEST_TEXT
-        );
+        assert_eq!(shown(&"é".repeat(300)).unwrap().chars().count(), MAX_TEXT);
     }
 }

@@ -33,7 +33,7 @@ fn find(
     member: Option<Zeroizing<String>>,
     enabled: &[Location],
 ) -> Result<Option<(Location, String)>, Code> {
-    let places = Places {
+    let places = TokenLocations {
         enabled,
         cookies: &[cookies::ACCESS],
     };
@@ -55,7 +55,7 @@ fn cookie(lines: &[&[u8]], names: &[&str]) -> Result<Option<String>, Code> {
     for line in lines {
         request = request.append_header(("Cookie", *line));
     }
-    let places = Places {
+    let places = TokenLocations {
         enabled: &ALL,
         cookies: names,
     };

@@ -6,7 +6,7 @@ use super::super::answer::Answer;
 use super::super::body::{Body as _, Json, OptionalJson};
 use super::super::cookies;
 use super::super::csrf::{self, CsrfError};
-use super::super::locations::{Found, Location, Places};
+use super::super::locations::{LocatedToken, Location, TokenLocations};
 use super::super::origin::Trail;
 use super::super::problem::{Code, Problem};
 use super::super::schema::Shape as _;
@@ -55,7 +55,7 @@ pub(super) async fn refresh(
     let lacre = service.lacre();
     let mut enabled = lacre.rules().locations.clone();
     enabled.retain(|location| PLACES.contains(location));
-    let places = Places {
+    let places = TokenLocations {
         enabled: &enabled,
         cookies: &[cookies::REFRESH],
     };
@@ -78,7 +78,11 @@ pub(super) async fn refresh(
 
 /// A refresh is checked before its token is opened, for the use of a spent one ends the session.
 /// The session is the one that the token names; if it lies, it won't open.
-fn check_forgery(request: &HttpRequest, lacre: &Lacre, token: &Found<'_>) -> Result<(), CsrfError> {
+fn check_forgery(
+    request: &HttpRequest,
+    lacre: &Lacre,
+    token: &LocatedToken<'_>,
+) -> Result<(), CsrfError> {
     csrf::check_sender(request, lacre)?;
     match UnopenedToken::parse(token.text.as_bytes()) {
         Ok(unopened) if token.location == Location::Cookie => {
