@@ -28,7 +28,7 @@ pub(super) use self::connect::{sqlite_file, sqlite_url};
 pub(super) use self::row::{Found, ToProve};
 
 /// How long a question may take before the database counts as away.
-const PATIENCE: Duration = Duration::from_secs(5);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A question with its arguments bound.
 type Question = Query<'static, Any, AnyArguments>;
@@ -296,15 +296,15 @@ impl Store {
     }
 
     async fn one(&self, question: Question) -> Result<Option<AnyRow>, AccountsError> {
-        patiently(question.fetch_optional(&self.read)).await
+        within_timeout(question.fetch_optional(&self.read)).await
     }
 
     async fn all(&self, question: Question) -> Result<Vec<AnyRow>, AccountsError> {
-        patiently(question.fetch_all(&self.read)).await
+        within_timeout(question.fetch_all(&self.read)).await
     }
 
     async fn change(&self, question: Question) -> Result<u64, AccountsError> {
-        let done = patiently(question.execute(&self.write)).await?;
+        let done = within_timeout(question.execute(&self.write)).await?;
         Ok(done.rows_affected())
     }
 }
@@ -324,14 +324,14 @@ fn anywhere(query: &str) -> String {
 }
 
 /// An answer, unless the database takes too long: a half-dead one must not hold its callers.
-async fn patiently<T>(
+async fn within_timeout<T>(
     asked: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, AccountsError> {
-    match tokio::time::timeout(PATIENCE, asked).await {
+    match tokio::time::timeout(QUERY_TIMEOUT, asked).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(refused(&error)),
         Err(_) => {
-            log::debug!("the accounts database took longer than {PATIENCE:?}");
+            log::debug!("the accounts database took longer than {QUERY_TIMEOUT:?}");
             Err(AccountsError::AccountsUnavailable)
         }
     }

@@ -16,7 +16,7 @@ use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _, Row as _, Sql
 use tokio::time::timeout;
 
 use super::super::error::{AccountsError, invalid};
-use super::{PATIENCE, Store, patiently};
+use super::{QUERY_TIMEOUT, Store, within_timeout};
 
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 8;
@@ -151,7 +151,7 @@ async fn pool(
 ) -> Result<AnyPool, AccountsError> {
     let options = AnyPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(PATIENCE)
+        .acquire_timeout(QUERY_TIMEOUT)
         .idle_timeout(Duration::from_mins(10))
         .after_connect(move |connection, _| {
             Box::pin(async move {
@@ -169,12 +169,12 @@ async fn refuse_newer(
     has_schema: &'static str,
     known: i64,
 ) -> Result<(), AccountsError> {
-    let connecting = timeout(PATIENCE, AnyConnection::connect(url)).await;
+    let connecting = timeout(QUERY_TIMEOUT, AnyConnection::connect(url)).await;
     let mut connection = connecting
         .map_err(|_| sqlx::Error::PoolTimedOut)
         .flatten()
         .map_err(|error| at_start(&error))?;
-    let found = patiently(async {
+    let found = within_timeout(async {
         let tables: i64 = connection.fetch_one(has_schema).await?.try_get(0)?;
         if tables == 0 {
             return Ok(0);
@@ -183,7 +183,7 @@ async fn refuse_newer(
         connection.fetch_one(newest).await?.try_get(0)
     })
     .await?;
-    patiently(connection.close()).await?;
+    within_timeout(connection.close()).await?;
     if found > known {
         return Err(AccountsError::AccountsTooNew { found, known });
     }

@@ -9,7 +9,7 @@ use super::super::error::AccountsError;
 use super::super::identity::UserId;
 use super::super::outbox::{Kept, NewOutboxRow, OutboxRow, Reach};
 use super::row::{account, get, spoilt, to_stored};
-use super::{Question, Store, patiently};
+use super::{Question, Store, within_timeout};
 use crate::clock::UnixSeconds;
 
 const ALL: &str = "all";
@@ -36,10 +36,10 @@ impl Store {
         changed: bool,
     ) -> Result<Vec<AnyRow>, AccountsError> {
         let Some(row) = row else {
-            return patiently(question.fetch_all(&self.write)).await;
+            return within_timeout(question.fetch_all(&self.write)).await;
         };
         let outbox = insert_row(row);
-        patiently(async {
+        within_timeout(async {
             let mut transaction = self.write.begin().await?;
             let rows = question.fetch_all(&mut *transaction).await?;
             if !changed || !rows.is_empty() {
