@@ -82,9 +82,10 @@ pub enum KeystoreError {
         /// What the engine or the operating system said.
         reason: Arc<str>,
     },
-    /// Others changed the same records at the same time, and went on to through all attempts.
-    /// Nothing was changed; the next attempt may succeed.
-    #[error("the store was changed by too many at once")]
+    /// Other writers changed the same records between the store's read and its write, in each of its
+    /// attempts. Nothing was changed, except that a removal of everything may have removed some
+    /// records; asking again may succeed.
+    #[error("other changes of the same records came first in every attempt")]
     StoreContended,
     /// Another process, or another keystore of this one, has the store open.
     #[error("the store in {path} is held by another process")]

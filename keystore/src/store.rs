@@ -73,7 +73,9 @@ pub trait Store: Send + Sync + 'static {
     fn remove_user(&self, user: UserTag, keep: Option<RecordKey>) -> Answer<'_, Vec<RecordKey>>;
 
     /// Removes every record that is there when it begins, and returns how many. It may run in
-    /// steps. Once begun it ends, whether or not anybody waits for it, also after a crash.
+    /// steps. Once begun it goes on to its end, whether or not anybody waits for it, and also after
+    /// a crash; unless it is answered with [`KeystoreError::StoreContended`], after which some
+    /// records may be gone and no more go.
     fn remove_all(&self) -> Answer<'_, u64>;
 
     /// The first `limit` records of the range, in the order of their keys.

@@ -67,13 +67,21 @@ pub async fn closing_answers_everything_that_was_queued<F: Fixture>() {
             start.wait().await;
             if task == TASKS / 2 {
                 keystore.close().await;
-                return None;
+                return Err(keys_of(&keystore, user(1)).await);
             }
             let outcome = keystore.put_new(&key(1, task), &record(task)).await;
-            Some((task, outcome))
+            Ok((task, outcome))
         });
     }
-    for (task, outcome) in set.join_all().await.into_iter().flatten() {
+    let mut at_the_close = Vec::new();
+    for answer in set.join_all().await {
+        let (task, outcome) = match answer {
+            Ok(answer) => answer,
+            Err(keys) => {
+                at_the_close = keys;
+                continue;
+            }
+        };
         let found = generation(&bench.other, &key(1, task)).await;
         match outcome {
             Ok(outcome) => {
@@ -87,6 +95,8 @@ pub async fn closing_answers_everything_that_was_queued<F: Fixture>() {
             }
         }
     }
+    // What was under way had been made when the closing was answered.
+    assert_eq!(keys_of(&bench.other, user(1)).await, at_the_close);
 }
 
 /// The caller of a put that removes others stops waiting, at once or after its first step.

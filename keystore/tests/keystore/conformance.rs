@@ -40,6 +40,11 @@ mod sled {
     lacre_keystore::conformance_suite!(super::Local<super::Sled>);
 }
 
+/// A store with two writers, one of which overtakes the other's removals.
+mod shared {
+    lacre_keystore::conformance_suite!(crate::shared::Shared);
+}
+
 /// The list of the suite's macro names every test that its modules have.
 #[test]
 fn no_test_of_the_suite_is_left_out() {

@@ -5,10 +5,12 @@
 
 mod batches;
 mod conformance;
+mod contended;
 mod emptied;
 mod faults;
 mod killed;
 mod killed_batches;
 mod model;
 mod reopening;
+mod shared;
 mod support;

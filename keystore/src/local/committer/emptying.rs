@@ -47,8 +47,9 @@ pub(super) fn step(
         return false;
     };
     let step = writer.attempt(|| remove_some(writer, &mut emptying));
-    // After a failure nothing is to be persisted.
-    let changed = step.is_ok() && emptying.noted;
+    // After a failure nothing is to be persisted; a conflict is none.
+    let failed = matches!(&step, Err(error) if *error != KeystoreError::StoreContended);
+    let changed = emptying.noted && !failed;
     match step {
         Ok(Some(rest)) => {
             emptying.rest = rest;
@@ -61,6 +62,9 @@ pub(super) fn step(
 }
 
 /// One step; returns what is left.
+///
+/// After a conflict the note goes: writing goes on, and what is put from then on must not be removed
+/// when the store is opened anew.
 fn remove_some(
     writer: &Writer,
     emptying: &mut Emptying,
@@ -74,11 +78,19 @@ fn remove_some(
         writer.engine.note_emptying(true)?;
         emptying.noted = true;
     }
+    let mut removed = Ok(());
     for entry in entries {
-        emptying.removed += u64::from(writer.remove_as_read(entry)?);
+        match writer.remove_as_read(entry) {
+            Ok(was_there) => emptying.removed += u64::from(was_there),
+            Err(KeystoreError::StoreContended) => {
+                removed = Err(KeystoreError::StoreContended);
+                break;
+            }
+            Err(error) => return Err(error),
+        }
     }
-    if emptying.noted && rest.is_none() {
+    if emptying.noted && (rest.is_none() || removed.is_err()) {
         writer.engine.note_emptying(false)?;
     }
-    Ok(rest)
+    removed.map(|()| rest)
 }
