@@ -90,8 +90,9 @@ mod tests {
 
     #[test]
     fn a_store_that_fails_is_never_a_refusal() {
-        let problems: [Problem; 3] = [
+        let problems: [Problem; 4] = [
             held().into(),
+            KeystoreError::StoreContended.into(),
             AccountsError::AccountsUnavailable.into(),
             ServiceError::Store(held()).into(),
         ];

@@ -3,8 +3,8 @@
 use super::page::{self, Page};
 use std::collections::BTreeSet;
 
-/// All tests of the sources: functions below a test attribute, or named where a suite is run on
-/// several engines.
+/// All tests of the sources: functions below a test attribute, named where a suite is run on several
+/// engines, or of the suite that any store has to pass.
 fn tests() -> BTreeSet<String> {
     let folders = ["src", "keystore", "tests"];
     let files = folders.map(|folder| page::files_below(&page::root().join(folder), "rs"));
@@ -17,11 +17,12 @@ fn tests() -> BTreeSet<String> {
             attributed |= line.starts_with("#[") && line.contains("test") && !line.contains("cfg");
             let name = line
                 .trim_start_matches("pub(crate) ")
+                .trim_start_matches("pub ")
                 .trim_start_matches("async ")
                 .strip_prefix("fn ");
             if let Some(rest) = name {
                 let name = rest.split(['(', '<']).next().unwrap();
-                if attributed || suite {
+                if attributed || suite || rest.contains("<F: Fixture>()") {
                     tests.insert(name.to_owned());
                 }
                 attributed = false;

@@ -1,6 +1,6 @@
-//! A store in memory: for tests, examples and throw-away servers.
+//! An engine in memory: for tests, examples and servers whose sessions may end with the process.
 //!
-//! This room must never pretend to be durable anywhere else: what it holds ends with the process.
+//! This room must never write anything to a disk.
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
@@ -9,7 +9,7 @@ use super::engine::{Change, Engine};
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 
-/// An engine whose records end with it.
+/// An engine whose records are gone when it is dropped.
 #[derive(Default)]
 pub struct MemoryEngine {
     records: RwLock<BTreeMap<KeyBytes, Vec<u8>>>,
@@ -22,8 +22,8 @@ impl MemoryEngine {
         Self::default()
     }
 
-    /// A thread that panicked while it held the lock left the map whole: every change is one
-    /// insert or one remove, and nothing between those of a batch can panic.
+    /// The lock is taken even after a thread panicked with it: every change is one insert or one
+    /// remove, and nothing between those of a batch can panic, so the map is whole.
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<KeyBytes, Vec<u8>>> {
         self.records.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -47,10 +47,10 @@ impl Engine for MemoryEngine {
             .collect())
     }
 
-    fn count_up_to(&self, range: &KeyRange, most: usize) -> Result<usize, KeystoreError> {
+    fn count_up_to(&self, range: &KeyRange, max: usize) -> Result<usize, KeystoreError> {
         let records = self.read();
         let keys = records.range(range.first()..=range.last());
-        Ok(keys.take(most).count())
+        Ok(keys.take(max).count())
     }
 
     fn count(&self) -> Result<u64, KeystoreError> {
@@ -74,7 +74,7 @@ impl Engine for MemoryEngine {
         Ok(true)
     }
 
-    /// What ends with the process needn't be emptied later.
+    /// A new engine is empty anyway.
     fn note_emptying(&self, _under_way: bool) -> Result<(), KeystoreError> {
         Ok(())
     }
@@ -83,7 +83,7 @@ impl Engine for MemoryEngine {
         Ok(())
     }
 
-    /// Nothing of it is on disk.
+    /// 0: nothing is on disk.
     fn size_on_disk(&self) -> Result<u64, KeystoreError> {
         Ok(0)
     }
