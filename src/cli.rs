@@ -70,7 +70,7 @@ enum Command {
 /// Parses the arguments, runs the command and says how it ended.
 pub(crate) fn run() -> ExitCode {
     // A bare `cargo run` is a developer who wants to see it work; a bare `lacre` is misuse.
-    let parsed = if std::env::args_os().len() == 1 && lacre::config::started_by_cargo() {
+    let parsed = if std::env::args_os().len() == 1 && lacre::internals::config::started_by_cargo() {
         Arguments::try_parse_from(["lacre", "serve", "--dev"])
     } else {
         Arguments::try_parse()
@@ -96,9 +96,9 @@ pub(crate) fn run() -> ExitCode {
 
 fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     cores::leave_none()?;
-    lacre::deployment::data_dir::keep_new_files_private();
+    lacre::internals::deployment::data_dir::keep_new_files_private();
     // Nothing else has set a logger up, and if it had, the command still works.
-    let _ = lacre::telemetry::init(lacre::config::log_filter().as_deref());
+    let _ = lacre::internals::telemetry::init(lacre::internals::config::log_filter().as_deref());
     match arguments.command {
         Command::Serve(command) => command.run(&arguments.place),
         Command::Demo(command) => command.run(),

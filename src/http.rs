@@ -11,23 +11,32 @@
 
 mod answer;
 pub mod body;
+#[cfg(feature = "server")]
 mod client_auth;
 pub mod cookies;
 pub mod credentials;
 pub mod csrf;
 pub mod edge;
 mod from_below;
+#[cfg(feature = "server")]
+mod from_service;
 pub mod guard;
+#[cfg(feature = "server")]
 pub mod limits;
 pub mod locations;
+#[cfg(feature = "server")]
 pub mod management;
 pub mod metrics;
+#[cfg(feature = "server")]
 pub mod origin;
 pub mod problem;
 mod render;
 pub mod request_id;
+#[cfg(feature = "server")]
 pub mod routes;
+#[cfg(feature = "server")]
 pub mod schema;
+#[cfg(feature = "server")]
 pub mod server;
 mod time;
 

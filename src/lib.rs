@@ -6,8 +6,7 @@
 //! moment the token is noise: for the guard, in logs and in whatever a thief has copied.
 //!
 //! ```
-//! use lacre::token::TokenKind;
-//! use lacre::{Grant, Lacre, Rules, Subject};
+//! use lacre::{Grant, Lacre, Rules, Subject, TokenKind};
 //!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -46,44 +45,103 @@
 //!
 //! # Map
 //!
-//! | room | holds |
+//! | name | is |
 //! |---|---|
-//! | [`lacre`](mod@lacre) | the one handle over a deployment's sessions |
-//! | [`sessions`] | a session is issued, verified on each request, refreshed, listed and revoked; its handle and keys |
-//! | [`token`] | the token to the byte; pure |
-//! | `lacre_keystore` | sealed records, compare-and-swap, durable before the answer; a crate of its own |
-//! | [`accounts`], [`service`] | who may log in; what a change of an account ends |
-//! | [`ops`] | what operators ask, through a running server or without one |
-//! | [`http`], [`telemetry`] | actix-web; logs, metrics and the audit trail |
-//! | [`config`], [`deployment`] | from flags and files to a running deployment |
-//! | [`clock`], [`entropy`] | the only readers of time and makers of randomness |
+//! | [`Lacre`], [`LacreBuilder`], [`Rules`], [`Keyring`] | one deployment's sessions, and the rules for them |
+//! | [`Grant`], [`Subject`], [`Occasion`], [`Origin`], [`Issued`] | what a session is asked for with, and its tokens |
+//! | [`LiveSession`], [`Claims`], [`TokenKind`] | what a token is verified to |
+//! | [`SessionInfo`], [`SessionPage`], [`Handle`] | sessions as their users and operators see them |
+//! | [`TokenGuard`], [`Session`], [`Location`], [`Edge`], [`Problem`], [`Code`] | the guard in front of actix-web handlers (feature `actix`) |
+//! | [`cookies`] | tokens in cookies, for log-in and log-out (feature `actix`) |
+//! | [`clock`] | where the time comes from |
+//! | [`errors`] | why something was not done |
+//! | [`keystore`] | the store of sealed records, a crate of its own |
+//! | [`jose`] | our content cipher and key agreement behind josekit's traits |
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `actix` | the guard for actix-web |
+//! | `server` | accounts, configuration, the routes of the service, databases |
+//! | `cli` (default) | the program `lacre` |
+//! | `vendored` | OpenSSL built from source |
+//!
+//! An application that carries the guard itself needs `default-features = false` and `actix`.
 //!
 //! `docs/architecture.md` draws the arrows between them, `docs/threats.md` says which attack each
 //! of them stops.
 
-pub mod accounts;
-pub mod clock;
-pub mod config;
-pub mod deployment;
-pub mod entropy;
-pub mod http;
-pub mod lacre;
-pub mod ops;
-pub mod service;
-pub mod sessions;
-pub mod telemetry;
-pub mod token;
+// Without the program, parts of the rooms have no caller.
+#![cfg_attr(
+    not(feature = "internals"),
+    allow(dead_code, unreachable_pub, unused_imports)
+)]
 
-pub use deployment::{Deployment, OpenError};
+#[cfg(feature = "server")]
+mod accounts;
+pub mod clock;
+#[cfg(feature = "server")]
+mod config;
+mod defaults;
+mod deployment;
+mod entropy;
+#[cfg(feature = "actix")]
+mod http;
+mod lacre;
+#[cfg(feature = "server")]
+mod ops;
+#[cfg(feature = "server")]
+mod service;
+mod sessions;
+mod telemetry;
+mod token;
+
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
+
+#[cfg(feature = "actix")]
 pub use http::edge::Edge;
+#[cfg(feature = "actix")]
 pub use http::guard::{Session, TokenGuard};
+#[cfg(feature = "actix")]
 pub use http::problem::{Code, Problem};
 pub use lacre::{Lacre, LacreBuilder};
-pub use sessions::grant::{Grant, IssueError, Issued, Subject};
+pub use lacre_keystore as keystore;
+pub use sessions::grant::{Grant, Issued, Occasion, Origin, Subject};
 pub use sessions::guard::LiveSession;
+pub use sessions::list::{SessionInfo, SessionPage};
 pub use sessions::rules::{Location, Rules};
+pub use token::{Claims, Handle, TokenKind};
+
+/// Why something was not done, each case with a code that doesn't change.
+pub mod errors {
+    pub use crate::deployment::OpenError;
+    pub use crate::sessions::grant::IssueError;
+    pub use crate::sessions::guard::Refusal;
+    pub use crate::sessions::keyring::KeyringError;
+    pub use crate::sessions::refresh::RefreshError;
+    pub use crate::token::TokenError;
+    pub use lacre_keystore::KeystoreError;
+}
+
+/// The deployment's own keys, for an application that keeps them itself.
+pub use sessions::keyring::Keyring;
+
+/// Tokens in cookies: what a log-in has to ask first, and what its answer and that of a log-out carry.
+#[cfg(feature = "actix")]
+pub mod cookies {
+    pub use crate::http::cookies::{clear, set};
+    pub use crate::http::csrf::{CsrfError, check_sender};
+}
+
+/// Our parts behind josekit's traits, for programs that keep josekit as their JOSE framework.
+pub mod jose {
+    pub use crate::token::jose::{ContentCipher, SessionDecrypter};
+}
 
 /// The example of the README, compiled with the documentation's own.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "actix"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

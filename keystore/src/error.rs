@@ -1,58 +1,58 @@
-//! The errors of this crate, each with a code that doesn't change.
+//! What can go wrong here, each with a code that doesn't change.
 //!
-//! This room must never carry plaintext, key material or sealed bytes in an error. The texts hold
-//! record keys and paths: they are for the operator's log, not for an answer to a client.
+//! This room must never carry plaintext, key material or sealed bytes in an error. The texts name
+//! records and files: they are for the operator's log, not for an answer to a client.
 
 use std::sync::Arc;
 
 use crate::key::RecordKey;
 
-/// Why the keystore couldn't make a change or answer a read.
+/// Why the keystore couldn't do what it was asked.
 ///
-/// A record that isn't there is no error: that is `Ok(None)`. Errors are cheap to clone, because
-/// all callers whose changes share one durable write get the same one.
+/// "There is no such record" is not among them: that is `Ok(None)`. Errors are cheap to clone,
+/// because all waiters of one group of changes get the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeystoreError {
-    /// The record's bytes aren't what was sealed under this record key with this master key.
+    /// The record's bytes aren't what was sealed under this name with this master key.
     #[error("record {record} is damaged, was moved, or belongs to another master key")]
     RecordDamaged {
-        /// The record's key.
+        /// The record's name.
         record: RecordKey,
     },
-    /// The record was sealed in a format that this version of the crate doesn't know.
-    #[error("record {record} has the unknown format {version}")]
+    /// The record was written in a form that this version doesn't know.
+    #[error("record {record} has the unknown form {version}")]
     RecordUnknownVersion {
-        /// The record's key.
+        /// The record's name.
         record: RecordKey,
-        /// The format's number, the first byte of the sealed record.
+        /// The form's number, the first byte of the sealed record.
         version: u8,
     },
     /// The record is sealed with a master key that isn't in the ring.
     #[error("record {record} is sealed with master key {key_id}, which is not in the ring")]
     RecordUnknownKey {
-        /// The record's key.
+        /// The record's name.
         record: RecordKey,
         /// The id of the missing master key.
         key_id: u32,
     },
-    /// The sealed record would exceed the maximum; nothing was stored.
+    /// The record takes more room than a record may; nothing was stored.
     #[error(
-        "record {record} would take {bytes} bytes sealed; the maximum is {}",
+        "record {record} would take {bytes} bytes sealed, more than {}",
         crate::MAX_SEALED_RECORD
     )]
     RecordTooLarge {
-        /// The record's key.
+        /// The record's name.
         record: RecordKey,
-        /// Its size when sealed.
+        /// Its size, sealed.
         bytes: usize,
     },
     /// Sealed bytes outside the store aren't what was sealed for this purpose with this key.
     #[error("sealed bytes are damaged, serve another purpose, or belong to another master key")]
     SealedDamaged,
-    /// Sealed bytes outside the store have a format that this version of the crate doesn't know.
-    #[error("sealed bytes have the unknown format {version}")]
+    /// Sealed bytes outside the store have a form that this version doesn't know.
+    #[error("sealed bytes have the unknown form {version}")]
     SealedUnknownVersion {
-        /// The format's number.
+        /// The form's number.
         version: u8,
     },
     /// Sealed bytes outside the store need a master key that isn't in the ring.
@@ -62,25 +62,24 @@ pub enum KeystoreError {
         key_id: u32,
     },
     /// Two master keys of one ring have the same id.
-    #[error("the ring already has a master key {key_id}")]
+    #[error("the ring has a master key {key_id} already")]
     MasterKeyIdTaken {
-        /// The id.
+        /// The id in question.
         key_id: u32,
     },
-    /// The cipher refused to seal, because the plaintext exceeds the maximum of AES-GCM. Nothing was
-    /// stored.
+    /// The cipher refused to seal: more bytes than AES-GCM may take at once. Nothing was stored.
     #[error("sealing failed")]
     SealingFailed,
     /// The source of randomness failed; nothing was stored.
-    #[error("the source of randomness failed: {reason}")]
+    #[error("no randomness: {reason}")]
     RandomnessUnavailable {
-        /// The source's own error.
+        /// What the source said.
         reason: Arc<str>,
     },
     /// The store can't be reached, or an earlier write failed and it refuses further changes.
     #[error("the store is not available: {reason}")]
     StoreUnavailable {
-        /// The error of the engine or of the operating system.
+        /// What the engine or the operating system said.
         reason: Arc<str>,
     },
     /// Other writers changed the same records between the store's read and its write, in each of its
@@ -94,16 +93,16 @@ pub enum KeystoreError {
         /// The folder.
         path: Arc<str>,
     },
-    /// The store's files aren't as the engine wrote them.
+    /// The store's files aren't what the engine wrote.
     #[error("the store is corrupt: {reason}")]
     StoreCorrupt {
-        /// The engine's own error.
+        /// What the engine said.
         reason: Arc<str>,
     },
 }
 
 impl KeystoreError {
-    /// The error's stable code, for logs, metrics and scripts.
+    /// The stable name of the case, for logs, metrics and scripts.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -136,14 +135,14 @@ impl KeystoreError {
         }
     }
 
-    /// The error of a store that can't be reached, or refuses changes.
+    /// An engine that can't do its work now.
     pub fn unavailable(reason: impl Into<Arc<str>>) -> Self {
         Self::StoreUnavailable {
             reason: reason.into(),
         }
     }
 
-    /// The error of a store whose files are damaged.
+    /// An engine whose files are broken.
     pub fn corrupt(reason: impl Into<Arc<str>>) -> Self {
         Self::StoreCorrupt {
             reason: reason.into(),

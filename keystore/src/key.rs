@@ -1,10 +1,10 @@
-//! Record keys: the user's tag and the session's id.
+//! Names of records: whose session, and which.
 //!
-//! A record key is the user's tag followed by the session's id, in that order, so that one walk over
+//! A key is the user's tag followed by the session's id, in that order, so that one walk over
 //! neighbouring keys lists all sessions of a user.
 //!
-//! This room must never derive a tag or an id: the caller makes them, and is responsible for what
-//! they reveal.
+//! This room must never derive a tag or an id: where they come from, and what they hide, is the
+//! business of the caller.
 
 mod range;
 
@@ -15,7 +15,7 @@ pub use range::KeyRange;
 /// The 32 bytes of a record's key.
 pub type KeyBytes = [u8; 32];
 
-/// Sixteen bytes that stand for one user; all records of the user share them.
+/// Sixteen bytes that stand for one user; every session of the user has the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserTag([u8; 16]);
 
@@ -23,7 +23,7 @@ pub struct UserTag([u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId([u8; 16]);
 
-/// The key of one record: 32 bytes, the user's tag and then the session's id.
+/// The name of one record: 32 bytes, the user's tag and then the session's id.
 ///
 /// Keys order as their bytes do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,13 +63,13 @@ impl SessionId {
 }
 
 impl RecordKey {
-    /// The key of the record of this user's session.
+    /// The name of the record of this user's session.
     #[must_use]
     pub const fn new(user: UserTag, session: SessionId) -> Self {
         Self { user, session }
     }
 
-    /// The key of these 32 bytes: user tag, then session id.
+    /// A name of its 32 bytes: user tag, then session id.
     #[must_use]
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
         let (mut user, mut session) = ([0; 16], [0; 16]);
@@ -78,7 +78,7 @@ impl RecordKey {
         Self::new(UserTag(user), SessionId(session))
     }
 
-    /// The 32 bytes of the key: user tag, then session id.
+    /// The 32 bytes of the name: user tag, then session id.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; 32] {
         let mut bytes = [0; 32];
@@ -111,7 +111,7 @@ impl fmt::Debug for RecordKey {
     }
 }
 
-/// 64 hex digits, as errors and logs show a record key.
+/// The 64 hex digits by which errors and logs name a record.
 impl fmt::Display for RecordKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         hex(&self.user.0, out)?;

@@ -1,6 +1,6 @@
-//! The keystore: records by record key, sealed before they reach the store and opened after.
+//! The keystore itself: records by key, opened and sealed on the way.
 //!
-//! The contract is in the crate's documentation; what the keystore relies on is in
+//! What each function promises is told in the crate's documentation; what it rests on, in
 //! [`crate::store`].
 //!
 //! This room must never overwrite a record that the caller hasn't seen, and never report a change
@@ -30,8 +30,8 @@ pub use copying::SealedPage;
 pub use listing::{Page, Rewrap};
 pub use removal::SweepStep;
 
-/// The maximum of records that [`Keystore::verify_opens`] tries to open.
-const MAX_TRIED_AT_START: usize = 16;
+/// How many of the first records [`Keystore::verify_opens`] may try.
+const TRIED_AT_START: usize = 16;
 
 /// A store of session records. Cloning it is cheap; all clones are one keystore.
 ///
@@ -68,8 +68,8 @@ pub struct Lookup {
     pub is_there: bool,
 }
 
-/// One state of one record. Sealing draws a new nonce each time, so no two versions are equal, not
-/// even of equal records.
+/// One state of one record, told from every other state it ever had or will have: sealing draws a
+/// new nonce each time, so even an equal record sealed again is another version.
 pub struct Version {
     sealed: Vec<u8>,
     /// The stamp of the read that last found this version.
@@ -78,9 +78,9 @@ pub struct Version {
 
 /// What [`Keystore::get_if_changed`] found.
 #[derive(Clone, Debug)]
-#[allow(clippy::large_enum_variant)] // matched at once, and never kept
+#[allow(clippy::large_enum_variant)] // looked into at once, and never kept
 pub enum Current {
-    /// There is no record under this key.
+    /// There is no record of this name.
     Gone,
     /// The record is the version that the caller has.
     Same,
@@ -114,7 +114,7 @@ impl Clone for Version {
     }
 }
 
-/// The stamp isn't compared: the same version may have been read at several times.
+/// When a version was read doesn't make it another.
 impl PartialEq for Version {
     fn eq(&self, other: &Self) -> bool {
         self.sealed == other.sealed
@@ -123,24 +123,23 @@ impl PartialEq for Version {
 
 impl Eq for Version {}
 
-/// The result of [`Keystore::put_new`].
+/// What became of [`Keystore::put_new`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a record that was not stored opens no token"]
 pub enum PutOutcome {
     /// The record is stored, durably.
     Stored,
-    /// There is a record under this key; it stays as it is.
+    /// There is a record of this name; it stays as it is.
     Taken,
 }
 
-/// The result of [`Keystore::compare_and_swap`] and [`Keystore::put_new_and_remove`].
+/// What became of [`Keystore::compare_and_swap`] and [`Keystore::put_new_and_remove`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a swap that was lost changed nothing"]
 pub enum Swap {
     /// The new record is stored, durably.
     Won,
-    /// A conflict: a record has changed or gone since it was read, or there is a record under the new
-    /// one's key. Nothing was changed.
+    /// A record has changed or gone since it was read, or a name was taken; nothing was changed.
     Lost,
 }
 
@@ -185,7 +184,7 @@ impl Keystore {
     pub async fn get_or_decoy(&self, key: &RecordKey) -> Result<Lookup, KeystoreError> {
         let found = self.inner.store.get(key).await?;
         let is_there = found.sealed.is_some();
-        // The same work for both, on other bytes (threat: handle-probing).
+        // One way for both: what is read differs, and not what is done.
         let (own, decoy) = (self.ring(), self.inner.decoy.of(key));
         let (ring, key, sealed) = match found.sealed {
             Some(sealed) => (&*own, key, sealed),
@@ -203,10 +202,9 @@ impl Keystore {
     /// Whether the record is certainly still this version, told without asking the store and
     /// without waiting.
     ///
-    /// `false` may be said of a version that still stands:
-    /// [`get_if_changed`](Self::get_if_changed) then finds out. From the answer to a removal on, or
-    /// to a change that [ends tokens](Record::ends_tokens_of), `true` is never said of the version
-    /// before.
+    /// `false` may be said of a version that still stands: then
+    /// [`get_if_changed`](Self::get_if_changed) tells. From the answer to a change on, `true` is
+    /// never said of the version before.
     #[must_use]
     pub fn is_current(&self, key: &RecordKey, version: &Version) -> bool {
         self.inner.store.is_current(key, version.stamp())
@@ -214,9 +212,8 @@ impl Keystore {
 
     /// The record under this key, opened only if it isn't the version that the caller has.
     ///
-    /// The store is read only where [`is_current`](Self::is_current) says `false`. From the answer to
-    /// a removal on, or to a change that [ends tokens](Record::ends_tokens_of), the result is never
-    /// [`Current::Same`] for the version before.
+    /// The store is read only where [`is_current`](Self::is_current) can't tell. From the answer to
+    /// a change on, the result is never [`Current::Same`] for the version before.
     pub async fn get_if_changed(
         &self,
         key: &RecordKey,
@@ -239,13 +236,12 @@ impl Keystore {
         }
     }
 
-    /// Has `watcher` called with the key of each record that is removed from now on, before the
-    /// removal is answered: for caches whose entries must go with the record. Returns `false`, and
-    /// changes nothing, where the store already has a watcher. Removals by other writers of a shared
-    /// store reach it when the store learns of them.
+    /// Has `watcher` told the key of each record that is removed from now on, whoever removes it,
+    /// before the removal is answered: for whoever keeps something that must go with the record.
+    /// Returns `false`, and changes nothing, where another watcher is told already.
     ///
     /// It may be called on the thread that writes: it must be quick and must not use the keystore.
-    #[must_use = "the watcher is not called where there is another already"]
+    #[must_use = "nothing is told where another watcher is"]
     pub fn watch_removals(&self, watcher: impl Fn(&RecordKey) + Send + Sync + 'static) -> bool {
         self.inner.store.watch_removals(Box::new(watcher))
     }
@@ -301,17 +297,14 @@ impl Keystore {
         Ok(self.inner.store.page(KeyRange::ALL, 1).await?.is_empty())
     }
 
-    /// Checks, before anything is changed, that the ring opens what is in this store: `Ok` where
-    /// there is no record or one of the first 16 opens, otherwise the error of the first.
+    /// Whether the ring is the one that this store was sealed with, to be asked before anything is
+    /// changed: `Ok` where there is no record or one of the first few opens, otherwise the error
+    /// of the first.
     ///
-    /// So a wrong master key keeps a service from starting, and a single damaged record doesn't.
+    /// A single damaged record doesn't keep a service from starting; a wrong master key does.
     pub async fn verify_opens(&self) -> Result<(), KeystoreError> {
         let mut first_error = None;
-        let first = self
-            .inner
-            .store
-            .page(KeyRange::ALL, MAX_TRIED_AT_START)
-            .await?;
+        let first = self.inner.store.page(KeyRange::ALL, TRIED_AT_START).await?;
         for (key, sealed) in first {
             match codec::open(&self.ring(), &key, &sealed) {
                 Ok(_) => return Ok(()),
@@ -352,7 +345,7 @@ impl fmt::Debug for Keystore {
     }
 }
 
-/// A version is sealed bytes, which mean nothing to a reader.
+/// A version is long and says nothing to a reader.
 impl fmt::Debug for Version {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Version")

@@ -1,72 +1,65 @@
 //! The keystore of lacre: sealed session records, compare-and-swap, durable before the answer.
 //!
-//! A record holds the private half of one session's key and what is known about the session. It is
-//! stored under a record key of 32 bytes, the user's tag and the session's id ([`RecordKey`]), and
-//! sealed with a master key, bound to that record key. This crate knows no token, no HTTP and no
-//! clock, and can't derive a tag from a user.
+//! A record holds the private half of one session's key and what is known about the session. It
+//! has a name of 32 bytes, the user's tag and the session's id ([`RecordKey`]), and is kept sealed
+//! with a master key under that name. This crate knows no token, no HTTP, no clock and no way from
+//! a user to a tag.
 //!
 //! # The contract
 //!
-//! **Puts.** [`Keystore::put_new`] stores a record where there is none and never overwrites: of
-//! any number of callers with one record key, one gets [`PutOutcome::Stored`] and the others
+//! **Names.** [`Keystore::put_new`] stores a record where there is none and never overwrites: of
+//! any number of callers with one name, one hears [`PutOutcome::Stored`] and the others
 //! [`PutOutcome::Taken`].
 //!
 //! **Changes.** [`Keystore::get`] returns a record with its [`Version`];
 //! [`Keystore::compare_and_swap`] and [`Keystore::remove_if`] change it only if it is still that
-//! version. Of any number of callers with one version, one wins; the others lost to a conflict and
-//! read again. No version ever comes back, not even where a record is sealed again with the same
-//! contents, so a swap doesn't mistake a record that was removed and put anew for the one that was
-//! read.
+//! version. Of any number of callers with one version, one wins. No version ever comes back, not
+//! even where a record is sealed again with the same contents, so a swap can't be fooled by a
+//! record that was removed and put anew.
 //!
-//! **Removals.** After the answer of [`Keystore::remove`], [`Keystore::remove_user`],
+//! **Ends.** After the answer of [`Keystore::remove`], [`Keystore::remove_user`],
 //! [`Keystore::remove_user_but`] or [`Keystore::remove_all`] no read returns the removed record, and
-//! no swap that began before brings it back. Only a `put_new` can use the record key again.
+//! no swap that began before brings it back. Only a `put_new` can use the name again.
 //!
-//! **Order.** All changes of a store are made one after the other. A read sees every change that
-//! was answered before the read began. It may also see a change before that is durable and
-//! answered, and so find that a session has ended a moment before the removal is answered. A
-//! token must therefore never be issued because a *read* found its record, only after the put was
-//! answered.
+//! **Order.** All changes of a keystore take their turn, one after the other. A read sees the
+//! changes that have had their turn, which may be before they are durable and before their caller
+//! hears of it: it may find that a session has ended a moment before the end is answered. Nobody
+//! should hand out a token because a *read* found its record; the answer to the put is what
+//! counts.
 //!
-//! **Current.** [`Keystore::is_current`] and [`Keystore::get_if_changed`] may say that a version
-//! still stands without reading the store, where the store knows that nothing can have changed the
-//! record. From the answer to a removal, or to a change that [ends
-//! tokens](Record::ends_tokens_of), on they never say so of the version before; and once the store
-//! has failed to answer a read they ask it each time.
-//!
-//! **Conflicts.** Where other writers of a shared store come first in every attempt, a change is
-//! answered with `store_contended`. Nothing was changed then, and the next change is taken.
+//! **Unchanged.** [`Keystore::get_if_changed`] may say that a version still stands without a look
+//! into the store, since nobody else writes to it. From the answer to a change on it never says so
+//! of the version before, and once the store has failed to answer a read it is asked each time.
 //!
 //! **Durability.** An answer other than an error means that the change survives: a crash of the
 //! process with any engine but memory, and a crash of the machine where the disk does what
-//! `fdatasync` demands of it. The same holds for answers that changed nothing: when a swap is
-//! answered as lost, the change that it lost to is durable.
+//! `fdatasync` demands of it. The same goes for the answers that changed nothing: a lost swap's
+//! winner is durable when the loser hears of it.
 //!
-//! **Crash.** A change that was under way may be found made or not made afterwards, never half
-//! made, also where it changes several records: the removal of all of a user's, or a put that
-//! removes others. The same holds for a change whose caller stopped waiting: dropping the future
-//! doesn't cancel the change. A read during such a change may see the first record changed and the
-//! last not yet. [`Keystore::remove_all`] runs in steps; after a crash between two of them, a local
-//! store is emptied when it is opened anew, of records that were put meanwhile as well.
+//! **Crash.** A change that was under way may be found done or not done afterwards, never half
+//! done, also where it is one of several records: all of a user's, or a put that removes others. So
+//! may a change whose caller stopped waiting: dropping the future takes nothing back. A read that
+//! comes in the middle of such a change may see the first record changed and the last not yet.
+//! [`Keystore::remove_all`] runs in steps; where a crash comes between them, the store is empty when
+//! it is opened anew, and what was put meanwhile has gone too.
 //!
-//! **Failure.** When a write of a [`LocalStore`] fails, what is on disk is unknown. From then on
-//! every change is refused with `store_unavailable` and [`Keystore::health`] says so, until the
-//! process opens the store anew; reads still work. Errors have a stable [`KeystoreError::code`].
+//! **Failure.** When a write fails, what is on disk is unknown. From then on every change is
+//! refused with `store_unavailable` and [`Keystore::health`] says so, until the process opens the
+//! store anew; reads go on. Errors have a stable [`KeystoreError::code`].
 //!
-//! **Damage.** Bytes that aren't what was sealed under their record key are an error with that key;
-//! they are never a record and never "no record". A listing goes on past them. A folder
+//! **Damage.** Bytes that aren't what was sealed under that name are an error that names the
+//! record; they are never a record and never "no record". A listing goes on past them. A folder
 //! whose database has lost the latest of its durable changes, by damage or because an older copy
-//! was put in its place, doesn't open: it may hold the records of ended sessions. Damage in the
-//! middle of sled's
+//! was put in its place, doesn't open: ended sessions might be back. Damage in the middle of sled's
 //! file isn't always noticed: sled may drop a segment of its log and show fewer records, or earlier
 //! states of some. A file system with checksums notices it.
 //!
 //! **Listing.** [`Keystore::list`], [`Keystore::list_all`] and [`Keystore::sweep`] read page by
-//! page. A record that is there from the first page to the last is seen once; one that is put or
-//! removed meanwhile may be seen or missed.
+//! page. A record that is there all the while is seen once; one that comes or goes meanwhile may
+//! be seen or missed.
 //!
-//! **What the disk shows.** Record keys, the number of records and their sizes; nothing of their
-//! contents. Whoever has the master key can read everything.
+//! **What the disk shows.** Names of records, their number and their sizes; nothing of what is in
+//! them. Who has the master key reads all of it.
 //!
 //! # Example
 //!
@@ -108,7 +101,7 @@
 //! assert_eq!(keystore.compare_and_swap(&key, &seen, &refreshed).await?, Swap::Won);
 //! assert_eq!(keystore.compare_and_swap(&key, &seen, &refreshed).await?, Swap::Lost);
 //!
-//! // The session is revoked: its record is gone, and a swap under way doesn't bring it back.
+//! // The end: the key is gone, and a swap under way doesn't bring it back.
 //! let seen = keystore.get(&key).await?.expect("it was swapped");
 //! assert!(keystore.remove(&key).await?);
 //! assert_eq!(keystore.compare_and_swap(&key, &seen, &refreshed).await?, Swap::Lost);
@@ -121,12 +114,12 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`store`] | the trait of a store of sealed bytes, and how to write one |
+//! | [`store`] | what is asked of a store of sealed bytes, in prose |
 //! | `key`, `record` | keys and ranges of keys; a session's record and its private scalar |
 //! | `seal` | the ring of master keys; a record as sealed bytes, and back |
 //! | `keystore` | the keystore above any store: get, put, swap; `removal`, `listing`, `copying`, `decoy` |
 //! | `local` | the store of one process: engines (memory, sled), the committer, stamps |
-//! | `error` | the errors and their codes |
+//! | `error` | what can go wrong |
 //! | `conformance` | the tests that any store has to pass; with the feature of that name |
 
 #[cfg(feature = "conformance")]

@@ -1,10 +1,10 @@
-//! A store of one process on one machine: an engine, the committer (the one thread that writes to
-//! the engine), and stamps that say whether a record may have changed.
+//! A store of one process on one machine: an engine, the one thread that writes to it, and stamps
+//! that say whether a record has changed.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `engine` | the trait of an engine |
-//! | `memory`, `sled` | the engines |
+//! | `engine` | what is asked of an engine |
+//! | `memory`, `sled` | the two engines |
 //! | `committer` | the one thread that writes, in groups |
 //! | `stamps` | whether a record may have changed since it was read |
 //!
@@ -29,11 +29,11 @@ use stamps::Stamps;
 /// A [`Store`] on an [`Engine`] that nothing else writes to.
 ///
 /// Reads go straight to the engine and may block for as long as a disk takes; changes go through
-/// the committer, which makes them durable in groups. When a write fails, what is on the disk is
+/// one thread, which makes them durable in groups. When a write fails, what is on the disk is
 /// unknown: from then on every change is refused with `store_unavailable`, until the process opens
-/// the store anew. Reads still work.
+/// the store anew. Reads go on.
 pub struct LocalStore {
-    // Declared before the engine, so that it is dropped first and its thread has ended by then.
+    // Before the engine: it is dropped first, and its thread ends then.
     committer: Committer,
     stamps: Arc<Stamps>,
     engine: Arc<dyn Engine>,

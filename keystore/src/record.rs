@@ -1,7 +1,7 @@
 //! What the keystore keeps about one session.
 //!
-//! This room must never print a private scalar or make it serializable: it leaves the process only
-//! sealed, by the codec.
+//! This room must never print a private scalar, nor give it a way into a text format: its one way
+//! out of the process is the codec, sealed.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 /// The private half of a session's key: a P-256 scalar, 32 bytes big-endian (RFC 7518 §6.2.2.1).
 ///
 /// It is wiped when dropped, prints nothing, and lives on the heap, so that moving it leaves no
-/// copy behind. The keystore doesn't check that it is a valid scalar; the code that makes a key of
-/// it does.
+/// copy behind. The keystore doesn't look into it: that it is a valid scalar is for the token
+/// room to check.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct PrivateScalar(Box<[u8; 32]>);
 
@@ -23,7 +23,7 @@ impl PrivateScalar {
         Self(Box::new(*bytes))
     }
 
-    /// The scalar's bytes, for the code that makes a key of them.
+    /// The scalar's bytes, for the one place that computes with them.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
@@ -36,7 +36,8 @@ impl fmt::Debug for PrivateScalar {
     }
 }
 
-/// Compares all bytes, however many of the first are equal, so that the time doesn't tell how many.
+/// Compares two secrets of the same holder, for tests and for change detection. It looks at every
+/// byte whatever the first ones say.
 impl PartialEq for PrivateScalar {
     fn eq(&self, other: &Self) -> bool {
         let difference = self

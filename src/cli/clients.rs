@@ -7,7 +7,7 @@ use super::out::{self, Table};
 use super::place::Place;
 use super::way::{Absent, Way, unexpected};
 use clap::Subcommand;
-use lacre::ops::{Answer, ClientsRequest, Request};
+use lacre::internals::ops::{Answer, ClientsRequest, Request};
 use serde_json::{Value, json};
 use std::io::{BufWriter, Write as _};
 use zeroize::Zeroizing;

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use clap::Args;
 use exchange::{Answer, Exchange, wrong};
 use futures_util::StreamExt as _;
-use lacre::entropy;
+use lacre::internals::entropy;
 use rand::Rng as _;
 use serde_json::json;
 use server::OwnServer;
@@ -50,7 +50,7 @@ impl Demo {
             .build()?;
         // Before the server is there: whoever ends us from now on ends it, too.
         let _guard = runtime.enter();
-        let mut stops = lacre::http::server::stop_signals()?;
+        let mut stops = lacre::internals::http::server::stop_signals()?;
         let (own, place) = if let Some(url) = self.url {
             (None, Place::Given(url))
         } else {

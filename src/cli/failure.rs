@@ -3,7 +3,7 @@
 //! This room must never print a library's debug form or a secret.
 
 use super::printable::printable;
-use lacre::ops::{AdminError, ClientError, OpsError};
+use lacre::internals::ops::{AdminError, ClientError, OpsError};
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::Write as _;

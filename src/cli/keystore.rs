@@ -7,8 +7,8 @@ use super::out::{self, Table};
 use super::place::Place;
 use super::way::{Absent, Way, unexpected};
 use clap::{Args, Subcommand};
-use lacre::ops::{Answer, Damaged, KeystoreRequest, Request, Session, Sessions, Step};
-use lacre::token::Handle;
+use lacre::internals::ops::{Answer, Damaged, KeystoreRequest, Request, Session, Sessions, Step};
+use lacre::internals::token::Handle;
 use serde_json::{Value, json};
 use std::io::{BufWriter, Write};
 

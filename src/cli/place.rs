@@ -4,7 +4,7 @@
 
 use super::failure::{self, Failure};
 use clap::Args;
-use lacre::config::Config;
+use lacre::internals::config::Config;
 use std::path::PathBuf;
 
 /// Where the deployment is and how it is configured.

@@ -9,19 +9,19 @@ use super::failure::{self, Failure};
 use super::place::Place;
 use clap::Args;
 use lacre::clock::{Clock, SystemClock};
-use lacre::config::{Config, Signup};
-use lacre::deployment::{Deployment, OpenError};
-use lacre::entropy;
-use lacre::http::body::BodyLimits;
-use lacre::http::edge::Edge;
-use lacre::http::limits::Limits;
-use lacre::http::management::{Management, StoreCheck};
-use lacre::http::metrics::{Gauge, Metrics};
-use lacre::http::origin::TrustedProxies;
-use lacre::http::routes::{Policy, routes};
-use lacre::http::server::{Listeners, ServerError, Settings, stop_signals};
-use lacre::ops::{AdminSocket, SocketError};
-use lacre::service::Service;
+use lacre::internals::config::{Config, Signup};
+use lacre::internals::deployment::{Deployment, OpenError};
+use lacre::internals::entropy;
+use lacre::internals::http::body::BodyLimits;
+use lacre::internals::http::edge::Edge;
+use lacre::internals::http::limits::Limits;
+use lacre::internals::http::management::{Management, StoreCheck};
+use lacre::internals::http::metrics::{Gauge, Metrics};
+use lacre::internals::http::origin::TrustedProxies;
+use lacre::internals::http::routes::{Policy, routes};
+use lacre::internals::http::server::{Listeners, ServerError, Settings, stop_signals};
+use lacre::internals::ops::{AdminSocket, SocketError};
+use lacre::internals::service::Service;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -249,7 +249,7 @@ impl From<OpenError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lacre::config::Sources;
+    use lacre::internals::config::Sources;
 
     #[test]
     fn an_embedders_server_has_the_defaults_of_the_configuration() {
@@ -262,6 +262,9 @@ mod tests {
         let config = Config::resolve(sources).unwrap();
         let defaults = Settings::default();
         assert_eq!(format!("{:?}", settings(&config)), format!("{defaults:?}"));
-        assert_eq!(config.limits.header, lacre::http::edge::MAX_HEADERS);
+        assert_eq!(
+            config.limits.header,
+            lacre::internals::http::edge::MAX_HEADERS
+        );
     }
 }

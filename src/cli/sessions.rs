@@ -8,8 +8,8 @@ use super::out;
 use super::place::Place;
 use super::way::{Absent, Way, unexpected};
 use clap::{ArgGroup, Args, Subcommand};
-use lacre::ops::{Answer, Request, SessionsRequest, Step, Which};
-use lacre::token::Handle;
+use lacre::internals::ops::{Answer, Request, SessionsRequest, Step, Which};
+use lacre::internals::token::Handle;
 use serde_json::json;
 use std::io::{BufWriter, IsTerminal as _, Write as _};
 

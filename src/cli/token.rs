@@ -6,7 +6,7 @@ use super::failure::Failure;
 use clap::{Args, Subcommand};
 use josekit::jwk::Jwk;
 use lacre::clock::{Clock as _, SystemClock};
-use lacre::token::{
+use lacre::internals::token::{
     Claims, Expected, Handle, Recipient, RecipientKey, SessionKey, SigningKey, TokenError,
     TokenKind, UnopenedToken, VerifyingKey, VerifyingKeys, json, jwk, seal_members,
 };
@@ -152,7 +152,7 @@ impl Seal {
             key: RecipientKey::Public(&key),
             handle: &handle,
         };
-        let mut rng = (lacre::entropy::system())();
+        let mut rng = (lacre::internals::entropy::system())();
         let token = seal_members(recipient, &signer, self.typ, &claims, &mut rng)
             .map_err(|error| Failure::failed(error.code(), error))?;
         writeln!(std::io::stdout().lock(), "{token}")?;

@@ -8,8 +8,10 @@ use super::out::{self, Table};
 use super::place::Place;
 use super::way::{Absent, Way, unexpected};
 use clap::{ArgGroup, Args, Subcommand};
-use lacre::accounts::{Email, UserId};
-use lacre::ops::{Answer, NewUser, Request, Secret, Step, User, UserChange, UsersRequest};
+use lacre::internals::accounts::{Email, UserId};
+use lacre::internals::ops::{
+    Answer, NewUser, Request, Secret, Step, User, UserChange, UsersRequest,
+};
 use serde_json::{Value, json};
 use std::io::{BufWriter, Read as _, Write as _};
 use zeroize::Zeroizing;

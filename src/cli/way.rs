@@ -8,12 +8,12 @@
 use super::failure::{self, Failure};
 use super::place::Place;
 use lacre::clock::SystemClock;
-use lacre::config::Config;
-use lacre::deployment::Deployment;
-use lacre::deployment::data_dir::DataDir;
-use lacre::entropy;
-use lacre::ops::{self, AdminClient, Answer, Request, Step};
-use lacre::service::Caller;
+use lacre::internals::config::Config;
+use lacre::internals::deployment::Deployment;
+use lacre::internals::deployment::data_dir::DataDir;
+use lacre::internals::entropy;
+use lacre::internals::ops::{self, AdminClient, Answer, Request, Step};
+use lacre::internals::service::Caller;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;

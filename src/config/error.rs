@@ -101,6 +101,10 @@ impl ConfigError {
             Self::Missing { .. } => "config_missing",
             Self::SameAddress { .. } => "config_same_address",
             Self::Lifetimes { .. } => "config_lifetimes",
+            // As the start itself would say it.
+            Self::PathUnusable {
+                key: "data_dir", ..
+            } => "data_dir_unwritable",
             Self::PathUnusable { .. } => "config_path_unusable",
             Self::BadLogFilter { .. } => "config_bad_log_filter",
             Self::DevNotLoopback { .. } => "config_dev_not_loopback",

@@ -618,7 +618,8 @@ fn key_and_text() -> impl Strategy<Value = (usize, String)> {
 }
 
 /// What is refused though each value is good.
-const CROSS_CHECKS: [&str; 3] = [
+const CROSS_CHECKS: [&str; 4] = [
+    "data_dir_unwritable",
     "config_same_address",
     "config_lifetimes",
     "config_path_unusable",

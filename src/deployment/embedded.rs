@@ -5,7 +5,8 @@
 //!
 //! This room must never open a directory by other steps than the service does.
 
-use super::{OpenError, keystore_on, open_keys};
+use super::error::OpenError;
+use super::parts::{keystore_on, open_keys};
 use crate::deployment::data_dir::DataDir;
 use crate::entropy;
 use crate::lacre::Lacre;

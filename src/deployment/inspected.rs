@@ -7,12 +7,14 @@
 //! This room must never open a file of the deployment for writing.
 
 use super::data_dir::{DataDir, DataDirError};
-use super::{KeyringError, OpenError, assemble};
+use super::error::OpenError;
+use super::service::assemble;
 use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::service::Service;
+use crate::sessions::keyring::KeyringError;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};

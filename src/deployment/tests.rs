@@ -1,6 +1,7 @@
 use super::*;
 use crate::clock::FixedClock;
 use crate::config::Sources;
+use crate::config::{Config, Engine};
 use crate::entropy;
 use crate::lacre::testing::{NOW, grant};
 use crate::sessions::grant::Issued;
@@ -8,6 +9,8 @@ use crate::sessions::grant::Occasion;
 use crate::token::TokenKind;
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 fn config(directory: &Path) -> Config {
     Config::resolve(Sources {
@@ -282,7 +285,7 @@ async fn a_look_makes_nothing_where_something_is_missing() {
         let before = stamped(directory.path());
         assert_eq!(look().await.code(), code);
         assert_eq!(stamped(directory.path()), before, "{code}");
-        write_secret(&path, &kept).unwrap();
+        crate::deployment::data_dir::write_secret(&path, &kept).unwrap();
     }
     let held = open(directory.path()).await.unwrap();
     assert_eq!(look().await.code(), "data_dir_held");

@@ -11,11 +11,13 @@ mod form;
 mod members;
 mod read_ahead;
 mod receive;
+#[cfg(feature = "server")]
 mod typed;
 
 pub use members::Members;
 pub(super) use read_ahead::{is_json, read_ahead};
 pub use receive::BodyLimits;
+#[cfg(feature = "server")]
 pub(super) use typed::{Body, Field, body};
 
 use super::problem::Problem;

@@ -1,6 +1,6 @@
 //! What the `Authorization` header says, before anything of it is verified: its scheme, and the
 //! text of a bearer token (RFC 6750 §2.1). The credentials of a client are
-//! [`client_auth`](super::client_auth)'s.
+//! `client_auth`'s.
 //!
 //! Pure functions on header values. This room must never verify a token: its form, length and truth belong to `token`. It must
 //! never keep a secret in a type that prints or that isn't wiped.

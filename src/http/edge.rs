@@ -33,7 +33,7 @@ pub const MAX_TARGET: usize = 16 * 1024;
 
 /// The most bytes that the names and values of all header fields may have: two tokens and what
 /// browsers and proxies add. actix itself reads at most 96 fields in 128 KiB.
-pub const MAX_HEADERS: usize = crate::config::LimitsConfig::HEADER;
+pub const MAX_HEADERS: usize = crate::defaults::MAX_HEADER;
 
 /// The outermost middleware of every listener.
 #[derive(Clone)]

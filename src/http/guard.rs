@@ -32,7 +32,7 @@ use zeroize::Zeroizing;
 ///
 /// ```
 /// use actix_web::{App, HttpResponse, web};
-/// use lacre::http::guard::TokenGuard;
+/// use lacre::TokenGuard;
 ///
 /// # fn app(lacre: &lacre::Lacre) {
 /// let app = App::new().service(

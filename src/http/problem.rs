@@ -1,6 +1,6 @@
 //! The error values of HTTP: a code, what is known beyond it, and the challenge that goes with it.
 //!
-//! A [`Problem`] is a value without a form: [`render`](super::render) writes it as RFC 9457 has it.
+//! A [`Problem`] is a value without a form: `render` writes it as RFC 9457 has it.
 //! [`Code`] is the closed list; its table is the only place that pairs a code with a status and a
 //! text, and `docs/errors.md` is made from it.
 //!

@@ -35,6 +35,7 @@ pub struct Origin {
 
 /// How a session came about.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Occasion {
     /// The user proved a password: a fresh session.
     LogIn,

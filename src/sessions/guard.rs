@@ -57,6 +57,7 @@ impl LiveSession {
 
 /// Why a request is not let in.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The token is bad, for a reason that is logged and never told: 401.
     #[error("{0}")]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use log::{Level, Log, Record};
 
+use super::started::builder;
 use super::*;
 
 /// The real logger, writing into memory.

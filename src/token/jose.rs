@@ -1,9 +1,32 @@
 //! Our parts behind josekit's traits: for programs that keep josekit as their JOSE framework.
 //!
-//! josekit's own A256CBC-HS512 decrypts and unpads before it looks at the tag, and tells a bad
-//! padding from a bad tag: a padding oracle. Put into a `JweContext` in its place, [`ContentCipher`]
-//! authenticates first and fails in one way. [`SessionDecrypter`] unwraps with a session's key and
-//! never says whether it could (RFC 7516 §11.5).
+//! josekit's own A256CBC-HS512 decrypts and unpads before it compares the tag, and its errors tell a
+//! bad padding from a bad tag: a padding oracle (threat: padding-oracle). Put into a `JweContext` in
+//! its place, [`ContentCipher`] authenticates first and fails in one way. [`SessionDecrypter`]
+//! unwraps with a session's key and never says whether it could (RFC 7516 §11.5).
+//!
+//! ```
+//! use josekit::jwe::{ECDH_ES_A256KW, JweContext, JweHeader};
+//! use josekit::jwk::Jwk;
+//! use lacre::jose::ContentCipher;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut context = JweContext::new();
+//! context.add_content_encryption(Box::new(ContentCipher)); // in the place of josekit's own
+//!
+//! let key = Jwk::generate_ec_key(josekit::jwk::alg::ec::EcCurve::P256)?;
+//! let mut header = JweHeader::new();
+//! header.set_content_encryption("A256CBC-HS512");
+//! let encrypter = ECDH_ES_A256KW.encrypter_from_jwk(&key)?;
+//! let sealed = context.serialize_compact(b"a message", &header, &encrypter)?;
+//!
+//! let decrypter = ECDH_ES_A256KW.decrypter_from_jwk(&key)?;
+//! # #[allow(clippy::disallowed_methods)]
+//! let (opened, _) = context.deserialize_compact(&sealed, &decrypter)?;
+//! assert_eq!(opened, b"a message");
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! The guard uses neither: a context reads headers that the profile refuses. This room must never
 //! be on the way of a token from outside to a handler.

@@ -3,9 +3,9 @@
 use crate::rules::rules;
 use lacre::Lacre;
 use lacre::clock::Clock;
-use lacre::entropy;
-use lacre::sessions::grant::Grant;
-use lacre::sessions::keyring::Keyring;
+use lacre::internals::entropy;
+use lacre::internals::sessions::grant::Grant;
+use lacre::internals::sessions::keyring::Keyring;
 use lacre_keystore::{Keystore, LocalStore, MasterKey, MasterKeyRing, SledEngine, SledOptions};
 use rand::rngs::SysRng;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use crate::rules::grant;
 use futures_util::future::join_all;
 use lacre::Lacre;
-use lacre::token::TokenKind;
+use lacre::internals::token::TokenKind;
 use lacre_keystore::{PrivateScalar, PutOutcome, Record, RecordKey};
 use rand::Rng as _;
 use tokio::runtime::Runtime;
@@ -30,7 +30,7 @@ pub(crate) fn begin(runtime: &Runtime, lacre: &Lacre, count: usize) -> Vec<Strin
 /// key of its own. Nobody has their tokens.
 pub(crate) fn put_more(runtime: &Runtime, lacre: &Lacre, count: usize) {
     let like = record_like(runtime, lacre);
-    let mut rng = lacre::entropy::system()();
+    let mut rng = lacre::internals::entropy::system()();
     let mut left = count;
     while left > 0 {
         let now = left.min(AT_ONCE);

@@ -1,7 +1,7 @@
 //! The rules that measurements live by, and the sessions that they begin.
 
 use lacre::Rules;
-use lacre::sessions::grant::{Grant, Occasion, Origin, Subject};
+use lacre::internals::sessions::grant::{Grant, Occasion, Origin, Subject};
 use serde_json::Map;
 
 pub(crate) const ISSUER: &str = "http://127.0.0.1:8080";

@@ -1,7 +1,7 @@
 //! An ordinary token, and all the keys that belong to it.
 
 use crate::rules::{AUDIENCE, ISSUER};
-use lacre::token::{
+use lacre::internals::token::{
     Claims, Expected, Handle, Recipient, RecipientKey, SessionKey, SigningKey, TokenKind,
     VerifyingKeys, seal,
 };

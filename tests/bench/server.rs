@@ -22,12 +22,12 @@ use deployment::Deployment;
 use futures_util::future::Either;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use lacre::clock::SystemClock;
-use lacre::http::edge::Edge;
-use lacre::http::guard::TokenGuard;
-use lacre::http::management::Management;
-use lacre::http::metrics::Metrics;
-use lacre::http::server::{Listeners, Settings};
-use lacre::token::TokenKind;
+use lacre::internals::http::edge::Edge;
+use lacre::internals::http::guard::TokenGuard;
+use lacre::internals::http::management::Management;
+use lacre::internals::http::metrics::Metrics;
+use lacre::internals::http::server::{Listeners, Settings};
+use lacre::internals::token::TokenKind;
 use rules::{AUDIENCE, ISSUER};
 use serde::{Deserialize, Serialize};
 use std::future::ready;
@@ -185,7 +185,10 @@ fn main() {
             .unwrap();
             let bare_address = bare.addrs()[0];
             let metrics = Arc::new(Metrics::default());
-            let edge = Edge::new(&mut lacre::entropy::system()(), Arc::clone(&metrics));
+            let edge = Edge::new(
+                &mut lacre::internals::entropy::system()(),
+                Arc::clone(&metrics),
+            );
             let management = Management::new(metrics, || async { vec![] }, || async { vec![] });
             let settings = Settings {
                 workers: 1,
@@ -201,7 +204,7 @@ fn main() {
                 .unwrap();
             println!("edge {edge_address}");
             println!("bare {bare_address}");
-            let stops = Box::pin(lacre::http::server::stop_signals().unwrap());
+            let stops = Box::pin(lacre::internals::http::server::stop_signals().unwrap());
             let bare = tokio::spawn(bare.disable_signals().run());
             running.until(stops).await.unwrap();
             bare.abort();

@@ -18,7 +18,7 @@ use josekit::jwe::ECDH_ES_A256KW;
 use josekit::jwk::Jwk;
 use josekit::jwk::alg::ec::EcCurve;
 use lacre::clock::FixedClock;
-use lacre::token::{
+use lacre::internals::token::{
     Claims, ContentKey, Handle, Recipient, RecipientKey, SessionKey, SigningKey, TokenKind,
     UnopenedToken, base64url, jwk, seal,
 };
@@ -69,7 +69,7 @@ fn open(c: &mut Criterion) {
     group.bench_function("parse_and_header", |b| b.iter(parsed));
     let header = base64url::decode(given.token.split('.').next().unwrap().as_bytes()).unwrap();
     group.bench_function("header_json", |b| {
-        b.iter(|| lacre::token::json::object(black_box(&header)).unwrap());
+        b.iter(|| lacre::internals::token::json::object(black_box(&header)).unwrap());
     });
     group.bench_function("ecdh_and_unwrap", |b| {
         b.iter_batched(

@@ -2,7 +2,7 @@
 
 use super::{add_user, lacre, log_in, run_with};
 use crate::support::server::Setup;
-use lacre::deployment::data_dir::DataDir;
+use lacre::internals::deployment::data_dir::DataDir;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;

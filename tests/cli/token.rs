@@ -6,7 +6,7 @@ use crate::support::server::Setup;
 use crate::support::vectors;
 use josekit::jwk::Jwk;
 use josekit::jwk::alg::ec::EcCurve;
-use lacre::token::UnopenedToken;
+use lacre::internals::token::UnopenedToken;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;

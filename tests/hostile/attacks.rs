@@ -16,7 +16,7 @@ mod header;
 mod inner;
 
 use super::builder::{Forge, Stage};
-use lacre::token::TokenError;
+use lacre::internals::token::TokenError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

@@ -4,7 +4,7 @@
 //! of lacre's code. [`Forge::with`] changes the bytes of one [`Stage`]; what comes after that stage
 //! is computed rightly from the changed bytes, so a token is bad for one reason and no other.
 
-use lacre::token::{
+use lacre::internals::token::{
     Claims, Expected, SessionKey, TokenError, TokenKind, UnopenedToken, VerifyingKey, VerifyingKeys,
 };
 use openssl::bn::{BigNum, BigNumContext};

@@ -8,7 +8,7 @@
 use super::attacks::{self, Subject};
 use super::builder::{Forge, NOW, encode};
 use super::vectors::Profile;
-use lacre::token::TokenError;
+use lacre::internals::token::TokenError;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 

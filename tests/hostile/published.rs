@@ -9,7 +9,7 @@ use super::builder::{self, decode, encode, kdf_input, key_of, new_key, wrap};
 use crate::support::vectors;
 use aws_lc_rs::key_wrap::{AES_128, AES_256, AesKek, KeyWrap as _};
 use josekit::jwk::Jwk;
-use lacre::token::{
+use lacre::internals::token::{
     ContentKey, EphemeralPublicKey, SessionKey, TokenError, UnopenedToken, VerifyingKey, jwk,
 };
 use openssl::ec::EcKey;

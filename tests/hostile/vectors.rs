@@ -2,7 +2,7 @@
 
 use crate::support::vectors;
 use josekit::jwk::Jwk;
-use lacre::token::{
+use lacre::internals::token::{
     Expected, TokenError, TokenKind, UnopenedToken, VerifyingKey, VerifyingKeys, jwk,
 };
 use serde_json::Value;

@@ -10,15 +10,15 @@ use crate::support::memory::Needle;
 use actix_web::FromRequest as _;
 use actix_web::test::TestRequest;
 use actix_web::web::Bytes;
-use lacre::accounts::{
+use lacre::clock::SystemClock;
+use lacre::internals::accounts::{
     Accounts, Email, HashingSettings, Login, LoginName, NewAccount, Password, PresentedPassword,
 };
-use lacre::clock::SystemClock;
-use lacre::entropy::Entropy;
-use lacre::http::body::{JsonOrForm, Members};
-use lacre::sessions::grant::Grant;
-use lacre::sessions::keyring::Keyring;
-use lacre::token::TokenKind;
+use lacre::internals::entropy::Entropy;
+use lacre::internals::http::body::{JsonOrForm, Members};
+use lacre::internals::sessions::grant::Grant;
+use lacre::internals::sessions::keyring::Keyring;
+use lacre::internals::token::TokenKind;
 use lacre::{Lacre, Rules, Subject};
 use lacre_keystore::{Keystore, LocalStore, MasterKey, MasterKeyRing, MemoryEngine};
 use rand::rand_core::UnwrapErr;
@@ -295,7 +295,7 @@ fn a_password_is_gone_from_memory_when_it_was_compared() {
             (r#"[""#, r#""]"#),
         ] {
             let text = body(before, after);
-            drop(lacre::token::json::object(&text).map(Members::from));
+            drop(lacre::internals::token::json::object(&text).map(Members::from));
         }
         for (before, after) in [
             ("password=", "&password=1"),

@@ -9,8 +9,8 @@ mod peer;
 
 use crate::hostile::builder::{encode, jwk, new_key, thumbprint};
 use josekit::jwk::Jwk;
-use lacre::entropy;
-use lacre::token::{
+use lacre::internals::entropy;
+use lacre::internals::token::{
     Handle, Recipient, RecipientKey, SigningKey, TokenKind, jwk as keys, seal_members,
 };
 use openssl::ec::EcKey;

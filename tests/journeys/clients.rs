@@ -3,7 +3,7 @@
 use super::PASSWORD;
 use crate::support::http::{Answer, Request};
 use crate::support::server::{Client, Server, Token};
-use lacre::token::RESERVED_CLAIMS;
+use lacre::internals::token::RESERVED_CLAIMS;
 use serde_json::{Value, json};
 
 const CHALLENGE: &str = r#"Basic realm="lacre", charset="UTF-8""#;

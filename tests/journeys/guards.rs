@@ -3,8 +3,8 @@
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, HttpResponse, Scope, web};
 use lacre::clock::FixedClock;
-use lacre::entropy;
-use lacre::sessions::keyring::Keyring;
+use lacre::internals::entropy;
+use lacre::internals::sessions::keyring::Keyring;
 use lacre::{Grant, Issued, Lacre, Location, Rules, Subject, TokenGuard};
 use lacre_keystore::{Keystore, LocalStore, MasterKey, MasterKeyRing, MemoryEngine};
 use rand::SeedableRng as _;

@@ -14,7 +14,7 @@ use crate::support::server::{Client, Server, Setup};
 use crate::support::wait::until;
 use crate::support::walked::walked;
 use call::{CALLS, Call};
-use lacre::http::routes::{Access, Media, ROUTES, RouteInfo};
+use lacre::internals::http::routes::{Access, Media, ROUTES, RouteInfo};
 use serde_json::Value;
 
 walked! {

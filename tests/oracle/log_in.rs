@@ -4,12 +4,12 @@
 //! has, and with the cheapest there is, under which a difference beside the hash would show.
 
 use super::{Pair, draw, report};
-use lacre::accounts::{
+use lacre::clock::SystemClock;
+use lacre::internals::accounts::{
     Accounts, AccountsError, Email, HashingSettings, Login, LoginName, NewAccount, Password,
     PresentedPassword,
 };
-use lacre::clock::SystemClock;
-use lacre::entropy;
+use lacre::internals::entropy;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use std::hint::black_box;

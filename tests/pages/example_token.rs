@@ -78,7 +78,7 @@ fn the_lengths_on_the_page_are_those_of_the_example() {
         .collect();
     assert_eq!(rows.len(), segments.len());
     for (row, segment) in rows.iter().zip(segments) {
-        let bytes = lacre::token::base64url::decode(segment.as_bytes()).unwrap();
+        let bytes = lacre::internals::token::base64url::decode(segment.as_bytes()).unwrap();
         let due = format!("{} characters, {} bytes |", segment.len(), bytes.len());
         assert!(row.ends_with(&due), "{row}\n    is due: {due}");
     }
@@ -89,7 +89,7 @@ fn the_header_on_the_page_is_that_of_the_example() {
     let (_, folder) = laid_out();
     let token = std::fs::read_to_string(folder.path().join("token.txt")).unwrap();
     let header = token.split('.').next().unwrap();
-    let header = lacre::token::base64url::decode(header.as_bytes()).unwrap();
+    let header = lacre::internals::token::base64url::decode(header.as_bytes()).unwrap();
     let header: Value = serde_json::from_slice(&header).unwrap();
     assert_eq!(header, json(folder.path(), "header.json"));
 }

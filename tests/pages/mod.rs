@@ -9,3 +9,4 @@ mod order;
 pub(crate) mod page;
 mod proofs;
 mod sources;
+mod surface;

@@ -1,7 +1,7 @@
 //! Whether an answer is one that the table of routes promises.
 
 use super::http::Answer;
-use lacre::http::routes::{RouteInfo, SuccessContent};
+use lacre::internals::http::routes::{RouteInfo, SuccessContent};
 
 /// What is wrong with an answer of this route; `None` where the table promises it.
 pub(crate) fn broken_by(route: &RouteInfo, answer: &Answer) -> Option<String> {

@@ -2,10 +2,10 @@
 
 use super::server::Setup;
 use futures_util::FutureExt as _;
-use lacre::deployment::data_dir::{DataDir, MasterKeyFile, read_secret};
-use lacre::entropy;
-use lacre::sessions::handles::Handles;
-use lacre::token::Handle;
+use lacre::internals::deployment::data_dir::{DataDir, MasterKeyFile, read_secret};
+use lacre::internals::entropy;
+use lacre::internals::sessions::handles::Handles;
+use lacre::internals::token::Handle;
 use lacre_keystore::{Keystore, LocalStore, MasterKey, MasterKeyRing, Record, SledEngine};
 use rand::rngs::SysRng;
 

@@ -1,6 +1,6 @@
-//! Export and import: records leave a keystore and enter another one sealed.
+//! Taking records out of a keystore and into another one, sealed all the way.
 //!
-//! This room must never return or accept a record that isn't sealed.
+//! This room must never hand out or take in a record that isn't sealed.
 
 use super::{Keystore, PutOutcome};
 use crate::error::KeystoreError;
@@ -10,7 +10,7 @@ use crate::seal::codec;
 /// Some records as they are kept, in the order of their keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedPage {
-    /// Record keys and sealed records; damaged ones as they are.
+    /// Names and sealed records, damaged ones as they are.
     pub entries: Vec<(RecordKey, Vec<u8>)>,
     /// Where the next page begins: to be given as `after`. Nothing on the last page.
     pub next: Option<RecordKey>,
@@ -18,8 +18,7 @@ pub struct SealedPage {
 
 impl Keystore {
     /// Sealed records of all users, at most `limit` of them (1 to 4096), from behind the key
-    /// `after`. They open with [`import`](Self::import) under the keys of this ring, and nowhere
-    /// else.
+    /// `after`. They open under this ring's keys, with [`import`](Self::import), and nowhere else.
     ///
     /// It sees what [`list_all`](Self::list_all) sees.
     pub async fn export(
@@ -31,11 +30,11 @@ impl Keystore {
         Ok(SealedPage { entries, next })
     }
 
-    /// Stores an exported record under its record key, if there is none yet.
+    /// Stores an exported record under its name where that is free.
     ///
-    /// The record must open under a key of this ring, current or older. It is sealed anew, so it is
-    /// another version than the exported one. A session that ended after the export is there again:
-    /// the caller must have decided that it should be.
+    /// The record must open under this ring, an older key of it will do; it is sealed anew, so the
+    /// versions of before stay in the past. A session that ended since the export begins again:
+    /// whether that is meant is for the caller to know.
     pub async fn import(
         &self,
         key: &RecordKey,

@@ -1,12 +1,11 @@
-//! Decoys: records that belong to nobody, opened and returned on a miss.
+//! Decoys: records that belong to nobody, returned where there is no record.
 //!
-//! The time of an answer must not tell whether there is a record under a key
+//! A caller who asks for a key that has no record must not learn that from the time of the answer
 //! (threat: handle-probing). So a miss opens a decoy, which was sealed at the start under a master
-//! key of its own. There are several, so that lookups of many keys touch as many places of memory
-//! on misses as on hits.
+//! key of its own. There are several, so that the decoys of many keys lie in as many places of
+//! memory as records do.
 //!
-//! This room must never return a decoy that differs from records in its size or in the range of its
-//! scalar.
+//! This room must never return a decoy whose size or scalar tells it from a record.
 
 use zeroize::Zeroizing;
 
@@ -17,7 +16,7 @@ use crate::record::{PrivateScalar, Record};
 use crate::seal::codec;
 use crate::seal::master_key::{MasterKey, MasterKeyRing};
 
-/// How many decoys there are; a power of two.
+/// How many there are; a power of two.
 const COUNT: usize = 64;
 
 /// Sealed decoys of the usual size.
@@ -47,7 +46,7 @@ impl Decoy {
             let (mut scalar, mut nonce) = (Zeroizing::new([0; 32]), [0; 12]);
             random(scalar.as_mut())?;
             random(&mut nonce)?;
-            // A scalar of P-256 is below the order of the curve, which begins with ff ff ff ff.
+            // As any key of P-256, whose order begins with four bytes of ones.
             if scalar[0] == 0xff {
                 scalar[0] = 0x7f;
             }
@@ -57,8 +56,8 @@ impl Decoy {
     }
 
     /// The decoy for a key: always the same one.
-    pub(super) fn of(&self, key: &RecordKey) -> DecoyOf<'_> {
-        let number = usize::from(key.session.as_bytes()[0]) % COUNT;
+    pub(super) fn of(&self, name: &RecordKey) -> DecoyOf<'_> {
+        let number = usize::from(name.session.as_bytes()[0]) % COUNT;
         DecoyOf {
             ring: &self.ring,
             key: &self.key,
@@ -67,7 +66,7 @@ impl Decoy {
     }
 }
 
-/// A record of the usual size: the user's id is one that lacre made, the client a browser.
+/// As much as the session has of a user with an id that lacre made, logged in from a browser.
 fn decoy_record(scalar: [u8; 32]) -> Record {
     Record {
         private_scalar: PrivateScalar::new(scalar),

@@ -1,4 +1,4 @@
-//! Listing records page by page, and sealing them anew under a new master key.
+//! Looking through the keystore, page by page, and re-sealing it under a new master key.
 
 use std::sync::{Arc, PoisonError};
 
@@ -20,7 +20,7 @@ const MAX_PAGE: usize = 4096;
 pub struct Page {
     /// The records that opened.
     pub entries: Vec<(RecordKey, Record)>,
-    /// The errors of those that didn't, each with the record's key.
+    /// The errors of those that didn't, each with the record's name.
     pub damaged: Vec<KeystoreError>,
     /// Where the next page begins: to be given as `after`. Nothing on the last page.
     pub next: Option<RecordKey>,

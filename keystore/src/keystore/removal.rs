@@ -1,4 +1,4 @@
-//! Removing records: one, a user's, all, expired ones, and those that a new one evicts.
+//! Ending sessions: one, a user's, all, those whose time is over, and those in another's way.
 
 use futures_util::future::join_all;
 
@@ -9,12 +9,12 @@ use crate::record::Record;
 use crate::seal::codec;
 use crate::store::Write;
 
-/// The maximum of records that one step of a sweep reads; other changes are made between steps.
+/// How many records one step of a sweep takes; other changes get their turn between steps.
 const STEP: usize = 512;
 
 impl Keystore {
-    /// Removes a record, in whatever version, damaged ones included. Returns false where there was
-    /// none; then its absence is durable.
+    /// Removes a record, whatever its state, damaged included. False where there was none; its
+    /// absence is durable then, too.
     pub async fn remove(&self, key: &RecordKey) -> Result<bool, KeystoreError> {
         self.inner.store.remove(*key).await
     }
@@ -24,11 +24,12 @@ impl Keystore {
         self.inner.store.apply(vec![removal(key, seen)]).await
     }
 
-    /// Removes all records of a user, damaged ones included, and returns their keys.
+    /// Removes all records of a user, damaged ones included, and returns their names.
     ///
-    /// It is one change: every record of the user that was put before it is removed, and a crash
-    /// leaves all of them or none. A record that is put after it is stored; a caller who wants to
-    /// prevent that must refuse the user's log-ins first.
+    /// It takes its turn among the changes and is not divided: every record of the user whose
+    /// `put_new` took its turn before is removed, and none slips past it while it runs. A crash
+    /// leaves all of them or none. One that takes its turn afterwards is stored; who wants none of
+    /// those must refuse the user first.
     pub async fn remove_user(&self, user: UserTag) -> Result<Vec<RecordKey>, KeystoreError> {
         self.inner.store.remove_user(user, None).await
     }
@@ -43,9 +44,8 @@ impl Keystore {
         self.inner.store.remove_user(user, Some(*keep)).await
     }
 
-    /// Stores a record under a key that has none, and removes others as they were read: all of it
-    /// or nothing. [`Swap::Lost`] where there is a record under the key, or one of the others has
-    /// changed or gone.
+    /// Stores a record under a name that has none, and removes others as they were read: all of it
+    /// or nothing. [`Swap::Lost`] where the name is taken or one of the others has changed or gone.
     pub async fn put_new_and_remove(
         &self,
         key: &RecordKey,
@@ -59,7 +59,7 @@ impl Keystore {
         // A key that is given twice is removed once.
         writes.sort_by_key(|write| write.key);
         writes.dedup();
-        // The new one first: a read meanwhile sees a record too many rather than one too few.
+        // The new one first: who reads meanwhile sees too many rather than too few.
         let new = Write {
             key: *key,
             expected: None,
@@ -74,16 +74,15 @@ impl Keystore {
     /// Removes every record that is there when it begins, damaged ones included, and returns how
     /// many it removed.
     ///
-    /// It runs in steps, and other changes are made between them: a record that is put meanwhile may
-    /// stay or go. Once begun it goes on to its end, whether or not the caller waits. Where a step
-    /// fails or a crash comes between two of them, the store removes all records when it is opened
-    /// anew, also those that were put meanwhile. After `store_contended` some records may be gone,
-    /// and no more are removed.
+    /// It runs in steps, and other changes get their turn between them: a record that is put
+    /// meanwhile may stay or go. Once begun it goes on to its end, whether or not anybody waits.
+    /// Where a step fails or a crash comes between two of them, the store removes all it has when
+    /// it is opened anew, what was put meanwhile included.
     pub async fn remove_all(&self) -> Result<u64, KeystoreError> {
         self.inner.store.remove_all().await
     }
 
-    /// Removes the records of sessions that have expired at `now` (Unix seconds) and returns how many
+    /// Removes the records of sessions that are over at `now` (Unix seconds) and returns how many
     /// it removed: [`sweep_step`](Self::sweep_step) from the first record to the last.
     pub async fn sweep(&self, now: u64) -> Result<usize, KeystoreError> {
         let (mut removed, mut rest) = (0, Some(KeyRange::ALL));

@@ -1,9 +1,9 @@
-//! The committer as its callers see it: a queue to the one thread that writes.
+//! The way to the one thread that writes.
 //!
-//! Callers queue changes and wait for the answer, which comes when the change is durable. The
-//! thread itself is in [`worker`].
+//! Callers queue changes and wait for the answer, which comes when the change is durable. What the
+//! thread does with them is told in [`worker`].
 //!
-//! This room must never change the engine itself: all changes go through the queue.
+//! This room must never touch the store itself: all changes take their turn in the queue.
 
 mod emptying;
 mod job;
@@ -23,17 +23,17 @@ use crate::local::stamps::Stamps;
 use job::{Answer, Job, Shared, Watcher};
 use worker::Worker;
 
-/// How many jobs the queue holds; when it is full, callers wait for room.
+/// How many jobs may wait; beyond that, callers wait to queue theirs.
 const MAX_QUEUE: usize = 4096;
 
-/// The queue to the thread, and what it shares with its callers.
+/// The way to the thread.
 pub(crate) struct Committer {
     queue: mpsc::Sender<Job>,
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// An answer to come. Dropping it doesn't cancel the change.
+/// An answer to come. Dropping it doesn't take the change back.
 pub(crate) struct Pending<T> {
     answer: oneshot::Receiver<Result<T, KeystoreError>>,
     shared: Arc<Shared>,
@@ -44,7 +44,7 @@ impl<T> Pending<T> {
     pub(crate) async fn wait(self) -> Result<T, KeystoreError> {
         match self.answer.await {
             Ok(answer) => answer,
-            // The thread has ended without an answer: whether the change was made is unknown.
+            // The thread has gone without an answer: the fate of the change is unknown.
             Err(_) => Err(self.shared.refusal()),
         }
     }
@@ -94,13 +94,13 @@ impl Committer {
             .await
     }
 
-    /// Queues the removal of all keys, in steps between which other jobs are done.
+    /// Queues the removal of all keys, in steps between which other jobs get their turn.
     pub(crate) async fn empty(&self) -> Result<Pending<u64>, KeystoreError> {
         self.submit(Job::Empty).await
     }
 
-    /// Has `watcher` called with each key that is removed from now on; `false` where there is another
-    /// watcher already.
+    /// Has `watcher` told of each record that goes from now on; `false` where somebody is told
+    /// already.
     pub(crate) fn watch_removals(&self, watcher: Watcher) -> bool {
         self.shared.watcher.set(watcher).is_ok()
     }
@@ -118,10 +118,10 @@ impl Committer {
         Ok(())
     }
 
-    /// Takes no more changes, and returns once those queued are answered and the thread has ended.
+    /// Takes no more changes, and returns once those queued are answered and the thread has gone.
     pub(crate) async fn close(&self) {
         let (done, finished) = oneshot::channel();
-        // Where the thread has already ended there is nothing to wait for.
+        // Where the thread has gone already there is nothing to wait for.
         if self.queue.send(Job::Close(done)).await.is_ok() {
             let _ = finished.await;
         }
@@ -159,8 +159,8 @@ impl Committer {
 /// Answers what is queued and ends the thread.
 impl Drop for Committer {
     fn drop(&mut self) {
-        // The thread ends when the last sender is dropped. A field can't be moved out of what is
-        // being dropped, so it is replaced.
+        // The thread ends when the last sender is gone; this one is replaced by one that leads
+        // nowhere, because a field can't be taken out of what is being dropped.
         self.queue = mpsc::channel(1).0;
         self.join();
     }

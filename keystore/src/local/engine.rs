@@ -1,21 +1,21 @@
-//! The trait of an engine: what a local store keeps its bytes in, open in one process only.
+//! What a local store keeps its bytes in: a map that one process alone has open.
 //!
-//! An engine maps keys of 32 bytes to values, in the order of the keys' bytes. It makes all changes
-//! of a batch or none, and makes the batches so far durable when it is asked to. The committer
-//! orders and groups the changes and answers them.
+//! An engine maps keys of 32 bytes to values, in the order of the keys' bytes. It makes a batch of
+//! changes wholly or not at all, and is told when to make the batches so far durable; grouping,
+//! ordering and answering are the committer's work.
 //!
-//! An engine must never interpret a value, and never answer that there is no value where it
-//! couldn't read.
+//! This room must never interpret a value, and never answer "there is nothing" for a store that
+//! it couldn't read.
 
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 
-/// A map of sealed records.
+/// A store of sealed records.
 ///
 /// One thread at a time calls [`apply`](Self::apply), [`note_emptying`](Self::note_emptying) and
 /// [`persist`](Self::persist); any number of threads read meanwhile. A read sees every change whose
-/// `apply` has returned, durable or not. After an error of one of these three no more changes are
-/// made. All calls may block for as long as a disk takes.
+/// `apply` has returned, durable or not. After an error of these no more changes are asked for. All
+/// calls may block for as long as a disk takes.
 pub trait Engine: Send + Sync + 'static {
     /// The value of this key.
     fn get(&self, key: &KeyBytes) -> Result<Option<Vec<u8>>, KeystoreError>;
@@ -27,21 +27,21 @@ pub trait Engine: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(KeyBytes, Vec<u8>)>, KeystoreError>;
 
-    /// How many keys the range has, counted no further than `max`.
-    fn count_up_to(&self, range: &KeyRange, max: usize) -> Result<usize, KeystoreError>;
+    /// How many keys the range has, counted no further than `most`.
+    fn count_up_to(&self, range: &KeyRange, most: usize) -> Result<usize, KeystoreError>;
 
     /// How many keys there are. It may walk over all of them.
     fn count(&self) -> Result<u64, KeystoreError>;
 
-    /// Makes all the changes, in this order, if every key has the value that its change expects, and
-    /// returns true. Otherwise makes none and returns false. No key stands twice among them.
+    /// Makes all the changes, in this order, where every key has the value that its change expects:
+    /// true. Otherwise leaves everything as it is: false. No key stands twice among them.
     ///
-    /// An engine that is opened anew after a crash has all of them or none. A read meanwhile may see
-    /// the first of them and not yet the last.
+    /// Whatever happens meanwhile, a store that is opened anew has all of them or none. A read that
+    /// comes in between may see the first of them and not yet the last.
     fn apply(&self, changes: &[Change]) -> Result<bool, KeystoreError>;
 
-    /// Notes, in order among the changes, that the store is being emptied, or that it no longer is.
-    /// An engine that is opened anew with that note removes all records before it returns.
+    /// Notes, in its turn among the changes, that the store is being emptied, or no longer. A store
+    /// that is opened anew with that note removes all it has before it answers anything.
     fn note_emptying(&self, under_way: bool) -> Result<(), KeystoreError>;
 
     /// Returns once every change applied so far survives a crash of the machine.

@@ -1,6 +1,6 @@
-//! An engine in memory: for tests, examples and servers whose sessions may end with the process.
+//! A store in memory: for tests, examples and throw-away servers.
 //!
-//! This room must never write anything to a disk.
+//! This room must never pretend to be durable anywhere else: what it holds ends with the process.
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
@@ -9,7 +9,7 @@ use super::engine::{Change, Engine};
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 
-/// An engine whose records are gone when it is dropped.
+/// An engine whose records end with it.
 #[derive(Default)]
 pub struct MemoryEngine {
     records: RwLock<BTreeMap<KeyBytes, Vec<u8>>>,
@@ -22,8 +22,8 @@ impl MemoryEngine {
         Self::default()
     }
 
-    /// The lock is taken even after a thread panicked with it: every change is one insert or one
-    /// remove, and nothing between those of a batch can panic, so the map is whole.
+    /// A thread that panicked while it held the lock left the map whole: every change is one
+    /// insert or one remove, and nothing between those of a batch can panic.
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<KeyBytes, Vec<u8>>> {
         self.records.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -47,10 +47,10 @@ impl Engine for MemoryEngine {
             .collect())
     }
 
-    fn count_up_to(&self, range: &KeyRange, max: usize) -> Result<usize, KeystoreError> {
+    fn count_up_to(&self, range: &KeyRange, most: usize) -> Result<usize, KeystoreError> {
         let records = self.read();
         let keys = records.range(range.first()..=range.last());
-        Ok(keys.take(max).count())
+        Ok(keys.take(most).count())
     }
 
     fn count(&self) -> Result<u64, KeystoreError> {
@@ -74,7 +74,7 @@ impl Engine for MemoryEngine {
         Ok(true)
     }
 
-    /// A new engine is empty anyway.
+    /// What ends with the process needn't be emptied later.
     fn note_emptying(&self, _under_way: bool) -> Result<(), KeystoreError> {
         Ok(())
     }
@@ -83,7 +83,7 @@ impl Engine for MemoryEngine {
         Ok(())
     }
 
-    /// 0: nothing is on disk.
+    /// Nothing of it is on disk.
     fn size_on_disk(&self) -> Result<u64, KeystoreError> {
         Ok(0)
     }

@@ -1,13 +1,12 @@
-//! An engine on disk: sled 0.34, and what it takes to rely on it.
+//! A store on disk: sled 0.34, and what it takes to rely on it.
 //!
-//! Three properties of sled shape this file. Its `flush` ends in `sync_file_range`, which leaves the
+//! Three of sled's ways shape this file. Its `flush` ends in `sync_file_range`, which leaves the
 //! file's size and the disk's own cache alone, so a `fdatasync` follows. It can panic on files
-//! that aren't what it wrote, so every call catches panics, and after the first one the
-//! engine refuses everything. It changes files in the folder before it finds the folder locked, and
-//! its lock may be held for a moment after its handle was dropped, so the folder has a lock file of
-//! ours that is taken first.
+//! that aren't what it wrote, so every call is guarded and the first panic closes the engine for
+//! good. It touches the folder before it finds it locked, and a lock it held may outlive its
+//! handle for a moment, so the folder has a lock file of ours that is taken first.
 //!
-//! `redo` makes several changes as one without sled's own batches and transactions.
+//! How several changes are made as one without sled's own ways is told in `redo`.
 //!
 //! This room must never call `flush_async` (it deadlocks), `apply_batch` or `transaction` (the
 //! first of them puts one lock on every later operation), and never write from two threads.
@@ -38,8 +37,8 @@ const RECORDS: &str = "records";
 const STATE: &str = "state";
 const GROUP: &str = "group";
 
-/// How often sled's own lock is tried once our lock file is held, and the pause between two tries.
-const MAX_LOCK_TRIES: u32 = 100;
+/// How often, and how long between, sled's own lock is tried once the folder is ours.
+const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// How a sled store is opened.
@@ -68,9 +67,9 @@ pub struct SledEngine {
     mark: Mark,
     /// The number of the last durable group.
     group: AtomicU64,
-    /// The error of every later call, once sled has panicked.
+    /// Why nothing is asked of sled any more, once it has panicked.
     broken: OnceLock<KeystoreError>,
-    /// Held until the engine is gone; declared last, so that it is dropped last.
+    /// Held until the engine is gone; dropped last, as it stands last.
     _lock: File,
 }
 
@@ -134,7 +133,8 @@ impl SledEngine {
         Ok(engine)
     }
 
-    /// Makes one call of sled, unless an earlier one panicked: after that its state is unknown.
+    /// Runs one call of sled's, unless an earlier one panicked: after that its state can't be
+    /// trusted.
     fn ask<T>(&self, call: impl FnOnce(&Store) -> sled::Result<T>) -> Result<T, KeystoreError> {
         if let Some(error) = self.broken.get() {
             return Err(error.clone());
@@ -178,10 +178,10 @@ impl Engine for SledEngine {
             .collect()
     }
 
-    fn count_up_to(&self, range: &KeyRange, max: usize) -> Result<usize, KeystoreError> {
+    fn count_up_to(&self, range: &KeyRange, most: usize) -> Result<usize, KeystoreError> {
         self.ask(|store| {
             let keys = store.records.range(range.first()..=range.last()).keys();
-            keys.take(max)
+            keys.take(most)
                 .try_fold(0, |count, key| key.map(|_| count + 1))
         })
     }
@@ -264,7 +264,7 @@ fn open_sled(folder: &Path, options: SledOptions) -> sled::Result<Store> {
             .flush_every_ms(None)
             .open()
         {
-            Err(error) if is_lock(&error) && tries < MAX_LOCK_TRIES => thread::sleep(LOCK_PAUSE),
+            Err(error) if is_lock(&error) && tries < LOCK_TRIES => thread::sleep(LOCK_PAUSE),
             outcome => break outcome?,
         }
     };

@@ -1,32 +1,32 @@
-//! Stamps: whether a record may have changed since it was read, without reading it again.
+//! Whether a record may have changed since it was read, told without reading it again.
 //!
-//! Each record belongs to one of a fixed number of counters. The committer raises a record's
-//! counter before it changes the record and again after, so an odd counter means that a change is
-//! under way. For a batch, the counters of all its records are raised before the first is changed
-//! and again after the last, each once, however many records share it. A read takes the counter
-//! before and after: if it was even and is the same, what was read is what the store holds, for as
-//! long as the counter keeps this value.
+//! Each record belongs to one of a fixed number of counters. The one thread that writes raises a
+//! record's counter before it touches the record and once more after it has, so an odd counter
+//! means that a change is under way; for a batch, the counters of all its records are raised before
+//! the first is touched and again after the last, each once, however many share it. Who reads a
+//! record notes the counter before and looks at it again after: where it was even and hasn't moved,
+//! what was read is what the store holds, and it stays so for as long as the counter stands there.
 //!
-//! A change of one record makes the others that share its counter be read once more; nothing else.
-//! The counters hold nothing of a record, so there is nothing to evict or wipe.
+//! Records that share a counter only make each other read once more. Nothing is kept of a record,
+//! so there is nothing to evict and nothing to wipe.
 //!
-//! This room must never call a record unchanged whose change has been answered, nor any record once
-//! the engine has failed to answer a read.
+//! This room must never say "unchanged" of a record whose change has been answered, nor of
+//! anything once the store has failed to answer.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::key::KeyBytes;
 use crate::store::Stamp;
 
-/// How many counters there are; they take 512 KiB. At a thousand changes a second, a record is read
-/// again about once a minute because of others that share its counter.
+/// How many counters there are: 512 KiB of them. With a thousand changes a second a record is read
+/// again every minute on account of the others.
 const COUNTERS: usize = 1 << 16;
 
-/// A counter; a test replaces it by one of loom's, to try every interleaving.
+/// A counter, which a test replaces by one whose every interleaving is tried.
 pub(crate) trait Counter {
-    /// A counter of value 0.
+    /// A counter that stands at 0.
     fn new() -> Self;
-    /// Its value.
+    /// Where it stands.
     fn read(&self) -> u64;
     /// Raises it by one.
     fn raise(&self);
@@ -49,7 +49,7 @@ impl Counter for AtomicU64 {
 /// The counters of one keystore.
 pub(crate) struct Stamps<C = AtomicU64> {
     counters: Box<[C]>,
-    /// Whether the engine has answered every read so far.
+    /// Whether the store has answered every question so far.
     trusted: AtomicBool,
 }
 
@@ -67,7 +67,7 @@ impl<C: Counter> Stamps<C> {
         }
     }
 
-    /// Reads a record, and returns a stamp that [`holds`](Self::holds) while it can't have changed.
+    /// Reads a record, and says for how long what was read can be relied on.
     pub(crate) fn around<T>(&self, key: &KeyBytes, read: impl FnOnce() -> T) -> (T, Stamp) {
         let counter = self.counter(key);
         let before = counter.read();
@@ -83,16 +83,16 @@ impl<C: Counter> Stamps<C> {
         )
     }
 
-    /// Whether the record is certainly still what was read with this stamp. `false` may be returned
-    /// for one that is.
+    /// Whether the record is still what was read under this stamp. `false` may be said of one that
+    /// is.
     pub(crate) fn holds(&self, key: &KeyBytes, stamp: Stamp) -> bool {
         stamp.to_bits().is_multiple_of(2)
             && self.trusted.load(Ordering::SeqCst)
             && self.counter(key).read() == stamp.to_bits()
     }
 
-    /// Changes records. Before the first change, earlier stamps of all of them stop to hold, and until
-    /// the last is made, reads get [`Stamp::NEVER`]. Only one thread may call it at a time.
+    /// Changes records: no stamp of before holds for any of them from the first moment on, and none
+    /// is given until all are changed. Only one thread may do so.
     pub(crate) fn during<'k, T>(
         &self,
         keys: impl IntoIterator<Item = &'k KeyBytes>,
@@ -120,8 +120,8 @@ impl<C: Counter> Stamps<C> {
         change()
     }
 
-    /// The engine failed to answer: from now on no stamp holds, so that every request reads and none
-    /// is accepted while the engine can't be read.
+    /// The store failed to answer: from now on it is asked each time, so that nobody is let in by
+    /// memory while the store is away.
     pub(crate) fn distrust(&self) {
         self.trusted.store(false, Ordering::SeqCst);
     }
@@ -130,7 +130,7 @@ impl<C: Counter> Stamps<C> {
         &self.counters[self.place(key)]
     }
 
-    /// The place of a record's counter, from two bytes of the session's id, which is random.
+    /// Which counter is a record's: two bytes of the session's id, which is random, say.
     fn place(&self, key: &KeyBytes) -> usize {
         let drawn = usize::from(u16::from_be_bytes([key[16], key[17]]));
         drawn % self.counters.len()

@@ -1,11 +1,11 @@
 //! Records as sealed bytes, and back.
 //!
-//! The plaintext is the record in the format of postcard, sealed by the ring of master keys and
-//! bound to the record key. So a flipped bit, a record under another's key, an unknown format and
-//! an unknown master key are errors, each with the record key.
+//! The plaintext is the record in postcard's form; the seal is that of the master key ring, bound
+//! to the record's key. So a flipped bit, a record under another's name, an unknown form and an
+//! unknown master key are errors that name the record.
 //!
 //! This room must never panic on bytes from the store, and never return a record that wasn't
-//! sealed, whole, under this record key.
+//! sealed, whole, under this very name.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -15,14 +15,14 @@ use crate::key::RecordKey;
 use crate::record::{PrivateScalar, Record};
 use crate::seal::master_key::{MasterKeyRing, OVERHEAD, OpenError, Purpose};
 
-/// The maximum size of a sealed record, in bytes.
+/// The most bytes that a sealed record may take.
 ///
 /// The sled engine keeps up to 26 neighbouring records in one page and pages above 128 KiB in
 /// files of their own, which it doesn't sync; at this size no page gets there.
 pub const MAX_SEALED_RECORD: usize = 4096;
 
-/// The layout of the plaintext. It borrows, so that the scalar isn't copied, and it is private, so
-/// that nothing else can serialize a `PrivateScalar`.
+/// The form of the plaintext. It borrows, so that the scalar isn't copied on its way, and it is
+/// private, so that a `PrivateScalar` has no other way into a text.
 #[derive(Serialize, Deserialize)]
 struct Plain<'a> {
     #[serde(borrow)]
@@ -42,7 +42,7 @@ struct Plain<'a> {
     client_id: Option<&'a str>,
 }
 
-/// Seals a record under its key with the ring's current key. `nonce` must be random.
+/// Seals a record under its name with the ring's current key. `nonce` must be random.
 pub(crate) fn seal(
     ring: &MasterKeyRing,
     key: &RecordKey,
@@ -65,7 +65,7 @@ pub(crate) fn seal(
     .ok_or(KeystoreError::SealingFailed)
 }
 
-/// Opens a record that was sealed under this key.
+/// Opens a record that was sealed under this name.
 pub(crate) fn open(
     ring: &MasterKeyRing,
     key: &RecordKey,

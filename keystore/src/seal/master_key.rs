@@ -1,4 +1,4 @@
-//! Master keys, and the format of everything that is sealed with them.
+//! The master keys, and the one way in which anything is sealed with them.
 //!
 //! A sealed blob is `version 1 ‖ key id, u32 big-endian ‖ nonce, 12 bytes ‖ AES-256-GCM
 //! ciphertext ‖ tag, 16 bytes`. The first five bytes and the caller's context are authenticated
@@ -26,8 +26,8 @@ const TAG: usize = 16;
 /// Bytes that sealing adds to a plaintext.
 pub(crate) const OVERHEAD: usize = PREFIX + NONCE + TAG;
 
-/// What a sealed blob is for. No label is a prefix of another, so that label ‖ context is
-/// unambiguous.
+/// What a sealed blob is for. No label is the beginning of another, so label and context together
+/// can be read in one way only.
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {
     /// A session record; the context is its key.
@@ -53,7 +53,7 @@ pub(crate) enum OpenError {
     UnknownKey(u32),
 }
 
-/// One master key of 32 bytes, and the id that sealed blobs carry.
+/// One master key, 32 bytes, under the id that sealed blobs name it by.
 ///
 /// Wiped when dropped; prints its id only.
 pub struct MasterKey {
@@ -80,13 +80,13 @@ impl MasterKey {
         Self { id, bytes, derive }
     }
 
-    /// The id that blobs sealed with this key carry.
+    /// The id by which sealed blobs name this key.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.id
     }
 
-    /// The key's bytes, for the code that writes them into a file.
+    /// The key's bytes, for the one place that keeps them in a file.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {
         &self.bytes
@@ -111,7 +111,7 @@ impl fmt::Debug for MasterKey {
     }
 }
 
-/// The current master key, which seals and opens, and older ones, which only open.
+/// The master key that seals now, and the earlier ones that still open.
 #[derive(Debug)]
 pub struct MasterKeyRing {
     current: MasterKey,
@@ -130,8 +130,8 @@ impl MasterKeyRing {
 
     /// Adds a key that opens what it sealed and seals nothing more.
     ///
-    /// [`KeystoreError::MasterKeyIdTaken`] where the ring has a key of this id: of two keys with one
-    /// id, only one could be found, and what the other sealed would be unreadable.
+    /// [`KeystoreError::MasterKeyIdTaken`] where the ring has a key of this id: an id that means
+    /// two keys would make records of one of them unreadable.
     pub fn with_older(mut self, key: MasterKey) -> Result<Self, KeystoreError> {
         if self.find(key.id).is_some() {
             return Err(KeystoreError::MasterKeyIdTaken { key_id: key.id });
@@ -210,7 +210,7 @@ impl MasterKeyRing {
             .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(&aad), room)
             .ok()?;
         tag_room.copy_from_slice(tag.as_ref());
-        // The plaintext has been overwritten: nothing is left to wipe.
+        // From here on there is nothing to wipe: take the bytes out of their guard.
         Some(std::mem::take(&mut *sealed))
     }
 

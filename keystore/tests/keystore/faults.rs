@@ -57,8 +57,8 @@ impl<E: Engine> Engine for Faulty<E> {
     ) -> Result<Vec<(KeyBytes, Vec<u8>)>, KeystoreError> {
         self.engine.scan(range, limit)
     }
-    fn count_up_to(&self, range: &KeyRange, max: usize) -> Result<usize, KeystoreError> {
-        self.engine.count_up_to(range, max)
+    fn count_up_to(&self, range: &KeyRange, most: usize) -> Result<usize, KeystoreError> {
+        self.engine.count_up_to(range, most)
     }
     fn count(&self) -> Result<u64, KeystoreError> {
         self.engine.count()
@@ -227,8 +227,8 @@ impl Engine for Gated {
     ) -> Result<Vec<(KeyBytes, Vec<u8>)>, KeystoreError> {
         self.engine.scan(range, limit)
     }
-    fn count_up_to(&self, range: &KeyRange, max: usize) -> Result<usize, KeystoreError> {
-        self.engine.count_up_to(range, max)
+    fn count_up_to(&self, range: &KeyRange, most: usize) -> Result<usize, KeystoreError> {
+        self.engine.count_up_to(range, most)
     }
     fn count(&self) -> Result<u64, KeystoreError> {
         self.engine.count()

@@ -73,7 +73,7 @@ macro_rules! on_every_engine {
 }
 pub(crate) use on_every_engine;
 
-/// The generation of the record under this key.
+/// The generation of the record of this name.
 pub(crate) async fn generation(keystore: &Keystore, key: &RecordKey) -> Option<u64> {
     keystore
         .get(key)

@@ -4,7 +4,7 @@
 //! caller's environment reach it: it could name the caller's real database.
 
 use super::super::failure::{self, Failure};
-use lacre::config;
+use lacre::internals::config;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};

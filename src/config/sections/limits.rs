@@ -1,5 +1,6 @@
 //! `[limits]`: sizes above which a request is refused, and how often things may be tried.
 
+use crate::defaults;
 use std::time::Duration;
 
 use crate::config::key::{DefaultValue, Key, Row, key};
@@ -28,9 +29,9 @@ pub struct LimitsConfig {
 
 impl LimitsConfig {
     /// The default of `body`.
-    pub const BODY: usize = 64 << 10;
+    pub const BODY: usize = defaults::MAX_BODY;
     /// The default of `header`.
-    pub const HEADER: usize = 32 << 10;
+    pub const HEADER: usize = defaults::MAX_HEADER;
 }
 
 const fn minutely(count: u32) -> Rate {

@@ -1,5 +1,6 @@
 //! `[server]`: threads, connections and how long they may take.
 
+use crate::defaults;
 use std::time::Duration;
 
 use crate::config::key::{DefaultValue, Key, Row, key};
@@ -35,7 +36,7 @@ impl ServerConfig {
     /// The default of `head_timeout`.
     pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
     /// The default of `body_timeout`.
-    pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+    pub const BODY_TIMEOUT: Duration = defaults::BODY_TIMEOUT;
     /// The default of `disconnect_timeout`.
     pub const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
     /// The default of `drain`.

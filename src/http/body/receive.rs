@@ -4,7 +4,7 @@
 
 use super::form;
 use super::members::Members;
-use crate::config::{LimitsConfig, ServerConfig};
+use crate::defaults;
 use crate::http::problem::{Code, Problem};
 use crate::token::json;
 use actix_web::HttpRequest;
@@ -26,8 +26,8 @@ pub struct BodyLimits {
 impl Default for BodyLimits {
     fn default() -> Self {
         Self {
-            max_bytes: LimitsConfig::BODY,
-            read_timeout: ServerConfig::BODY_TIMEOUT,
+            max_bytes: defaults::MAX_BODY,
+            read_timeout: defaults::BODY_TIMEOUT,
         }
     }
 }

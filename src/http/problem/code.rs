@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 /// The stable name of an error, the member `code` of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // `TABLE` below says what each one means, once
+#[non_exhaustive]
 pub enum Code {
     InvalidRequest,
     NoCredentials,
@@ -138,7 +139,7 @@ table! {
         "Wait for the seconds in `Retry-After`.";
     StoreUnavailable, "store_unavailable", SERVICE_UNAVAILABLE, "Store unavailable",
         "A store that this answer depends on can't be reached.",
-        "Wait for the seconds in `Retry-After`. It says nothing about the token. The log has the store's own code, such as `store_contended` where other changes of the same records came first.";
+        "Wait for the seconds in `Retry-After`. It says nothing about the token.";
     InternalError, "internal_error", INTERNAL_SERVER_ERROR, "Internal error",
         "Something went wrong on our side.",
         "Report the `request_id`; the operator finds the cause in the log.";

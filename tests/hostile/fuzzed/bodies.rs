@@ -3,9 +3,9 @@
 
 use actix_web::FromRequest as _;
 use actix_web::test::TestRequest;
-use lacre::accounts::{Email, Password, PresentedPassword};
-use lacre::http::body::{JsonOrForm, Members};
-use lacre::http::problem::Problem;
+use lacre::internals::accounts::{Email, Password, PresentedPassword};
+use lacre::internals::http::body::{JsonOrForm, Members};
+use lacre::internals::http::problem::Problem;
 use serde_json::{Map, Value};
 use tokio::runtime::{Builder, Runtime};
 

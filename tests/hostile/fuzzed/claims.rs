@@ -1,7 +1,7 @@
 //! Any bytes as claims, behind every seal and signature: what is taken, another reader reads the
 //! same, and it is written as it was read.
 
-use lacre::token::Claims;
+use lacre::internals::token::Claims;
 use serde_json::Value;
 
 pub(crate) fn check(text: &[u8]) -> bool {

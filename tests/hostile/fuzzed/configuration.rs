@@ -1,7 +1,7 @@
 //! Any text as a configuration file and as an environment, parted by a line `---`: it is resolved
 //! to values inside their limits or refused, and a password in it is shown in neither case.
 
-use lacre::config::{Config, Sources};
+use lacre::internals::config::{Config, Sources};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;

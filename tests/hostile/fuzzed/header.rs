@@ -2,7 +2,7 @@
 //! members, each as the profile has it, and a point that OpenSSL takes for one of P-256.
 
 use super::builder::{decode, encode, p256};
-use lacre::token::UnopenedToken;
+use lacre::internals::token::UnopenedToken;
 use openssl::bn::BigNum;
 use openssl::ec::EcKey;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! The strict JSON reader: what it takes, another reader reads the same.
 
-use lacre::token::json;
+use lacre::internals::token::json;
 use serde_json::Value;
 
 pub(crate) fn check(text: &[u8]) {

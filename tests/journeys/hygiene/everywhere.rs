@@ -7,7 +7,7 @@ use crate::support::http::{Answer, Request, send_bytes};
 use crate::support::promise::broken_by;
 use crate::support::robbed::Robbed;
 use crate::support::server::{Server, Setup, Token};
-use lacre::http::routes::ROUTES;
+use lacre::internals::http::routes::ROUTES;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 use std::io::{Read as _, Write as _};
@@ -219,10 +219,17 @@ fn ask_the_socket(server: &Server, seen: &mut Seen) {
         PASSWORD.to_owned(),
     ] {
         let mut socket = UnixStream::connect(server.data().join("admin.sock")).unwrap();
-        socket.write_all(format!("{line}\n").as_bytes()).unwrap();
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).unwrap();
-        assert!(answer.ends_with('\n'), "{line}: {answer}");
+        let length = u32::try_from(line.len()).unwrap().to_be_bytes();
+        let asked = [b"lacre/2\n", &length[..], line.as_bytes()].concat();
+        socket.write_all(&asked).unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.starts_with("lacre/2\n"), "{line}: {answer}");
+        assert!(
+            answer.ends_with('}') || answer.ends_with(']'),
+            "{line}: {answer}"
+        );
         seen.note("the admin socket", answer);
     }
 }

@@ -12,7 +12,7 @@ use super::rounds;
 use super::stage::{CAP, NAMES, Pick, Stage, USERS, User};
 use crate::support::http::Request;
 use ends::Ends;
-use lacre::token::TokenKind;
+use lacre::internals::token::TokenKind;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use record::{Record, Scope, Use};

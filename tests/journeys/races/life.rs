@@ -5,7 +5,7 @@ use super::rounds;
 use super::stage::{CAP, NAMES, Pick, Stage, USERS, User};
 use crate::support::http::{Answer, Request};
 use crate::support::server::Token;
-use lacre::token::TokenKind;
+use lacre::internals::token::TokenKind;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::json;

@@ -4,7 +4,7 @@
 //! doesn't compile.
 
 use crate::support::walked::walked;
-use lacre::token::TokenKind;
+use lacre::internals::token::TokenKind;
 
 walked! {
     /// What can happen to tokens.

@@ -6,7 +6,7 @@ use crate::journeys::PASSWORD;
 use crate::support::http::{Answer, Connection, Request};
 use crate::support::server::{Client, Server, Setup, Token};
 use crate::support::wait::until;
-use lacre::config::Engine;
+use lacre::internals::config::Engine;
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::net::SocketAddr;

@@ -1,12 +1,11 @@
-//! Removing every record, in steps between which other changes are made.
+//! Removing every record, in steps between which other changes get their turn.
 //!
-//! From the first step to the last there is a note in the engine. When an engine with that note is
-//! opened, after a crash or because a step failed, the remaining records are removed before anything
-//! is answered. Once begun the thread goes on by itself, so that the note goes even if the caller
-//! stops waiting, and no session that begins later is removed because of it.
+//! From the first step to the last a note stands in the store. Whoever opens a store with that note,
+//! after a crash or because a step failed, removes what is left before anything is answered. The
+//! thread goes on by itself once it has begun, so that no note outlives a caller who stopped waiting
+//! and no session that begins later is removed by it.
 //!
-//! This room must never remove the note before the last step, except after a conflict, which is
-//! answered as an error.
+//! This room must never take the note away before the last record that it stands for is removed.
 
 use std::collections::VecDeque;
 
@@ -37,8 +36,8 @@ impl Emptying {
     }
 }
 
-/// Makes one step of the first removal that waits; returns whether that changed anything. The others
-/// wait, because there is one note.
+/// Takes the first of those that wait one step further; says whether that changed anything. The
+/// others wait: each has the note for itself.
 pub(super) fn step(
     writer: &Writer,
     waiting: &mut VecDeque<Emptying>,

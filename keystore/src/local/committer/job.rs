@@ -1,4 +1,4 @@
-//! The jobs of the committer's thread, and what it shares with its callers.
+//! What the writing thread is asked to do, and what it shares with those who ask.
 
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
@@ -12,10 +12,10 @@ use crate::local::engine::Change;
 /// Where an answer goes.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, KeystoreError>>;
 
-/// Called with the key of each record that has just been removed.
+/// Told the key of a record that has just been removed.
 pub(crate) type Watcher = Box<dyn Fn(&KeyBytes) + Send + Sync>;
 
-/// A job for the thread.
+/// What the thread is asked to do.
 pub(super) enum Job {
     /// Compare-and-swaps, all of them or none; answers whether they were made.
     Apply(Vec<Change>, Answer<bool>),
@@ -29,18 +29,18 @@ pub(super) enum Job {
     Close(oneshot::Sender<()>),
 }
 
-/// What the thread and its callers share.
+/// What the thread and its callers both know.
 pub(super) struct Shared {
     /// The error that ended all writing.
     pub(super) failure: OnceLock<KeystoreError>,
-    /// How many records there are, changes included that aren't durable yet.
+    /// How many records there are, as far as they are applied.
     pub(super) records: AtomicU64,
-    /// Called with each record that is removed, before the removal is answered.
+    /// Who is told of each record that goes, before anybody is answered.
     pub(super) watcher: OnceLock<Watcher>,
 }
 
 impl Shared {
-    /// The error of a change that is refused.
+    /// The error of a change that isn't taken.
     pub(super) fn refusal(&self) -> KeystoreError {
         match self.failure.get() {
             Some(cause) => KeystoreError::unavailable(format!("an earlier write failed: {cause}")),
@@ -57,7 +57,7 @@ pub(super) enum Held {
 }
 
 impl Held {
-    /// Answers; with the group's error where it failed. A caller that no longer waits is no error.
+    /// Answers; with the group's error where it failed. A caller that has gone is not an error.
     pub(super) fn send(self, durable: &Result<(), KeystoreError>) {
         match self {
             Self::Flag(flag, answer) => drop(answer.send(durable.clone().map(|()| flag))),

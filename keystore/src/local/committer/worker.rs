@@ -1,11 +1,11 @@
-//! The one thread that writes: changes are applied one by one and become durable in groups.
+//! The one thread that writes: changes go in one by one and become durable in groups.
 //!
-//! It takes the jobs that are queued (up to [`MAX_GROUP`]), applies them in that order, persists
-//! once, and only then answers all of them. While it persists, the next group is queued: under load
-//! one persist makes many changes durable, and without load no change waits for another.
+//! It takes what has come in (up to [`MAX_GROUP`]), applies it in that order, persists once, and
+//! only then answers all of them. While it persists, the next group gathers; under load one persist
+//! carries many changes, and without load a change waits for no other.
 //!
-//! This room must never answer before the persist, not even a compare-and-swap that lost: the change
-//! that it lost to may be in the same group.
+//! This room must never answer before the persist, a lost compare-and-swap included: the change
+//! that won may be of the same group.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::local::stamps::Stamps;
 /// The maximum of jobs that share one persist.
 const MAX_GROUP: usize = 1024;
 
-/// What the thread runs.
+/// The thread's own side.
 pub(super) struct Worker(Writer);
 
 impl Worker {
@@ -42,7 +42,7 @@ impl Worker {
         let mut closing = Vec::new();
         let mut emptyings = VecDeque::new();
         loop {
-            // While a removal of everything is under way, there is work without a job.
+            // There is work without a job where a removal of everything is under way.
             if emptyings.is_empty() {
                 match jobs.blocking_recv() {
                     Some(job) => group.push(job),
@@ -102,8 +102,8 @@ impl Worker {
             }
         }
         changed |= emptying::step(writer, emptyings, &mut held);
-        // A group that changed nothing needs no persist: what it read is durable, or an earlier write
-        // failed and its answers are refusals.
+        // A group that changed nothing has nothing to wait for: what it saw is durable, or writing
+        // has ended and its answers are refusals.
         let durable = if changed { writer.persist() } else { Ok(()) };
         for answer in held {
             answer.send(&durable);
@@ -111,7 +111,7 @@ impl Worker {
     }
 }
 
-/// Records a panic of the thread as the failure, before its callers find their answers dropped.
+/// Notes that the thread panicked, before its callers learn that nobody answers.
 struct NotePanic<'a>(&'a Shared);
 
 impl Drop for NotePanic<'_> {

@@ -2,7 +2,7 @@
 //!
 //! This room must never change the engine again once a write has failed: what is on the disk then
 //! is unknown, so every later change is refused until the process opens the store anew. A value
-//! that has changed since it was read is a conflict and no failure: it is read again.
+//! that was found changed is no failure: it is read again.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,20 +13,20 @@ use crate::key::{KeyBytes, KeyRange};
 use crate::local::engine::{Change, Engine};
 use crate::local::stamps::Stamps;
 
-/// How often a removal is tried that meets a conflict.
+/// How often a change that was overtaken is tried.
 const MAX_ATTEMPTS: usize = 16;
 
 /// Makes changes and notes that they were made.
 pub(super) struct Writer {
     pub(super) engine: Arc<dyn Engine>,
-    /// Raised around each change.
+    /// Told of each change before the engine is.
     pub(super) stamps: Arc<Stamps>,
     pub(super) shared: Arc<Shared>,
 }
 
 impl Writer {
-    /// Makes one change, unless an earlier one failed. After an error no more changes are made, unless
-    /// it is `StoreContended`.
+    /// Makes one change, unless writing has ended. An error ends writing, unless it says that
+    /// others changed the same records meanwhile.
     pub(super) fn attempt<T>(
         &self,
         work: impl FnOnce() -> Result<T, KeystoreError>,
@@ -51,7 +51,7 @@ impl Writer {
         self.shared.refusal()
     }
 
-    /// Makes all the changes if every key has the expected value; returns whether it did.
+    /// Makes all the changes where every key has the value that is expected; says whether it did.
     pub(super) fn apply(&self, changes: &[Change]) -> Result<bool, KeystoreError> {
         let keys = changes.iter().map(|change| &change.key);
         let made = self.stamps.during(keys, || self.engine.apply(changes))?;
@@ -63,7 +63,7 @@ impl Writer {
         Ok(made)
     }
 
-    /// Counts a change that was made, and calls the watcher where it is a removal.
+    /// Counts a change that was made, and tells of a record that went.
     fn note(&self, change: &Change) {
         match (&change.expected, &change.new) {
             (None, Some(_)) => self.shared.records.fetch_add(1, Ordering::Relaxed),
@@ -75,7 +75,7 @@ impl Writer {
         }
     }
 
-    /// Removes a key whatever its value; returns whether there was one.
+    /// Removes a key whatever its value; says whether there was one.
     pub(super) fn remove(&self, key: &KeyBytes) -> Result<bool, KeystoreError> {
         for _ in 0..MAX_ATTEMPTS {
             let Some(value) = self.engine.get(key)? else {

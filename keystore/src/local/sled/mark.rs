@@ -1,16 +1,16 @@
-//! The number of the last durable group of changes, in a file beside the database.
+//! How far the store had come, noted beside the store.
 //!
-//! sled takes a damaged place in its log for the end of the log and silently drops what follows:
-//! removals among it are undone, and ended sessions are back. The same happens when an old copy of
-//! the database file is put in place of a newer one. So every durable group has a number: in the
-//! database, with the group's own changes, and here, written after the group was durable. A
-//! database whose number is lower than the mark has lost changes.
+//! sled takes a damaged place in its log for the end of the log and drops what follows, without a
+//! word; removals that follow are undone, and ended sessions are back. The same happens when an
+//! old copy of the database file is put in place of a newer one. So every durable group has a
+//! number: in the database, with the group's own changes, and here, written after the group was
+//! durable. A database whose number is behind the mark has lost something.
 //!
-//! The mark isn't synced. After a crash of the machine it may be lower than the database's number,
-//! never higher.
+//! The mark isn't synced. A crash of the machine may leave an older one, never one that is ahead
+//! of the database it belongs to.
 //!
-//! This room must never refuse a store because of a mark that can't be read: a crash may tear it
-//! while the database is whole.
+//! This room must never refuse a store because of a mark that can't be read: a torn mark is the
+//! trace of a crash, not of a loss.
 
 use std::fs::{File, OpenOptions};
 use std::io;

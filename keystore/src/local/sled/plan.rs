@@ -1,35 +1,34 @@
-//! The plan of a batch of changes, as bytes: enough to make all of them again after a crash.
+//! What a batch of changes leaves behind, as bytes: enough to make them all once more.
 //!
-//! A plan says what every key holds afterwards, so carrying it out twice has the same result as
-//! carrying it out once. It is cut into parts no longer than the maximum of a sealed record.
+//! A plan names what every key is to hold afterwards, so carrying it out twice is carrying it out
+//! once. It is cut into parts that are no longer than the longest record.
 //!
 //! | bytes | hold |
 //! |---|---|
-//! | 1 | the format: 1 |
+//! | 1 | the form: 1 |
 //! | 8 | how many bytes follow, big-endian |
 //! | 32 | a key |
 //! | 8 | the length of its new value, big-endian; eight times `ff` where the key is removed |
 //! | | the new value, sealed as it is; then the next key |
 //!
-//! This room must never write the value that a key had before into a plan: the sealed bytes of a
-//! removed record must not stay on disk in it. And it must never decode bytes that aren't a whole
-//! plan.
+//! This room must never put down the value that a key had before: a key that was ended must not
+//! linger in a plan. And it must never make anything of bytes that aren't a whole plan.
 
 use crate::key::KeyBytes;
 use crate::local::engine::Change;
 use crate::seal::codec::MAX_SEALED_RECORD;
 
-/// The format of a plan.
-const FORMAT: u8 = 1;
+/// The form of a plan.
+const FORM: u8 = 1;
 
 /// The length that stands for "removed".
 const REMOVED: u64 = u64::MAX;
 
-/// The maximum of bytes in one part. sled keeps a page that is too large in a file of its own, which
-/// it doesn't sync; with values of a record's size no page becomes too large.
-const MAX_PART: usize = MAX_SEALED_RECORD;
+/// The most bytes of one part. sled keeps what outgrows a page in a file of its own and doesn't
+/// sync that; at the size of a record no page gets there.
+const PART: usize = MAX_SEALED_RECORD;
 
-/// A key and the value it holds afterwards; `None` where it is removed.
+/// What one key is to hold; `None` where it is removed.
 pub(super) type Outcome = (KeyBytes, Option<Vec<u8>>);
 
 /// The parts of a plan for these changes; at least one.
@@ -41,17 +40,17 @@ pub(super) fn encode(changes: &[Change]) -> Vec<Vec<u8>> {
         steps.extend_from_slice(&length.to_be_bytes());
         steps.extend_from_slice(new.as_deref().unwrap_or_default());
     }
-    let mut plan = vec![FORMAT];
+    let mut plan = vec![FORM];
     plan.extend_from_slice(&(steps.len() as u64).to_be_bytes());
     plan.append(&mut steps);
-    plan.chunks(MAX_PART).map(<[u8]>::to_vec).collect()
+    plan.chunks(PART).map(<[u8]>::to_vec).collect()
 }
 
 /// What a plan, put together from its parts, asks for; `None` where it isn't one.
 pub(super) fn decode(mut plan: &[u8]) -> Option<Vec<Outcome>> {
-    let [format] = take(&mut plan)?;
+    let [form] = take(&mut plan)?;
     let length = u64::from_be_bytes(take(&mut plan)?);
-    if format != FORMAT || usize::try_from(length) != Ok(plan.len()) {
+    if form != FORM || usize::try_from(length) != Ok(plan.len()) {
         return None;
     }
     let mut outcomes = Vec::new();
@@ -135,8 +134,8 @@ mod tests {
             })
             .collect();
         let parts = encode(&removals);
-        assert_eq!(parts.len(), (9 + 1_000_usize * 40).div_ceil(MAX_PART));
-        assert!(parts.iter().all(|part| part.len() <= MAX_PART));
+        assert_eq!(parts.len(), (9 + 1_000_usize * 40).div_ceil(PART));
+        assert!(parts.iter().all(|part| part.len() <= PART));
         let outcomes = decode(&parts.concat()).unwrap();
         assert_eq!(outcomes.len(), 1_000);
         assert_eq!(decode(&parts[1..].concat()), None);
@@ -166,7 +165,7 @@ mod tests {
         fn no_bytes_make_it_panic(
             mut bytes in prop::collection::vec(any::<u8>(), 9..400), length in any::<bool>(),
         ) {
-            bytes[0] = FORMAT;
+            bytes[0] = FORM;
             if length {
                 let rest = bytes.len() as u64 - 9;
                 bytes[1..9].copy_from_slice(&rest.to_be_bytes());

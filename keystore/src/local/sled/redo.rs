@@ -1,15 +1,15 @@
-//! Several changes in sled, of which a crash leaves all or none.
+//! Changes of several records in sled, made wholly or not at all.
 //!
-//! After a crash sled has a prefix of what was written, in the order it was written. So a plan is
-//! written into the state tree first, then the changes are made, then the plan is removed. Where a
-//! plan is found when the database is opened, everything written before it is there too, and the
-//! plan is carried out again; where none is found, all changes were made or none.
+//! sled comes back from a crash with a prefix of what was written, in the order it was written. So
+//! a plan goes into the state tree first, then the changes are made, then the plan goes. Where a
+//! plan is found at the opening, every change before it is there too, and what it asks for is done
+//! once more; where none is, the changes were all made or none was begun.
 //!
-//! The first part of a plan is written last and removed first: only with it is the plan whole.
-//! Parts without it belong to a plan whose changes weren't begun, or are all made.
+//! The first part of a plan is written last and removed first: it stands for the whole. Parts
+//! without it belong to a plan that was never begun, or is done.
 //!
-//! A removal of everything is too long for a plan; a note says that it has begun, and where that is
-//! found, all records are removed when the database is opened.
+//! A removal of everything is too long for a plan; a note says that it has begun, and then the rest
+//! is removed at the opening.
 //!
 //! This room must never begin a change before its plan is whole, and never remove a plan before
 //! the last of its changes is made.
@@ -60,7 +60,7 @@ impl Store {
         Ok(())
     }
 
-    /// Carries out what a crash has cut off; returns whether there was anything.
+    /// Does what a crash has left undone; says whether there was anything.
     pub(super) fn redo(&self) -> sled::Result<bool> {
         let planned = self.carry_out_plan()?;
         let emptying = self.state.contains_key(EMPTYING)?;

@@ -1,7 +1,7 @@
 //! What the answers of a record say has ended, and since when.
 
 use super::record::{Entry, Record, Scope, Use};
-use lacre::token::TokenKind;
+use lacre::internals::token::TokenKind;
 use std::collections::HashMap;
 use std::time::Instant;
 

@@ -2,7 +2,7 @@
 
 use crate::support::http::Answer;
 use crate::support::server::Token;
-use lacre::token::TokenKind;
+use lacre::internals::token::TokenKind;
 use std::collections::BTreeSet;
 use std::time::Instant;
 

@@ -1,0 +1,70 @@
+//! Why a deployment doesn't open, each case with a code that doesn't change.
+
+use super::data_dir::DataDirError;
+#[cfg(feature = "server")]
+use crate::accounts::AccountsError;
+#[cfg(feature = "server")]
+use crate::service::ServiceError;
+use crate::sessions::keyring::KeyringError;
+use lacre_keystore::KeystoreError;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why a deployment doesn't open. Nothing of it was changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The directory, or a file of keys in it.
+    #[error("{0}")]
+    DataDir(#[from] DataDirError),
+    /// The master key's file is missing, and there is a keyring that only it opens.
+    #[error("{}: the master key is missing, and without it no session opens; put the file back", path.display())]
+    MasterKeyMissing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// There is no deployment to look at.
+    #[error("there is no deployment in {}", path.display())]
+    Absent {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The accounts aren't in a file, so that they can't be copied.
+    #[error(
+        "accounts in PostgreSQL can't be looked at without changing them: start the server, and ask it"
+    )]
+    NotCopied,
+    /// The keyring.
+    #[error("{0}")]
+    Keyring(#[from] KeyringError),
+    /// The keystore.
+    #[error("{0}")]
+    Keystore(#[from] KeystoreError),
+    /// The accounts' database.
+    #[cfg(feature = "server")]
+    #[error("{0}")]
+    Accounts(#[from] AccountsError),
+    /// Sessions that a change of an account had to end before the start don't end.
+    #[cfg(feature = "server")]
+    #[error("sessions are left to end from before the start: {0}")]
+    Outbox(#[from] ServiceError),
+}
+
+impl OpenError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::DataDir(error) => error.code(),
+            Self::MasterKeyMissing { .. } => "master_key_missing",
+            Self::Absent { .. } => "deployment_missing",
+            Self::NotCopied => "deployment_not_copied",
+            Self::Keyring(error) => error.code(),
+            Self::Keystore(error) => error.code(),
+            #[cfg(feature = "server")]
+            Self::Accounts(error) => error.code(),
+            #[cfg(feature = "server")]
+            Self::Outbox(error) => error.code(),
+        }
+    }
+}

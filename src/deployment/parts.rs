@@ -1,0 +1,56 @@
+//! The keys and the keystore of a directory, each opened by the same steps whoever opens it.
+//!
+//! This room must never make a new key where an old one is missing.
+
+use super::data_dir::{DataDir, MasterKeyFile, read_secret, write_secret};
+use super::error::OpenError;
+use crate::entropy::Entropy;
+use crate::sessions::keyring::{Keyring, KeyringError};
+use lacre_keystore::{Keystore, KeystoreError, LocalStore, MasterKey, MasterKeyRing};
+use std::path::Path;
+
+/// Reads the master keys and the keyring; makes both where the directory is new.
+pub(super) fn open_keys(
+    data_dir: &DataDir,
+    master_key_file: &Path,
+    entropy: &Entropy,
+) -> Result<(MasterKeyRing, Keyring), OpenError> {
+    let sealed = read_secret(&data_dir.keyring())?;
+    if sealed.is_some() && !master_key_file.exists() {
+        return Err(OpenError::MasterKeyMissing {
+            path: master_key_file.to_owned(),
+        });
+    }
+    if sealed.is_none() && data_dir.keystore().exists() {
+        return Err(KeyringError::Missing.into());
+    }
+    let master = ring(&MasterKeyFile::open(master_key_file, &mut entropy())?)?;
+    if let Some(sealed) = sealed {
+        let keyring = Keyring::open(&sealed, &master)?;
+        return Ok((master, keyring));
+    }
+    let keyring = Keyring::generate(&mut entropy())?;
+    write_secret(&data_dir.keyring(), &keyring.seal(&master, &mut entropy())?)?;
+    Ok((master, keyring))
+}
+
+/// The key with the highest id seals, the others only open.
+fn ring(file: &MasterKeyFile) -> Result<MasterKeyRing, OpenError> {
+    let mut keys = file
+        .keys()
+        .rev()
+        .map(|(id, key)| MasterKey::from_bytes(id, *key));
+    let current = keys.next().ok_or(KeyringError::Missing)?;
+    keys.try_fold(MasterKeyRing::new(current), MasterKeyRing::with_older)
+        .map_err(OpenError::Keystore)
+}
+
+/// A keystore whose records the master keys open.
+pub(super) async fn keystore_on(
+    engine: impl lacre_keystore::Engine,
+    master: MasterKeyRing,
+) -> Result<Keystore, KeystoreError> {
+    let keystore = Keystore::open(LocalStore::open(engine)?, master, rand::rngs::SysRng)?;
+    keystore.verify_opens().await?;
+    Ok(keystore)
+}

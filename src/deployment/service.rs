@@ -1,0 +1,124 @@
+//! A whole deployment: keys, keystore and accounts, opened as the configuration says.
+
+use super::data_dir::DataDir;
+use super::error::OpenError;
+use super::parts::{keystore_on, open_keys};
+use crate::accounts::{Accounts, HashingSettings};
+use crate::clock::Clock;
+use crate::config::{Config, Engine};
+use crate::entropy::Entropy;
+use crate::lacre::Lacre;
+use crate::service::Service;
+use crate::sessions::rules::Rules;
+use lacre_keystore::{
+    Keystore, KeystoreError, MasterKeyRing, MemoryEngine, SledEngine, SledOptions,
+};
+use rand::SeedableRng as _;
+use std::sync::Arc;
+
+/// A deployment that this process holds.
+#[derive(Debug)]
+pub struct Deployment {
+    service: Service,
+    data_dir: DataDir,
+}
+
+impl Deployment {
+    /// Opens the deployment that `config` describes; `issuer` goes into its tokens.
+    pub async fn open(
+        config: &Config,
+        issuer: String,
+        clock: Arc<dyn Clock>,
+        entropy: Entropy,
+    ) -> Result<Self, OpenError> {
+        let data_dir = DataDir::open(&config.data_dir)?;
+        let url = config.accounts.url.expose();
+        let service = assemble(config, &data_dir, url, issuer, (clock, entropy)).await?;
+        let delivered = service.deliver_all().await?;
+        if delivered > 0 {
+            log::warn!(delivered; "ended the sessions that changes of accounts had left before the start");
+        }
+        Ok(Self { service, data_dir })
+    }
+
+    /// Accounts and sessions.
+    #[must_use]
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn data_dir(&self) -> &DataDir {
+        &self.data_dir
+    }
+
+    /// Ends what is under way, durably, and gives the directory free.
+    pub async fn close(self) {
+        self.service.lacre().keystore().close().await;
+        self.service.accounts().close().await;
+    }
+}
+
+/// The service on the parts in this directory, with the accounts at this URL.
+pub(super) async fn assemble(
+    config: &Config,
+    data_dir: &DataDir,
+    accounts_url: &str,
+    issuer: String,
+    (clock, entropy): (Arc<dyn Clock>, Entropy),
+) -> Result<Service, OpenError> {
+    let (master, keyring) = open_keys(data_dir, &config.master_key_file, &entropy)?;
+    let keystore = open_keystore(config, data_dir, master).await?;
+    let accounts = Accounts::open(
+        accounts_url,
+        HashingSettings {
+            memory_kib: config.hashing.memory_kib,
+            iterations: config.hashing.iterations,
+            lanes: config.hashing.lanes,
+            threads: config.hashing.threads,
+            queue: config.hashing.queue,
+        },
+        Arc::clone(&clock),
+        Box::new(rand::rngs::StdRng::from_rng(&mut entropy())),
+    )
+    .await?;
+    let lacre = Lacre::builder(keystore, keyring, rules(config, issuer))
+        .clock(clock)
+        .entropy(entropy)
+        .content_key_memory(config.token.content_key_memory)
+        .build();
+    Ok(Service::new(lacre, accounts))
+}
+
+fn rules(config: &Config, issuer: String) -> Rules {
+    Rules {
+        access_ttl: config.token.access_ttl.as_secs(),
+        access_ttl_jitter: config.token.access_ttl_jitter,
+        refresh_ttl: config.session.refresh_ttl.as_secs(),
+        absolute_ttl: config.session.absolute_ttl.as_secs(),
+        leeway: config.token.leeway.as_secs(),
+        refresh_grace: config.refresh.grace.as_secs(),
+        max_token_length: config.limits.token,
+        max_per_user: config.session.max_per_user as usize,
+        locations: config.token.locations.clone(),
+        issuer,
+        audience: config.token.audience.clone(),
+    }
+}
+
+async fn open_keystore(
+    config: &Config,
+    data_dir: &DataDir,
+    master: MasterKeyRing,
+) -> Result<Keystore, KeystoreError> {
+    match config.keystore.engine {
+        Engine::Memory => keystore_on(MemoryEngine::default(), master).await,
+        Engine::Sled => {
+            let options = SledOptions {
+                cache_capacity: config.keystore.cache_bytes,
+            };
+            keystore_on(SledEngine::open_with(data_dir.keystore(), options)?, master).await
+        }
+    }
+}

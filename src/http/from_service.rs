@@ -1,0 +1,87 @@
+//! Which problem each error of the accounts and of the service becomes.
+//!
+//! This room must never pass the text of such an error into an answer: it goes to the log.
+
+use super::problem::{Code, Problem};
+use crate::accounts::AccountsError;
+use crate::service::ServiceError;
+
+impl From<AccountsError> for Problem {
+    fn from(error: AccountsError) -> Self {
+        match error {
+            AccountsError::InvalidCredentials => Self::new(Code::InvalidCredentials),
+            AccountsError::AccountExists => Self::new(Code::AccountExists),
+            AccountsError::AccountInvalid { field, reason } => Self::new(Code::AccountInvalid)
+                .field(field)
+                .detail(format!("`{field}` {reason}.")),
+            AccountsError::HashingBusy => Self::new(Code::HashingBusy),
+            AccountsError::AccountUnknown => Self::new(Code::NotFound),
+            error => {
+                log::error!(code = error.code(); "the accounts can't be asked: {error}");
+                Self::new(Code::StoreUnavailable)
+            }
+        }
+    }
+}
+
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Accounts(error) => error.into(),
+            ServiceError::InvalidClient => Self::invalid_client(),
+            // The words of the first service that clients know.
+            ServiceError::IncorrectUser => {
+                Self::new(Code::InvalidCredentials).detail("Incorrect user")
+            }
+            ServiceError::UserSession => {
+                Self::new(Code::BodyWrongType).field("user_session").detail(
+                    "`user_session` must be 1 to 4096 bytes of text without control characters.",
+                )
+            }
+            ServiceError::ClaimsTooLong => Self::new(Code::ClaimsInvalid)
+                .detail("`claims` must have at most 1024 bytes of JSON.")
+                .field("claims"),
+            ServiceError::Issue(error) => error.into(),
+            ServiceError::Store(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lacre_keystore::KeystoreError;
+
+    fn held() -> KeystoreError {
+        KeystoreError::StoreHeld {
+            path: "keystore".into(),
+        }
+    }
+
+    #[test]
+    fn a_store_that_fails_is_never_a_refusal() {
+        let problems: [Problem; 3] = [
+            held().into(),
+            AccountsError::AccountsUnavailable.into(),
+            ServiceError::Store(held()).into(),
+        ];
+        assert!(
+            problems
+                .iter()
+                .all(|problem| problem.code().status() == 503)
+        );
+    }
+
+    #[test]
+    fn a_bad_field_is_named() {
+        let error = AccountsError::AccountInvalid {
+            field: "email",
+            reason: "must have one '@'",
+        };
+        let body = Problem::from(error).body();
+        assert!(
+            body.contains(r#""field":"email""#) && body.contains("one '@'"),
+            "{body}"
+        );
+    }
+}
