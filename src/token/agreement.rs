@@ -9,7 +9,7 @@
 
 use super::TokenError;
 use super::content::ContentKey;
-use super::header::ALG;
+use super::profile::ALG;
 use super::stack;
 use aws_lc_rs::agreement::{self, ECDH_P256, UnparsedPublicKey};
 use aws_lc_rs::digest::{SHA256, digest};

@@ -95,6 +95,11 @@ impl TokenError {
     }
 }
 
+/// A key that is not a usable P-256 key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("not a usable P-256 key")]
+pub struct KeyError;
+
 #[cfg(test)]
 mod tests {
     use super::TokenError::{self, *};

@@ -6,13 +6,10 @@
 //! This room must never ignore a member.
 
 use super::agreement::EphemeralPublicKey;
+use super::profile::{ALG, ENC};
 use super::{Handle, TokenError, base64url, json};
 use serde_json::{Map, Value};
 
-/// The one key management algorithm (RFC 7518 §4.6).
-pub(super) const ALG: &str = "ECDH-ES+A256KW";
-/// The one content encryption (RFC 7518 §5.2.5).
-pub(super) const ENC: &str = "A256CBC-HS512";
 const TYP: &str = "JWE";
 const CTY: &str = "JWT";
 

@@ -34,7 +34,8 @@
 use super::TokenError;
 use super::agreement::{ENCRYPTED_KEY_LENGTH, SessionKey};
 use super::content::ContentKey;
-use super::header::{ALG, ENC, ephemeral_key};
+use super::header::ephemeral_key;
+use super::profile::{ALG, ENC};
 use crate::entropy::Entropy;
 use josekit::JoseError;
 use josekit::jwe::{JweAlgorithm, JweContentEncryption, JweDecrypter, JweHeader};

@@ -7,6 +7,7 @@
 //!
 //! This room must never take a key, an algorithm or an address from a token.
 
+use super::error::KeyError;
 use super::handle::is_name;
 use super::wiped::Wiped;
 use super::{Claims, TokenError, TokenKind, base64url, json};
@@ -278,11 +279,6 @@ fn parse_header(text: &[u8]) -> Result<(TokenKind, String), TokenError> {
         Err(TokenError::UnknownSigner)
     }
 }
-
-/// A key that is not a usable P-256 key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a usable P-256 key")]
-pub struct KeyError;
 
 /// The JWK's own `kid`, or the RFC 7638 thumbprint.
 fn key_id(own: Option<&str>, point: &[u8; 65]) -> Result<Box<str>, KeyError> {
