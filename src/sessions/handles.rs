@@ -1,4 +1,4 @@
-//! Session handles: from a handle to its record in one read, without an index and without naming
+//! Session handles: from a handle to its record without an index and without naming
 //! the user.
 //!
 //! A record's key is a tag of the user and an id of the session, so that one range of the keystore
