@@ -46,7 +46,7 @@ pub type RemovalWatcher = Box<dyn Fn(&RecordKey) + Send + Sync>;
 
 /// Sealed records, kept somewhere.
 ///
-/// All changes take their turn, one after the other. A read sees every change that was answered
+/// All changes are made one after the other. A read sees every change that was answered
 /// before the read began, and may see one that hasn't been answered yet.
 pub trait Store: Send + Sync + 'static {
     /// What there is under this key, and a stamp of the read.

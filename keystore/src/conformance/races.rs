@@ -174,7 +174,7 @@ pub async fn a_users_end_takes_what_was_put_before<F: Fixture>() {
             Vec::new()
         })
         .await;
-    // Each record had its turn before the removal, and went, or after it, and stays.
+    // Each record was put before the removal, and is removed, or after it, and stays.
     let mut found: Vec<_> = removed.into_iter().flatten().collect();
     let left = keys_of(&bench.keystore, user(1)).await;
     found.extend(&left);

@@ -53,11 +53,11 @@ async fn two_who_remove_all_at_once_are_both_answered<K: Kind>() {
 async fn who_stops_waiting_leaves_nothing_behind_that_ends_later_sessions<K: Kind>() {
     let home = Home::new();
     let keystore = keystore_on(filled::<K>(&home));
-    let mut impatient = Box::pin(keystore.remove_all());
+    let mut removal = Box::pin(keystore.remove_all());
     let mut context = Context::from_waker(Waker::noop());
-    let _ = impatient.as_mut().poll(&mut context);
-    drop(impatient);
-    // Its turn comes when the first is done.
+    let _ = removal.as_mut().poll(&mut context);
+    drop(removal);
+    // It begins when the first has ended.
     assert_eq!(keystore.remove_all().await, Ok(0));
     let put = keystore.put_new(&key(2, 1), &record(1)).await;
     assert_eq!(put, Ok(PutOutcome::Stored));

@@ -298,7 +298,7 @@ async fn a_change_whose_caller_has_gone_is_made_nevertheless() {
         assert_eq!(outcome, Ok(PutOutcome::Stored));
     }
     drop(put);
-    // Takes its turn after the put.
+    // The removal is made after the put.
     assert_eq!(keystore.remove(&name).await, Ok(true));
 }
 
