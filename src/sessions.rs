@@ -17,7 +17,7 @@
 //!
 //! Each part owns what it needs; [`crate::Lacre`] is the façade over them.
 //!
-//! This room must never return a token whose record may be lost, and never remember a verdict.
+//! This room must never return a token whose record may be lost, and never remember a result.
 
 mod cap;
 pub(crate) mod content_keys;

@@ -1,4 +1,4 @@
-//! An account as the rest of the house sees it, what makes one and what changes one.
+//! An account as other rooms see it, what makes one and what changes one.
 //!
 //! This room must never hold a password's hash: who has an `Account` has nothing to crack.
 

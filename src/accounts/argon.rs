@@ -68,7 +68,7 @@ impl Drop for Memory {
 
 /// What comparing a password with a stored hash found.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct Verification {
     /// Whether the password is the one.
     pub(super) matches: bool,
     /// Whether the hash was made with other parameters than those of today.
@@ -114,7 +114,12 @@ impl Argon {
     }
 
     /// Compares; a hash that can't be read costs as much and matches nothing.
-    pub(super) fn verify(&self, memory: &mut Memory, password: &[u8], stored: &str) -> Verdict {
+    pub(super) fn verify(
+        &self,
+        memory: &mut Memory,
+        password: &[u8],
+        stored: &str,
+    ) -> Verification {
         let parsed = Stored::parse(stored);
         if parsed.is_none() {
             log::error!("a stored password hash can't be read: nobody can log in with it");
@@ -130,7 +135,7 @@ impl Argon {
         let blocks = memory.at_least(argon.params().block_count());
         let done = argon.hash_password_into_with_memory(password, &salt, output, blocks);
         let same: bool = output.ct_eq(expected.as_bytes()).into();
-        Verdict {
+        Verification {
             matches: same && readable && done.is_ok(),
             outdated: !self.is_of_today(stored),
         }
@@ -224,8 +229,8 @@ mod tests {
                       $tDAHZYjhPmrdArPWw2RyDVU/zRGdZ4VtMt/grmHcShM";
         let mut memory = Memory::new();
         let same = Argon::new(64, 2, 2).unwrap();
-        let verdict = same.verify(&mut memory, "pässword".as_bytes(), theirs);
-        assert_eq!((verdict.matches, verdict.outdated), (true, false));
+        let verification = same.verify(&mut memory, "pässword".as_bytes(), theirs);
+        assert_eq!((verification.matches, verification.outdated), (true, false));
         assert!(!cheap().verify(&mut memory, b"passwort", theirs).matches);
         let salt = *b"another salt 16!";
         let ours = same.hash(&mut memory, "pässword".as_bytes(), &salt);
@@ -238,8 +243,8 @@ mod tests {
         let old = cheap().hash(&mut memory, b"right", &SALT).unwrap();
         for today in [(64, 1, 1), (32, 2, 1), (32, 1, 2), (16, 1, 1)] {
             let today = Argon::new(today.0, today.1, today.2).unwrap();
-            let verdict = today.verify(&mut memory, b"right", &old);
-            assert_eq!((verdict.matches, verdict.outdated), (true, true));
+            let verification = today.verify(&mut memory, b"right", &old);
+            assert_eq!((verification.matches, verification.outdated), (true, true));
         }
         assert!(!cheap().verify(&mut memory, b"right", &old).outdated);
     }
@@ -274,8 +279,11 @@ mod tests {
     fn a_decoy_costs_a_hash_and_matches_nothing() {
         let decoy = cheap().decoy(&mut StdRng::seed_from_u64(3)).unwrap();
         let mut memory = Memory::new();
-        let verdict = cheap().verify(&mut memory, b"", &decoy);
-        assert_eq!((verdict.matches, verdict.outdated), (false, false));
+        let verification = cheap().verify(&mut memory, b"", &decoy);
+        assert_eq!(
+            (verification.matches, verification.outdated),
+            (false, false)
+        );
         assert!(memory.used, "the work was done");
     }
 

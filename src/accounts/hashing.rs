@@ -1,8 +1,8 @@
 //! The few threads that hash passwords, and the short queue before them.
 //!
-//! One hash takes 19 MiB and some 20 ms of a core. Log-ins arrive as fast as somebody wants to send
-//! them (threat: hashing-exhaustion); guarded calls must not wait for them. So the threads are few, yield to all
-//! others, and whoever finds the queue full is sent away at once.
+//! One hash takes 19 MiB and some 20 ms of a core, and log-ins arrive as fast as somebody sends them
+//! (threat: hashing-exhaustion); guarded calls must not wait for them. So the threads are few and run
+//! at a lower priority, and a log-in that finds the queue full is refused at once.
 //!
 //! This room must never hash on a thread of the server, and never hold a password once its answer
 //! is given.
@@ -346,14 +346,14 @@ impl Shared {
             }),
             Work::Verify { stored, renew } => {
                 self.runs.fetch_add(1, Ordering::Relaxed);
-                let verdict = self.argon.verify(memory, password.as_bytes(), &stored);
-                let renewed = if verdict.matches && verdict.outdated && renew {
+                let verification = self.argon.verify(memory, password.as_bytes(), &stored);
+                let renewed = if verification.matches && verification.outdated && renew {
                     self.fresh(memory, &password, &salt)
                 } else {
                     None
                 };
                 Some(Answer {
-                    matches: verdict.matches,
+                    matches: verification.matches,
                     renewed,
                 })
             }

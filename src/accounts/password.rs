@@ -1,6 +1,6 @@
 //! Passwords: one that an account may have, and one that a log-in presents.
 //!
-//! Two types, because they are judged differently: a new password is held to the rules of today,
+//! Two types, because different rules hold for them: a new password is held to the rules of today,
 //! a presented one is only compared.
 //!
 //! This room must never change a password (ASVS 6.2.8) and never show one.
@@ -72,7 +72,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// A password as a log-in presents it: any text up to 1024 bytes, not judged, since the rules may
+/// A password as a log-in presents it: any text up to 1024 bytes, not checked against today's rules, since those may
 /// have been others when it was set. `Debug` shows nothing; wiped on drop.
 pub struct PresentedPassword(Zeroizing<String>);
 
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_presented_password_is_measured_and_not_judged() {
+    fn a_presented_password_is_measured_and_not_checked() {
         for any in ["", "x", "password", &"x".repeat(1024)] {
             assert!(PresentedPassword::parse(any).is_ok());
         }

@@ -3,8 +3,8 @@
 //! Every change is one statement, so that it happens wholly or not at all; where it ends sessions,
 //! one transaction has the change and its outbox row. It is durable before it is answered.
 //!
-//! This room must never judge: what comes in was parsed, what goes out is parsed again. And the
-//! database's own words must never leave it but for the debug log.
+//! This room must never decide whether a value is allowed: what comes in was parsed, what goes out
+//! is parsed again. And the database's own words must never leave it but for the debug log.
 
 mod connect;
 mod outbox;

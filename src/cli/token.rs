@@ -20,7 +20,7 @@ const MAX_LINE: u64 = 1 << 20;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Open tokens, one a line from standard input, and print the verdict of each
+    /// Open tokens, one a line from standard input, and print the result of each
     #[command(
         after_help = "Example:\n  lacre token open --recipient session.jwk --signer signer.pub.jwk \\\n      --issuer http://127.0.0.1:8080 --audience lacre < tokens.txt"
     )]
@@ -49,7 +49,7 @@ pub(crate) struct Open {
     /// The kind of token asked for: at+jwt or rt+jwt
     #[arg(long, value_name = "TYP", default_value = "at+jwt", value_parser = kind)]
     typ: TokenKind,
-    /// The time to judge by, in Unix seconds [default: now]
+    /// The time to verify at, in Unix seconds [default: now]
     #[arg(long, value_name = "UNIX")]
     now: Option<u64>,
     /// The session's current generation
@@ -95,16 +95,16 @@ impl Open {
         let mut output = std::io::stdout().lock();
         let mut line = Vec::new();
         while read_line(&mut input, &mut line)? {
-            let verdict = match self.verdict(&line, &key, &signers) {
+            let result = match self.result(&line, &key, &signers) {
                 Ok(claims) => json!({"ok": true, "claims": claims.to_json()}),
                 Err(error) => json!({"ok": false, "code": error.code()}),
             };
-            writeln!(output, "{verdict}")?;
+            writeln!(output, "{result}")?;
         }
         Ok(())
     }
 
-    fn verdict(
+    fn result(
         &self,
         token: &[u8],
         key: &SessionKey,

@@ -167,13 +167,13 @@ async fn the_memory_engine_forgets_and_the_rest_stays() {
 async fn is_good_in(directory: &Path, issued: &Issued) -> bool {
     let deployment = open(directory).await.unwrap();
     let token = issued.access.token.expose().as_bytes();
-    let judged = deployment
+    let verified = deployment
         .service()
         .lacre()
         .guard(token, TokenKind::Access)
         .await;
     deployment.close().await;
-    judged.is_ok()
+    verified.is_ok()
 }
 
 #[tokio::test]

@@ -1,14 +1,15 @@
-//! How often an address may try to log in and to sign up.
+//! Rate limits on log-ins that fail and on sign-ups (threat: password-guessing, ASVS 6.3.1).
 //!
-//! What fails is counted, what succeeds isn't, so that a busy gateway with the right passwords is
-//! never held up. Nothing locks an account: failures are counted for the address, and for the pair
-//! of account and address. An account that fails far too often from everywhere makes each failure
-//! from an address that is new to it use up the whole count of its pair: who guesses from many
-//! addresses gets one guess from each in the time of all, and the user, wherever they are, gets in
-//! at the first right password (threat: password-guessing, ASVS 6.3.1).
+//! Failures are counted, successes aren't, so that a busy gateway with the right passwords is never
+//! limited. Nothing locks an account: failures are counted for the address, and for the pair of
+//! account and address. Where an account has failed ten times as often from all addresses together,
+//! one failure from an address that is new to it uses up the count of that pair: somebody who guesses
+//! from many addresses gets one guess from each per period, and the user gets in with the first right
+//! password.
 //!
-//! Counting is GCRA over keyed hashes in tables of a fixed size. It has to look without counting
-//! and to go into debt for what was under way together, which the rate limiters at hand don't do.
+//! Counting is GCRA over keyed hashes in tables of a fixed size. A limit has to be asked without being
+//! used, and to count uses beyond it where several were under way at once; the rate limiters at hand
+//! do neither.
 //!
 //! This room must never remember a name or an address as text, and never cost an address that is
 //! in its bounds a wait.

@@ -7,7 +7,7 @@
 //! time. Entries are bounded by the memory they take, hold secrets, and are wiped as they go. The
 //! entry of a session goes before the end of the session is answered.
 //!
-//! This room must never keep a claim or a verdict.
+//! This room must never keep a claim or a result.
 
 use crate::token::{KnownToken, Segments};
 use lacre_keystore::{Keystore, RecordKey, Stored};
@@ -23,8 +23,8 @@ const PLACE: usize = 224;
 const ORDINARY: usize = 1_700;
 
 /// What an entry is found by: how the encrypted key of its token begins, 144 bits of what a key
-/// wrap gives. Whoever doesn't have the token can't ask for its entry, and whoever knows no more than
-/// the handle of a session finds what he finds with a handle of nobody's: nothing (threat: handle-probing).
+/// wrap gives. Without the token nobody can ask for its entry, and with the handle of a session alone one
+/// finds as much as with a handle that was never given out: nothing (threat: handle-probing).
 type Name = [u8; 24];
 
 /// A token that was good, and the record that it was good with.

@@ -20,8 +20,8 @@ use zeroize::Zeroizing;
 const CONTEXT: &[u8] = b"lacre keyring v1";
 /// Bytes of a secret or a scalar.
 const SECRET: usize = 32;
-/// More signing keys than overlap in any rotation.
-const MOST_SIGNERS: usize = 16;
+/// The maximum of signing keys: more than overlap in any rotation.
+const MAX_SIGNERS: usize = 16;
 
 /// The keys of one deployment.
 pub struct Keyring {
@@ -46,7 +46,7 @@ impl Keyring {
         handle_secret: Box<Zeroizing<[u8; SECRET]>>,
         signers: Vec<SigningKey>,
     ) -> Result<Self, KeyringError> {
-        if signers.is_empty() || signers.len() > MOST_SIGNERS {
+        if signers.is_empty() || signers.len() > MAX_SIGNERS {
             return Err(KeyringError::Damaged);
         }
         let verifiers = signers

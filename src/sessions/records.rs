@@ -1,4 +1,4 @@
-//! The records of a deployment's sessions: found by handle, judged by one clock.
+//! The records of a deployment's sessions: found by handle, with one clock.
 //!
 //! This room must never answer with a record that has expired where a live one is asked for.
 

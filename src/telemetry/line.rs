@@ -11,7 +11,7 @@ use log::Record;
 use log::kv::{Error, Key, Value, VisitSource};
 
 /// The most characters of one value; what is longer is cut and ends in `…`.
-const LONGEST: usize = 1024;
+const MAX_VALUE: usize = 1024;
 
 /// Writes `time LEVEL target msg=… key=value …`.
 pub(super) fn write(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
@@ -48,7 +48,7 @@ impl<'kvs> VisitSource<'kvs> for Pairs<'_> {
 /// Appends `text`: bare where it can't be mistaken, else in quotes and escaped.
 fn put(line: &mut String, text: &str) {
     let bare = |c: char| c.is_alphanumeric() || "!#$%&'()*+,-./:;<>?@[]^_`{|}~…".contains(c);
-    let cut = text.char_indices().nth(LONGEST).map(|(end, _)| end);
+    let cut = text.char_indices().nth(MAX_VALUE).map(|(end, _)| end);
     let kept = &text[..cut.unwrap_or(text.len())];
     if !kept.is_empty() && cut.is_none() && kept.chars().all(bare) {
         line.push_str(kept);
@@ -137,9 +137,9 @@ mod tests {
 
     #[test]
     fn a_long_value_is_cut() {
-        let written = value(&"é".repeat(LONGEST + 1));
-        assert_eq!(written, format!("\"{}…\"", "é".repeat(LONGEST)));
-        assert_eq!(value(&"é".repeat(LONGEST)), "é".repeat(LONGEST));
+        let written = value(&"é".repeat(MAX_VALUE + 1));
+        assert_eq!(written, format!("\"{}…\"", "é".repeat(MAX_VALUE)));
+        assert_eq!(value(&"é".repeat(MAX_VALUE)), "é".repeat(MAX_VALUE));
     }
 
     /// What stands between two pairs is unquoted, so a reader that knows quotes finds them all.

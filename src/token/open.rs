@@ -67,7 +67,7 @@ impl UnopenedToken<'_> {
 
 /// A token that was opened before: its content key, and that its inner signature was good.
 ///
-/// No claim and no verdict is in it. [`open`](Self::open) authenticates, decrypts and reads the
+/// No claim and no result is in it. [`open`](Self::open) authenticates, decrypts and reads the
 /// token as it is presented now; what is left out is what the same bytes can only lead to once
 /// more: the agreement on the key, and the verification of a signature by a key that is still
 /// ours.

@@ -150,7 +150,7 @@ impl VerifyingKey {
 
     /// Checks a signature over `message`: ES256 in P1363 form, r and s in 1..n-1 (RFC 7518 §3.4).
     ///
-    /// [`TokenError::Signature`] where it is not this key's. A token is never judged by this alone:
+    /// [`TokenError::Signature`] where it is not this key's. A token is never verified by this alone:
     /// see [`VerifyingKeys`].
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), TokenError> {
         self.0

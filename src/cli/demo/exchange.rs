@@ -13,9 +13,9 @@ use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// More than any answer of the story takes.
-const LONGEST_ANSWER: u64 = 256 * 1024;
+const MAX_ANSWER: u64 = 256 * 1024;
 /// Members of a body that hold a secret.
 const TOKENS: [&str; 2] = ["auth", "refresh"];
 /// Header fields that tell something.
@@ -44,7 +44,7 @@ impl Exchange {
     /// `direct`: past any proxy, for a server of our own.
     pub(super) fn with(base: &str, direct: bool) -> Result<Self, Failure> {
         let builder = Client::builder()
-            .timeout(PATIENCE)
+            .timeout(TIMEOUT)
             .user_agent(concat!("lacre-demo/", env!("CARGO_PKG_VERSION")))
             // A token goes where it was meant to go.
             .redirect(Policy::none());
@@ -89,7 +89,7 @@ impl Answer {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut text = String::new();
         response
-            .take(LONGEST_ANSWER)
+            .take(MAX_ANSWER)
             .read_to_string(&mut text)
             .map_err(|error| Failure::new(failure::UNAVAILABLE, "server_unreachable", error))?;
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));

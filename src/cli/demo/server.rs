@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long the server may take to come and to go.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The running server. Dropping it ends it at once.
@@ -71,7 +71,7 @@ impl OwnServer {
             // It may have ended by itself; waiting for it tells.
             let _ = kill_process(pid, Signal::TERM);
         }
-        let give_up = Instant::now() + PATIENCE;
+        let give_up = Instant::now() + TIMEOUT;
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < give_up {
             std::thread::sleep(PAUSE);
         }
@@ -93,7 +93,7 @@ impl Drop for OwnServer {
 impl Lines {
     /// Waits until the server answers, and says where.
     pub(super) fn url(self) -> Result<String, Failure> {
-        let give_up = Instant::now() + PATIENCE;
+        let give_up = Instant::now() + TIMEOUT;
         loop {
             let left = give_up.saturating_duration_since(Instant::now());
             match self.0.recv_timeout(left) {

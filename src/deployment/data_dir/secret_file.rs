@@ -21,7 +21,7 @@ use super::DataDirError;
 const UNDER_WAY: &str = ".lacre-new-";
 
 /// More than any file of secrets holds: what is larger is something else.
-const MOST: u64 = 1 << 20;
+const MAX_SIZE: u64 = 1 << 20;
 
 /// Reads the secret at `path`; where there is none, keeps what `make` returns and returns that.
 ///
@@ -57,7 +57,7 @@ pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, DataDirErr
     };
     // Of the open file, not of the path: nobody can change it in between.
     let about = file.metadata().map_err(unusable)?;
-    if !about.is_file() || about.len() > MOST {
+    if !about.is_file() || about.len() > MAX_SIZE {
         return Err(unusable(io::Error::other("not a file of secrets")));
     }
     let mode = about.mode() & 0o7777;

@@ -1,11 +1,12 @@
-//! One at a time: opening tokens that weren't seen before, which costs six times as much as all the
-//! rest of a request, and which anybody can ask for with a token made up from a good one's header.
+//! The queue of tokens that have to be opened for the first time on one worker.
 //!
-//! A worker serves all its connections by turns. In each turn it opens one token of that kind, and
-//! then first hears everybody else; those whose tokens are known don't notice a flood of others. A
-//! worker with nothing else to do opens one after the other, without a wait.
+//! Opening one costs six times as much as the rest of a request, and anybody can make a worker do it,
+//! with the header of a good token and any content. So a worker opens one, then lets every other ready
+//! task of its event loop run once, then opens the next: requests with tokens in use aren't delayed by
+//! a flood of others. A worker with nothing else to do opens one after the other without a wait
+//! (`docs/decisions/0015-turns.md`).
 //!
-//! This room must never refuse: who waits is judged in the end, and like everybody else.
+//! This room must never refuse a request: each that waits is verified in the end.
 
 use futures_util::task::AtomicWaker;
 use std::future::poll_fn;
@@ -16,7 +17,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::yield_now;
 
-/// Whose turn it is on one worker.
+/// The queue of one worker.
 pub(super) struct Turns(Semaphore);
 
 impl Turns {

@@ -1,8 +1,7 @@
-//! One limit, for many keys: GCRA, the leaky bucket that is one number for each key.
+//! One rate limit for many keys, by GCRA (the generic cell rate algorithm): one number for each key.
 //!
-//! The number is the time up to which a key has used what it may: it is ahead of now by a share of
-//! the period for each that was spent, and a key may spend as long as it is ahead by no more than
-//! the period.
+//! The number is a time, the theoretical arrival time. Each use moves it ahead by a share of the
+//! period, and a key may use its budget while the number is ahead of now by no more than the period.
 //!
 //! This room must never take more memory than its table.
 
@@ -50,7 +49,7 @@ impl Budget {
     }
 
     /// Spends, also what isn't there any more: of what was under way together each is counted, and
-    /// the debt is waited for.
+    /// the excess is waited for.
     pub(super) fn spend(&self, key: u64, now: Duration, times: u32) {
         let found = self
             .used_up_to
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_under_way_together_is_a_debt() {
+    fn what_was_under_way_together_is_counted_beyond_the_limit() {
         let budget = ten_a_minute();
         for _ in 0..66 {
             budget.spend(1, at(0), 1);

@@ -45,7 +45,7 @@ async fn an_entry_counts_all_that_it_holds() {
     assert_eq!(format!("{content_keys:?}"), "ContentKeys(1 entries)");
 }
 
-/// Who knows a handle, and not the token, finds what is found for a handle of nobody's.
+/// With a handle and without its token one finds what is found for a handle that was never given out.
 #[tokio::test]
 async fn an_entry_is_found_for_its_own_token_only() {
     let fixture = Fixture::new();

@@ -24,7 +24,7 @@ fn open(token: &str) -> Result<OpenedToken, TokenError> {
     UnopenedToken::parse(token.as_bytes())?.open(&session_key(), &signers)
 }
 
-fn verdict(claims: &Value, expected: &Expected<'_>) -> Result<Claims, TokenError> {
+fn result(claims: &Value, expected: &Expected<'_>) -> Result<Claims, TokenError> {
     open(&sealed_with(TokenKind::Access, claims, 5)).and_then(|opened| opened.check(expected))
 }
 
@@ -145,13 +145,13 @@ fn the_first_and_the_last_second() {
         (98, 1, false),
         (u64::MAX, u64::MAX, false),
     ] {
-        let verdict = open(&sealed()).unwrap().check(&Expected {
+        let result = open(&sealed()).unwrap().check(&Expected {
             now,
             leeway,
             ..expected()
         });
         // With a leeway beyond all bounds `exp` saturates as well, and "from exp on" still refuses.
-        assert_eq!(verdict.is_ok(), good, "now {now}, leeway {leeway}");
+        assert_eq!(result.is_ok(), good, "now {now}, leeway {leeway}");
     }
 }
 
@@ -159,9 +159,9 @@ fn the_first_and_the_last_second() {
 fn not_before_counts_where_it_is_given() {
     let mut claims = good();
     claims["nbf"] = json!(151);
-    assert_eq!(verdict(&claims, &expected()), Err(TokenError::NotYetValid));
+    assert_eq!(result(&claims, &expected()), Err(TokenError::NotYetValid));
     claims["nbf"] = json!(150);
-    assert!(verdict(&claims, &expected()).is_ok());
+    assert!(result(&claims, &expected()).is_ok());
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn the_handle_outside_is_the_session_inside() {
     let mut claims = good();
     claims["sid"] = json!("h2");
     assert_eq!(
-        verdict(&claims, &expected()),
+        result(&claims, &expected()),
         Err(TokenError::SessionMismatch)
     );
 }
@@ -178,9 +178,9 @@ fn the_handle_outside_is_the_session_inside() {
 fn one_of_several_audiences_is_enough() {
     let mut claims = good();
     claims["aud"] = json!(["other", "api"]);
-    assert!(verdict(&claims, &expected()).is_ok());
+    assert!(result(&claims, &expected()).is_ok());
     claims["aud"] = json!(["other"]);
-    assert_eq!(verdict(&claims, &expected()), Err(TokenError::Audience));
+    assert_eq!(result(&claims, &expected()), Err(TokenError::Audience));
 }
 
 proptest! {
