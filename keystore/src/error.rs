@@ -38,7 +38,7 @@ pub enum KeystoreError {
     /// The record takes more room than a record may; nothing was stored.
     #[error(
         "record {record} would take {bytes} bytes sealed, more than {}",
-        crate::MAX_SEALED_RECORD
+        crate::record::MAX_SEALED_RECORD
     )]
     RecordTooLarge {
         /// The record's name.

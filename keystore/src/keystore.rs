@@ -22,6 +22,7 @@ use crate::key::{KeyRange, RecordKey};
 use crate::record::Record;
 use crate::seal::codec;
 use crate::seal::master_key::MasterKeyRing;
+use crate::seal::nonces::NonceSource;
 use crate::store::{Sealed, Stamp, Stats, Store, Write};
 
 use decoy::Decoy;
@@ -47,8 +48,6 @@ struct Inner {
     nonces: Mutex<NonceSource>,
     decoy: Decoy,
 }
-
-type NonceSource = Box<dyn FnMut(&mut [u8]) -> Result<(), KeystoreError> + Send>;
 
 /// A record as it was read, with the version that a change can be tied to.
 #[derive(Clone, Debug)]

@@ -142,7 +142,6 @@ pub use local::LocalStore;
 pub use local::engine::{Change, Engine};
 pub use local::memory::MemoryEngine;
 pub use local::sled::{SledEngine, SledOptions};
-pub use record::{PrivateScalar, Record};
-pub use seal::codec::MAX_SEALED_RECORD;
+pub use record::{MAX_SEALED_RECORD, PrivateScalar, Record};
 pub use seal::master_key::{MasterKey, MasterKeyRing};
 pub use store::{Stats, Store};

@@ -7,6 +7,12 @@ use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+/// The maximum of bytes of a sealed record.
+///
+/// The sled engine keeps up to 26 neighbouring records in one page and pages above 128 KiB in
+/// files of their own, which it doesn't sync; at this size no page gets there.
+pub const MAX_SEALED_RECORD: usize = 4096;
+
 /// The private half of a session's key: a P-256 scalar, 32 bytes big-endian (RFC 7518 §6.2.2.1).
 ///
 /// It is wiped when dropped, prints nothing, and lives on the heap, so that moving it leaves no
@@ -53,7 +59,7 @@ impl Eq for PrivateScalar {}
 
 /// One session: its key and what is known about it. All times are Unix seconds.
 ///
-/// Sealed, a record may take [`MAX_SEALED_RECORD`](crate::MAX_SEALED_RECORD) bytes; texts that
+/// Sealed, a record may take [`MAX_SEALED_RECORD`] bytes; texts that
 /// come from outside (`label`, `user_agent`) are the caller's to shorten.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {

@@ -4,3 +4,4 @@
 
 pub(crate) mod codec;
 pub(crate) mod master_key;
+pub(crate) mod nonces;

@@ -9,12 +9,12 @@
 
 use zeroize::Zeroizing;
 
-use super::NonceSource;
 use crate::error::KeystoreError;
 use crate::key::{RecordKey, SessionId, UserTag};
 use crate::record::{PrivateScalar, Record};
 use crate::seal::codec;
 use crate::seal::master_key::{MasterKey, MasterKeyRing};
+use crate::seal::nonces::NonceSource;
 
 /// How many there are; a power of two.
 const COUNT: usize = 64;

@@ -12,14 +12,9 @@ use zeroize::Zeroizing;
 
 use crate::error::KeystoreError;
 use crate::key::RecordKey;
+use crate::record::MAX_SEALED_RECORD;
 use crate::record::{PrivateScalar, Record};
 use crate::seal::master_key::{MasterKeyRing, OVERHEAD, OpenError, Purpose};
-
-/// The most bytes that a sealed record may take.
-///
-/// The sled engine keeps up to 26 neighbouring records in one page and pages above 128 KiB in
-/// files of their own, which it doesn't sync; at this size no page gets there.
-pub const MAX_SEALED_RECORD: usize = 4096;
 
 /// The form of the plaintext. It borrows, so that the scalar isn't copied on its way, and it is
 /// private, so that a `PrivateScalar` has no other way into a text.

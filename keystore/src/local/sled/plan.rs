@@ -16,7 +16,7 @@
 
 use crate::key::KeyBytes;
 use crate::local::engine::Change;
-use crate::seal::codec::MAX_SEALED_RECORD;
+use crate::record::MAX_SEALED_RECORD;
 
 /// The form of a plan.
 const FORM: u8 = 1;
