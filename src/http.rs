@@ -39,6 +39,7 @@ pub mod schema;
 #[cfg(feature = "server")]
 pub mod server;
 mod time;
+mod token_kinds;
 
 #[cfg(test)]
 mod live;

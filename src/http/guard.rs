@@ -12,15 +12,14 @@ mod turns;
 pub use service::GuardedService;
 
 use super::body;
-use super::cookies;
 use super::csrf::{self, CsrfError};
 use super::locations::{LocatedToken, Location, TokenLocations};
 use super::problem::{Code, Missing, Problem};
 use super::request_id::RequestId;
+use super::token_kinds::TokenKinds;
 use crate::lacre::Lacre;
 use crate::sessions::guard::{LiveSession, Refusal};
 use crate::telemetry::audit::{Event, MaskedHandle, Origin, UserId};
-use crate::token::{TokenError, TokenKind};
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use std::future::{Ready, ready};
@@ -49,34 +48,13 @@ pub struct TokenGuard {
     demands: Rc<Demands>,
 }
 
-/// Which tokens a guard takes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Kinds {
-    #[default]
-    Access,
-    Refresh,
-    Any,
-}
-
-impl Kinds {
-    /// The cookies that may hold such a token. A browser sends all of a session's at once; the
-    /// refresh token is the one that still ends the session when the access token has expired.
-    fn cookies(self) -> &'static [&'static str] {
-        match self {
-            Self::Access => &[cookies::ACCESS],
-            Self::Refresh => &[cookies::REFRESH],
-            Self::Any => &[cookies::REFRESH, cookies::ACCESS],
-        }
-    }
-}
-
 /// What a guard asks of a request.
 #[derive(Debug, Clone, Default)]
 struct Demands {
     locations: Vec<Location>,
     optional: bool,
     fresh: bool,
-    kinds: Kinds,
+    kinds: TokenKinds,
     any_role: Vec<String>,
     permissions: Vec<String>,
 }
@@ -105,12 +83,12 @@ impl TokenGuard {
 
     /// Takes a refresh token and no access token.
     pub fn refresh_only(self) -> Self {
-        self.with(|demands| demands.kinds = Kinds::Refresh)
+        self.with(|demands| demands.kinds = TokenKinds::Refresh)
     }
 
     /// Takes an access token or a refresh token of the current generation: for log-out.
     pub fn any_kind(self) -> Self {
-        self.with(|demands| demands.kinds = Kinds::Any)
+        self.with(|demands| demands.kinds = TokenKinds::Any)
     }
 
     /// Looks for the token in these places only, whatever the rules of the deployment say. Cookies
@@ -178,7 +156,7 @@ impl TokenGuard {
             Ok(None) => return Some(Ok(None)),
             Err(problem) => return Some(Err(problem)),
         };
-        let known = self.known_kind()?;
+        let known = self.demands.kinds.kept()?;
         let session = self.lacre.guard_at_once(token.text.as_bytes(), known)?;
         Some(self.check(request, token.location, session).map(Some))
     }
@@ -195,7 +173,7 @@ impl TokenGuard {
             return Ok(None);
         };
         let bytes = token.text.as_bytes();
-        let known = match self.known_kind() {
+        let known = match self.demands.kinds.kept() {
             Some(kind) => self.lacre.guard_known(bytes, kind).await,
             None => None,
         };
@@ -203,19 +181,11 @@ impl TokenGuard {
             session
         } else {
             let turn = queue.next().await;
-            let verified = self.session(bytes).await;
+            let verified = self.demands.kinds.open(&self.lacre, bytes).await;
             drop(turn);
             verified.map_err(|refusal| refused(request, &refusal))?
         };
         self.check(request, token.location, session).map(Some)
-    }
-
-    /// The kind of the tokens whose content keys are kept, where this guard takes it.
-    fn known_kind(&self) -> Option<TokenKind> {
-        match self.demands.kinds {
-            Kinds::Access | Kinds::Any => Some(TokenKind::Access),
-            Kinds::Refresh => None,
-        }
     }
 
     /// What is asked of a session besides that it is good.
@@ -234,21 +204,6 @@ impl TokenGuard {
             .check(&session)
             .map_err(|missing| denied(request, &session, missing))?;
         Ok(session)
-    }
-
-    /// Opens a token by its session's record alone.
-    async fn session(&self, token: &[u8]) -> Result<LiveSession, Refusal> {
-        let lacre = &self.lacre;
-        match self.demands.kinds {
-            Kinds::Access => lacre.guard_unknown(token, TokenKind::Access).await,
-            Kinds::Refresh => lacre.guard_unknown(token, TokenKind::Refresh).await,
-            Kinds::Any => match lacre.guard_unknown(token, TokenKind::Access).await {
-                Err(Refusal::Token(TokenError::Kind)) => {
-                    lacre.guard_unknown(token, TokenKind::Refresh).await
-                }
-                verified => verified,
-            },
-        }
     }
 }
 
