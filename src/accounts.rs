@@ -33,7 +33,7 @@ pub use self::client::{Client, ClientId, ClientSecret, NewClient};
 pub use self::error::AccountsError;
 pub use self::hashing::{HashingPool, HashingSettings};
 pub use self::identity::{Email, LoginName, UserId};
-pub use self::outbox::{Ends, Kept, OutboxRow, Reach};
+pub use self::outbox::{Ends, Kept, OutboxRow, Reach, Target};
 pub use self::password::{Password, PresentedPassword};
 
 use self::account::{display_name, first_roles, permissions};
@@ -256,7 +256,7 @@ impl Accounts {
             None => None,
         };
         let now = self.inner.clock.now();
-        let row = ends.map(|ends| self.new_row(id, ends, now));
+        let row = ends.map(|ends| self.row_of_user(id, ends, now));
         for _ in 0..ATTEMPTS {
             let (change, from) = self.whole(id, &change).await?;
             let at = (id, seen.or(from));
@@ -296,7 +296,7 @@ impl Accounts {
         id: &UserId,
         ends: Ends,
     ) -> Result<(bool, OutboxRow), AccountsError> {
-        let row = self.new_row(id, ends, self.inner.clock.now());
+        let row = self.row_of_user(id, ends, self.inner.clock.now());
         let deleted = self.inner.store.delete(id, &row).await?;
         Ok((deleted, row.row))
     }

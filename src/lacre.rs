@@ -204,6 +204,11 @@ impl Lacre {
         self.0.listing.all_of(user_id).await
     }
 
+    /// What [`revoke_client`](Self::revoke_client) would end now.
+    pub async fn all_of_client(&self, client_id: &str) -> Result<Vec<Handle>, KeystoreError> {
+        self.0.listing.all_of_client(client_id).await
+    }
+
     /// The session that a handle names, if it is live.
     pub async fn session(&self, handle: &Handle) -> Result<Option<SessionInfo>, KeystoreError> {
         self.0.listing.session(handle).await
@@ -255,6 +260,18 @@ impl Lacre {
         keep: &RecordKey,
     ) -> Result<Vec<Handle>, KeystoreError> {
         self.0.revoker.user(user_id, Some(keep)).await
+    }
+
+    /// Ends every session that a client asked for ([`Occasion::OnBehalf`]), and reports those of each
+    /// step to `ended`. Returns how many there were. It looks at every record there is.
+    ///
+    /// [`Occasion::OnBehalf`]: crate::Occasion::OnBehalf
+    pub async fn revoke_client(
+        &self,
+        client_id: &str,
+        ended: impl FnMut(Vec<(String, Handle)>),
+    ) -> Result<usize, KeystoreError> {
+        self.0.revoker.client(client_id, ended).await
     }
 
     /// Ends the access tokens of a user and leaves the sessions: the next refresh of each brings

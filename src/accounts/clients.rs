@@ -6,6 +6,7 @@ use super::Accounts;
 use super::account::display_name;
 use super::client::{Client, ClientId, ClientSecret, Fingerprint, NewClient};
 use super::error::{AccountsError, invalid};
+use super::outbox::OutboxRow;
 
 impl Accounts {
     /// Makes a client called `name` (1 to 200 characters). Its secret is never to be had again.
@@ -52,8 +53,21 @@ impl Accounts {
         self.inner.store.clients().await
     }
 
-    /// Takes a client away; `false` where there was none.
-    pub async fn delete_client(&self, id: &ClientId) -> Result<bool, AccountsError> {
-        self.inner.store.delete_client(id).await
+    /// Whether there is a client with this id.
+    pub async fn has_client(&self, id: &ClientId) -> Result<bool, AccountsError> {
+        Ok(self.inner.store.client(id).await?.is_some())
+    }
+
+    /// Takes a client away; `false` where there was none. That the sessions of this keystore which it
+    /// asked for have to end is written down in either case, to be [`delivered`](Self::delivered) by
+    /// the caller.
+    pub async fn delete_client(
+        &self,
+        id: &ClientId,
+        keystore: String,
+    ) -> Result<(bool, OutboxRow), AccountsError> {
+        let row = self.row_of_client(id, keystore);
+        let deleted = self.inner.store.delete_client(id, &row).await?;
+        Ok((deleted, row.row))
     }
 }

@@ -6,9 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Accounts;
+use super::client::ClientId;
 use super::error::AccountsError;
 use super::identity::UserId;
-use super::outbox::{Ends, NewOutboxRow, OutboxRow};
+use super::outbox::{Ends, NewOutboxRow, OutboxRow, Target};
 use crate::clock::UnixSeconds;
 
 impl Accounts {
@@ -27,19 +28,26 @@ impl Accounts {
     }
 
     /// The row to write with a change of this account.
-    pub(super) fn new_row(&self, user: &UserId, ends: Ends, now: UnixSeconds) -> NewOutboxRow {
+    pub(super) fn row_of_user(&self, user: &UserId, ends: Ends, now: UnixSeconds) -> NewOutboxRow {
+        let target = Target::User(user.clone(), ends.reach);
+        self.new_row(target, ends.keystore, now)
+    }
+
+    /// The row to write where this client is deleted.
+    pub(super) fn row_of_client(&self, client: &ClientId, keystore: String) -> NewOutboxRow {
+        let now = self.inner.clock.now();
+        self.new_row(Target::Client(client.clone()), keystore, now)
+    }
+
+    fn new_row(&self, target: Target, keystore: String, now: UnixSeconds) -> NewOutboxRow {
         let id = self.with_random(|random| {
             let mut id = [0; 16];
             random.fill_bytes(&mut id);
             URL_SAFE_NO_PAD.encode(id)
         });
         NewOutboxRow {
-            row: OutboxRow {
-                id,
-                user: user.clone(),
-                reach: ends.reach,
-            },
-            keystore: ends.keystore,
+            row: OutboxRow { id, target },
+            keystore,
             created_at: now,
         }
     }

@@ -6,6 +6,7 @@
 //!
 //! This room must never remove a row of its own accord: it doesn't know of sessions.
 
+use super::client::ClientId;
 use super::identity::UserId;
 use crate::clock::UnixSeconds;
 
@@ -43,10 +44,17 @@ pub struct Ends {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRow {
     pub(super) id: String,
-    /// Whose sessions; the account may be gone.
-    pub user: UserId,
-    /// Which of them.
-    pub reach: Reach,
+    /// Which sessions.
+    pub target: Target,
+}
+
+/// Which sessions a row has to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Some of a user; the account may be gone.
+    User(UserId, Reach),
+    /// All that a client asked for, whoever's they are; the client is gone.
+    Client(ClientId),
 }
 
 /// A row to write, for which keystore, and when.

@@ -277,10 +277,15 @@ impl Store {
             .collect()
     }
 
-    pub(super) async fn delete_client(&self, id: &ClientId) -> Result<bool, AccountsError> {
-        let question =
-            sqlx::query("DELETE FROM clients WHERE id = $1").bind(id.as_str().to_owned());
-        Ok(self.change(question).await? > 0)
+    /// Takes the client away, where it is there, and writes down what that ends.
+    pub(super) async fn delete_client(
+        &self,
+        id: &ClientId,
+        row: &NewOutboxRow,
+    ) -> Result<bool, AccountsError> {
+        let question = sqlx::query("DELETE FROM clients WHERE id = $1 RETURNING id")
+            .bind(id.as_str().to_owned());
+        Ok(!self.together(question, Some(row), false).await?.is_empty())
     }
 
     /// Reads one page of the database, which `SELECT 1` would not.

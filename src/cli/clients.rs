@@ -30,7 +30,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Delete a client; it can ask for no more tokens
+    /// Delete a client and end the sessions that it asked for
     #[command(after_help = "Example:\n  lacre clients delete client_0123456789abcdef")]
     Delete {
         /// The client's id

@@ -15,15 +15,15 @@ use std::io::{BufWriter, IsTerminal as _, Write as _};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// End one session, a user's sessions, or all
+    /// End one session, those of a user or of a client, or all
     #[command(
-        after_help = "Examples:\n  lacre sessions revoke Zk3aPq9xW0mC7vTt1bN4sQe8rYu2iOp5lKj6hGf3dSA\n  lacre sessions revoke --user ada@example.com --dry-run\n  lacre sessions revoke --all\n\nA session that is gone already is no failure. --json prints {\"revoked\":n,\"dry_run\":…,\"sessions\":[…]};\nwith --all \"sessions\" is null."
+        after_help = "Examples:\n  lacre sessions revoke Zk3aPq9xW0mC7vTt1bN4sQe8rYu2iOp5lKj6hGf3dSA\n  lacre sessions revoke --user ada@example.com --dry-run\n  lacre sessions revoke --client client_0123456789abcdef\n  lacre sessions revoke --all\n\nA session that is gone already is no failure. --json prints {\"revoked\":n,\"dry_run\":…,\"sessions\":[…]};\nwith --all \"sessions\" is null."
     )]
     Revoke(Revoke),
 }
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("which").required(true).args(["handle", "user", "all"])))]
+#[command(group(ArgGroup::new("which").required(true).args(["handle", "user", "client", "all"])))]
 pub(crate) struct Revoke {
     /// The session's handle
     #[arg(value_parser = handle, allow_hyphen_values = true)]
@@ -31,6 +31,9 @@ pub(crate) struct Revoke {
     /// All sessions of this user: id or e-mail
     #[arg(long, value_name = "USER", allow_hyphen_values = true)]
     user: Option<String>,
+    /// All sessions that this client asked for: its id
+    #[arg(long, value_name = "CLIENT")]
+    client: Option<String>,
     /// All sessions of everybody
     #[arg(long)]
     all: bool,
@@ -53,12 +56,18 @@ impl Command {
 impl Revoke {
     fn run(self, place: &Place) -> Result<(), Failure> {
         let dry_run = self.dry_run;
-        let which = match (self.handle, self.user, self.all) {
-            (Some(handle), None, false) => Which::Handle(handle.as_str().to_owned()),
-            (None, Some(user), false) => Which::User(user),
-            (None, None, true) => Which::All,
+        let which = match (self.handle, self.user, self.client, self.all) {
+            (Some(handle), None, None, false) => Which::Handle(handle.as_str().to_owned()),
+            (None, Some(user), None, false) => Which::User(user),
+            (None, None, Some(client), false) => Which::Client(client),
+            (None, None, None, true) => Which::All,
             // The group above keeps this away; ending the wrong sessions is not to hang on it.
-            _ => return Err(Failure::usage("usage", "one of HANDLE, --user and --all")),
+            _ => {
+                return Err(Failure::usage(
+                    "usage",
+                    "one of HANDLE, --user, --client and --all",
+                ));
+            }
         };
         let request = Request::Sessions(SessionsRequest::Revoke { which, dry_run });
         let mut progress = Progress::new(std::io::stderr().is_terminal());

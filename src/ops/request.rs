@@ -123,6 +123,8 @@ pub enum Which {
     Handle(String),
     /// All of this user: id or e-mail, also of an account that is gone.
     User(String),
+    /// All that this client asked for: its id, also of a client that is gone.
+    Client(String),
     /// All there are.
     All,
 }

@@ -7,7 +7,7 @@ use super::error::OpsError;
 use super::request::{SessionsRequest, Which};
 use super::steps::Steps;
 use super::timeouts;
-use crate::accounts::{AccountsError, UserId};
+use crate::accounts::{AccountsError, ClientId, UserId};
 use crate::lacre::Lacre;
 use crate::service::{Caller, Service};
 use crate::sessions::list::SessionInfo;
@@ -34,6 +34,9 @@ pub(super) async fn perform(
             Which::User(user) => {
                 let user = user_id(service, &user).await?;
                 of_user(service, caller, &user, dry_run).await
+            }
+            Which::Client(client) => {
+                of_client(service, caller, &ClientId::parse(&client)?, dry_run).await
             }
             Which::All => all(service, caller, dry_run, steps).await,
         },
@@ -81,10 +84,28 @@ async fn of_user(
     } else {
         service.revoke_all_of(caller, user, None).await?
     };
-    Ok(Answer::Revoked {
+    Ok(revoked(&handles))
+}
+
+async fn of_client(
+    service: &Service,
+    caller: &Caller,
+    client: &ClientId,
+    dry_run: bool,
+) -> Result<Answer, OpsError> {
+    let handles = if dry_run {
+        service.lacre().all_of_client(client.as_str()).await?
+    } else {
+        service.revoke_client(caller, client).await?
+    };
+    Ok(revoked(&handles))
+}
+
+fn revoked(handles: &[Handle]) -> Answer {
+    Answer::Revoked {
         count: handles.len() as u64,
         handles: Some(handles.iter().map(|it| it.as_str().to_owned()).collect()),
-    })
+    }
 }
 
 async fn all(

@@ -1,10 +1,13 @@
-//! Trusted clients.
+//! Trusted clients, and the end of the sessions that they asked for.
 //!
-//! This room must never keep a client's secret.
+//! This room must never keep a client's secret, and never answer that a client is deleted before its
+//! sessions have ended.
 
 use super::going_on::to_the_end;
 use super::{Caller, Service, ServiceError};
 use crate::accounts::{ClientId, NewClient};
+use crate::telemetry::audit::Cause;
+use crate::token::Handle;
 
 impl Service {
     /// Makes a client called `name`. Its secret can't be had again.
@@ -22,7 +25,8 @@ impl Service {
         .await
     }
 
-    /// Deletes a client; `false` where there was none.
+    /// Deletes a client and ends the sessions that it asked for; `false` where there was none. Deleting
+    /// a client again ends what a deletion that failed half-way has left.
     pub async fn delete_client(
         &self,
         caller: &Caller,
@@ -30,12 +34,49 @@ impl Service {
     ) -> Result<bool, ServiceError> {
         let (service, caller, id) = (self.clone(), caller.clone(), id.clone());
         to_the_end(async move {
-            let deleted = service.accounts.delete_client(&id).await?;
+            let keystore = service.lacre.deployment_name();
+            let (deleted, row) = service.accounts.delete_client(&id, keystore).await?;
             if deleted {
                 caller.acted("client_deleted", Some(id.as_str()));
             }
+            service
+                .end_client(&caller, &id, Cause::ClientDeleted)
+                .await?;
+            service.remove_delivered(&row).await;
             Ok(deleted)
         })
         .await
     }
+
+    /// Revokes the sessions that a client asked for, also one that is gone, and says which. Sessions
+    /// that it asks for meanwhile may stay.
+    pub async fn revoke_client(
+        &self,
+        caller: &Caller,
+        id: &ClientId,
+    ) -> Result<Vec<Handle>, ServiceError> {
+        let (service, caller, id) = (self.clone(), caller.clone(), id.clone());
+        to_the_end(async move { service.end_client(&caller, &id, caller.revocation()).await }).await
+    }
+
+    /// Ends the sessions that a client asked for, and writes their events as they end.
+    pub(super) async fn end_client(
+        &self,
+        caller: &Caller,
+        id: &ClientId,
+        cause: Cause,
+    ) -> Result<Vec<Handle>, ServiceError> {
+        let mut handles = Vec::new();
+        let ended = self.lacre.revoke_client(id.as_str(), |of_page| {
+            for (user, handle) in of_page {
+                caller.ended(&user, std::slice::from_ref(&handle), cause);
+                handles.push(handle);
+            }
+        });
+        ended.await?;
+        Ok(handles)
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,9 @@
 use super::caller::{Caller, login_failed};
 use super::going_on::to_the_end;
 use super::{Service, ServiceError};
-use crate::accounts::{Account, AccountsError, Login, LoginName, PresentedPassword, UserId};
+use crate::accounts::{
+    Account, AccountsError, ClientId, Login, LoginName, PresentedPassword, UserId,
+};
 use crate::sessions::grant::{Grant, Issued, Occasion, Origin, Subject, check_additional};
 use crate::telemetry::audit::{self, Actor, Cause};
 use serde_json::{Map, Value};
@@ -154,10 +156,7 @@ impl Service {
                 let before = std::slice::from_ref(&issued.handle);
                 caller.ended(user, before, Cause::Replaced);
             }
-            let stands = match service.accounts.get(&account.id).await {
-                Ok(now) => Ok(now.is_some_and(|now| now.revision == account.revision)),
-                Err(error) => Err(error),
-            };
+            let stands = service.still_stands(&account, &grant.occasion).await;
             if matches!(stands, Ok(true)) {
                 caller.logged_in(user);
                 caller.started(user, &issued.handle);
@@ -172,6 +171,26 @@ impl Service {
             Ok(None)
         })
         .await
+    }
+}
+
+impl Service {
+    /// Whether the account is unchanged, and the client that asked is still there.
+    async fn still_stands(
+        &self,
+        account: &Account,
+        occasion: &Occasion,
+    ) -> Result<bool, AccountsError> {
+        let now = self.accounts.get(&account.id).await?;
+        if now.is_none_or(|now| now.revision != account.revision) {
+            return Ok(false);
+        }
+        match occasion {
+            Occasion::LogIn => Ok(true),
+            Occasion::OnBehalf { client_id } => {
+                self.accounts.has_client(&ClientId::parse(client_id)?).await
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 //! This room must never remove a row before the end is durable.
 
 use super::{Caller, Service, ServiceError};
-use crate::accounts::{Ends, OutboxRow, Reach, UserId};
+use crate::accounts::{Ends, OutboxRow, Reach, Target, UserId};
 use crate::telemetry::audit::Cause;
 use crate::token::Handle;
 use lacre_keystore::KeystoreError;
@@ -33,10 +33,18 @@ impl Service {
     async fn deliver_before(&self, before: u64) -> Result<usize, ServiceError> {
         let rows = self.accounts.outbox(&self.keystore_name(), before).await?;
         for row in &rows {
-            let ended = self.end_reach(row).await?;
-            // The row doesn't say who changed the account: what is known is that lacre delivers it.
-            let cause = self.cause_of(&row.user).await;
-            Caller::lacre().ended(row.user.as_str(), &ended, cause);
+            // The row doesn't say who made the change: what is known is that lacre delivers it.
+            let caller = Caller::lacre();
+            match &row.target {
+                Target::User(user, reach) => {
+                    let ended = self.end_reach(user, reach).await?;
+                    caller.ended(user.as_str(), &ended, self.cause_of(user).await);
+                }
+                Target::Client(client) => {
+                    self.end_client(&caller, client, Cause::ClientDeleted)
+                        .await?;
+                }
+            }
             self.accounts.delivered(row).await?;
         }
         Ok(rows.len())
@@ -50,19 +58,27 @@ impl Service {
         }
     }
 
-    /// Ends what a row says, durably, and returns the sessions that ended.
+    /// Ends what a row of a user says, durably, and returns the sessions that ended.
     pub(super) async fn deliver(&self, row: &OutboxRow) -> Result<Vec<Handle>, ServiceError> {
-        let ended = self.end_reach(row).await?;
-        if let Err(error) = self.accounts.delivered(row).await {
-            // The sessions have ended; the next sweep delivers the row again, which changes nothing.
-            log::warn!(code = error.code(); "a delivered outbox row could not be removed: {error}");
-        }
+        let Target::User(user, reach) = &row.target else {
+            return Ok(Vec::new());
+        };
+        let ended = self.end_reach(user, reach).await?;
+        self.remove_delivered(row).await;
         Ok(ended)
     }
 
-    async fn end_reach(&self, row: &OutboxRow) -> Result<Vec<Handle>, KeystoreError> {
-        let user = row.user.as_str();
-        match &row.reach {
+    /// Removes a row whose sessions have ended. Where it can't be removed, the next sweep delivers it
+    /// again, which changes nothing.
+    pub(super) async fn remove_delivered(&self, row: &OutboxRow) {
+        if let Err(error) = self.accounts.delivered(row).await {
+            log::warn!(code = error.code(); "a delivered outbox row could not be removed: {error}");
+        }
+    }
+
+    async fn end_reach(&self, user: &UserId, reach: &Reach) -> Result<Vec<Handle>, KeystoreError> {
+        let user = user.as_str();
+        match reach {
             Reach::All => self.lacre.revoke_user(user).await,
             // Whoever knew the old password and the name of the session may have replaced it by
             // another session of the same handle: that one must end.

@@ -130,6 +130,35 @@ impl Listing {
         Ok(keys.iter().map(|key| handles.handle(key)).collect())
     }
 
+    /// The sessions that a client asked for, live ones and expired ones, on one page of all records:
+    /// where the next page begins, and the records of this one.
+    pub(super) async fn page_of_client(
+        &self,
+        client: &str,
+        after: Option<RecordKey>,
+    ) -> Result<(Vec<(RecordKey, String)>, Option<RecordKey>), KeystoreError> {
+        let page = self.records.keystore.list_all(after, PAGE).await?;
+        let own = page
+            .entries
+            .into_iter()
+            .filter(|(_, record)| record.client_id.as_deref() == Some(client))
+            .map(|(key, record)| (key, record.user_id));
+        Ok((own.collect(), page.next))
+    }
+
+    /// What [`Lacre::revoke_client`](crate::Lacre::revoke_client) would end now.
+    pub(crate) async fn all_of_client(&self, client: &str) -> Result<Vec<Handle>, KeystoreError> {
+        let (mut handles, mut after) = (Vec::new(), None);
+        loop {
+            let (own, next) = self.page_of_client(client, after).await?;
+            handles.extend(own.iter().map(|(key, _)| self.records.handle_of(key)));
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(handles),
+            }
+        }
+    }
+
     /// The session that a handle names, if it is live.
     pub(crate) async fn session(
         &self,

@@ -8,6 +8,7 @@
 use super::list::Listing;
 use super::records::Records;
 use crate::token::Handle;
+use futures_util::future::join_all;
 use lacre_keystore::{KeystoreError, Record, RecordKey};
 use std::sync::Arc;
 
@@ -49,6 +50,35 @@ impl Revoker {
             Some(keep) => keystore.remove_user_but(user, keep).await?,
         };
         Ok(ended.iter().map(|key| handles.handle(key)).collect())
+    }
+
+    /// Ends every session that a client asked for, whoever's it is, and reports those of each page to
+    /// `ended`, with their users, once their ends are durable. Returns how many there were.
+    ///
+    /// It looks at every record there is. A session that the client asks for meanwhile may stay.
+    pub(crate) async fn client(
+        &self,
+        client: &str,
+        mut ended: impl FnMut(Vec<(String, Handle)>),
+    ) -> Result<usize, KeystoreError> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let (own, next) = self.listing.page_of_client(client, after).await?;
+            let removals = own.iter().map(|(key, _)| self.records.keystore.remove(key));
+            let removed = join_all(removals).await;
+            let mut of_page = Vec::with_capacity(own.len());
+            for ((key, user), removed) in own.into_iter().zip(removed) {
+                if removed? {
+                    of_page.push((user, self.records.handle_of(&key)));
+                }
+            }
+            count += of_page.len();
+            ended(of_page);
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(count),
+            }
+        }
     }
 
     /// Ends the access tokens of a user and leaves the sessions: the next refresh of each brings

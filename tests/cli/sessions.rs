@@ -1,7 +1,8 @@
 //! `lacre sessions revoke`: who is out afterwards, and who isn't.
 
 use super::{add_user, handles, lacre, log_in};
-use crate::support::server::{Server, Setup};
+use crate::support::http::Request;
+use crate::support::server::{Server, Setup, Token};
 use serde_json::{Value, json};
 
 fn start() -> (Setup, Server) {
@@ -52,6 +53,47 @@ fn a_users_sessions_end_and_nobody_elses() {
     server.refuses(&one.auth);
     server.refuses(&two.auth);
     server.accepts(&bob.auth);
+}
+
+#[test]
+fn the_sessions_that_a_client_asked_for_end_and_no_others() {
+    let (setup, server) = start();
+    let ada = add_user(&setup, "eve@example.com");
+    let bob = log_in(&server, "bob@example.com");
+    let client = |name: &str| {
+        lacre(&setup, &format!("clients add {name} --json"))
+            .ok()
+            .json()
+    };
+    let (shop, desk) = (client("shop"), client("desk"));
+    let ask = |client: &Value| {
+        let of = |member: &str| client[member].as_str().unwrap().to_owned();
+        let request = Request::post("/getToken")
+            .basic(&of("id"), &of("secret"))
+            .json(json!({"id": ada, "user_session": of("id")}));
+        Token::of(&server.send(&request).expect(200))
+    };
+    let (of_shop, of_desk) = (ask(&shop), ask(&desk));
+    let words = format!(
+        "sessions revoke --client {} --json",
+        shop["id"].as_str().unwrap()
+    );
+    let dry = lacre(&setup, &format!("{words} --dry-run")).ok().json();
+    assert_eq!(
+        (&dry["revoked"], &dry["sessions"]),
+        (&json!(1), &json!([of_shop.crt]))
+    );
+    server.accepts(&of_shop.auth);
+    assert_eq!(lacre(&setup, &words).ok().json()["revoked"], 1);
+    server.refuses(&of_shop.auth);
+    server.accepts(&of_desk.auth);
+
+    let words = format!("clients delete {}", desk["id"].as_str().unwrap());
+    lacre(&setup, &words).ok();
+    server.refuses(&of_desk.auth);
+    server.accepts(&bob.auth);
+    let unknown = lacre(&setup, "sessions revoke --client nobody");
+    assert_eq!(unknown.status, Some(1), "{unknown:?}");
 }
 
 #[test]

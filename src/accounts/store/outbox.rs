@@ -5,9 +5,10 @@
 use sqlx::any::AnyRow;
 
 use super::super::account::Account;
+use super::super::client::ClientId;
 use super::super::error::AccountsError;
 use super::super::identity::UserId;
-use super::super::outbox::{Kept, NewOutboxRow, OutboxRow, Reach};
+use super::super::outbox::{Kept, NewOutboxRow, OutboxRow, Reach, Target};
 use super::row::{account, get, spoilt, to_stored};
 use super::{Question, Store, within_timeout};
 use crate::clock::UnixSeconds;
@@ -15,6 +16,8 @@ use crate::clock::UnixSeconds;
 const ALL: &str = "all";
 const ALL_BUT: &str = "all_but";
 const ACCESS: &str = "access";
+/// In a row of this reach, `user_id` is the id of a client: no user's id can be one.
+const CLIENT: &str = "client";
 
 impl Store {
     /// The account that an `UPDATE … RETURNING` left, committed together with the outbox row.
@@ -72,10 +75,11 @@ impl Store {
 }
 
 fn insert_row(new: &NewOutboxRow) -> Question {
-    let (reach, kept) = match &new.row.reach {
-        Reach::All => (ALL, None),
-        Reach::AllBut(kept) => (ALL_BUT, Some(kept)),
-        Reach::Access => (ACCESS, None),
+    let (whose, reach, kept) = match &new.row.target {
+        Target::User(user, Reach::All) => (user.as_str(), ALL, None),
+        Target::User(user, Reach::AllBut(kept)) => (user.as_str(), ALL_BUT, Some(kept)),
+        Target::User(user, Reach::Access) => (user.as_str(), ACCESS, None),
+        Target::Client(client) => (client.as_str(), CLIENT, None),
     };
     sqlx::query(
         "INSERT INTO owed_ends (id, keystore, user_id, reach, kept, kept_since, created_at) \
@@ -83,7 +87,7 @@ fn insert_row(new: &NewOutboxRow) -> Question {
     )
     .bind(new.row.id.clone())
     .bind(new.keystore.clone())
-    .bind(new.row.user.as_str().to_owned())
+    .bind(whose.to_owned())
     .bind(reach)
     .bind(kept.map(|kept| kept.handle.clone()))
     .bind(kept.map(|kept| to_stored(kept.since)))
@@ -93,15 +97,22 @@ fn insert_row(new: &NewOutboxRow) -> Question {
 fn outbox_row(row: &AnyRow) -> Result<OutboxRow, AccountsError> {
     let kept = get::<Option<String>>(row, "kept")?;
     let since = get::<Option<i64>>(row, "kept_since")?.and_then(|since| u64::try_from(since).ok());
-    let reach = match (get::<String>(row, "reach")?.as_str(), kept, since) {
-        (ALL, None, None) => Reach::All,
-        (ALL_BUT, Some(handle), Some(since)) => Reach::AllBut(Kept { handle, since }),
-        (ACCESS, None, None) => Reach::Access,
+    let whose: String = get(row, "user_id")?;
+    let of_user = |reach| {
+        let user = UserId::parse(&whose).map_err(|_| spoilt("user_id"))?;
+        Ok(Target::User(user, reach))
+    };
+    let target = match (get::<String>(row, "reach")?.as_str(), kept, since) {
+        (ALL, None, None) => of_user(Reach::All)?,
+        (ALL_BUT, Some(handle), Some(since)) => of_user(Reach::AllBut(Kept { handle, since }))?,
+        (ACCESS, None, None) => of_user(Reach::Access)?,
+        (CLIENT, None, None) => {
+            Target::Client(ClientId::parse(&whose).map_err(|_| spoilt("user_id"))?)
+        }
         _ => return Err(spoilt("reach")),
     };
     Ok(OutboxRow {
         id: get(row, "id")?,
-        user: UserId::parse(&get::<String>(row, "user_id")?).map_err(|_| spoilt("user_id"))?,
-        reach,
+        target,
     })
 }

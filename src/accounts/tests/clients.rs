@@ -45,8 +45,17 @@ async fn clients_are_listed_and_taken_away(engine: &Engine) {
         .collect();
     assert_eq!(names, [("shop", 1_000), ("desk", 1_001)]);
 
-    assert!(accounts.delete_client(&shop.id).await.unwrap());
-    assert!(!accounts.delete_client(&shop.id).await.unwrap());
+    for there in [true, false] {
+        let deleted = accounts.delete_client(&shop.id, "here".to_owned()).await;
+        let (deleted, row) = deleted.unwrap();
+        let target = Target::Client(shop.id.clone());
+        assert_eq!((deleted, &row.target), (there, &target));
+        assert_eq!(
+            accounts.outbox("here", u64::MAX).await.unwrap(),
+            std::slice::from_ref(&row)
+        );
+        accounts.delivered(&row).await.unwrap();
+    }
     let gone = accounts.authenticate_client(shop.id.as_str(), shop.secret.expose());
     assert_eq!(gone.await, Err(AccountsError::InvalidCredentials));
     let stays = accounts.authenticate_client(desk.id.as_str(), desk.secret.expose());

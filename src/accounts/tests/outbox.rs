@@ -41,7 +41,7 @@ async fn a_row_is_there_until_it_is_delivered(engine: &Engine) {
         let ends = ends("here", reach.clone());
         let change = accounts.change(&ann.id, closed(), None, Some(ends));
         let row = change.await.unwrap().1.unwrap();
-        assert_eq!((&row.user, &row.reach), (&ann.id, &reach));
+        assert_eq!(row.target, Target::User(ann.id.clone(), reach));
         written.push(row);
         engine.clock.advance(1);
     }
@@ -98,7 +98,8 @@ async fn a_deletion_writes_a_row_also_where_the_account_is_gone(engine: &Engine)
             .delete(&ann.id, ends("here", Reach::All))
             .await
             .unwrap();
-        assert_eq!((deleted, &row.user), (there, &ann.id));
+        let target = Target::User(ann.id.clone(), Reach::All);
+        assert_eq!((deleted, &row.target), (there, &target));
         assert_eq!(accounts.outbox("here", u64::MAX).await.unwrap().len(), 1);
         accounts.delivered(&row).await.unwrap();
     }

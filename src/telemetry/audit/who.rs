@@ -52,6 +52,8 @@ pub enum Cause {
     PasswordChanged,
     /// The account was disabled or deleted.
     AccountClosed,
+    /// The client that asked for it was deleted.
+    ClientDeleted,
 }
 
 /// What changed of an account.
@@ -110,6 +112,7 @@ impl Cause {
             Self::RefreshReused => "refresh_reused",
             Self::PasswordChanged => "password_changed",
             Self::AccountClosed => "account_closed",
+            Self::ClientDeleted => "client_deleted",
         }
     }
 }
