@@ -99,6 +99,8 @@ mod tests {
         assert_eq!(basic_of(b"client:a:b"), pair("client", "a:b"));
         assert_eq!(basic_of("é:ü".as_bytes()), pair("é", "ü"));
         assert_eq!(basic_of(b"client:"), pair("client", ""));
+        let spaced = credentials(&authorization(&[b"Basic   YTpi"])).unwrap();
+        assert!(spaced.is_some(), "RFC 7235 §2.1: one space or more");
     }
 
     #[test]
@@ -115,7 +117,7 @@ mod tests {
             assert_eq!(basic_of(bad), Err(CredentialError::BadBasic), "{bad:?}");
         }
         // Unpadded, URL alphabet, spare bits, inner space: one spelling only.
-        for bad in ["YTpiYw", "_-pi", "YTpiYx==", "YT pi", "", "=", " YTpi"] {
+        for bad in ["YTpiYw", "_-pi", "YTpiYx==", "YT pi", "", "=", "\tYTpi"] {
             let value = format!("Basic {bad}");
             let found = credentials(&authorization(&[value.as_bytes()]));
             assert_eq!(found.unwrap_err(), CredentialError::BadBasic, "{bad:?}");

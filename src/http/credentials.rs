@@ -96,8 +96,8 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<BearerText<'_>>, CredentialE
     }
 }
 
-/// What follows the scheme and one space in the one `Authorization` header; empty where the scheme
-/// stands alone. `None`: no header, or another scheme.
+/// What follows the scheme and its spaces (`1*SP`, RFC 6750 §2.1) in the one `Authorization` header;
+/// empty where the scheme stands alone. `None`: no header, or another scheme.
 pub(super) fn after_scheme<'a>(
     headers: &'a HeaderMap,
     scheme: &[u8],
@@ -111,7 +111,11 @@ pub(super) fn after_scheme<'a>(
     }
     let value = value.as_bytes();
     let (name, rest) = match value.iter().position(|&b| b == b' ') {
-        Some(space) => (&value[..space], &value[space + 1..]),
+        Some(space) => {
+            let rest = &value[space + 1..];
+            let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
+            (&value[..space], &rest[spaces..])
+        }
         None => (value, &[][..]),
     };
     Ok(name.eq_ignore_ascii_case(scheme).then_some(rest))
@@ -153,6 +157,18 @@ mod tests {
     }
 
     #[test]
+    fn any_number_of_spaces_may_stand_behind_the_scheme() {
+        for spaces in 1..=4 {
+            let value = format!("Bearer{}a.b", " ".repeat(spaces));
+            assert_eq!(
+                bearer_of(value.as_bytes()),
+                Ok(Some("a.b".into())),
+                "{spaces}"
+            );
+        }
+    }
+
+    #[test]
     fn no_header_and_other_schemes_are_no_credentials() {
         assert!(bearer(&HeaderMap::new()).unwrap().is_none());
         for other in [
@@ -184,13 +200,15 @@ mod tests {
     fn a_scheme_without_a_token_is_malformed() {
         assert_eq!(bearer_of(b"Bearer"), Err(CredentialError::NoToken));
         assert_eq!(bearer_of(b"Bearer "), Err(CredentialError::NoToken));
+        assert_eq!(bearer_of(b"Bearer   "), Err(CredentialError::NoToken));
     }
 
     #[test]
     fn whatever_stands_where_the_token_should_is_a_bad_token() {
         for bad in [
-            &b"Bearer  a"[..],
-            b"Bearer a b",
+            &b"Bearer a b"[..],
+            b"Bearer  a b",
+            b"Bearer \ta",
             b"Bearer a\tb",
             b"Bearer a, Bearer b",
             b"Bearer \xff",

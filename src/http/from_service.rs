@@ -29,10 +29,7 @@ impl From<ServiceError> for Problem {
         match error {
             ServiceError::Accounts(error) => error.into(),
             ServiceError::InvalidClient => Self::invalid_client(),
-            // The words of the first service that clients know.
-            ServiceError::IncorrectUser => {
-                Self::new(Code::InvalidCredentials).detail("Incorrect user")
-            }
+            ServiceError::IncorrectUser => Self::incorrect_user(),
             ServiceError::UserSession => {
                 Self::new(Code::BodyWrongType).field("user_session").detail(
                     "`user_session` must be 1 to 4096 bytes of text without control characters.",

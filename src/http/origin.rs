@@ -45,13 +45,47 @@ impl TrustedProxies {
             if !self.contains(client) {
                 break;
             }
-            match hop.trim().parse() {
-                Ok(address) => client = address,
-                Err(_) => break,
+            match hop_address(hop) {
+                Some(address) => client = address,
+                None => break,
             }
         }
         client
     }
+}
+
+/// The address of one hop, in the spellings that proxies write: alone, with a port behind it, in
+/// brackets, in quotes, with the zone of an IPv6 address, or as IPv4 in IPv6.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim();
+    let hop = hop
+        .strip_prefix('"')
+        .and_then(|hop| hop.strip_suffix('"'))
+        .unwrap_or(hop);
+    let alone = |text: &str| {
+        let text = text.split_once('%').map_or(text, |(address, _)| address);
+        text.parse::<IpAddr>().ok()
+    };
+    let address = match hop.strip_prefix('[') {
+        Some(rest) => {
+            let (address, port) = rest.split_once(']')?;
+            let port = port.strip_prefix(':').unwrap_or(port);
+            port.bytes()
+                .all(|byte| byte.is_ascii_digit())
+                .then_some(())?;
+            alone(address).filter(IpAddr::is_ipv6)
+        }
+        None => alone(hop).or_else(|| {
+            Some(
+                hop.parse::<std::net::SocketAddrV4>()
+                    .ok()?
+                    .ip()
+                    .to_owned()
+                    .into(),
+            )
+        }),
+    };
+    address.map(|address| address.to_canonical())
 }
 
 /// What the audit trail says of a request, and the events of what the edge itself refuses.
@@ -146,6 +180,42 @@ mod tests {
             "198.51.100.7"
         );
         assert_eq!(address("10.0.0.1", &["1.1.1.1, nonsense"]), "10.0.0.1");
+    }
+
+    #[test]
+    fn an_address_is_read_in_every_spelling_that_proxies_write() {
+        for (hop, due) in [
+            ("203.0.113.7", "203.0.113.7"),
+            (" 203.0.113.7 ", "203.0.113.7"),
+            ("203.0.113.7:51234", "203.0.113.7"),
+            ("2001:db8::7", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("[2001:db8::7]:443", "2001:db8::7"),
+            ("\"[2001:db8::7]:443\"", "2001:db8::7"),
+            ("\"203.0.113.7\"", "203.0.113.7"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("::ffff:203.0.113.7", "203.0.113.7"),
+        ] {
+            assert_eq!(address("10.0.0.1", &[hop]), due, "{hop}");
+        }
+        for hop in [
+            "",
+            "unknown",
+            "_hidden",
+            "203.0.113",
+            "203.0.113.7:",
+            "203.0.113.7:x",
+            "203.0.113.7:99999",
+            "[203.0.113.7]",
+            "[2001:db8::7",
+            "2001:db8::7]:1",
+            "[2001:db8::7]:x",
+            "\"203.0.113.7",
+            "for=203.0.113.7",
+            "203.0.113.7 1",
+        ] {
+            assert_eq!(address("10.0.0.1", &[hop]), "10.0.0.1", "{hop}");
+        }
     }
 
     #[test]

@@ -135,6 +135,16 @@ impl Problem {
         Self::new(Code::InvalidClient)
     }
 
+    /// A trusted back end names a user that it can't have a session of, in the words of the first
+    /// service that clients know. The challenge is that of its own credentials: a bearer token would
+    /// not help.
+    #[must_use]
+    pub fn incorrect_user() -> Self {
+        let mut problem = Self::new(Code::InvalidCredentials).detail("Incorrect user");
+        problem.0.challenge = Some(Challenge::Basic);
+        problem
+    }
+
     /// The body lacks a member that the route needs.
     #[must_use]
     pub fn missing_member(name: &'static str) -> Self {

@@ -45,6 +45,10 @@ fn serve(config: &mut ServiceConfig, service: &Service, rows: &[RouteInfo]) {
     let mut resource = web::resource(first.pattern);
     for row in rows {
         resource = resource.route((row.handler)(web::method(row.method.clone())));
+        // HEAD is GET without the content of its answer (RFC 9110 §9.3.2), which actix leaves out.
+        if row.method == actix_web::http::Method::GET {
+            resource = resource.route((row.handler)(web::head()));
+        }
     }
     let required = || TokenGuard::required(service.lacre());
     let guard = match first.access {
@@ -88,6 +92,6 @@ mod tests {
         let (source, _) = source.split_once("#[cfg(test)]").unwrap_or_default();
         let registered = ["web::resource(", ".route(", ".service("];
         let counts = registered.map(|call| source.matches(call).count());
-        assert_eq!(counts, [1, 1, 2]);
+        assert_eq!(counts, [1, 2, 2]);
     }
 }

@@ -3,6 +3,7 @@
 use super::PASSWORD;
 use crate::support::http::{Answer, Connection, Request, send_bytes};
 use crate::support::server::{Server, Token};
+use lacre::internals::http::routes::ROUTES;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::net::TcpStream;
@@ -343,6 +344,66 @@ fn credentials_that_are_too_many_or_of_another_kind() {
     witness.still_there();
 }
 
+/// RFC 9110 §9.3.2: as GET, without the content; for whoever may and for whoever may not.
+#[test]
+fn head_is_get_without_the_content() {
+    let witness = Witness::new();
+    let server = &witness.server;
+    let paths = ROUTES.iter().filter(|row| row.method == "GET");
+    let mut asked = 0;
+    for row in paths {
+        let target = row.pattern.replace("{id}", "nobody");
+        for token in [Some(&witness.token.auth), None] {
+            let ask = |method: &str| {
+                let request = Request::new(method, &target);
+                server.send(&match token {
+                    Some(token) => request.bearer(token),
+                    None => request,
+                })
+            };
+            let (get, head) = (ask("GET"), ask("HEAD"));
+            assert_eq!(head.status, get.status, "{target}");
+            assert_eq!(head.body, b"", "{target}");
+            let fields = |answer: &Answer| -> Vec<String> {
+                let named = answer
+                    .headers
+                    .iter()
+                    .map(|(name, value)| match name.as_str() {
+                        "x-request-id" | "date" => name.clone(),
+                        _ => format!("{name}: {value}"),
+                    });
+                let mut fields: Vec<String> = named.collect();
+                fields.sort_unstable();
+                fields
+            };
+            // Times are to the second: those of the session itself don't change.
+            assert_eq!(fields(&head), fields(&get), "{target}");
+            asked += 1;
+        }
+    }
+    assert!(asked >= 14, "{asked}");
+    witness.still_there();
+}
+
+#[test]
+fn what_real_clients_write_is_understood() {
+    let witness = Witness::new();
+    let body = json!({"email": "ada@example.com", "password": PASSWORD}).to_string();
+    for (name, value) in [
+        ("Content-Type", "application/json; v=1"),
+        ("Content-Encoding", "identity"),
+    ] {
+        let mut request = Request::post("/getToken").header(name, value);
+        if name != "Content-Type" {
+            request = request.header("Content-Type", "application/json");
+        }
+        witness.server.send(&request.body(body.clone())).expect(200);
+    }
+    let spaced = format!("Bearer    {}", witness.token.auth);
+    let request = Request::get("/headers").header("Authorization", &spaced);
+    witness.server.send(&request).expect(200);
+}
+
 #[test]
 fn methods_and_routes_that_are_not_there() {
     let witness = Witness::new();
@@ -351,11 +412,11 @@ fn methods_and_routes_that_are_not_there() {
         ("GET", "/signup", "POST"),
         ("GET", "/getToken", "POST"),
         ("PUT", "/login", "POST"),
-        ("POST", "/open", "GET"),
-        ("POST", "/headers", "GET"),
-        ("DELETE", "/me", "GET"),
+        ("POST", "/open", "GET, HEAD"),
+        ("POST", "/headers", "GET, HEAD"),
+        ("DELETE", "/me", "GET, HEAD"),
         ("GET", "/logout", "POST"),
-        ("POST", "/sessions", "DELETE, GET"),
+        ("POST", "/sessions", "DELETE, GET, HEAD"),
         ("GET", "/sessions/x", "DELETE"),
         ("BREW", "/getToken", "POST"),
     ] {

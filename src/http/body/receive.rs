@@ -116,7 +116,7 @@ pub(super) fn media_type(headers: &HeaderMap, form: Form) -> Result<MediaType, P
     let refused = || Problem::new(Code::UnsupportedMediaType);
     if headers
         .get(CONTENT_ENCODING)
-        .is_some_and(|coding| !coding.as_bytes().is_empty())
+        .is_some_and(|coding| !is_identity(coding.as_bytes()))
     {
         return Err(refused());
     }
@@ -139,16 +139,26 @@ pub(super) fn media_type(headers: &HeaderMap, form: Form) -> Result<MediaType, P
         }
         _ => return Err(refused()),
     };
-    for parameter in parts.filter(|parameter| !parameter.is_empty()) {
-        let utf8 = ["charset=utf-8", "charset=\"utf-8\"", "charset=utf8"];
-        if !utf8
-            .iter()
-            .any(|known| parameter.eq_ignore_ascii_case(known))
-        {
+    // Other parameters have no meaning for these types and are ignored (RFC 8259 §11, RFC 9110 §8.3.1).
+    let charsets = parts.filter_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim_end()
+            .eq_ignore_ascii_case("charset")
+            .then_some(value.trim_start())
+    });
+    for charset in charsets {
+        let utf8 = ["utf-8", "\"utf-8\"", "utf8"];
+        if !utf8.iter().any(|known| charset.eq_ignore_ascii_case(known)) {
             return Err(refused());
         }
     }
     Ok(kind)
+}
+
+/// Whether a `Content-Encoding` says that nothing was encoded (RFC 9110 §8.4.1).
+fn is_identity(coding: &[u8]) -> bool {
+    let coding = coding.trim_ascii();
+    coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
 }
 
 #[cfg(test)]
@@ -172,11 +182,24 @@ mod tests {
             "application/json; charset=utf-8",
             "application/json;charset=\"UTF-8\"",
             "application/json;",
+            "application/json; v=1",
+            "application/json; v=1; charset=utf-8",
+            "application/json; profile=\"a b\"",
         ] {
             let headers = headers(&[("content-type", json)]);
             assert!(
                 matches!(media_type(&headers, Form::Refused), Ok(MediaType::Json)),
                 "{json}"
+            );
+        }
+        for coding in ["identity", "Identity", " identity ", ""] {
+            let fields = [
+                ("content-type", "application/json"),
+                ("content-encoding", coding),
+            ];
+            assert!(
+                media_type(&headers(&fields), Form::Refused).is_ok(),
+                "{coding:?}"
             );
         }
         let headers = headers(&[("content-type", "application/x-www-form-urlencoded")]);
@@ -197,6 +220,7 @@ mod tests {
             &[("content-type", "application/problem+json")],
             &[("content-type", "multipart/form-data; boundary=x")],
             &[("content-type", "application/json; charset=utf-16")],
+            &[("content-type", "application/json; v=1; charset=latin1")],
             &[("content-type", "application/json, text/plain")],
             &[
                 ("content-type", "application/json"),

@@ -134,7 +134,13 @@ impl Field for Password {
 
     fn read_from(sent: &mut Members, name: &'static str) -> Result<Self, Problem> {
         let text = sent.required_secret(name)?;
-        Self::parse(&text).map_err(|error| Problem::from(error).field(name))
+        Self::parse(&text).map_err(|error| match error {
+            // The member has a name of its own here, and the sentence has to name it.
+            AccountsError::AccountInvalid { reason, .. } => Problem::new(Code::AccountInvalid)
+                .field(name)
+                .detail(format!("`{name}` {reason}.")),
+            error => error.into(),
+        })
     }
 }
 
