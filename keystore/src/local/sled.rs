@@ -14,6 +14,7 @@
 mod mark;
 mod plan;
 mod redo;
+mod trial;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -23,12 +24,13 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use super::engine::{Change, Engine};
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use mark::Mark;
+use rustix::fs::OFlags;
+use trial::{LOCK_PAUSE, LOCK_TRIES, NoTrial, Trial};
 
 /// The tree that holds the records.
 const RECORDS: &str = "records";
@@ -36,10 +38,6 @@ const RECORDS: &str = "records";
 /// The tree that holds the number of the last group of changes, its key there, plans and notes.
 const STATE: &str = "state";
 const GROUP: &str = "group";
-
-/// How often, and how long between, sled's own lock is tried once the folder is ours.
-const LOCK_TRIES: u32 = 100;
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// How a sled store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +83,8 @@ impl SledEngine {
     /// [`KeystoreError::StoreHeld`] where someone has it open; nothing in the folder is touched
     /// then. [`KeystoreError::StoreCorrupt`] where its files aren't sled's, and where changes that
     /// were durable are missing from them: then ended sessions may be back, and the way out is to
-    /// move the folder away, which ends all. A batch, or a removal of everything, that a
+    /// put the files of before back, or to move the folder away, which ends all. What is refused is
+    /// left as it was, to the byte: it is tried on a copy first (`trial`). A batch, or a removal of everything, that a
     /// crash has cut off is done first.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, KeystoreError> {
         Self::open_with(folder, SledOptions::default())
@@ -103,6 +102,8 @@ impl SledEngine {
             .create(folder)
             .map_err(|error| io_error("make the folder", &error))?;
         let lock = lock(folder)?;
+        let noted = Mark::noted(folder).map_err(|error| io_error("read the mark", &error))?;
+        try_on_copy(folder, options, noted)?;
         let store = guarded(|| open_sled(folder, options)).map_err(|error| match error {
             KeystoreError::StoreHeld { .. } => held(folder),
             error => error,
@@ -112,12 +113,7 @@ impl SledEngine {
             .map_err(|error| io_error("sync the new store", &error))?;
         let mark = Mark::open(folder).map_err(|error| io_error("open the mark", &error))?;
         let group = guarded(|| last_group(&store))?;
-        let noted = mark.read();
-        if group < noted {
-            return Err(KeystoreError::corrupt(format!(
-                "it ends with change group {group}, but group {noted} was durable"
-            )));
-        }
+        nothing_missing(group, noted)?;
         let engine = Self {
             store: Some(store),
             database,
@@ -241,6 +237,7 @@ fn lock(folder: &Path) -> Result<File, KeystoreError> {
         .truncate(false)
         .write(true)
         .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(folder.join("lock"))
         .map_err(|error| io_error("open the lock file", &error))?;
     match lock.try_lock() {
@@ -248,6 +245,46 @@ fn lock(folder: &Path) -> Result<File, KeystoreError> {
         Err(TryLockError::WouldBlock) => Err(held(folder)),
         Err(TryLockError::Error(error)) => Err(io_error("lock the folder", &error)),
     }
+}
+
+/// Opens a copy of the store and reads all of it, so that nothing that has to be refused is opened
+/// itself: opening is where sled writes.
+fn try_on_copy(folder: &Path, options: SledOptions, noted: u64) -> Result<(), KeystoreError> {
+    let copy = match Trial::of(folder) {
+        Ok(copy) => copy,
+        // Without a file of sled's nothing may have been noted as durable either.
+        Err(NoTrial::Empty) => return nothing_missing(0, noted),
+        Err(NoTrial::Held) => return Err(held(folder)),
+        Err(NoTrial::Failed(error)) => {
+            return Err(io_error(
+                "copy the store, which is checked before it is opened and needs its size in room",
+                &error,
+            ));
+        }
+    };
+    let store = guarded(|| open_sled(copy.folder(), options))?;
+    let read = guarded(|| {
+        let group = last_group(&store)?;
+        store
+            .records
+            .iter()
+            .chain(store.state.iter())
+            .try_for_each(|entry| entry.map(drop))?;
+        Ok(group)
+    });
+    // A copy that is thrown away may go as it likes.
+    let _ = catch_unwind(AssertUnwindSafe(move || drop(store)));
+    nothing_missing(read?, noted)
+}
+
+/// Refuses a store that ends with an earlier group than was durable.
+fn nothing_missing(group: u64, noted: u64) -> Result<(), KeystoreError> {
+    if group < noted {
+        return Err(KeystoreError::corrupt(format!(
+            "it ends with change group {group}, but group {noted} was durable"
+        )));
+    }
+    Ok(())
 }
 
 /// Opens sled in a folder whose lock is ours. sled's own lock can be held nevertheless: by an

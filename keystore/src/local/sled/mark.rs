@@ -17,6 +17,8 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use rustix::fs::OFlags;
+
 /// The file that holds the mark: the number of the last durable group, and its complement, so that
 /// a torn one is told; eight bytes each, big-endian.
 pub(super) struct Mark(File);
@@ -30,12 +32,26 @@ impl Mark {
             .read(true)
             .write(true)
             .mode(0o600)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(folder.join("mark"))
             .map(Self)
     }
 
+    /// The number that was noted last in this folder, with nothing made; 0 where there is no mark.
+    pub(super) fn noted(folder: &Path) -> io::Result<u64> {
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+            .open(folder.join("mark"));
+        match opened {
+            Ok(mark) => Ok(Self(mark).read()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The number that was noted last; 0 where none was or it can't be read.
-    pub(super) fn read(&self) -> u64 {
+    fn read(&self) -> u64 {
         let (mut number, mut complement) = ([0; 8], [0; 8]);
         let read = self.0.read_exact_at(&mut number, 0);
         let read = read.and_then(|()| self.0.read_exact_at(&mut complement, 8));
