@@ -191,15 +191,6 @@ impl Config {
     pub fn settings(&self) -> &[Setting] {
         &self.settings
     }
-
-    /// `iss` of the tokens: `token.issuer`, else `http://` and the address that was bound.
-    #[must_use]
-    pub fn issuer(&self, bound: SocketAddr) -> String {
-        self.token
-            .issuer
-            .clone()
-            .unwrap_or_else(|| format!("http://{bound}"))
-    }
 }
 
 #[cfg(test)]

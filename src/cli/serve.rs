@@ -67,8 +67,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let listeners = Listeners::bind(config.listen, config.management_listen)?;
     let (public, management) = (listeners.public_address()?, listeners.management_address()?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let deployment =
-        Deployment::open(config, config.issuer(public), clock, entropy::system()).await?;
+    let deployment = Deployment::open(config, clock, entropy::system()).await?;
     let service = deployment.service().clone();
 
     let metrics = Arc::new(Metrics::default());

@@ -120,7 +120,6 @@ fn directory(config: &Config) -> Result<Way, Failure> {
         .build()?;
     let deployment = runtime.block_on(Deployment::open(
         config,
-        config.issuer(config.listen),
         Arc::new(SystemClock::default()),
         entropy::system(),
     ))?;

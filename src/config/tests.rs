@@ -227,19 +227,6 @@ fn defaults_follow_the_data_directory() {
 }
 
 #[test]
-fn the_issuer_is_the_address_that_was_bound_unless_it_is_set() {
-    let bound = "127.0.0.1:4711".parse().unwrap();
-    assert_eq!(
-        Setup::nothing().config().issuer(bound),
-        "http://127.0.0.1:4711"
-    );
-    let config = Setup::nothing()
-        .flag("token.issuer", "https://login.example")
-        .config();
-    assert_eq!(config.issuer(bound), "https://login.example");
-}
-
-#[test]
 fn an_unknown_name_is_an_error_that_names_the_likely_one() {
     for (given, key, suggestion) in [
         (

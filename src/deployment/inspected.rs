@@ -37,7 +37,6 @@ impl Inspected {
     /// deployment, and where the accounts are not in a file ([`OpenError::NotCopied`]).
     pub async fn open(
         config: &Config,
-        issuer: String,
         clock: Arc<dyn Clock>,
         entropy: Entropy,
         scratch: &Path,
@@ -63,7 +62,7 @@ impl Inspected {
         }
         let url = Accounts::sqlite_url(&data_dir.accounts());
         let parts = (clock, entropy);
-        let service = assemble(config, &data_dir, &url, issuer, parts).await?;
+        let service = assemble(config, &data_dir, &url, parts).await?;
         Ok(Self {
             service,
             _copy: copy,

@@ -9,6 +9,7 @@ use crate::config::{Config, Engine};
 use crate::entropy::Entropy;
 use crate::lacre::Lacre;
 use crate::service::Service;
+use crate::sessions::keyring::Keyring;
 use crate::sessions::rules::Rules;
 use lacre_keystore::{
     Keystore, KeystoreError, MasterKeyRing, MemoryEngine, SledEngine, SledOptions,
@@ -24,16 +25,15 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Opens the deployment that `config` describes; `issuer` goes into its tokens.
+    /// Opens the deployment that `config` describes.
     pub async fn open(
         config: &Config,
-        issuer: String,
         clock: Arc<dyn Clock>,
         entropy: Entropy,
     ) -> Result<Self, OpenError> {
         let data_dir = DataDir::open(&config.data_dir)?;
         let url = config.accounts.url.expose();
-        let service = assemble(config, &data_dir, url, issuer, (clock, entropy)).await?;
+        let service = assemble(config, &data_dir, url, (clock, entropy)).await?;
         let delivered = service.deliver_all().await?;
         if delivered > 0 {
             log::warn!(delivered; "ended the sessions that changes of accounts had left before the start");
@@ -65,10 +65,11 @@ pub(super) async fn assemble(
     config: &Config,
     data_dir: &DataDir,
     accounts_url: &str,
-    issuer: String,
     (clock, entropy): (Arc<dyn Clock>, Entropy),
 ) -> Result<Service, OpenError> {
     let (master, keyring) = open_keys(data_dir, &config.master_key_file, &entropy)?;
+    let issuer = config.token.issuer.clone();
+    let issuer = issuer.unwrap_or_else(|| own_issuer(&keyring));
     let keystore = open_keystore(config, data_dir, master).await?;
     let accounts = Accounts::open(
         accounts_url,
@@ -89,6 +90,12 @@ pub(super) async fn assemble(
         .content_key_memory(config.token.content_key_memory)
         .build();
     Ok(Service::new(lacre, accounts))
+}
+
+/// What a deployment calls itself where nobody has named it: the same wherever it is served, for as
+/// long as its keyring is.
+fn own_issuer(keyring: &Keyring) -> String {
+    format!("urn:lacre:{}", keyring.handles().name())
 }
 
 fn rules(config: &Config, issuer: String) -> Rules {

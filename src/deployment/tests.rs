@@ -24,13 +24,7 @@ fn config(directory: &Path) -> Config {
 
 async fn open(directory: &Path) -> Result<Deployment, OpenError> {
     let clock = Arc::new(FixedClock::at(NOW));
-    Deployment::open(
-        &config(directory),
-        "https://issuer.test".into(),
-        clock,
-        entropy::system(),
-    )
-    .await
+    Deployment::open(&config(directory), clock, entropy::system()).await
 }
 
 async fn session_in(directory: &Path) -> Issued {
@@ -144,14 +138,9 @@ async fn the_memory_engine_forgets_and_the_rest_stays() {
     let mut config = config(directory.path());
     config.keystore.engine = Engine::Memory;
     let clock = Arc::new(FixedClock::at(NOW));
-    let deployment = Deployment::open(
-        &config,
-        "https://issuer.test".into(),
-        clock,
-        entropy::system(),
-    )
-    .await
-    .unwrap();
+    let deployment = Deployment::open(&config, clock, entropy::system())
+        .await
+        .unwrap();
     let token = issued.access.token.expose().as_bytes();
     assert!(
         deployment
@@ -247,9 +236,8 @@ fn stamped(directory: &Path) -> BTreeMap<PathBuf, (Vec<u8>, std::time::SystemTim
 
 async fn inspect(directory: &Path, scratch: &Path) -> Result<Inspected, OpenError> {
     let clock = Arc::new(FixedClock::at(NOW));
-    let issuer = "https://issuer.test".to_owned();
     let config = config(directory);
-    Inspected::open(&config, issuer, clock, entropy::system(), scratch).await
+    Inspected::open(&config, clock, entropy::system(), scratch).await
 }
 
 #[tokio::test]
@@ -291,4 +279,37 @@ async fn a_look_makes_nothing_where_something_is_missing() {
     assert_eq!(look().await.code(), "data_dir_held");
     held.close().await;
     assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_deployment_that_nobody_named_keeps_its_own_name() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let issuer = async |directory: &Path, listen: &str| {
+        let mut config = config(directory);
+        config.listen = listen.parse().unwrap();
+        let clock = Arc::new(FixedClock::at(NOW));
+        let opened = Deployment::open(&config, clock, entropy::system()).await;
+        let deployment = opened.unwrap();
+        let issuer = deployment.service().lacre().rules().issuer.clone();
+        deployment.close().await;
+        issuer
+    };
+    let first = issuer(one.path(), "127.0.0.1:8080").await;
+    assert!(
+        first.starts_with("urn:lacre:") && first.len() > 25,
+        "{first}"
+    );
+    assert_eq!(
+        issuer(one.path(), "127.0.0.1:9999").await,
+        first,
+        "it has moved"
+    );
+    assert_ne!(issuer(other.path(), "127.0.0.1:8080").await, first);
+
+    let mut named = config(one.path());
+    named.token.issuer = Some("https://login.example".to_owned());
+    let clock = Arc::new(FixedClock::at(NOW));
+    let opened = Deployment::open(&named, clock, entropy::system()).await;
+    let issuer = opened.unwrap().service().lacre().rules().issuer.clone();
+    assert_eq!(issuer, "https://login.example");
 }

@@ -13,7 +13,7 @@ use crate::sessions::rules::{Location, defaults};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TokenConfig {
-    /// `iss` (RFC 7519 §4.1.1), if it was set: see [`Config::issuer`](crate::config::Config::issuer).
+    /// `iss` (RFC 7519 §4.1.1), if it was set; otherwise the deployment names itself.
     pub issuer: Option<String>,
     /// `aud` (RFC 7519 §4.1.3).
     pub audience: String,
@@ -32,9 +32,11 @@ pub struct TokenConfig {
 static ISSUER: Key<Text> = key(
     "token.issuer",
     Text,
-    DefaultValue::Described("`http://` and the address of `listen`"),
-    "`iss` of the tokens (RFC 7519 §4.1.1). Set it where the service has a public name: tokens of \
-     another issuer are refused.",
+    DefaultValue::Described(
+        "`urn:lacre:` and the id of the deployment, which is kept with its keys",
+    ),
+    "`iss` of the tokens (RFC 7519 §4.1.1). Tokens of another issuer are refused, so that a change \
+     of it logs everybody out. The default stays when the service moves.",
 );
 
 static AUDIENCE: Key<Text> = key(
