@@ -204,6 +204,16 @@ impl Lacre {
         self.0.listing.all_of(user_id).await
     }
 
+    /// The handles that begin so, of records that are there, those that don't open included: at most
+    /// `max`. It looks at the key of every record there is.
+    pub async fn handles_beginning_with(
+        &self,
+        beginning: &str,
+        max: usize,
+    ) -> Result<Vec<Handle>, KeystoreError> {
+        self.0.listing.beginning_with(beginning, max).await
+    }
+
     /// What [`revoke_client`](Self::revoke_client) would end now.
     pub async fn all_of_client(&self, client_id: &str) -> Result<Vec<Handle>, KeystoreError> {
         self.0.listing.all_of_client(client_id).await

@@ -12,6 +12,7 @@ mod client;
 mod clients;
 mod error;
 mod frame;
+mod handles;
 mod keystore;
 mod perform;
 mod reply;

@@ -56,9 +56,10 @@ pub(crate) struct List {
     json: bool,
 }
 
-/// A session handle of the command line.
+/// A session handle of the command line, also as it is copied out of the log, where it is cut off.
 pub(super) fn handle(text: &str) -> Result<Handle, String> {
-    Handle::parse(text).map_err(|_| "1 to 128 characters of A-Z a-z 0-9 _ -".to_owned())
+    Handle::parse(text.strip_suffix('…').unwrap_or(text))
+        .map_err(|_| "1 to 128 characters of A-Z a-z 0-9 _ -".to_owned())
 }
 
 impl Command {

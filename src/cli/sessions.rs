@@ -25,7 +25,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["handle", "user", "client", "all"])))]
 pub(crate) struct Revoke {
-    /// The session's handle
+    /// The session's handle, or a beginning of 8 characters or more, as the log shows it
     #[arg(value_parser = handle, allow_hyphen_values = true)]
     handle: Option<Handle>,
     /// All sessions of this user: id or e-mail

@@ -55,6 +55,12 @@ pub enum OpsError {
     /// What should be a handle has another form.
     #[error("a session handle is 1 to 128 characters of A-Z a-z 0-9 _ -")]
     HandleInvalid,
+    /// The beginning of a handle is too short to look for.
+    #[error("the beginning of a handle has to be 8 characters long at least")]
+    HandleShort,
+    /// Several handles begin so.
+    #[error("several sessions' handles begin so: {}", .0.join(", "))]
+    HandleAmbiguous(Vec<String>),
     /// What should be a cursor is another handle.
     #[error("this is no cursor of a listing")]
     CursorInvalid,
@@ -101,6 +107,8 @@ impl From<OpsError> for AdminError {
             OpsError::ClientUnknown => "client_unknown",
             OpsError::SessionUnknown => "session_unknown",
             OpsError::HandleInvalid => "handle_invalid",
+            OpsError::HandleShort => "handle_short",
+            OpsError::HandleAmbiguous(_) => "handle_ambiguous",
             OpsError::CursorInvalid => "cursor_invalid",
         };
         Self::failed(code, error.to_string())

@@ -6,8 +6,9 @@
 
 use super::answer::{Answer, Damaged, Sessions};
 use super::error::OpsError;
+use super::handles::{self, parse};
 use super::request::KeystoreRequest;
-use super::sessions::{parse, shown, user_id};
+use super::sessions::{shown, user_id};
 use super::steps::{MAX_PAGE, Steps};
 use crate::lacre::Lacre;
 use crate::service::Service;
@@ -24,7 +25,8 @@ pub(super) async fn perform(
             list(service, user.as_deref(), after.as_deref(), limit, steps).await
         }
         KeystoreRequest::Show { handle } => {
-            let found = service.lacre().session(&parse(&handle)?).await?;
+            let handle = handles::find(service.lacre(), &handle).await?;
+            let found = service.lacre().session(&handle).await?;
             found
                 .map(|info| Answer::Session(shown(info)))
                 .ok_or(OpsError::SessionUnknown)

@@ -4,6 +4,7 @@
 
 use super::answer::{Answer, Session, Sessions};
 use super::error::OpsError;
+use super::handles;
 use super::request::{SessionsRequest, Which};
 use super::steps::Steps;
 use super::timeouts;
@@ -30,7 +31,10 @@ pub(super) async fn perform(
             }))
         }
         SessionsRequest::Revoke { which, dry_run } => match which {
-            Which::Handle(handle) => one(service, caller, &parse(&handle)?, dry_run).await,
+            Which::Handle(handle) => {
+                let handle = handles::find(service.lacre(), &handle).await?;
+                one(service, caller, &handle, dry_run).await
+            }
             Which::User(user) => {
                 let user = user_id(service, &user).await?;
                 of_user(service, caller, &user, dry_run).await
@@ -142,10 +146,6 @@ pub(super) async fn user_id(service: &Service, name: &str) -> Result<String, Ops
     }
     let id = UserId::parse(name).map_err(|_| AccountsError::AccountUnknown)?;
     Ok(id.as_str().to_owned())
-}
-
-pub(super) fn parse(handle: &str) -> Result<Handle, OpsError> {
-    Handle::parse(handle).map_err(|_| OpsError::HandleInvalid)
 }
 
 pub(super) fn shown(info: SessionInfo) -> Session {

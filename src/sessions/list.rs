@@ -7,6 +7,8 @@ use super::records::Records;
 use crate::token::Handle;
 use lacre_keystore::{KeystoreError, Page, Record, RecordKey};
 
+/// How many keys are read at once where no record is opened.
+const SCAN: usize = 4096;
 /// How many records are read at once.
 pub(super) const PAGE: usize = 256;
 
@@ -155,6 +157,29 @@ impl Listing {
             match next {
                 Some(next) => after = Some(next),
                 None => return Ok(handles),
+            }
+        }
+    }
+
+    /// The handles that begin so, of records that are there, those that don't open included: at most
+    /// `max`. It looks at the key of every record there is.
+    pub(crate) async fn beginning_with(
+        &self,
+        beginning: &str,
+        max: usize,
+    ) -> Result<Vec<Handle>, KeystoreError> {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.records.keystore.export(after, SCAN).await?;
+            let handles = page
+                .entries
+                .iter()
+                .map(|(key, _)| self.records.handle_of(key));
+            found.extend(handles.filter(|handle| handle.as_str().starts_with(beginning)));
+            found.truncate(max);
+            match page.next {
+                Some(next) if found.len() < max => after = Some(next),
+                _ => return Ok(found),
             }
         }
     }

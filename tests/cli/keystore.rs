@@ -146,7 +146,8 @@ fn a_session_that_is_gone_is_not_shown() {
     let one = made.first().unwrap();
     lacre(&setup, &format!("sessions revoke {one}")).ok();
     lacre(&setup, &format!("keystore show {one}")).failed(1, "session_unknown");
-    lacre(&setup, "keystore show -abc").failed(1, "session_unknown");
+    lacre(&setup, "keystore show -abcdefg").failed(1, "session_unknown");
+    lacre(&setup, "keystore show -abc").failed(1, "handle_short");
     let empty = lacre(&setup, "keystore list --json").ok().json();
     assert_eq!(empty, json!({"sessions": [], "damaged": [], "next": null}));
     assert_eq!(
