@@ -11,10 +11,12 @@
 //! | `admin.sock` | the admin socket of the running server |
 //!
 //! This room must never change a directory that is newer than this program or that another
-//! process holds, never leave half a file, and never read a secret that others may read.
+//! process holds, never leave half a file, never read a secret that others may read, and never
+//! work where others can write.
 
 mod error;
 mod master_key;
+mod private;
 mod secret_file;
 
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -26,6 +28,8 @@ use rustix::fs::FlockOperation;
 
 pub use error::DataDirError;
 pub use master_key::MasterKeyFile;
+pub(super) use private::check_database;
+pub use private::check_directory;
 pub use secret_file::{read_or_create_secret, read_secret, write_secret};
 
 /// The layout that this program reads and writes.
@@ -41,9 +45,10 @@ pub struct DataDir {
 impl DataDir {
     /// Opens the directory at `path`, and makes it (mode 0700) if there is none.
     ///
-    /// Nothing is made or changed where the directory is newer ([`DataDirError::TooNew`]) or in
-    /// use ([`DataDirError::Held`]).
+    /// Nothing is made or changed where the directory is newer ([`DataDirError::TooNew`]), in
+    /// use ([`DataDirError::Held`]), or where others can write to it or to what is in it.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
+        private::check_all(path)?;
         // Before the lock, which would make a file: a newer directory is left alone.
         let known = read_version(path)?;
         if known.is_none() {
@@ -74,7 +79,7 @@ impl DataDir {
     /// taking it and without a byte changed; `None` where nobody ever took it.
     pub(super) fn share(path: &Path) -> Result<Option<File>, DataDirError> {
         let unusable = |why: io::Error| DataDirError::unusable(path, why);
-        let lock = match File::open(path.join("lock")) {
+        let lock = match private::open_file(&path.join("lock"), OpenOptions::new().read(true)) {
             Ok(lock) => lock,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unusable(error)),
@@ -136,7 +141,11 @@ pub fn keep_new_files_private() {
 /// The version of the directory, `None` where there is none yet. Touches nothing.
 fn read_version(path: &Path) -> Result<Option<u32>, DataDirError> {
     let file = path.join("version");
-    let text = match std::fs::read_to_string(&file) {
+    let read = private::open_file(&file, OpenOptions::new().read(true)).and_then(|file| {
+        let mut text = String::new();
+        file.take(64).read_to_string(&mut text).map(|_| text)
+    });
+    let text = match read {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) if error.kind() == ErrorKind::InvalidData => String::new(),
@@ -157,14 +166,9 @@ fn read_version(path: &Path) -> Result<Option<u32>, DataDirError> {
 /// Takes the lock that ends with the process, however the process ends.
 fn take_lock(path: &Path) -> Result<File, DataDirError> {
     let unusable = |why: io::Error| DataDirError::unusable(path, why);
-    let mut lock = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path.join("lock"))
-        .map_err(unusable)?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).mode(0o600);
+    let mut lock = private::open_file(&path.join("lock"), &mut options).map_err(unusable)?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {

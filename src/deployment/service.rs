@@ -1,6 +1,6 @@
 //! A whole deployment: keys, keystore and accounts, opened as the configuration says.
 
-use super::data_dir::DataDir;
+use super::data_dir::{DataDir, check_database};
 use super::error::OpenError;
 use super::parts::{keystore_on, open_keys};
 use crate::accounts::{Accounts, HashingSettings};
@@ -33,6 +33,9 @@ impl Deployment {
     ) -> Result<Self, OpenError> {
         let data_dir = DataDir::open(&config.data_dir)?;
         let url = config.accounts.url.expose();
+        if let Some(file) = Accounts::sqlite_file(url) {
+            check_database(&file)?;
+        }
         let service = assemble(config, &data_dir, url, (clock, entropy)).await?;
         let delivered = service.deliver_all().await?;
         if delivered > 0 {

@@ -9,7 +9,7 @@ use super::reply::Reply;
 use super::request::Request;
 use super::short_path::ShortPath;
 use super::timeouts;
-use crate::deployment::data_dir::DataDir;
+use crate::deployment::data_dir::{DataDir, DataDirError, check_directory};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
@@ -95,6 +95,8 @@ fn receive(stream: &mut UnixStream) -> Result<Reply, ClientError> {
 }
 
 fn connect(data_dir: &Path) -> Result<UnixStream, ClientError> {
+    // Where others can write, anybody can listen.
+    check_directory(data_dir)?;
     let path = ShortPath::of(&DataDir::admin_socket(data_dir))?;
     let stream = UnixStream::connect(path.as_path())?;
     let server = rustix::net::sockopt::socket_peercred(&stream)
@@ -128,6 +130,9 @@ pub enum ClientError {
         /// The user who listens.
         uid: u32,
     },
+    /// Others can write where the socket is, and nothing was sent.
+    #[error("{0}")]
+    Directory(#[from] DataDirError),
     /// The connection broke or took too long.
     #[error("no answer from the running server ({0}): what was asked may have been done or not")]
     Broken(#[from] io::Error),
@@ -155,6 +160,7 @@ impl ClientError {
     pub fn code(&self) -> &str {
         match self {
             Self::Refused(error) => &error.code,
+            Self::Directory(error) => error.code(),
             Self::Stranger { .. } => "admin_socket_foreign",
             Self::Broken(_) | Self::Hangup => "admin_no_answer",
             Self::Unreadable => "admin_answer_unknown",
@@ -177,6 +183,20 @@ mod tests {
             !is_trusted(1001, 1000, 1001),
             "its directory doesn't make it trusted"
         );
+    }
+
+    #[test]
+    fn a_socket_that_anybody_planted_is_not_asked() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = DataDir::admin_socket(dir.path());
+        let planted = std::os::unix::net::UnixListener::bind(path).unwrap();
+        planted.set_nonblocking(true).unwrap();
+        std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o777)).unwrap();
+        let error = AdminClient::find(dir.path()).unwrap_err();
+        assert_eq!(error.code(), "data_dir_exposed", "{error}");
+        let nobody = planted.accept().unwrap_err();
+        assert_eq!(nobody.kind(), ErrorKind::WouldBlock, "nobody connected");
     }
 
     #[test]

@@ -121,10 +121,20 @@ fn another_user_gets_nothing() {
         run_with(&mut command, b"")
     };
     nobody().failed(78, "data_dir_unwritable");
-    // Even where every file is open to everybody, the server looks at who asks.
+    // Where anybody could have planted the socket, nothing is sent to it, by root neither.
     open(setup.data(), 0o777);
-    for (name, mode) in [("version", 0o644), ("lock", 0o666), ("admin.sock", 0o666)] {
+    for (name, mode) in [("version", 0o644), ("lock", 0o666)] {
         open(&setup.data().join(name), mode);
+    }
+    nobody().failed(78, "data_dir_exposed");
+    lacre(&setup, "users list").failed(78, "data_dir_exposed");
+    // Even to whom the directory belongs, and a group that root lets in: the server looks at who asks.
+    open(setup.data(), 0o700);
+    std::os::unix::fs::chown(setup.data(), Some(65534), None).unwrap();
+    for (name, mode) in [("lock", 0o660), ("admin.sock", 0o660), ("keystore", 0o750)] {
+        let path = setup.data().join(name);
+        std::os::unix::fs::chown(&path, None, Some(65534)).unwrap();
+        open(&path, mode);
     }
     nobody().failed(69, "admin_peer_refused");
     lacre(&setup, "users list").ok();

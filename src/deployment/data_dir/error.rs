@@ -38,6 +38,26 @@ pub enum DataDirError {
         path.display()
     )]
     SecretExposed { path: PathBuf, mode: u32 },
+    /// Others can write to the directory, or to something in it that is no secret.
+    #[error(
+        "{0} can be changed by others (mode {mode:04o}): look through what is in it, and run \
+         `chmod go-w {0}`",
+        path.display()
+    )]
+    Exposed { path: PathBuf, mode: u32 },
+    /// It belongs to another user than the one who works here.
+    #[error(
+        "{0} belongs to another user ({uid}): run lacre as that user, or look through what is in it \
+         and run `chown` with the user who runs lacre",
+        path.display()
+    )]
+    Foreign { path: PathBuf, uid: u32 },
+    /// A link or a device where a file is expected.
+    #[error(
+        "{} is a link or no file, and is not followed: put the file itself there",
+        path.display()
+    )]
+    Link { path: PathBuf },
     /// The master-key file isn't one.
     #[error("{}, line {line}: {why}", path.display())]
     BadMasterKey {
@@ -57,6 +77,9 @@ impl DataDirError {
             Self::BadVersion { .. } => "data_dir_bad_version",
             Self::Unwritable { .. } => "data_dir_unwritable",
             Self::SecretExposed { .. } => "secret_exposed",
+            Self::Exposed { .. } => "data_dir_exposed",
+            Self::Foreign { .. } => "data_dir_foreign",
+            Self::Link { .. } => "data_dir_link",
             Self::BadMasterKey { .. } => "master_key_bad",
         }
     }

@@ -5,17 +5,19 @@
 //! process leaves the file of before, or none.
 //!
 //! This room must never write over a secret that it was asked to create, and never read one that
-//! others may read.
+//! others may read, nor one of another user. A link is followed where root or the user who runs
+//! this made it, which is how orchestrators mount secrets.
 
-use std::fs::{File, Permissions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use super::DataDirError;
+use super::private;
 
 /// What a file under way is called, so that [`sweep`] finds what a killed process left.
 const UNDER_WAY: &str = ".lacre-new-";
@@ -50,7 +52,12 @@ pub fn read_or_create_secret(
 /// Reads the secret at `path`, `None` where there is none.
 pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, DataDirError> {
     let unusable = |why| DataDirError::unusable(path, why);
-    let mut file = match File::open(path) {
+    let target = match resolved(path) {
+        Ok(target) => target,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unusable(error)),
+    };
+    let mut file = match private::open_file(&target, OpenOptions::new().read(true)) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unusable(error)),
@@ -61,7 +68,15 @@ pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, DataDirErr
         return Err(unusable(io::Error::other("not a file of secrets")));
     }
     let mode = about.mode() & 0o7777;
-    if mode & 0o077 != 0 {
+    if !private::is_trusted(about.uid(), path) {
+        return Err(DataDirError::Foreign {
+            path: path.to_owned(),
+            uid: about.uid(),
+        });
+    }
+    // The group of root's file is the one that root gave to the service: 0440, as mounted.
+    let mounted = about.uid() == 0 && mode == 0o440;
+    if mode & 0o077 != 0 && !mounted {
         return Err(DataDirError::SecretExposed {
             path: path.to_owned(),
             mode,
@@ -72,6 +87,18 @@ pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, DataDirErr
     let mut secret = Zeroizing::new(Vec::with_capacity(room));
     file.read_to_end(&mut secret).map_err(unusable)?;
     Ok(Some(secret))
+}
+
+/// Where the file is: at the end of links of root's or of one's own.
+fn resolved(path: &Path) -> io::Result<PathBuf> {
+    let about = std::fs::symlink_metadata(path)?;
+    if !about.is_symlink() {
+        return Ok(path.to_owned());
+    }
+    if !private::is_trusted(about.uid(), path) {
+        return Err(io::Error::other("it is a link of another user"));
+    }
+    path.canonicalize()
 }
 
 /// Puts `secret` at `path`, in place of what was there.
