@@ -20,6 +20,7 @@ mod hashing;
 mod identity;
 mod outbox;
 mod password;
+mod revisions;
 mod store;
 
 use std::fmt;
@@ -39,6 +40,7 @@ pub use self::password::{Password, PresentedPassword};
 use self::account::{display_name, first_roles, permissions};
 use self::argon::RawSalt;
 use self::error::invalid;
+use self::revisions::Revisions;
 use self::store::{NewRow, Store, ToProve};
 use crate::clock::Clock;
 
@@ -126,7 +128,7 @@ impl Accounts {
             active: true,
             created_at: now,
             updated_at: now,
-            revision: 1,
+            revision: self.with_random(Revisions::first),
         };
         let password_hash = match new.password {
             Some(password) => {
@@ -235,7 +237,7 @@ impl Accounts {
         password: Password,
         ends: Ends,
     ) -> Result<(Account, Option<OutboxRow>), AccountsError> {
-        let of = (&proven.id, Some(proven.revision));
+        let of = (&proven.id, Some(Revisions::only(proven.revision)));
         let change = self.change_if(of, Change::default(), Some(password), Some(ends));
         change.await.map_err(|error| match error {
             AccountsError::AccountUnknown => AccountsError::InvalidCredentials,
@@ -245,21 +247,29 @@ impl Accounts {
 
     async fn change_if(
         &self,
-        (id, seen): (&UserId, Option<u64>),
+        (id, seen): (&UserId, Option<Revisions>),
         change: Change,
         password: Option<Password>,
         ends: Option<Ends>,
     ) -> Result<(Account, Option<OutboxRow>), AccountsError> {
         let change = change.checked()?;
-        let hash = match password {
-            Some(password) => Some(self.hash_for(id, &change, password).await?),
-            None => None,
+        let (hash, account) = match password {
+            Some(password) => {
+                let (hash, revision) = self.hash_for(id, &change, password).await?;
+                // The hash took its time: an account made anew under the id must not get it.
+                (Some(hash), Revisions::of_the_account_at(revision))
+            }
+            None => (None, Revisions::any()),
         };
         let now = self.inner.clock.now();
         let row = ends.map(|ends| self.row_of_user(id, ends, now));
         for _ in 0..ATTEMPTS {
             let (change, from) = self.whole(id, &change).await?;
-            let at = (id, seen.or(from));
+            if from.is_some_and(|from| !account.contains(from)) {
+                return Err(AccountsError::AccountUnknown);
+            }
+            let at = seen.or(from.map(Revisions::only)).unwrap_or(account);
+            let at = (id, at);
             let store = &self.inner.store;
             let changed = store.update(at, change, hash.clone(), row.as_ref(), now);
             match changed.await {
@@ -373,17 +383,18 @@ impl Accounts {
         Ok(account)
     }
 
-    /// The hash of another password, unless it is the e-mail that the account has afterwards.
+    /// The hash of another password, unless it is the e-mail that the account has afterwards, and the
+    /// revision of the account that it is meant for.
     async fn hash_for(
         &self,
         id: &UserId,
         change: &Change,
         password: Password,
-    ) -> Result<String, AccountsError> {
+    ) -> Result<(String, u64), AccountsError> {
         self.inner.hashing.has_room()?;
         let account = self.get(id).await?.ok_or(AccountsError::AccountUnknown)?;
         password.must_differ_from(change.email.as_ref().unwrap_or(&account.email))?;
-        self.hash(password).await
+        Ok((self.hash(password).await?, account.revision))
     }
 
     async fn hash(&self, password: Password) -> Result<String, AccountsError> {

@@ -16,6 +16,9 @@ const PERMISSIONS_TOGETHER: usize = 2048;
 /// The role of an account that was given none.
 const FIRST_ROLE: &str = "user";
 
+/// The role of administrators.
+pub(super) const ADMIN: &str = "admin";
+
 /// One who may log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -35,7 +38,8 @@ pub struct Account {
     pub created_at: UnixSeconds,
     /// When it was last changed.
     pub updated_at: UnixSeconds,
-    /// 1 for a new account, one more with every change, a changed password included.
+    /// Random for a new account, one more with every change, a changed password included; an account
+    /// made again under the id of a deleted one comes to none that the other had.
     pub revision: u64,
 }
 
@@ -116,6 +120,13 @@ impl Change {
     /// Whether it is about what the account may do.
     pub(crate) fn concerns_rights(&self) -> bool {
         self.role.is_some() || self.roles.is_some() || self.permissions.is_some()
+    }
+
+    /// Whether an account may be no active administrator after it that was one before. `role` alone has
+    /// become `roles` where this is asked.
+    pub(super) fn may_take_an_administrator(&self) -> bool {
+        let demotes = |roles: &Vec<String>| !roles.iter().any(|role| role == ADMIN);
+        self.active == Some(false) || self.roles.as_ref().is_some_and(demotes)
     }
 
     /// The roles that it leaves an account with that has these; `None` where they stay as they are.

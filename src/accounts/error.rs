@@ -31,6 +31,9 @@ pub enum AccountsError {
     /// There is no account with this id.
     #[error("there is no such account")]
     AccountUnknown,
+    /// The change would leave no active account with the role `admin` where there is one now.
+    #[error("this is the last active administrator: make another one first")]
+    LastAdministrator,
     /// A value that an account or a client can't have.
     #[error("{field}: {reason}")]
     AccountInvalid {
@@ -52,6 +55,7 @@ impl AccountsError {
             Self::AccountsUnavailable => "accounts_unavailable",
             Self::AccountsTooNew { .. } => "accounts_too_new",
             Self::AccountUnknown => "account_unknown",
+            Self::LastAdministrator => "last_administrator",
             Self::AccountInvalid { .. } => "account_invalid",
         }
     }
@@ -84,6 +88,7 @@ mod tests {
             AccountsError::AccountsUnavailable,
             AccountsError::AccountsTooNew { found: 2, known: 1 },
             AccountsError::AccountUnknown,
+            AccountsError::LastAdministrator,
             invalid("email", "has no @"),
         ];
         let mut codes: Vec<_> = cases.iter().map(AccountsError::code).collect();

@@ -22,6 +22,7 @@ use super::client::{Client, ClientId, Fingerprint};
 use super::error::AccountsError;
 use super::identity::{Email, LoginName, UserId};
 use super::outbox::NewOutboxRow;
+use super::revisions::Revisions;
 use crate::clock::UnixSeconds;
 
 pub(super) use self::connect::{sqlite_file, sqlite_url};
@@ -68,12 +69,25 @@ pub(super) struct Store {
     read: AnyPool,
     /// `SQLite`: a single connection, since it has a single writer.
     write: AnyPool,
+    /// What a transaction that could take the last administrator does first, so that of two such
+    /// the second sees what the first has done.
+    alone: &'static str,
 }
 
 /// All that a new account has, parsed.
 pub(super) struct NewRow {
     pub(super) account: Account,
     pub(super) password_hash: Option<String>,
+}
+
+/// What is done in the transaction of a change.
+struct Together<'a> {
+    /// The outbox row to write.
+    row: Option<&'a NewOutboxRow>,
+    /// Whether the row is written only where the change found an account.
+    only_if_found: bool,
+    /// Whether the change could take the last active administrator.
+    keep_an_administrator: bool,
 }
 
 impl Store {
@@ -176,15 +190,16 @@ impl Store {
     }
 
     /// Makes a parsed change, of the password's hash too where there is one, together with its
-    /// outbox row; with `seen`, only of the account as it was at this revision.
+    /// outbox row; only of an account at one of the revisions `seen`.
     pub(super) async fn update(
         &self,
-        (id, seen): (&UserId, Option<u64>),
+        (id, seen): (&UserId, Revisions),
         change: Change,
         password_hash: Option<String>,
         row: Option<&NewOutboxRow>,
         now: UnixSeconds,
     ) -> Result<Account, AccountsError> {
+        let takes_rights = change.may_take_an_administrator();
         let renamed = i64::from(change.name.is_some());
         let name = change.name.filter(|name| !name.is_empty());
         let question = sqlx::query(concat!(
@@ -195,7 +210,7 @@ impl Store {
              roles = COALESCE($7, roles), permissions = COALESCE($8, permissions), \
              active = COALESCE($9, active), updated_at = $10, \
              password_hash = COALESCE($11, password_hash), revision = revision + 1 \
-             WHERE id = $1 AND ($12 = 0 OR revision = $12) RETURNING ",
+             WHERE id = $1 AND revision BETWEEN $12 AND $13 RETURNING ",
             columns!()
         ))
         .bind(id.as_str().to_owned())
@@ -209,9 +224,9 @@ impl Store {
         .bind(change.active.map(i64::from))
         .bind(to_stored(now))
         .bind(password_hash)
-        // No account is of revision 0.
-        .bind(to_stored(seen.unwrap_or(0)));
-        self.changed_account(question, row).await
+        .bind(to_stored(seen.first))
+        .bind(to_stored(seen.last));
+        self.changed_account(question, row, takes_rights).await
     }
 
     /// Puts a hash of the same password in the place of another; no change that anybody can see.
@@ -238,7 +253,12 @@ impl Store {
     ) -> Result<bool, AccountsError> {
         let question = sqlx::query("DELETE FROM accounts WHERE id = $1 RETURNING id")
             .bind(id.as_str().to_owned());
-        Ok(!self.together(question, Some(row), false).await?.is_empty())
+        let always = Together {
+            row: Some(row),
+            only_if_found: false,
+            keep_an_administrator: true,
+        };
+        Ok(!self.together(question, always).await?.is_empty())
     }
 
     pub(super) async fn insert_client(
@@ -285,7 +305,12 @@ impl Store {
     ) -> Result<bool, AccountsError> {
         let question = sqlx::query("DELETE FROM clients WHERE id = $1 RETURNING id")
             .bind(id.as_str().to_owned());
-        Ok(!self.together(question, Some(row), false).await?.is_empty())
+        let always = Together {
+            row: Some(row),
+            only_if_found: false,
+            keep_an_administrator: false,
+        };
+        Ok(!self.together(question, always).await?.is_empty())
     }
 
     /// Reads one page of the database, which `SELECT 1` would not.

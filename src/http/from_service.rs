@@ -15,6 +15,7 @@ impl From<AccountsError> for Problem {
                 .field(field)
                 .detail(format!("`{field}` {reason}.")),
             AccountsError::HashingBusy => Self::new(Code::HashingBusy),
+            AccountsError::LastAdministrator => Self::new(Code::LastAdministrator),
             AccountsError::AccountUnknown => Self::new(Code::NotFound),
             error => {
                 log::error!(code = error.code(); "the accounts can't be asked: {error}");

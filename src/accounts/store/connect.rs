@@ -29,6 +29,12 @@ const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FUL
 const SQLITE_READER: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
      PRAGMA busy_timeout = 5000; PRAGMA query_only = ON;";
 
+/// A write that changes nothing takes the one lock of a writer before anything is read.
+const SQLITE_ALONE: &str = "UPDATE accounts SET revision = revision WHERE id = ''";
+
+/// A lock of our own, for the length of a transaction.
+const POSTGRES_ALONE: &str = "SELECT 1 FROM pg_advisory_xact_lock(4993435208401347)";
+
 /// Where the steps done are written down; not sqlx's own name for it, which another program in the
 /// same `PostgreSQL` database may use.
 const STEPS_DONE: &str = "lacre_schema";
@@ -113,7 +119,8 @@ async fn open_sqlite(url: &str) -> Result<Store, AccountsError> {
     let write = pool(&url, 1, Some(SQLITE_WRITER)).await?;
     migrate(&write, &SQLITE_STEPS).await?;
     let read = pool(&url, SQLITE_READERS, Some(SQLITE_READER)).await?;
-    Ok(Store { read, write })
+    let alone = SQLITE_ALONE;
+    Ok(Store { read, write, alone })
 }
 
 async fn open_postgres(url: &str) -> Result<Store, AccountsError> {
@@ -121,7 +128,8 @@ async fn open_postgres(url: &str) -> Result<Store, AccountsError> {
     let write = pool(url, POSTGRES_CONNECTIONS, None).await?;
     migrate(&write, &POSTGRES_STEPS).await?;
     let read = write.clone();
-    Ok(Store { read, write })
+    let alone = POSTGRES_ALONE;
+    Ok(Store { read, write, alone })
 }
 
 /// Makes the file before `SQLite` does, which would leave its mode to the umask. `SQLite` gives its

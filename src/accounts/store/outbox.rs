@@ -3,14 +3,15 @@
 //! This room must never commit a change without its row.
 
 use sqlx::any::AnyRow;
+use sqlx::{Any, Transaction};
 
-use super::super::account::Account;
+use super::super::account::{ADMIN, Account};
 use super::super::client::ClientId;
 use super::super::error::AccountsError;
 use super::super::identity::UserId;
 use super::super::outbox::{Kept, NewOutboxRow, OutboxRow, Reach, Target};
 use super::row::{account, get, spoilt, to_stored};
-use super::{Question, Store, within_timeout};
+use super::{Question, Store, Together, within_timeout};
 use crate::clock::UnixSeconds;
 
 const ALL: &str = "all";
@@ -25,33 +26,52 @@ impl Store {
         &self,
         question: Question,
         row: Option<&NewOutboxRow>,
+        keep_an_administrator: bool,
     ) -> Result<Account, AccountsError> {
-        let rows = self.together(question, row, true).await?;
+        let with = Together {
+            row,
+            only_if_found: true,
+            keep_an_administrator,
+        };
+        let rows = self.together(question, with).await?;
         account(rows.first().ok_or(AccountsError::AccountUnknown)?)
     }
 
-    /// Runs a change and writes the outbox row, both or neither; with `changed`, the row is written
-    /// only where the change found an account. All rows are fetched: `SQLite` is done with a statement only at its end.
+    /// Runs a change and writes the outbox row, both or neither.
+    /// [`AccountsError::LastAdministrator`], and nothing done, where there was an active
+    /// administrator before and would be none after. All rows are fetched: `SQLite` is done with a
+    /// statement only at its end.
     pub(super) async fn together(
         &self,
         question: Question,
-        row: Option<&NewOutboxRow>,
-        changed: bool,
+        with: Together<'_>,
     ) -> Result<Vec<AnyRow>, AccountsError> {
-        let Some(row) = row else {
+        if with.row.is_none() && !with.keep_an_administrator {
             return within_timeout(question.fetch_all(&self.write)).await;
-        };
-        let outbox = insert_row(row);
-        within_timeout(async {
+        }
+        let outbox = with.row.map(insert_row);
+        let rows = within_timeout(async {
             let mut transaction = self.write.begin().await?;
+            let mut had_one = false;
+            if with.keep_an_administrator {
+                sqlx::query(self.alone).fetch_all(&mut *transaction).await?;
+                had_one = has_an_administrator(&mut transaction).await?;
+            }
             let rows = question.fetch_all(&mut *transaction).await?;
-            if !changed || !rows.is_empty() {
+            if had_one && !has_an_administrator(&mut transaction).await? {
+                transaction.rollback().await?;
+                return Ok(None);
+            }
+            if let Some(outbox) = outbox
+                && !(with.only_if_found && rows.is_empty())
+            {
                 outbox.execute(&mut *transaction).await?;
             }
             transaction.commit().await?;
-            Ok(rows)
+            Ok(Some(rows))
         })
-        .await
+        .await?;
+        rows.ok_or(AccountsError::LastAdministrator)
     }
 
     pub(in super::super) async fn outbox(
@@ -72,6 +92,17 @@ impl Store {
         let question = sqlx::query("DELETE FROM owed_ends WHERE id = $1").bind(id.to_owned());
         self.change(question).await.map(drop)
     }
+}
+
+/// Names of roles are joined by one space, so that one between two spaces is whole. `LIKE` would take
+/// it in any case on `SQLite`, and `instr` is unknown to `PostgreSQL`.
+async fn has_an_administrator(transaction: &mut Transaction<'_, Any>) -> Result<bool, sqlx::Error> {
+    let found = sqlx::query(
+        "SELECT id FROM accounts WHERE active = 1 \
+         AND replace(' ' || roles || ' ', $1, '') <> ' ' || roles || ' ' LIMIT 1",
+    )
+    .bind(format!(" {ADMIN} "));
+    Ok(!found.fetch_all(&mut **transaction).await?.is_empty())
 }
 
 fn insert_row(new: &NewOutboxRow) -> Question {

@@ -15,6 +15,9 @@ on_every_engine!(
     an_email_can_change_but_not_to_a_taken_one,
     what_cannot_be_is_refused_before_it_is_stored,
     who_is_gone_can_neither_change_nor_return,
+    an_account_made_again_under_its_id_takes_nothing_meant_for_the_one_before,
+    of_administrators_who_take_each_other_one_stays,
+    the_last_administrator_stays_whatever_is_asked,
 );
 
 async fn a_new_account_is_found_by_id_and_email(engine: &Engine) {
@@ -31,7 +34,7 @@ async fn a_new_account_is_found_by_id_and_email(engine: &Engine) {
         .await
         .unwrap();
     assert_eq!(made.role(), "editor");
-    assert_eq!((made.active, made.revision), (true, 1));
+    assert!(made.active);
     assert_eq!((made.created_at, made.updated_at), (1_000, 1_000));
     for name in ["ann", "Ann@Example.org", "ann@example.ORG"] {
         let found = accounts.find(name).await.unwrap();
@@ -100,6 +103,7 @@ async fn of_creates_at_once_one_wins(engine: &Engine) {
 
 async fn every_change_is_one_revision(engine: &Engine) {
     let accounts = engine.open().await;
+    administrator(&accounts, "another@b").await;
     let ann = accounts.sign_up("ann@b", "correct horse").await;
     let orders = [
         Change {
@@ -157,7 +161,8 @@ async fn changes_at_once_are_all_counted(engine: &Engine) {
         .map(Result::unwrap)
         .collect();
     revisions.sort_unstable();
-    assert_eq!(revisions, (2..=11).collect::<Vec<_>>());
+    let all: Vec<_> = (1..=10).map(|n| ann.revision + n).collect();
+    assert_eq!(revisions, all);
 }
 
 async fn another_first_role_never_brings_back_what_was_taken_away(engine: &Engine) {
@@ -316,4 +321,115 @@ async fn who_is_gone_can_neither_change_nor_return(engine: &Engine) {
         Err(AccountsError::InvalidCredentials)
     );
     accounts.sign_up("ann@b", "correct horse").await;
+}
+
+async fn an_account_made_again_under_its_id_takes_nothing_meant_for_the_one_before(
+    engine: &Engine,
+) {
+    let accounts = engine.open().await;
+    let made = || NewAccount {
+        id: Some(UserId::parse("ann").unwrap()),
+        password: Some(password("correct horse")),
+        ..NewAccount::with_email(email("ann@b"))
+    };
+    let old = accounts.create(made()).await.unwrap();
+    for _ in 0..3 {
+        // As at the moment when the old one's password was proven and the new one waits to be hashed.
+        accounts.remove(&old.id).await.unwrap();
+        let new = accounts.create(made()).await.unwrap();
+        assert_ne!(new.revision, old.revision);
+        let ends = Ends {
+            keystore: "a".to_owned(),
+            reach: Reach::All,
+        };
+        let own = accounts.change_own_password(&old, password("another horse"), ends);
+        assert_eq!(own.await, Err(AccountsError::InvalidCredentials));
+        let late = accounts.inner.store.update(
+            (&old.id, Revisions::of_the_account_at(old.revision)),
+            Change::default(),
+            Some("an administrator's for the old one".to_owned()),
+            None,
+            1_000,
+        );
+        assert_eq!(late.await, Err(AccountsError::AccountUnknown));
+        assert_eq!(accounts.log_in("ann", "correct horse").await, Ok(new));
+    }
+}
+
+fn demoted() -> Change {
+    Change {
+        role: Some("Admin".to_owned()),
+        ..Change::default()
+    }
+}
+
+fn disabled() -> Change {
+    Change {
+        active: Some(false),
+        ..Change::default()
+    }
+}
+
+async fn administrator(accounts: &Accounts, address: &str) -> Account {
+    let new = NewAccount {
+        roles: vec!["clerk".to_owned(), "admin".to_owned()],
+        ..NewAccount::with_email(email(address))
+    };
+    accounts.create(new).await.unwrap()
+}
+
+/// Two openings, as two processes have them.
+async fn of_administrators_who_take_each_other_one_stays(engine: &Engine) {
+    let (one, other) = (engine.open().await, engine.open().await);
+    for round in 0..12 {
+        let ann = administrator(&one, "ann@b").await;
+        let bob = administrator(&one, "bob@b").await;
+        let take = |accounts: Accounts, id: UserId| async move {
+            match round % 3 {
+                0 => accounts.remove(&id).await.map(drop),
+                1 => accounts.update(&id, disabled()).await.map(drop),
+                _ => {
+                    let change = Change {
+                        roles: Some(vec!["user".to_owned()]),
+                        ..Change::default()
+                    };
+                    accounts.update(&id, change).await.map(drop)
+                }
+            }
+        };
+        let results: [_; 2] = tokio::join!(
+            tokio::spawn(take(one.clone(), ann.id.clone())),
+            tokio::spawn(take(other.clone(), bob.id.clone())),
+        )
+        .into();
+        let mut results = results.map(Result::unwrap);
+        results.sort_by_key(Result::is_err);
+        let expected = [Ok(()), Err(AccountsError::LastAdministrator)];
+        assert_eq!(results, expected, "round {round}");
+        engine.meddle("DELETE FROM accounts").await;
+    }
+}
+
+async fn the_last_administrator_stays_whatever_is_asked(engine: &Engine) {
+    let accounts = engine.open().await;
+    let ann = administrator(&accounts, "ann@b").await;
+    let last = AccountsError::LastAdministrator;
+    let nobody = Change {
+        roles: Some(vec!["Admin".to_owned(), "administrator".to_owned()]),
+        ..Change::default()
+    };
+    for change in [disabled(), nobody.clone()] {
+        assert_eq!(accounts.update(&ann.id, change).await, Err(last.clone()));
+    }
+    assert_eq!(accounts.remove(&ann.id).await, Err(last.clone()));
+    let ends = accounts.outbox("a", u64::MAX).await.unwrap();
+    assert_eq!(ends, [], "what wasn't done ends nothing");
+    // Another first role leaves the second, `admin`, alone.
+    accounts.update(&ann.id, demoted()).await.unwrap();
+
+    let bob = administrator(&accounts, "bob@b").await;
+    accounts.update(&ann.id, nobody).await.unwrap();
+    assert_eq!(accounts.update(&bob.id, disabled()).await, Err(last));
+    // Who is no administrator may always go.
+    assert_eq!(accounts.remove(&ann.id).await, Ok(true));
 }

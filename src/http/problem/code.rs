@@ -18,6 +18,7 @@ pub enum Code {
     InvalidCredentials,
     AccountExists,
     OwnAccount,
+    LastAdministrator,
     SignupClosed,
     AccountInvalid,
     ClaimsInvalid,
@@ -89,6 +90,9 @@ table! {
     OwnAccount, "own_account", CONFLICT, "Your own account",
         "An administrator can't close, demote or set the password of the account that asks.",
         "Ask another administrator, or use `PUT /me/password`. So the last administrator stays one.";
+    LastAdministrator, "last_administrator", CONFLICT, "The last administrator",
+        "The change would leave no active account with the role `admin`.",
+        "Give another account the role `admin` first. It is the same for administrators and for operators at the command line.";
     SignupClosed, "signup_closed", FORBIDDEN, "Sign-up is closed",
         "Accounts are made by an administrator here.",
         "Ask the operator, who can also set `signup = \"open\"`.";

@@ -116,6 +116,7 @@ pub(super) const CHANGE: Contract = Contract {
     codes: &[
         Code::BodyMissingMember,
         Code::OwnAccount,
+        Code::LastAdministrator,
         Code::AccountInvalid,
         Code::NotFound,
         Code::HashingBusy,
@@ -148,7 +149,7 @@ pub(super) const DELETE: Contract = Contract {
         status: 204,
         content: SuccessContent::Nothing,
     },
-    codes: &[Code::OwnAccount, Code::NotFound],
+    codes: &[Code::OwnAccount, Code::LastAdministrator, Code::NotFound],
 };
 
 /// `DELETE /admin/users/{id}`
