@@ -71,7 +71,7 @@ table! {
         "Send `Authorization: Bearer` with an access token. The challenge carries no error code: RFC 6750 §3.";
     InvalidToken, "invalid_token", UNAUTHORIZED, "Invalid token",
         "The token is not accepted.",
-        "Refresh, or log in again. The answer is the same whatever the cause; an operator learns it from the log and `lacre token explain`.";
+        "Refresh, or log in again. The answer is the same whatever the cause; an operator finds it in the log, under the answer's `request_id`.";
     InsufficientScope, "insufficient_scope", FORBIDDEN, "Not allowed",
         "The token is good, and its owner lacks something that this resource needs.",
         "`missing` says what: a role, a permission or a fresh log-in.";
