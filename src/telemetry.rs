@@ -11,12 +11,16 @@
 
 pub mod audit;
 #[cfg(feature = "server")]
+mod invisible;
+#[cfg(feature = "server")]
 mod line;
 #[cfg(feature = "server")]
 mod panic;
 #[cfg(feature = "server")]
 mod started;
 
+#[cfg(feature = "server")]
+pub use invisible::is_invisible;
 #[cfg(feature = "server")]
 pub use started::init;
 

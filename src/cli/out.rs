@@ -4,7 +4,8 @@
 //! agents come from strangers.
 
 use super::failure::Failure;
-use super::printable::{is_invisible, printable};
+use super::printable::printable;
+use lacre::internals::telemetry::is_invisible;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -22,7 +23,10 @@ pub(super) fn json(value: &impl Serialize) -> Result<String, Failure> {
     // They stand inside of texts only: all else that is written here is plain ASCII.
     Ok(text.chars().fold(String::new(), |mut safe, c| {
         if c.is_control() || is_invisible(c) {
-            let _ = write!(safe, "\\u{:04x}", u32::from(c));
+            // Beyond 16 bits JSON takes two (RFC 8259 §7).
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
         } else {
             safe.push(c);
         }

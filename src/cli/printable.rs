@@ -2,6 +2,7 @@
 //!
 //! This room must never let a character through that a terminal would obey.
 
+use lacre::internals::telemetry::is_invisible;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -25,12 +26,4 @@ pub(super) fn printable(text: &str) -> Cow<'_, str> {
 
 fn is_unsafe(c: char) -> bool {
     (c.is_control() && c != '\n') || is_invisible(c)
-}
-
-/// Line and paragraph ends of Unicode, marks that turn the direction of text, zero widths.
-pub(super) fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-    )
 }

@@ -307,6 +307,16 @@ fn read_password() -> Result<Secret, Failure> {
     let text = std::str::from_utf8(&bytes).map_err(|_| unreadable(&"not UTF-8"))?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.starts_with('\u{feff}') {
+        return Err(unreadable(
+            &"it begins with a byte-order mark, which would be of the password: save it without one",
+        ));
+    }
+    if text.contains(['\n', '\r']) {
+        return Err(unreadable(
+            &"more than one line: a password is one line, and nothing follows it",
+        ));
+    }
     Ok(Secret::new(text.to_owned()))
 }
 

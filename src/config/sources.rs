@@ -248,6 +248,46 @@ fn is_no_key(variable: &str) -> bool {
         || variable.starts_with("LACRE_BENCH_")
 }
 
+/// Whether Kubernetes puts this variable into every pod beside a service whose name begins with
+/// `lacre`: `LACRE_PORT=tcp://10.96.0.7:8080` and the like. Both name and value have to fit, so that
+/// a slip stays an error.
+fn is_injected(variable: &str, value: &str) -> bool {
+    const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
+    let is_number = |text: &str| text.parse::<u16>().is_ok();
+    let is_address = |text: &str| text.parse::<std::net::IpAddr>().is_ok();
+    let is_url = value.split_once("://").is_some_and(|(scheme, rest)| {
+        PROTOCOLS.contains(&scheme) && rest.rsplit_once(':').is_some_and(|(_, n)| is_number(n))
+    });
+    if variable.ends_with("_SERVICE_HOST") {
+        return is_address(value);
+    }
+    if variable.ends_with("_SERVICE_PORT") || variable.contains("_SERVICE_PORT_") {
+        return is_number(value);
+    }
+    if variable.ends_with("_PORT") && is_url {
+        return true;
+    }
+    // LACRE_PORT_8080_TCP, and the same with _PROTO, _PORT or _ADDR behind it.
+    let Some((_, rest)) = variable.split_once("_PORT_") else {
+        return false;
+    };
+    let parts: Vec<_> = rest.split('_').collect();
+    match parts.as_slice() {
+        [port, protocol, what @ ..]
+            if is_number(port) && PROTOCOLS.contains(&protocol.to_lowercase().as_str()) =>
+        {
+            match what {
+                [] => is_url,
+                ["PROTO"] => PROTOCOLS.contains(&value),
+                ["PORT"] => is_number(value),
+                ["ADDR"] => is_address(value),
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
 fn environment_layer<E>(schema: &Schema, env: E, errors: &mut Vec<ConfigError>) -> Layer
 where
     E: Iterator<Item = (OsString, OsString)>,
@@ -262,6 +302,13 @@ where
             continue;
         }
         let Some(key) = variables.get(&name) else {
+            if is_injected(&name, &value.to_string_lossy()) {
+                log::warn!(
+                    "{name} is skipped: it comes from Kubernetes, for a service named like this \
+                     program. `enableServiceLinks: false` keeps it away"
+                );
+                continue;
+            }
             errors.push(ConfigError::UnknownKey {
                 suggestion: nearest(&name, variables.keys()),
                 source_of_value: Source::Environment(name.clone()),

@@ -665,3 +665,37 @@ proptest! {
         let _ = Setup::nothing().env(&name, &text).resolve();
     }
 }
+
+#[test]
+fn what_kubernetes_injects_is_skipped_and_slips_are_not() {
+    let injected = [
+        ("LACRE_PORT", "tcp://10.96.0.7:8080"),
+        ("LACRE_SERVICE_HOST", "10.96.0.7"),
+        ("LACRE_SERVICE_PORT", "8080"),
+        ("LACRE_SERVICE_PORT_HTTP", "8080"),
+        ("LACRE_PORT_8080_TCP", "tcp://[fd00::7]:8080"),
+        ("LACRE_PORT_8080_TCP_PROTO", "tcp"),
+        ("LACRE_PORT_8080_TCP_PORT", "8080"),
+        ("LACRE_PORT_8080_TCP_ADDR", "fd00::7"),
+        ("LACRE_ADMIN_SERVICE_HOST", "10.96.0.8"),
+        ("LACRE_ADMIN_PORT", "udp://10.96.0.8:53"),
+    ];
+    let mut setup = Setup::nothing();
+    for (name, value) in injected {
+        setup = setup.env(name, value);
+    }
+    setup.resolve().unwrap();
+    for (name, value) in [
+        ("LACRE_PORT", "8080"),
+        ("LACRE_PORT", "http://10.96.0.7:8080"),
+        ("LACRE_SERVICE_HOST", "localhost"),
+        ("LACRE_SERVICE_PORT", "http"),
+        ("LACRE_PORT_8080_TCP_ADDR", "8080"),
+        ("LACRE_PORT_8080_TCP_MORE", "8080"),
+        ("LACRE_LISTENN", "127.0.0.1:8080"),
+    ] {
+        let errors = Setup::nothing().env(name, value).resolve().unwrap_err();
+        let first = errors.iter().next().unwrap().code();
+        assert_eq!(first, "config_unknown_key", "{name}={value}");
+    }
+}

@@ -131,9 +131,17 @@ impl Issuer {
         record: &Record,
         named: bool,
     ) -> Result<Begun, IssueError> {
+        let mut replaced = false;
         for _ in 0..MAX_ATTEMPTS {
             let before = if named {
-                self.records.keystore.get(key).await?
+                match self.records.keystore.get(key).await {
+                    // What doesn't open is replaced like what does: else the name is lost for good.
+                    Err(error) if error.record().is_some() => {
+                        replaced |= self.records.keystore.remove(key).await?;
+                        continue;
+                    }
+                    before => before?,
+                }
             } else {
                 None
             };
@@ -145,10 +153,7 @@ impl Issuer {
                     });
                 }
             } else if let Some(evicted) = self.cap.begin(key, record).await? {
-                return Ok(Begun {
-                    evicted,
-                    replaced: false,
-                });
+                return Ok(Begun { evicted, replaced });
             }
         }
         Err(IssueError::Contended)

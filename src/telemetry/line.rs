@@ -6,6 +6,7 @@
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
+use super::invisible::is_invisible;
 use env_logger::fmt::Formatter;
 use log::Record;
 use log::kv::{Error, Key, Value, VisitSource};
@@ -70,14 +71,6 @@ fn escape(line: &mut String, c: char) -> fmt::Result {
         c if c.is_control() || is_invisible(c) => write!(line, "\\u{{{:x}}}", u32::from(c)),
         c => line.write_char(c),
     }
-}
-
-/// Line and paragraph ends of Unicode, marks that turn the direction of text, zero widths.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-    )
 }
 
 #[cfg(test)]

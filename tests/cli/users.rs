@@ -60,11 +60,16 @@ fn one_line_end_behind_a_password_is_not_of_it() {
         log_in(&server, email);
     }
     let words = "users add d@example.com --password-stdin";
-    lacre_with(&setup, words, format!("{PASSWORD}\n\n").as_bytes()).ok();
-    server
-        .try_get_token("d@example.com", PASSWORD)
-        .refused(401, "invalid_credentials");
-    server.get_token("d@example.com", &format!("{PASSWORD}\n"));
+    for (input, said) in [
+        (format!("{PASSWORD}\n\n"), "more than one line"),
+        (format!("{PASSWORD}\nsecond\n"), "more than one line"),
+        (format!("\u{feff}{PASSWORD}\n"), "byte-order mark"),
+    ] {
+        let ran = lacre_with(&setup, words, input.as_bytes());
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        ran.failed(1, "input_unreadable");
+    }
+    lacre(&setup, "users show d@example.com").failed(1, "account_unknown");
 }
 
 #[test]

@@ -196,3 +196,20 @@ async fn a_token_prints_nothing() {
     let issued = Fixture::new().log_in("u1").await;
     assert_eq!(format!("{:?}", issued.access.token), "IssuedToken(..)");
 }
+
+#[tokio::test]
+async fn a_damaged_record_of_a_name_is_replaced_by_the_next_of_that_name() {
+    let deployment = Fixture::new();
+    let mut grant = grant("u1", Occasion::LogIn);
+    grant.user_session = Some("tab-1".to_owned());
+    let before = deployment.lacre.issue(&grant).await.unwrap();
+    let another = lacre_keystore::MasterKey::from_bytes(2, [7; 32]);
+    let keystore = deployment.lacre.keystore();
+    keystore.set_ring(lacre_keystore::MasterKeyRing::new(another));
+    assert!(keystore.get(&before.key).await.is_err(), "it opens no more");
+    let after = deployment.lacre.issue(&grant).await.unwrap();
+    assert_eq!(after.key, before.key);
+    assert!(after.replaced, "the audit log is told that one ended");
+    assert!(open(&deployment, &after).await.is_ok());
+    assert!(open(&deployment, &before).await.is_err());
+}
