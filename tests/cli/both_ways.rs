@@ -73,6 +73,9 @@ const CHANGES: &[(&str, &str)] = &[
     ("users disable ada@example.com --json", ""),
     ("users disable nobody", ""),
     ("users enable ada", ""),
+    // The last administrator stays, for an operator too.
+    ("users delete bob", ""),
+    ("users set ada --role admin", ""),
     ("users delete bob", ""),
     ("users delete bob", ""),
     ("clients add billing --json", ""),
@@ -127,7 +130,7 @@ fn changing_does_and_says_the_same() {
             .iter()
             .filter(|(status, _)| *status == Some(0))
             .count(),
-        11,
+        12,
         "{alone:#?}"
     );
     assert!(
