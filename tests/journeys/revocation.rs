@@ -155,7 +155,7 @@ fn the_page_of_what_ends_what_is_the_table() {
         for whose in Whose::ALL {
             for kind in KINDS {
                 row.push(match event.verdict(*whose, kind) {
-                    Verdict::Noise => "**noise**".to_owned(),
+                    Verdict::Noise => "**refused**".to_owned(),
                     Verdict::Stays => "stays".to_owned(),
                     Verdict::Repeats => "repeats".to_owned(),
                 });
