@@ -6,6 +6,7 @@ use super::failure::Failure;
 use super::keystore::handle;
 use super::out;
 use super::place::Place;
+use super::printable::printable;
 use super::way::{Absent, Way, unexpected};
 use clap::{ArgGroup, Args, Subcommand};
 use lacre::internals::ops::{Answer, Request, SessionsRequest, Step, Which};
@@ -72,19 +73,20 @@ impl Revoke {
         let request = Request::Sessions(SessionsRequest::Revoke { which, dry_run });
         let mut progress = Progress::new(std::io::stderr().is_terminal());
         let answer = Way::with(place, Absent::Fail, |way| {
-            way.ask_in_steps(request, |step| {
+            let answer = way.ask_in_steps(request, |step| {
                 progress.show(&step);
                 Ok(())
-            })
+            })?;
+            Ok((answer, way.data_dir().display().to_string()))
         });
         progress.clear();
-        let answer = answer?;
+        let (answer, data_dir) = answer?;
         let Answer::Revoked { count, handles } = answer else {
             return Err(unexpected());
         };
         let mut stdout = BufWriter::new(std::io::stdout().lock());
         if self.json {
-            let ended = json!({"revoked": count, "dry_run": dry_run, "sessions": handles});
+            let ended = json!({"revoked": count, "dry_run": dry_run, "sessions": handles, "data_dir": data_dir});
             writeln!(stdout, "{}", out::json(&ended)?)?;
         } else {
             for handle in handles.into_iter().flatten() {
@@ -92,7 +94,11 @@ impl Revoke {
             }
             let sessions = if count == 1 { "session" } else { "sessions" };
             let what = if dry_run { "would end" } else { "ended" };
-            writeln!(stdout, "{count} {sessions} {what}")?;
+            writeln!(
+                stdout,
+                "{count} {sessions} {what} in {}",
+                printable(&data_dir)
+            )?;
         }
         Ok(stdout.flush()?)
     }

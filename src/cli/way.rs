@@ -7,6 +7,7 @@
 
 use super::failure::{self, Failure};
 use super::place::Place;
+use super::printable::printable;
 use lacre::clock::SystemClock;
 use lacre::internals::config::Config;
 use lacre::internals::deployment::Deployment;
@@ -14,6 +15,8 @@ use lacre::internals::deployment::data_dir::DataDir;
 use lacre::internals::entropy;
 use lacre::internals::ops::{self, AdminClient, Answer, Request, Step};
 use lacre::internals::service::Caller;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -32,8 +35,13 @@ pub(super) enum Absent {
     Fail,
 }
 
-/// A way to ask.
-pub(super) enum Way {
+/// A way to ask, and the data directory of the deployment that it leads to.
+pub(super) struct Way {
+    data_dir: PathBuf,
+    through: Through,
+}
+
+enum Through {
     Directory {
         runtime: Runtime,
         deployment: Deployment,
@@ -54,6 +62,11 @@ impl Way {
         done
     }
 
+    /// The data directory of the deployment, whole: a command says which one it acted on.
+    pub(super) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
     /// Asks, and waits until it is done.
     pub(super) fn ask(&mut self, request: Request) -> Result<Answer, Failure> {
         self.ask_in_steps(request, |_| Ok(()))
@@ -65,8 +78,8 @@ impl Way {
         request: Request,
         mut each: impl FnMut(Step) -> Result<(), Failure>,
     ) -> Result<Answer, Failure> {
-        match self {
-            Self::Directory {
+        match &mut self.through {
+            Through::Directory {
                 runtime,
                 deployment,
             } => runtime.block_on(async {
@@ -76,22 +89,33 @@ impl Way {
                 }
                 Ok(running.answer().await?)
             }),
-            Self::Server(client) => client.ask(&request, each),
+            Through::Server(client) => client.ask(&request, each),
         }
     }
 
     fn find(config: &Config, absent: Absent) -> Result<Self, Failure> {
         let give_up = Instant::now() + HELD_TIMEOUT;
+        let data_dir = std::path::absolute(&config.data_dir)?;
         loop {
-            if absent == Absent::Fail && !exists(config)? {
+            let new = !exists(config)?;
+            if absent == Absent::Fail && new {
                 return Err(no_deployment(config));
             }
             let held = match directory(config) {
                 Err(error) if error.is("data_dir_held") => error,
-                other => return other,
+                Err(error) => return Err(error),
+                Ok(through) => {
+                    if new {
+                        say_made(&data_dir);
+                    }
+                    return Ok(Self { data_dir, through });
+                }
             };
             match AdminClient::find(&config.data_dir)? {
-                Some(client) => return Ok(Self::Server(client)),
+                Some(client) => {
+                    let through = Through::Server(client);
+                    return Ok(Self { data_dir, through });
+                }
                 None if Instant::now() < give_up => std::thread::sleep(PAUSE),
                 None => return Err(no_answer(&held)),
             }
@@ -99,10 +123,10 @@ impl Way {
     }
 
     fn close(self) {
-        if let Self::Directory {
+        if let Through::Directory {
             runtime,
             deployment,
-        } = self
+        } = self.through
         {
             runtime.block_on(deployment.close());
         }
@@ -114,7 +138,7 @@ fn exists(config: &Config) -> Result<bool, Failure> {
         .map_err(|error| Failure::new(failure::CONFIG, error.code(), error))
 }
 
-fn directory(config: &Config) -> Result<Way, Failure> {
+fn directory(config: &Config) -> Result<Through, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -123,10 +147,24 @@ fn directory(config: &Config) -> Result<Way, Failure> {
         Arc::new(SystemClock::default()),
         entropy::system(),
     ))?;
-    Ok(Way::Directory {
+    Ok(Through::Directory {
         runtime,
         deployment,
     })
+}
+
+/// A command that meant another deployment must not make this one unnoticed.
+fn say_made(data_dir: &Path) {
+    let text = format!(
+        "made a new deployment in {}: a server uses it only if it is started with this data directory",
+        data_dir.display()
+    );
+    // With standard error closed the work is done all the same.
+    let _ = writeln!(
+        std::io::stderr(),
+        "lacre: {} (deployment_made)",
+        printable(&text)
+    );
 }
 
 fn no_deployment(config: &Config) -> Failure {

@@ -94,6 +94,8 @@ fn said(setup: &Setup) -> Vec<(Option<i32>, String)> {
             Ok(json) => without_chance(json).to_string(),
             Err(_) => ran.stdout,
         };
+        // Each has a deployment of its own, and says which.
+        let text = text.replace(setup.data().to_str().unwrap(), "DATA");
         (ran.status, format!("{words}: {text}"))
     };
     CHANGES.iter().map(run).collect()

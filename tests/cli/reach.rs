@@ -30,7 +30,12 @@ fn a_command_that_only_looks_makes_no_deployment() {
     fs::create_dir(setup.data()).unwrap();
     lacre(&setup, "users list").failed(78, "deployment_missing");
     assert_eq!(fs::read_dir(setup.data()).unwrap().count(), 0);
-    lacre(&setup, "clients add first").ok();
+    let made = lacre(&setup, "clients add first").ok().stderr;
+    let first = made.lines().next().unwrap();
+    assert!(first.ends_with("(deployment_made)"), "{made}");
+    assert!(first.contains(setup.data().to_str().unwrap()), "{made}");
+    let second = lacre(&setup, "clients add second").ok().stderr;
+    assert!(!second.contains("deployment_made"), "{second}");
     lacre(&setup, "clients list").ok();
 }
 

@@ -13,6 +13,11 @@ fn start() -> (Setup, Server) {
     (setup, server)
 }
 
+/// The last line of a revocation: it names the deployment that it was carried out in.
+fn said(setup: &Setup, what: &str) -> String {
+    format!("{what} in {}\n", setup.data().display())
+}
+
 #[test]
 fn one_session_ends_alone() {
     let (setup, server) = start();
@@ -23,13 +28,13 @@ fn one_session_ends_alone() {
     let words = format!("sessions revoke {}", one.crt);
     assert_eq!(
         lacre(&setup, &words).ok().stdout,
-        format!("{}\n1 session ended\n", one.crt)
+        format!("{}\n{}", one.crt, said(&setup, "1 session ended"))
     );
     server.refuses(&one.auth);
     server.accepts(&two.auth);
     assert_eq!(
         lacre(&setup, &words).ok().stdout,
-        "0 sessions ended\n",
+        said(&setup, "0 sessions ended"),
         "gone is done"
     );
 }
@@ -46,12 +51,12 @@ fn a_handle_may_be_written_as_the_log_shows_it() {
     lacre(&setup, &of(7)).failed(1, "handle_short");
     assert_eq!(
         lacre(&setup, &format!("{} --dry-run", of(8))).ok().stdout,
-        format!("{}\n1 session would end\n", one.crt)
+        format!("{}\n{}", one.crt, said(&setup, "1 session would end"))
     );
     server.accepts(&one.auth);
     assert_eq!(
         lacre(&setup, &format!("{}…", of(8))).ok().stdout,
-        format!("{}\n1 session ended\n", one.crt),
+        format!("{}\n{}", one.crt, said(&setup, "1 session ended")),
         "copied from the log with its dots"
     );
     server.refuses(&one.auth);
@@ -115,7 +120,9 @@ fn the_sessions_that_a_client_asked_for_end_and_no_others() {
         (&json!(1), &json!([of_shop.crt]))
     );
     server.accepts(&of_shop.auth);
-    assert_eq!(lacre(&setup, &words).ok().json()["revoked"], 1);
+    let done = lacre(&setup, &words).ok().json();
+    assert_eq!(done["revoked"], 1);
+    assert_eq!(done["data_dir"], setup.data().display().to_string());
     server.refuses(&of_shop.auth);
     server.accepts(&of_desk.auth);
 
@@ -132,7 +139,7 @@ fn all_sessions_end() {
     let (setup, server) = start();
     let tokens = ["ada@example.com", "bob@example.com"].map(|email| log_in(&server, email));
     let ended = lacre(&setup, "sessions revoke --all").ok();
-    assert_eq!(ended.stdout, "2 sessions ended\n");
+    assert_eq!(ended.stdout, said(&setup, "2 sessions ended"));
     for token in tokens {
         server.refuses(&token.auth);
         server.refresh(&token).refused(401, "invalid_token");
@@ -157,7 +164,7 @@ fn a_dry_run_says_the_same_and_ends_nothing() {
     }
     assert_eq!(
         lacre(&setup, "sessions revoke --all --dry-run").ok().stdout,
-        "1 session would end\n"
+        said(&setup, "1 session would end")
     );
 }
 
@@ -166,7 +173,7 @@ fn nobody_is_no_failure_and_a_wrong_e_mail_is() {
     let (setup, _server) = start();
     assert_eq!(
         lacre(&setup, "sessions revoke --user nobody").ok().stdout,
-        "0 sessions ended\n"
+        said(&setup, "0 sessions ended")
     );
     lacre(&setup, "sessions revoke -abcdefg").failed(1, "session_unknown");
     lacre(&setup, "sessions revoke --user nobody@example.com").failed(1, "account_unknown");

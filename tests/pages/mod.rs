@@ -2,6 +2,7 @@
 //! parse, tests that a page names exist, and the worked examples work.
 
 mod commands;
+mod deployment;
 mod embed;
 mod example_token;
 mod links;
