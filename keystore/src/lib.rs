@@ -28,7 +28,8 @@
 //! counts.
 //!
 //! **Unchanged.** [`Keystore::get_if_changed`] may say that a version still stands without a look
-//! into the store, since nobody else writes to it. From the answer to a change on it never says so
+//! into the store, where the [`Store`] can tell: one that nobody else writes to can, one that is
+//! shared looks each time or says otherwise how it knows. From the answer to a change on it never says so
 //! of the version before, and once the store has failed to answer a read it is asked each time.
 //!
 //! **Durability.** An answer other than an error means that the change survives: a crash of the
