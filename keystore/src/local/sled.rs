@@ -274,6 +274,7 @@ fn try_on_copy(folder: &Path, options: SledOptions, noted: u64) -> Result<(), Ke
     });
     // A copy that is thrown away may go as it likes.
     let _ = catch_unwind(AssertUnwindSafe(move || drop(store)));
+    copy.wait_until_let_go();
     nothing_missing(read?, noted)
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use lacre_keystore::{Change, Engine, KeyBytes, KeyRange, SledEngine};
 use proptest::prelude::*;
 
-use crate::support::{Home, Kind, Memory, Sled, on_every_engine};
+use crate::support::{Home, Kind, Memory, Sled, on_every_engine, open_by_hand};
 
 type Map = BTreeMap<KeyBytes, Vec<u8>>;
 
@@ -151,7 +151,7 @@ proptest! {
 
 /// Something that is done to a store's trees, `records` and `state`, without the engine.
 fn by_hand(home: &Home, work: impl FnOnce(&::sled::Tree, &::sled::Tree)) {
-    let db = ::sled::open(home.path()).unwrap();
+    let db = open_by_hand(home);
     let trees = ["records", "state"].map(|name| db.open_tree(name).unwrap());
     work(&trees[0], &trees[1]);
     db.flush().unwrap();

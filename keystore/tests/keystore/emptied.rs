@@ -10,7 +10,9 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 
 use crate::faults::Gated;
-use crate::support::{Home, Kind, child, generation, key, keystore_on, on_every_engine, record};
+use crate::support::{
+    Home, Kind, child, generation, key, keystore_on, on_every_engine, open_by_hand, record,
+};
 
 /// More than four steps.
 const RECORDS: u64 = 2_400;
@@ -183,7 +185,7 @@ fn after_a_kill_all_records_are_there_or_none() {
 
 /// Whether some records have gone and others haven't.
 fn is_halfway(home: &Home) -> bool {
-    let db = ::sled::open(home.path()).unwrap();
+    let db = open_by_hand(home);
     let count = db.open_tree("records").unwrap().len() as u64;
     count > 0 && count < RECORDS
 }

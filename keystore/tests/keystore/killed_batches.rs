@@ -12,7 +12,7 @@ use lacre_keystore::{Change, Engine, KeyBytes, KeyRange, SledEngine};
 use rand::TryRng;
 use rand::rngs::SysRng;
 
-use crate::support::{Home, child};
+use crate::support::{Home, child, open_by_hand};
 
 const ROUNDS: u32 = 40;
 
@@ -155,7 +155,7 @@ fn a_batch_is_found_whole_or_not_at_all_after_a_kill() {
 
 /// Whether a whole plan is there.
 fn is_planned(home: &Home) -> bool {
-    let db = sled::open(home.path()).unwrap();
+    let db = open_by_hand(home);
     let state = db.open_tree("state").unwrap();
     state
         .contains_key([&b"plan"[..], &0_u64.to_be_bytes()].concat())

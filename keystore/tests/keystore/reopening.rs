@@ -13,7 +13,7 @@ use lacre_keystore::{
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt, SeedableRng};
 
-use crate::support::{Home, at_once, generation, key, keystore_on, record, user};
+use crate::support::{Home, at_once, generation, key, keystore_on, open_by_hand, record, user};
 
 fn open(home: &Home) -> Keystore {
     keystore_on(SledEngine::open(home.path()).unwrap())
@@ -93,7 +93,7 @@ async fn a_held_folder_is_refused_and_untouched() {
 #[test]
 fn a_folder_that_a_foreign_program_holds_is_refused() {
     let home = Home::new();
-    let foreign = sled::open(home.path()).unwrap();
+    let foreign = open_by_hand(&home);
     let error = SledEngine::open(home.path()).err().unwrap();
     assert_eq!(error.code(), "store_held");
     assert!(error.to_string().contains(home.path().to_str().unwrap()));
@@ -149,7 +149,7 @@ fn a_folder_that_cant_be_made_is_an_error() {
 fn a_key_of_another_length_is_corruption_and_no_panic() {
     let home = Home::new();
     drop(SledEngine::open(home.path()).unwrap());
-    let foreign = sled::open(home.path()).unwrap();
+    let foreign = open_by_hand(&home);
     let tree = foreign.open_tree("records").unwrap();
     tree.insert([5; 33], &b"value"[..]).unwrap();
     tree.flush().unwrap();

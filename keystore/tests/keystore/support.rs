@@ -1,9 +1,11 @@
 //! What the tests share: keys, records and keystores to try.
 
 use std::fmt::Display;
+use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 pub(crate) use lacre_keystore::conformance::samples::{key, record, ring, user};
 use lacre_keystore::{
@@ -26,6 +28,25 @@ impl Home {
 
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
+    }
+}
+
+/// Opens the store as a foreign program would, past the engine.
+pub(crate) fn open_by_hand(home: &Home) -> sled::Db {
+    until_let_go(home.path());
+    sled::open(home.path()).unwrap()
+}
+
+/// Waits until no engine of this process holds the store any more: sled lets go of a closed one, and
+/// writes to it for the last time, in a background task.
+pub(crate) fn until_let_go(folder: &Path) {
+    let Ok(database) = File::open(folder.join("db")) else {
+        return;
+    };
+    let begun = Instant::now();
+    while database.try_lock().is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "held for good");
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -66,6 +66,15 @@ impl Trial {
         Ok(copy)
     }
 
+    /// Waits until sled has let go of the copy, which it does in a background task: one that came
+    /// later would still write into the folder as it is removed, and keep others of this process
+    /// waiting.
+    pub(super) fn wait_until_let_go(&self) {
+        if hold(&self.0.join("db")).is_err() {
+            log::warn!("sled still holds {}", self.0.display());
+        }
+    }
+
     /// The folder of the copy.
     pub(super) fn folder(&self) -> &Path {
         &self.0
