@@ -29,6 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::CryptoRng;
 
+pub(crate) use self::account::ADMIN_ROLE;
 pub use self::account::{Account, Change, Login, NewAccount, Page};
 pub use self::client::{Client, ClientId, ClientSecret, NewClient};
 pub use self::error::AccountsError;

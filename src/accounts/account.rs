@@ -17,7 +17,7 @@ const PERMISSIONS_TOGETHER: usize = 2048;
 const FIRST_ROLE: &str = "user";
 
 /// The role of administrators.
-pub(super) const ADMIN: &str = "admin";
+pub(crate) const ADMIN_ROLE: &str = "admin";
 
 /// One who may log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,11 +122,10 @@ impl Change {
         self.role.is_some() || self.roles.is_some() || self.permissions.is_some()
     }
 
-    /// Whether an account may be no active administrator after it that was one before. `role` alone has
-    /// become `roles` where this is asked.
-    pub(super) fn may_take_an_administrator(&self) -> bool {
-        let demotes = |roles: &Vec<String>| !roles.iter().any(|role| role == ADMIN);
-        self.active == Some(false) || self.roles.as_ref().is_some_and(demotes)
+    /// Whether an account with these roles may be no active administrator after it.
+    pub(crate) fn may_take_an_administrator(&self, before: &[String]) -> bool {
+        let demotes = |roles: Vec<String>| !roles.iter().any(|role| role == ADMIN_ROLE);
+        self.active == Some(false) || self.roles_after(before).is_some_and(demotes)
     }
 
     /// The roles that it leaves an account with that has these; `None` where they stay as they are.

@@ -199,7 +199,8 @@ impl Store {
         row: Option<&NewOutboxRow>,
         now: UnixSeconds,
     ) -> Result<Account, AccountsError> {
-        let takes_rights = change.may_take_an_administrator();
+        // A whole change says all the roles, so those before don't count.
+        let takes_rights = change.may_take_an_administrator(&[]);
         let renamed = i64::from(change.name.is_some());
         let name = change.name.filter(|name| !name.is_empty());
         let question = sqlx::query(concat!(

@@ -13,9 +13,6 @@ use crate::accounts::{Account, AccountsError, Change, Email, NewAccount, Passwor
 use crate::service::{Caller, Changed, Service};
 use crate::telemetry::audit::Actor;
 
-/// The role of administrators.
-const ADMIN: &str = "admin";
-
 pub(super) async fn perform(
     service: &Service,
     caller: &Caller,
@@ -128,9 +125,7 @@ fn is_own(caller: &Caller, id: &UserId) -> bool {
 /// Whether the owner of an account with these roles could not undo the change: closed, no
 /// administrator any more, or with a password that was set without the one before.
 fn locks_out(change: &Change, password: Option<&Password>, before: &[String]) -> bool {
-    let roles = change.roles_after(before);
-    let demotes = roles.is_some_and(|roles| !roles.iter().any(|role| role == ADMIN));
-    change.active == Some(false) || password.is_some() || demotes
+    password.is_some() || change.may_take_an_administrator(before)
 }
 
 fn answer(done: Changed) -> Answer {

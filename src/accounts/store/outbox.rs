@@ -5,7 +5,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 
-use super::super::account::{ADMIN, Account};
+use super::super::account::{ADMIN_ROLE, Account};
 use super::super::client::ClientId;
 use super::super::error::AccountsError;
 use super::super::identity::UserId;
@@ -101,7 +101,7 @@ async fn has_an_administrator(transaction: &mut Transaction<'_, Any>) -> Result<
         "SELECT id FROM accounts WHERE active = 1 \
          AND replace(' ' || roles || ' ', $1, '') <> ' ' || roles || ' ' LIMIT 1",
     )
-    .bind(format!(" {ADMIN} "));
+    .bind(format!(" {ADMIN_ROLE} "));
     Ok(!found.fetch_all(&mut **transaction).await?.is_empty())
 }
 

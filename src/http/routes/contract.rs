@@ -29,9 +29,6 @@ pub enum Access {
     Refresh,
 }
 
-/// The role that lets in to the routes below `/admin`.
-pub(super) const ADMIN_ROLE: &str = "admin";
-
 /// What a handler takes, answers and refuses.
 #[derive(Debug, Clone, Copy)]
 pub struct Contract {

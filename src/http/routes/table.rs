@@ -4,8 +4,9 @@
 //! This room must never list a route without saying who may call it.
 
 use super::super::problem::Code;
-use super::contract::{ADMIN_ROLE, Access, Contract};
+use super::contract::{Access, Contract};
 use super::{account, admin, check, login, renew, sessions};
+use crate::accounts::ADMIN_ROLE;
 use actix_web::Route;
 use actix_web::http::Method;
 
