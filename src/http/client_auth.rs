@@ -58,16 +58,8 @@ pub(super) fn credentials(
 
 #[cfg(test)]
 mod tests {
+    use super::super::credentials::authorization;
     use super::*;
-    use actix_web::http::header::{AUTHORIZATION, HeaderValue};
-
-    fn authorization(values: &[&[u8]]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
-        }
-        headers
-    }
 
     fn basic_of(pair: &[u8]) -> Result<Option<(String, String)>, CredentialError> {
         let value = format!("Basic {}", STANDARD.encode(pair));

@@ -128,18 +128,20 @@ fn is_visible_ascii(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().fold(true, good)
 }
 
+/// Headers of a request with these values of `Authorization`.
+#[cfg(test)]
+pub(super) fn authorization(values: &[&[u8]]) -> HeaderMap {
+    use actix_web::http::header::HeaderValue;
+    let mut headers = HeaderMap::new();
+    for value in values {
+        headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+    }
+    headers
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::http::header::HeaderValue;
-
-    fn authorization(values: &[&[u8]]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
-        }
-        headers
-    }
 
     fn bearer_of(value: &[u8]) -> Result<Option<String>, CredentialError> {
         Ok(bearer(&authorization(&[value]))?
