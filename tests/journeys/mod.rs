@@ -1,6 +1,7 @@
 //! What people do with lacre, from outside: over HTTP, against the real program.
 
 mod admin;
+mod administrators;
 mod audit;
 mod bad_input;
 mod browser;
@@ -9,6 +10,7 @@ mod cookies;
 mod crash;
 mod full_disk;
 mod guards;
+mod hung_up;
 mod hygiene;
 mod limits;
 mod locations;

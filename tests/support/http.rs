@@ -204,6 +204,11 @@ impl Connection {
         self.0.get_mut().shutdown(std::net::Shutdown::Write)
     }
 
+    /// Breaks the connection off with a reset.
+    pub(crate) fn reset(self) {
+        rustix::net::sockopt::set_socket_linger(self.0.get_ref(), Some(Duration::ZERO)).unwrap();
+    }
+
     /// Whether the other side closes without another byte.
     pub(crate) fn is_closed(&mut self) -> bool {
         match self.0.fill_buf() {
