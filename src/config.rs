@@ -13,7 +13,6 @@ mod environment;
 mod error;
 mod key;
 mod kind;
-mod network;
 mod quantity;
 mod reader;
 mod reference;
@@ -31,9 +30,9 @@ use std::path::PathBuf;
 use reader::{Noted, Reader};
 use sections::{SCHEMA, Top};
 
+pub use crate::network::Network;
 pub use environment::{log_filter, started_by_cargo, variables_set};
 pub use error::{ConfigError, ConfigErrors};
-pub use network::Network;
 pub use quantity::Rate;
 pub use reference::reference;
 pub use secret::SecretText;

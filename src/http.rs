@@ -27,7 +27,6 @@ pub mod locations;
 #[cfg(feature = "server")]
 pub mod management;
 pub mod metrics;
-#[cfg(feature = "server")]
 pub mod origin;
 pub mod problem;
 mod render;

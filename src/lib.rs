@@ -52,6 +52,7 @@
 //! | [`LiveSession`], [`Claims`], [`TokenKind`] | what a token is verified to |
 //! | [`SessionInfo`], [`SessionPage`], [`Handle`] | sessions as their users and operators see them |
 //! | [`TokenGuard`], [`Session`], [`Location`], [`Edge`], [`Problem`], [`Code`] | the guard in front of actix-web handlers (feature `actix`) |
+//! | [`TrustedProxies`] | whose `X-Forwarded-For` the audit events take (feature `actix`) |
 //! | [`cookies`] | tokens in cookies, for log-in and log-out (feature `actix`) |
 //! | [`clock`] | where the time comes from |
 //! | [`errors`] | why something was not done |
@@ -89,6 +90,7 @@ mod entropy;
 #[cfg(feature = "actix")]
 mod http;
 mod lacre;
+mod network;
 #[cfg(feature = "server")]
 mod ops;
 #[cfg(feature = "server")]
@@ -106,6 +108,8 @@ pub use http::edge::Edge;
 #[cfg(feature = "actix")]
 pub use http::guard::{Session, TokenGuard};
 #[cfg(feature = "actix")]
+pub use http::origin::TrustedProxies;
+#[cfg(feature = "actix")]
 pub use http::problem::{Code, Problem};
 pub use lacre::{Lacre, LacreBuilder};
 pub use lacre_keystore as keystore;
@@ -118,6 +122,7 @@ pub use token::{Claims, Handle, TokenKind};
 /// Why something was not done, each case with a code that doesn't change.
 pub mod errors {
     pub use crate::deployment::OpenError;
+    pub use crate::network::NotANetwork;
     pub use crate::sessions::grant::IssueError;
     pub use crate::sessions::guard::Refusal;
     pub use crate::sessions::keyring::KeyringError;

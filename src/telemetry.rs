@@ -11,6 +11,8 @@
 
 pub mod audit;
 #[cfg(feature = "server")]
+mod broken;
+#[cfg(feature = "server")]
 mod invisible;
 #[cfg(feature = "server")]
 mod line;
@@ -19,6 +21,8 @@ mod panic;
 #[cfg(feature = "server")]
 mod started;
 
+#[cfg(feature = "server")]
+pub use broken::Broken;
 #[cfg(feature = "server")]
 pub use invisible::is_invisible;
 #[cfg(feature = "server")]

@@ -10,10 +10,10 @@ use std::time::Duration;
 #[cfg(test)]
 use proptest::prelude::*;
 
-use super::network::Network;
 use super::quantity::{Rate, count, duration, duration_text, rate, rate_text, size, size_text};
 use super::secret::SecretText;
 use super::written::Written;
+use crate::network::{Network, NotANetwork};
 
 /// How a value is read and what its limits are.
 pub(super) trait Kind: Sync {
@@ -441,8 +441,8 @@ impl Kind for Networks {
 
     fn read(&self, written: &Written) -> Result<Vec<Network>, Refusal> {
         let words = good(written.items())?;
-        let networks: Result<_, ()> = words.iter().map(|word| word.parse()).collect();
-        networks.map_err(|()| Refusal::Bad)
+        let networks: Result<_, NotANetwork> = words.iter().map(|word| word.parse()).collect();
+        networks.map_err(|NotANetwork| Refusal::Bad)
     }
 
     fn shown(&self, value: &Vec<Network>) -> String {

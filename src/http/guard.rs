@@ -14,12 +14,12 @@ pub use service::GuardedService;
 use super::body;
 use super::csrf::{self, CsrfError};
 use super::locations::{LocatedToken, Location, TokenLocations};
+use super::origin::Trail;
 use super::problem::{Code, Missing, Problem};
-use super::request_id::RequestId;
 use super::token_kinds::TokenKinds;
 use crate::lacre::Lacre;
 use crate::sessions::guard::{LiveSession, Refusal};
-use crate::telemetry::audit::{Event, MaskedHandle, Origin, UserId};
+use crate::telemetry::audit::{Event, MaskedHandle, UserId};
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use std::future::{Ready, ready};
@@ -240,7 +240,7 @@ fn refused(request: &HttpRequest, refusal: &Refusal) -> Problem {
                 code: error.code(),
                 session: None,
             };
-            record(request, &event);
+            Trail::of(request).record(&event);
             Problem::invalid_token()
         }
         Refusal::Store(error) => error.clone().into(),
@@ -258,7 +258,7 @@ fn denied(request: &HttpRequest, session: &LiveSession, missing: Missing) -> Pro
         user: UserId::new(session.user_id()),
         session: MaskedHandle::of(session.handle().as_str()),
     };
-    record(request, &event);
+    Trail::of(request).record(&event);
     Problem::insufficient_scope(missing)
 }
 
@@ -269,16 +269,8 @@ fn forged(request: &HttpRequest, session: &LiveSession, error: CsrfError) -> Pro
         user: UserId::new(session.user_id()),
         session: MaskedHandle::of(session.handle().as_str()),
     };
-    record(request, &event);
+    Trail::of(request).record(&event);
     error.into()
-}
-
-fn record(request: &HttpRequest, event: &Event<'_>) {
-    let request_id = RequestId::of(request);
-    event.record(&Origin {
-        request_id: request_id.map(|id| id.as_str().to_owned()),
-        address: request.peer_addr().map(|peer| peer.ip()),
-    });
 }
 
 /// What a guard leaves in the request that it let in.

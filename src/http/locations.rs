@@ -10,7 +10,9 @@ pub use crate::sessions::rules::Location;
 
 use super::cookies;
 use super::credentials::{self, BearerText, CredentialError};
+use super::origin::Trail;
 use super::problem::Problem;
+use crate::telemetry::audit::Event;
 use actix_web::HttpRequest;
 use zeroize::Zeroizing;
 
@@ -64,7 +66,16 @@ impl TokenLocations<'_> {
             let text = BearerText::from_body(member).ok_or(CredentialError::BadToken);
             one.add(Location::Json, text)?;
         }
-        one.found()
+        one.found().map_err(|error| {
+            // The only one of these errors whose answer is that of a bad token.
+            if error == CredentialError::BadToken {
+                Trail::of(request).record(&Event::TokenRefused {
+                    code: error.code(),
+                    session: None,
+                });
+            }
+            error.into()
+        })
     }
 
     fn has(self, location: Location) -> bool {
@@ -88,7 +99,7 @@ impl<'a> One<'a> {
         }
     }
 
-    fn found(self) -> Result<Option<LocatedToken<'a>>, Problem> {
+    fn found(self) -> Result<Option<LocatedToken<'a>>, CredentialError> {
         let Some((location, text)) = self.0 else {
             return Ok(None);
         };

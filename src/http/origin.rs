@@ -1,13 +1,13 @@
 //! Where a request comes from, as its user will see it in the list of sessions.
 //!
-//! What is learnt here is shown, and attempts are counted by it. `X-Forwarded-For` is read only when
-//! the peer is a proxy that the configuration names; from everybody else it is a claim like any
-//! other.
+//! What is learnt here is shown and logged, and attempts are counted by it. `X-Forwarded-For` is read
+//! only when the peer is one of the [`TrustedProxies`] that the application names; from everybody else
+//! it is a claim like any other.
 //!
 //! This room must never let anybody in.
 
 use super::request_id::RequestId;
-use crate::config::Network;
+use crate::network::{Network, NotANetwork};
 use crate::sessions::grant::Origin;
 use crate::telemetry::audit::{self, Event};
 use actix_web::HttpRequest;
@@ -18,7 +18,19 @@ use std::sync::Arc;
 /// The longest `User-Agent` and label that are kept.
 const MAX_TEXT: usize = 200;
 
-/// The proxies whose word about the client's address is taken.
+/// The proxies whose word about the client's address is taken, as data of the application: without it
+/// the address of an audit event is that of the peer.
+///
+/// ```
+/// use actix_web::App;
+/// use lacre::TrustedProxies;
+///
+/// # fn main() -> Result<(), lacre::errors::NotANetwork> {
+/// let proxies = TrustedProxies::parse(["10.0.0.0/8", "::1"])?;
+/// let app = App::new().app_data(proxies);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(Arc<[Network]>);
 
@@ -27,6 +39,13 @@ impl TrustedProxies {
     #[must_use]
     pub fn new(networks: Vec<Network>) -> Self {
         Self(networks.into())
+    }
+
+    /// Trusts peers with these addresses, or in these networks in CIDR form (RFC 4632 §3.1). Fails where
+    /// one is neither.
+    pub fn parse<'a>(networks: impl IntoIterator<Item = &'a str>) -> Result<Self, NotANetwork> {
+        let networks = networks.into_iter().map(str::parse);
+        networks.collect::<Result<_, _>>().map(Self::new)
     }
 
     fn contains(&self, address: IpAddr) -> bool {
@@ -51,6 +70,15 @@ impl TrustedProxies {
             }
         }
         client
+    }
+
+    /// The address of whoever sent `request`; `None` where it has no peer.
+    fn sender(request: &HttpRequest) -> Option<IpAddr> {
+        let peer = request.peer_addr()?.ip();
+        Some(match request.app_data::<Self>() {
+            Some(proxies) => proxies.client(peer, request.headers()),
+            None => peer,
+        })
     }
 }
 
@@ -95,13 +123,12 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    pub(super) fn of(request: &HttpRequest, proxies: &TrustedProxies) -> Self {
-        let peer = request.peer_addr().map(|peer| peer.ip());
+    pub(super) fn of(request: &HttpRequest) -> Self {
         let request_id = RequestId::of(request);
         Self {
             origin: audit::Origin {
                 request_id: request_id.map(|id| id.as_str().to_owned()),
-                address: peer.map(|peer| proxies.client(peer, request.headers())),
+                address: TrustedProxies::sender(request),
             },
         }
     }
@@ -123,15 +150,14 @@ impl Trail {
 }
 
 /// What is kept of a request's origin, with the label that its sender gave.
-pub(super) fn of(request: &HttpRequest, proxies: &TrustedProxies, label: Option<&str>) -> Origin {
-    let peer = request.peer_addr().map(|peer| peer.ip());
+pub(super) fn of(request: &HttpRequest, label: Option<&str>) -> Origin {
     let user_agent = request
         .headers()
         .get(USER_AGENT)
         .and_then(|value| value.to_str().ok());
     Origin {
         label: label.and_then(shown),
-        address: peer.map(|peer| proxies.client(peer, request.headers()).to_string()),
+        address: TrustedProxies::sender(request).map(|address| address.to_string()),
         user_agent: user_agent.and_then(shown),
     }
 }
@@ -152,14 +178,14 @@ mod tests {
     use actix_web::test::TestRequest;
 
     fn address(peer: &str, forwarded: &[&str]) -> String {
-        let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
-        let mut request = TestRequest::default().peer_addr(format!("{peer}:1").parse().unwrap());
+        let proxies = TrustedProxies::parse(["10.0.0.0/8"]).unwrap();
+        let mut request = TestRequest::default()
+            .app_data(proxies)
+            .peer_addr(format!("{peer}:1").parse().unwrap());
         for line in forwarded {
             request = request.append_header(("X-Forwarded-For", *line));
         }
-        of(&request.to_http_request(), &proxies, None)
-            .address
-            .unwrap()
+        of(&request.to_http_request(), None).address.unwrap()
     }
 
     #[test]
@@ -167,6 +193,20 @@ mod tests {
         assert_eq!(address("192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
         assert_eq!(address("10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
         assert_eq!(address("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn without_trusted_proxies_the_peer_is_the_sender() {
+        let request = TestRequest::default()
+            .peer_addr("10.0.0.1:1".parse().unwrap())
+            .append_header(("X-Forwarded-For", "198.51.100.7"))
+            .to_http_request();
+        let trail = Trail::of(&request);
+        assert_eq!(trail.address(), Some([10, 0, 0, 1].into()));
+        assert_eq!(of(&request, None).address.as_deref(), Some("10.0.0.1"));
+        assert!(TrustedProxies::parse(["10.0.0.0/8", "ten"]).is_err());
+        let nobody = TestRequest::default().to_http_request();
+        assert_eq!(Trail::of(&nobody).address(), None);
     }
 
     #[test]

@@ -32,7 +32,8 @@ pub fn routes(service: Service, policy: Policy) -> impl Fn(&mut ServiceConfig) +
     move |config: &mut ServiceConfig| {
         config
             .app_data(Data::new(service.clone()))
-            .app_data(Data::new(policy.clone()));
+            .app_data(Data::new(policy.clone()))
+            .app_data(policy.trusted_proxies.clone());
         for rows in ROUTES.chunk_by(|one, next| one.pattern == next.pattern) {
             serve(config, &service, rows);
         }

@@ -6,6 +6,7 @@
 //!
 //! This room must never record what isn't durable.
 
+use crate::accounts::ClientId;
 use crate::telemetry::audit::{Actor, Cause, Change, Event, MaskedHandle, Origin, UserId};
 use crate::token::Handle;
 
@@ -89,10 +90,16 @@ impl Caller {
     }
 }
 
-/// Records that credentials were refused.
-pub(super) fn login_failed(origin: &Origin, code: &'static str, user: Option<&str>) {
+/// Records that credentials were refused, those of `client` among them.
+pub(super) fn login_failed(
+    origin: &Origin,
+    code: &'static str,
+    user: Option<&str>,
+    client: Option<&ClientId>,
+) {
     let user = user.map(UserId::new);
-    Event::LoginFailed { code, user }.record(origin);
+    let client = client.map(|id| UserId::new(id.as_str()));
+    Event::LoginFailed { code, user, client }.record(origin);
 }
 
 /// Records that a token was refused.

@@ -59,7 +59,7 @@ impl Service {
         from: &audit::Origin,
     ) -> Result<Issued, ServiceError> {
         let begun = self.begin_by_password(request, from).await;
-        begun.inspect_err(|error| login_failed(from, error.code(), None))
+        begun.inspect_err(|error| login_failed(from, error.code(), None, None))
     }
 
     /// Begins a session for the user whom a trusted client names.
@@ -68,8 +68,10 @@ impl Service {
         request: OnBehalf,
         from: &audit::Origin,
     ) -> Result<Issued, ServiceError> {
+        // What has no form of an id isn't logged: it may be a secret in the wrong place.
+        let client = ClientId::parse(&request.client_id).ok();
         let begun = self.begin_on_behalf(request, from).await;
-        begun.inspect_err(|error| login_failed(from, error.code(), None))
+        begun.inspect_err(|error| login_failed(from, error.code(), None, client.as_ref()))
     }
 
     async fn begin_by_password(

@@ -53,7 +53,7 @@ impl Service {
         let issued: Result<_, ServiceError> = issued.await;
         match &issued {
             Ok(_) => caller.logged_in(user),
-            Err(error) => login_failed(from, error.code(), Some(user)),
+            Err(error) => login_failed(from, error.code(), Some(user), None),
         }
         issued
     }
@@ -67,7 +67,8 @@ impl Service {
         new: Password,
     ) -> Result<Vec<Handle>, ServiceError> {
         let account = self.prove(session, current).await.inspect_err(|error| {
-            login_failed(&caller.origin, error.code(), Some(session.user_id()));
+            let user = Some(session.user_id());
+            login_failed(&caller.origin, error.code(), user, None);
         })?;
         let others = Reach::AllBut(Kept {
             handle: session.handle().as_str().to_owned(),

@@ -26,10 +26,12 @@ pub const TARGET: &str = "lacre::audit";
 pub enum Event<'a> {
     /// Credentials were proven: the user's own, or those of a client that names the user.
     LoginSucceeded { user: UserId<'a>, by: &'a Actor },
-    /// Credentials were refused. `user` is known only where the account exists.
+    /// Credentials were refused. `user` is known only where the account exists; `client` is the back
+    /// end that asked, proven or not.
     LoginFailed {
         code: &'static str,
         user: Option<UserId<'a>>,
+        client: Option<UserId<'a>>,
     },
     /// A token was refused, with the true reason that the answer doesn't give.
     TokenRefused {
@@ -42,6 +44,8 @@ pub enum Event<'a> {
         user: UserId<'a>,
         session: MaskedHandle,
     },
+    /// A stranger may not sign up now.
+    SignupRefused { code: &'static str },
     /// A session began.
     SessionStarted {
         user: UserId<'a>,
@@ -108,6 +112,7 @@ impl Event<'_> {
             Self::LoginFailed { .. } => "login_failed",
             Self::TokenRefused { .. } => "token_refused",
             Self::AccessDenied { .. } => "access_denied",
+            Self::SignupRefused { .. } => "signup_refused",
             Self::SessionStarted { .. } => "session_started",
             Self::SessionEnded { .. } => "session_ended",
             Self::AccountChanged { .. } => "account_changed",
@@ -121,6 +126,7 @@ impl Event<'_> {
             Self::LoginFailed { .. }
             | Self::TokenRefused { .. }
             | Self::AccessDenied { .. }
+            | Self::SignupRefused { .. }
             | Self::SessionEnded {
                 cause: Cause::RefreshReused,
                 ..
@@ -137,9 +143,10 @@ impl Event<'_> {
             | Self::SessionEnded { by, .. }
             | Self::AccountChanged { by, .. }
             | Self::OperatorActed { by, .. } => Some(by),
-            Self::LoginFailed { .. } | Self::TokenRefused { .. } | Self::AccessDenied { .. } => {
-                None
-            }
+            Self::LoginFailed { .. }
+            | Self::TokenRefused { .. }
+            | Self::AccessDenied { .. }
+            | Self::SignupRefused { .. } => None,
         }
     }
 
@@ -147,9 +154,12 @@ impl Event<'_> {
         let mut id = |name, id: &'f UserId<'f>| out.push((name, Value::from_display(id)));
         match self {
             Self::LoginSucceeded { user, .. } => id("user", user),
-            Self::LoginFailed { code, user } => {
+            Self::LoginFailed { code, user, client } => {
                 if let Some(user) = user {
                     id("user", user);
+                }
+                if let Some(client) = client {
+                    id("client", client);
                 }
                 out.push(("code", Value::from(*code)));
             }
@@ -170,6 +180,7 @@ impl Event<'_> {
                 out.push(("session", Value::from_display(session)));
                 out.push(("code", Value::from(*code)));
             }
+            Self::SignupRefused { code } => out.push(("code", Value::from(*code))),
             Self::SessionStarted { user, session, .. } => {
                 id("user", user);
                 out.push(("session", Value::from_display(session)));

@@ -1,7 +1,7 @@
 //! The logger of the program.
 
-use super::{audit, line, panic};
-use log::{LevelFilter, SetLoggerError};
+use super::{audit, broken, line, panic};
+use log::{LevelFilter, Log, Metadata, Record, SetLoggerError};
 
 /// Starts logging to standard error, and reports panics there.
 ///
@@ -9,9 +9,31 @@ use log::{LevelFilter, SetLoggerError};
 /// everything from `info` up is logged. Audit events are logged under any filter that doesn't name
 /// [`audit::TARGET`] itself. Fails where a logger runs already.
 pub fn init(filter: Option<&str>) -> Result<(), SetLoggerError> {
-    builder(filter).try_init()?;
+    let logger = Logger(builder(filter).build());
+    let most = logger.0.filter();
+    log::set_boxed_logger(Box::new(logger))?;
+    log::set_max_level(most);
     panic::install();
     Ok(())
+}
+
+/// The logger of `env_logger`, and before it what is heard and not written.
+struct Logger(env_logger::Logger);
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        broken::may_be(metadata) || self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !broken::heard(record) {
+            self.0.log(record);
+        }
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
 }
 
 pub(super) fn builder(filter: Option<&str>) -> env_logger::Builder {

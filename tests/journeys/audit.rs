@@ -1,6 +1,8 @@
 //! Every change and every end is in the audit trail once, with who acted and why, whichever door it
 //! came through.
 
+mod events;
+
 use super::PASSWORD;
 use crate::support::http::Request;
 use crate::support::server::{Server, Setup, Token};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use crate::config::key::{DefaultValue, Key, Row, key};
 use crate::config::kind::{Address, Choice, FilePath, Networks};
-use crate::config::network::Network;
 use crate::config::reader::{Noted, Reader};
+use crate::network::Network;
 
 /// Whether `POST /signup` makes accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent};
 use super::policy::Policy;
 use crate::accounts::{Email, NewAccount, Password, UserId};
 use crate::service::{Caller, Service};
-use crate::telemetry::audit::Actor;
+use crate::telemetry::audit::{Actor, Event, MaskedHandle};
 use actix_web::HttpRequest;
 use actix_web::web::Data;
 
@@ -54,8 +54,14 @@ pub(super) async fn sign_up(
         password: Some(Password::parse(&body.password)?),
         ..NewAccount::with_email(Email::parse(&body.email)?)
     };
-    let trail = Trail::of(&request, &policy.trusted_proxies);
-    policy.limits.sign_up(trail.address())?;
+    let trail = Trail::of(&request);
+    policy
+        .limits
+        .sign_up(trail.address())
+        .inspect_err(|problem| {
+            let code = problem.code().as_str();
+            trail.record(&Event::SignupRefused { code });
+        })?;
     let owner = Caller::new(Actor::Owner, trail.origin().clone());
     let account = service.create_user(&owner, new).await?;
     Ok(Answer::created(AccountAnswer::from(&account)))
@@ -74,20 +80,22 @@ pub(super) const ME: Contract = Contract {
 
 /// `GET /me`: the account as it is now, and the session that asks.
 pub(super) async fn me(
+    request: HttpRequest,
     service: Data<Service>,
     session: Session,
 ) -> Result<Answer<MeAnswer>, Problem> {
-    let Ok(id) = UserId::parse(session.user_id()) else {
-        return Err(Problem::invalid_token());
-    };
     // An account that is gone or disabled has no good token, even in the moment before its
     // sessions have ended.
-    let account = service
-        .accounts()
-        .get(&id)
-        .await?
-        .filter(|account| account.active)
-        .ok_or_else(Problem::invalid_token)?;
+    let gone = || {
+        Trail::of(&request).record(&Event::TokenRefused {
+            code: "account_closed",
+            session: Some(MaskedHandle::of(session.handle().as_str())),
+        });
+        Problem::invalid_token()
+    };
+    let id = UserId::parse(session.user_id()).map_err(|_| gone())?;
+    let account = service.accounts().get(&id).await?;
+    let account = account.filter(|account| account.active).ok_or_else(gone)?;
     Ok(Answer::ok(MeAnswer {
         account: AccountAnswer::from(&account),
         session: (&*session).into(),

@@ -32,12 +32,16 @@ impl Caller {
     pub(super) fn attempt(&self) -> Result<Attempt, Problem> {
         let user = self.session.user_id();
         let attempt = self.limits.log_in(user, self.trail.address());
-        attempt.inspect_err(|problem| {
-            self.trail.record(&Event::LoginFailed {
-                code: problem.code().as_str(),
-                user: Some(UserId::new(user)),
-            });
-        })
+        attempt.inspect_err(|problem| self.record_failure(problem.code().as_str()))
+    }
+
+    /// Writes that a proof of the caller's password wasn't taken, for a reason beside the password.
+    pub(super) fn record_failure(&self, code: &'static str) {
+        self.trail.record(&Event::LoginFailed {
+            code,
+            user: Some(UserId::new(self.session.user_id())),
+            client: None,
+        });
     }
 
     /// Who asks, where it is about the account that the token belongs to.
@@ -62,7 +66,7 @@ impl FromRequest for Caller {
         ready(session.map(|session| Self {
             session,
             service: service.clone(),
-            trail: Trail::of(request, &policy.trusted_proxies),
+            trail: Trail::of(request),
             limits: policy.limits.clone(),
         }))
     }

@@ -6,6 +6,7 @@ use super::super::answer::Answer;
 use super::super::body::{Body as _, JsonOrForm, Members};
 use super::super::client_auth::{self, ClientCredentials};
 use super::super::cookies;
+use super::super::credentials::CredentialError;
 use super::super::csrf;
 use super::super::origin::{self, Trail};
 use super::super::problem::{Code, Problem};
@@ -14,10 +15,11 @@ use super::answers::TokenAnswer;
 use super::bodies::{Label, LogInRequest, OnBehalfRequest, SessionRequest};
 use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent};
 use super::policy::Policy;
+use crate::accounts::ClientId;
 use crate::lacre::Lacre;
 use crate::service::{LogIn, OnBehalf, Service};
 use crate::sessions::grant::{Issued, Origin};
-use crate::telemetry::audit::Event;
+use crate::telemetry::audit::{Event, UserId};
 use actix_web::HttpRequest;
 use actix_web::web::Data;
 
@@ -110,24 +112,31 @@ pub(super) async fn get_token(
     policy: Data<Policy>,
     JsonOrForm(mut sent): JsonOrForm,
 ) -> Result<Answer<TokenAnswer>, Problem> {
-    let client = client_auth::credentials(request.headers())?;
-    let Label { label } = Label::read(&mut sent)?;
-    let origin = origin::of(&request, &policy.trusted_proxies, label.as_deref());
-    let trail = Trail::of(&request, &policy.trusted_proxies);
-    csrf::check_sender(&request, service.lacre()).inspect_err(|error| {
-        trail.record(&Event::LoginFailed {
-            code: error.code(),
-            user: None,
-        });
-    })?;
-    let token_request = TokenRequest::read(client, sent, origin)?;
-    let by_client = matches!(token_request, TokenRequest::OnBehalf(_));
-    let limited = |problem: &Problem| {
-        trail.record(&Event::LoginFailed {
-            code: problem.code().as_str(),
-            user: None,
-        });
+    let trail = Trail::of(&request);
+    let failed = |code, client: Option<&ClientId>| {
+        let client = client.map(|id| UserId::new(id.as_str()));
+        let user = None;
+        trail.record(&Event::LoginFailed { code, user, client });
     };
+    let client = client_auth::credentials(request.headers()).inspect_err(|error| {
+        if *error == CredentialError::BadBasic {
+            failed(error.code(), None);
+        }
+    })?;
+    // What has no form of an id isn't logged: it may be a secret in the wrong place.
+    let named = client.as_ref();
+    let named = named.and_then(|client| ClientId::parse(&client.id).ok());
+    let Label { label } = Label::read(&mut sent)?;
+    let origin = origin::of(&request, label.as_deref());
+    csrf::check_sender(&request, service.lacre())
+        .inspect_err(|error| failed(error.code(), named.as_ref()))?;
+    let token_request = TokenRequest::read(client, sent, origin).inspect_err(|problem| {
+        if problem.code() == Code::InvalidClient {
+            failed(problem.code().as_str(), None);
+        }
+    })?;
+    let by_client = matches!(token_request, TokenRequest::OnBehalf(_));
+    let limited = |problem: &Problem| failed(problem.code().as_str(), named.as_ref());
     let (attempt, issued) = match token_request {
         TokenRequest::OnBehalf(request) => {
             let attempt = policy.limits.client(&request.client_id, trail.address());

@@ -8,7 +8,7 @@ use super::super::origin::TrustedProxies;
 pub struct Policy {
     /// Whether strangers may make an account.
     pub open_signup: bool,
-    /// Whose word about the client's address is taken.
+    /// Whose word about the client's address is taken, by the guard too.
     pub trusted_proxies: TrustedProxies,
     /// How often an address may try.
     pub limits: Limits,

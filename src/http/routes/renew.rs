@@ -15,7 +15,6 @@ use super::bodies::{PasswordChange, Reauthentication, RefreshRequest};
 use super::caller::Caller;
 use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent};
 use super::login::answer;
-use super::policy::Policy;
 use crate::accounts::AccountsError;
 use crate::lacre::Lacre;
 use crate::service::Service;
@@ -49,7 +48,6 @@ pub(super) const REFRESH: Contract = Contract {
 pub(super) async fn refresh(
     request: HttpRequest,
     service: Data<Service>,
-    policy: Data<Policy>,
     OptionalJson(mut sent): OptionalJson,
 ) -> Result<Answer<TokenAnswer>, Problem> {
     let lacre = service.lacre();
@@ -63,7 +61,7 @@ pub(super) async fn refresh(
     let token = places
         .find(&request, member)?
         .ok_or_else(Problem::no_credentials)?;
-    let trail = Trail::of(&request, &policy.trusted_proxies);
+    let trail = Trail::of(&request);
     check_forgery(&request, lacre, &token).inspect_err(|error| {
         trail.record(&Event::TokenRefused {
             code: error.code(),
@@ -131,7 +129,8 @@ pub(super) async fn reauthenticate(
     caller: Caller,
     Json(mut sent): Json,
 ) -> Result<Answer<TokenAnswer>, Problem> {
-    csrf::check_sender(&request, caller.service.lacre())?;
+    csrf::check_sender(&request, caller.service.lacre())
+        .inspect_err(|error| caller.record_failure(error.code()))?;
     let Reauthentication { password } = Reauthentication::read(&mut sent)?;
     let attempt = caller.attempt()?;
     let proven = caller

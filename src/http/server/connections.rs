@@ -5,8 +5,11 @@
 //! for ever, which is the cheapest way to use up all connections. So would one that never reads
 //! its answer. Here every connection without a request in flight has one deadline.
 //!
+//! And the end of a connection that broke in the middle of a request is logged, with its address.
+//!
 //! This room must never cut off a request that is being handled.
 
+use crate::telemetry::Broken;
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
@@ -15,6 +18,7 @@ use actix_web::rt::net::TcpStream;
 use rustix::net::Shutdown;
 use std::any::Any;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -45,6 +49,23 @@ struct Connection {
     all: Weak<Connections>,
 }
 
+/// Says on which connection a request broke: actix drops it on the connection's thread in the step in
+/// which [`Broken`] was heard. It belongs to no one else, so that nothing delays its end.
+struct Peer(Option<IpAddr>);
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let Some(broken) = Broken::take() else { return };
+        let address = self.0.map(|address| address.to_string());
+        let (code, address) = (broken.code(), address.as_deref().unwrap_or("unknown"));
+        match broken {
+            // Clients come and go.
+            Broken::Lost => log::debug!(target: "lacre::http", code, address; ""),
+            _ => log::warn!(target: "lacre::http", code, address; ""),
+        }
+    }
+}
+
 /// A request that is being handled on a connection, until it is dropped.
 struct Busy(Arc<Connection>);
 
@@ -62,6 +83,7 @@ impl Connections {
         let Some(socket) = socket.downcast_ref::<TcpStream>() else {
             return;
         };
+        data.insert(Peer(socket.peer_addr().ok().map(|peer| peer.ip())));
         let Ok(socket) = socket.as_fd().try_clone_to_owned() else {
             return;
         };

@@ -35,6 +35,7 @@ fn every_event_has_its_fixed_fields() {
             Event::LoginFailed {
                 code: "invalid_credentials",
                 user: None,
+                client: None,
             },
             "WARN lacre::audit event=login_failed code=invalid_credentials",
         ),
@@ -42,8 +43,9 @@ fn every_event_has_its_fixed_fields() {
             Event::LoginFailed {
                 code: "account_disabled",
                 user: Some(user()),
+                client: Some(UserId::new("client_a")),
             },
-            "WARN lacre::audit event=login_failed user=u-1 code=account_disabled",
+            "WARN lacre::audit event=login_failed user=u-1 client=client_a code=account_disabled",
         ),
         (
             Event::TokenRefused {
@@ -59,6 +61,12 @@ fn every_event_has_its_fixed_fields() {
                 session: session(),
             },
             "WARN lacre::audit event=access_denied user=u-1 session=Zk3aPq9x… code=role",
+        ),
+        (
+            Event::SignupRefused {
+                code: "rate_limited",
+            },
+            "WARN lacre::audit event=signup_refused code=rate_limited",
         ),
         (
             Event::SessionStarted {
@@ -152,6 +160,7 @@ fn an_id_cannot_forge_a_second_event() {
         &Event::LoginFailed {
             code: "x",
             user: Some(user),
+            client: None,
         },
         &Origin::default(),
     );

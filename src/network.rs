@@ -1,4 +1,5 @@
-//! A range of addresses, as `trusted_proxies` names them.
+//! A range of addresses, as `trusted_proxies` names them: for the configuration, and for an
+//! application that carries the guard itself.
 //!
 //! This room must never take an address for a member because of how it is spelled: an IPv4
 //! address inside IPv6 (`::ffff:10.0.0.1`) is the IPv4 address.
@@ -6,6 +7,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use thiserror::Error;
 
 /// One address, or a network in CIDR form (RFC 4632 §3.1) such as `10.0.0.0/8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +15,11 @@ pub struct Network {
     first: IpAddr,
     prefix: u8,
 }
+
+/// The text is no address and no network, or has bits beside its prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("no address and no network such as 10.0.0.0/8")]
+pub struct NotANetwork;
 
 impl Network {
     /// Whether `address` belongs to this network.
@@ -40,31 +47,31 @@ fn same_prefix(a: u128, b: u128, bits: u8, prefix: u8) -> bool {
 }
 
 impl FromStr for Network {
-    type Err = ();
+    type Err = NotANetwork;
 
     /// Strict: the bits after the prefix must be zero, for `10.1.2.3/8` is likely a slip.
-    fn from_str(text: &str) -> Result<Self, ()> {
+    fn from_str(text: &str) -> Result<Self, NotANetwork> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
         };
-        let first: IpAddr = address.parse().map_err(|_| ())?;
+        let first: IpAddr = address.parse().map_err(|_| NotANetwork)?;
         let bits: u8 = if first.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             None => bits,
             Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                digits.parse().map_err(|_| ())?
+                digits.parse().map_err(|_| NotANetwork)?
             }
-            Some(_) => return Err(()),
+            Some(_) => return Err(NotANetwork),
         };
         let value = match first {
             IpAddr::V4(first) => u128::from(u32::from(first)),
-            IpAddr::V6(first) if first.to_ipv4_mapped().is_some() => return Err(()),
+            IpAddr::V6(first) if first.to_ipv4_mapped().is_some() => return Err(NotANetwork),
             IpAddr::V6(first) => first.into(),
         };
-        let host_bits = u32::from(bits.checked_sub(prefix).ok_or(())?);
+        let host_bits = u32::from(bits.checked_sub(prefix).ok_or(NotANetwork)?);
         if value.trailing_zeros() < host_bits {
-            return Err(());
+            return Err(NotANetwork);
         }
         Ok(Self { first, prefix })
     }
