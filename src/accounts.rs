@@ -18,6 +18,7 @@ mod delivery;
 mod error;
 mod hashing;
 mod identity;
+mod imported;
 mod outbox;
 mod password;
 mod revisions;
@@ -30,11 +31,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand::CryptoRng;
 
 pub(crate) use self::account::ADMIN_ROLE;
-pub use self::account::{Account, Change, Login, NewAccount, Page};
+pub use self::account::{Account, Change, ImportedAccount, Login, NewAccount, Page};
 pub use self::client::{Client, ClientId, ClientSecret, NewClient};
 pub use self::error::AccountsError;
 pub use self::hashing::{HashingPool, HashingSettings};
 pub use self::identity::{Email, LoginName, UserId};
+pub use self::imported::ImportedHash;
 pub use self::outbox::{Ends, Kept, OutboxRow, Reach, Target};
 pub use self::password::{Password, PresentedPassword};
 
@@ -42,7 +44,7 @@ use self::account::{display_name, first_roles, permissions};
 use self::argon::RawSalt;
 use self::error::invalid;
 use self::revisions::Revisions;
-use self::store::{NewRow, Store, ToProve};
+use self::store::{Keep, MirrorKey, NewRow, Store, ToProve};
 use crate::clock::Clock;
 
 /// The most accounts on one page.
@@ -63,7 +65,7 @@ struct Inner {
     hashing: HashingPool,
     clock: Arc<dyn Clock>,
     random: Mutex<Box<dyn CryptoRng + Send>>,
-    /// What a password is compared with where there is nothing to compare it with.
+    /// What a password is compared with where there is nothing to compare it with: no account has one.
     decoy: String,
 }
 
@@ -91,7 +93,7 @@ impl Accounts {
             .argon()
             .decoy(&mut *random)
             .ok_or(AccountsError::AccountsUnavailable)?;
-        let store = Store::open(url).await?;
+        let store = Store::open(url, MirrorKey::generate(&mut *random)).await?;
         Ok(Self {
             inner: Arc::new(Inner {
                 store,
@@ -117,35 +119,78 @@ impl Accounts {
 
     /// Makes an account. Its e-mail is unique whatever the case.
     pub async fn create(&self, new: NewAccount) -> Result<Account, AccountsError> {
-        let now = self.inner.clock.now();
-        let account = Account {
-            id: new.id.unwrap_or_else(|| self.with_random(UserId::generate)),
+        let password = new.password;
+        let account = self.new_account(ImportedAccount {
+            id: new.id,
             email: new.email,
-            name: new
-                .name
-                .map_or(Ok(None), |name| display_name("name", &name))?,
-            roles: first_roles(new.roles)?,
-            permissions: permissions(new.permissions)?,
+            name: new.name,
+            roles: new.roles,
+            permissions: new.permissions,
             active: true,
-            created_at: now,
-            updated_at: now,
-            revision: self.with_random(Revisions::first),
-        };
-        let password_hash = match new.password {
+            hash: None,
+        })?;
+        let password_hash = match password {
             Some(password) => {
-                password.must_differ_from(&account.email)?;
+                password.must_differ_from(&account.account.email)?;
                 Some(self.hash(password).await?)
             }
             None => None,
         };
-        self.inner
-            .store
-            .insert(NewRow {
-                account: account.clone(),
-                password_hash,
+        let rows = vec![NewRow {
+            password_hash,
+            ..account
+        }];
+        let mut made = self.inner.store.insert(rows, Keep::Yes).await?;
+        made.pop().ok_or(AccountsError::AccountsUnavailable)?
+    }
+
+    /// Makes accounts with the hashes that another system kept, in one transaction: what each became,
+    /// in the order given. [`AccountsError::AccountExists`] for one whose e-mail or id is taken, also
+    /// by an earlier one of these; the others are made.
+    ///
+    /// With `dry_run` nothing stays, and the answer is what it would have been.
+    pub async fn import(
+        &self,
+        accounts: Vec<ImportedAccount>,
+        dry_run: bool,
+    ) -> Result<Vec<Result<Account, AccountsError>>, AccountsError> {
+        let rows: Vec<_> = accounts
+            .into_iter()
+            .map(|account| self.new_account(account))
+            .collect();
+        let good = rows.iter().flatten().cloned().collect();
+        let keep = if dry_run { Keep::No } else { Keep::Yes };
+        let mut made = self.inner.store.insert(good, keep).await?.into_iter();
+        let outcomes = rows.into_iter().map(|row| {
+            row.and_then(|_| {
+                made.next()
+                    .unwrap_or(Err(AccountsError::AccountsUnavailable))
             })
-            .await?;
-        Ok(account)
+        });
+        Ok(outcomes.collect())
+    }
+
+    /// The row of an account to make, at its first revision.
+    fn new_account(&self, new: ImportedAccount) -> Result<NewRow, AccountsError> {
+        let now = self.inner.clock.now();
+        let name = new
+            .name
+            .map_or(Ok(None), |name| display_name("name", &name))?;
+        let account = Account {
+            name,
+            roles: first_roles(new.roles)?,
+            permissions: permissions(new.permissions)?,
+            id: new.id.unwrap_or_else(|| self.with_random(UserId::generate)),
+            email: new.email,
+            active: new.active,
+            created_at: now,
+            updated_at: now,
+            revision: self.with_random(Revisions::first),
+        };
+        Ok(NewRow {
+            account,
+            password_hash: new.hash.map(ImportedHash::into_stored),
+        })
     }
 
     /// The account that a log-in proves to be.
@@ -336,15 +381,17 @@ impl Accounts {
         self.inner.store.close().await;
     }
 
-    /// One argon2 run whoever was found, then one answer for every failure.
+    /// One comparison whoever was found, then one answer for every failure.
     async fn prove(
         &self,
-        found: Option<ToProve>,
+        to_prove: ToProve,
         password: PresentedPassword,
     ) -> Result<Account, AccountsError> {
+        let ToProve { found, mirrored } = to_prove;
         let active = found.as_ref().is_some_and(|found| found.active);
         let usable = found.and_then(|found| Some((found.id, found.password_hash?)));
-        let stored = usable.as_ref().map_or(&self.inner.decoy, |(_, hash)| hash);
+        let instead = mirrored.as_ref().unwrap_or(&self.inner.decoy);
+        let stored = usable.as_ref().map_or(instead, |(_, hash)| hash);
         let salt = self.salt();
         // A disabled account's hash isn't renewed: the second run would tell that the password
         // was right.

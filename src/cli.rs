@@ -14,6 +14,7 @@ mod keystore;
 mod out;
 mod place;
 mod printable;
+mod progress;
 mod serve;
 mod sessions;
 mod token;

@@ -25,13 +25,13 @@ mod steps;
 mod timeouts;
 mod users;
 
-pub use answer::{Answer, Client, Damaged, Session, Sessions, Step, User};
+pub use answer::{Answer, Client, Damaged, RefusedUser, Session, Sessions, Step, User};
 pub use client::{AdminClient, ClientError};
 pub use error::{AdminError, Kind, OpsError};
 pub use perform::{Running, begin, perform};
 pub use request::{
-    ClientsRequest, KeystoreRequest, NewUser, Request, SessionsRequest, UserChange, UsersRequest,
-    Which,
+    ClientsRequest, ImportedUser, KeystoreRequest, NewUser, Request, SessionsRequest, UserChange,
+    UsersRequest, Which,
 };
 pub use secret::Secret;
 pub use socket::{AdminSocket, SocketError};

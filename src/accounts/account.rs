@@ -4,6 +4,7 @@
 
 use super::error::{AccountsError, invalid};
 use super::identity::{Email, LoginName, UserId};
+use super::imported::ImportedHash;
 use super::password::{Password, PresentedPassword};
 use crate::clock::UnixSeconds;
 
@@ -81,6 +82,25 @@ impl NewAccount {
             password: None,
         }
     }
+}
+
+/// An account of another system, with the hash of its password.
+#[derive(Debug)]
+pub struct ImportedAccount {
+    /// Its identifier; a random one where there is none.
+    pub id: Option<UserId>,
+    /// Its e-mail.
+    pub email: Email,
+    /// What it wants to be called, as in [`NewAccount`].
+    pub name: Option<String>,
+    /// Its roles, as in [`NewAccount`].
+    pub roles: Vec<String>,
+    /// Its permissions, as in [`NewAccount`].
+    pub permissions: Vec<String>,
+    /// Whether it may log in.
+    pub active: bool,
+    /// The hash of its password; nobody can log in to an account without one.
+    pub hash: Option<ImportedHash>,
 }
 
 /// What is to become different about an account; `None` stays as it is.

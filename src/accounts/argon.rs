@@ -162,6 +162,11 @@ impl Argon {
     }
 }
 
+/// Whether a string is a hash that [`Argon::verify`] can compare with.
+pub(super) fn can_read(text: &str) -> bool {
+    Stored::parse(text).is_some()
+}
+
 struct Stored {
     argon: Argon2<'static>,
     salt: Salt,

@@ -18,8 +18,9 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use super::argon::{Argon, Memory, RawSalt};
+use super::argon::{Argon, Memory, RawSalt, Verification};
 use super::error::{AccountsError, invalid};
+use super::imported::Foreign;
 
 /// Enough to make the scheduler prefer any other thread of the process (`nice`, −20 to 19).
 #[cfg(target_os = "linux")]
@@ -346,7 +347,7 @@ impl Shared {
             }),
             Work::Verify { stored, renew } => {
                 self.runs.fetch_add(1, Ordering::Relaxed);
-                let verification = self.argon.verify(memory, password.as_bytes(), &stored);
+                let verification = self.compare(memory, password.as_bytes(), &stored);
                 let renewed = if verification.matches && verification.outdated && renew {
                     self.fresh(memory, &password, &salt)
                 } else {
@@ -362,6 +363,17 @@ impl Shared {
         if let Some(found) = found {
             // Its waiter may have gone away meanwhile.
             let _ = answer.send(found);
+        }
+    }
+
+    /// Compares with a hash of argon2 or with one that another system made.
+    fn compare(&self, memory: &mut Memory, password: &[u8], stored: &str) -> Verification {
+        match Foreign::parse(stored) {
+            Some(foreign) => Verification {
+                matches: foreign.matches(password),
+                outdated: foreign.sees_all_of(password),
+            },
+            None => self.argon.verify(memory, password, stored),
         }
     }
 

@@ -25,7 +25,12 @@ pub(super) struct Revisions {
 impl Revisions {
     /// The revision of a new account: 60 random bits above the floor.
     pub(super) fn first(random: &mut (dyn CryptoRng + Send + 'static)) -> u64 {
-        FLOOR | (random.next_u64() >> 4)
+        Self::place(random.next_u64())
+    }
+
+    /// A place among the revisions that accounts begin at.
+    pub(super) fn place(random: u64) -> u64 {
+        FLOOR | (random >> 4)
     }
 
     /// Whatever the account was changed to.

@@ -7,9 +7,12 @@
 //! is parsed again. And the database's own words must never leave it but for the debug log.
 
 mod connect;
+mod insert;
 mod outbox;
+mod prove;
 mod row;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::{AnyArguments, AnyRow};
@@ -20,13 +23,15 @@ use self::row::{account, client_with_secret, to_stored};
 use super::account::{Account, Change};
 use super::client::{Client, ClientId, Fingerprint};
 use super::error::AccountsError;
-use super::identity::{Email, LoginName, UserId};
+use super::identity::{Email, UserId};
 use super::outbox::NewOutboxRow;
 use super::revisions::Revisions;
 use crate::clock::UnixSeconds;
 
 pub(super) use self::connect::{sqlite_file, sqlite_url};
-pub(super) use self::row::{Found, ToProve};
+pub(super) use self::insert::{Keep, NewRow};
+pub(super) use self::prove::{MirrorKey, ToProve};
+pub(super) use self::row::Found;
 
 /// How long a question may take before the database counts as away.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,27 +46,6 @@ macro_rules! columns {
     };
 }
 
-/// What a password is proven with, of the first account that has this name or one behind it in this
-/// column and, behind the last of them, of the first of all. Both rows are read whatever is asked.
-macro_rules! to_prove {
-    ($column:literal) => {
-        concat!(
-            "SELECT * FROM (SELECT 0 AS turn, id, active, password_hash, ",
-            $column,
-            " AS name_found FROM accounts WHERE ",
-            $column,
-            " >= $1 ORDER BY ",
-            $column,
-            " LIMIT 1) AS behind UNION ALL SELECT * FROM (SELECT 1 AS turn, id, active, \
-             password_hash, ",
-            $column,
-            " AS name_found FROM accounts ORDER BY ",
-            $column,
-            " LIMIT 1) AS first ORDER BY turn LIMIT 1"
-        )
-    };
-}
-
 /// Where the accounts are kept.
 #[derive(Clone)]
 pub(super) struct Store {
@@ -69,15 +53,11 @@ pub(super) struct Store {
     read: AnyPool,
     /// `SQLite`: a single connection, since it has a single writer.
     write: AnyPool,
+    /// Chooses whose hash stands in for that of a name which nobody has.
+    mirror: Arc<MirrorKey>,
     /// What a transaction that could take the last administrator does first, so that of two such
     /// the second sees what the first has done.
     alone: &'static str,
-}
-
-/// All that a new account has, parsed.
-pub(super) struct NewRow {
-    pub(super) account: Account,
-    pub(super) password_hash: Option<String>,
 }
 
 /// What is done in the transaction of a change.
@@ -92,33 +72,10 @@ struct Together<'a> {
 
 impl Store {
     /// Opens the database and brings its schema up to date.
-    pub(super) async fn open(url: &str) -> Result<Self, AccountsError> {
-        connect::open(url).await
-    }
-
-    pub(super) async fn insert(&self, new: NewRow) -> Result<(), AccountsError> {
-        let NewRow {
-            account,
-            password_hash,
-        } = new;
-        let question = sqlx::query(
-            "INSERT INTO accounts (id, email, email_lookup, name, name_lookup, roles, permissions, \
-             active, password_hash, created_at, updated_at, revision) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        )
-        .bind(account.id.as_str().to_owned())
-        .bind(account.email.as_str().to_owned())
-        .bind(account.email.lookup().to_owned())
-        .bind(account.name.clone())
-        .bind(account.name.as_deref().map(str::to_lowercase))
-        .bind(account.roles.join(" "))
-        .bind(account.permissions.join(" "))
-        .bind(i64::from(account.active))
-        .bind(password_hash)
-        .bind(to_stored(account.created_at))
-        .bind(to_stored(account.updated_at))
-        .bind(to_stored(account.revision));
-        self.change(question).await.map(drop)
+    ///
+    /// `new_key` is kept where there is no such key yet.
+    pub(super) async fn open(url: &str, new_key: MirrorKey) -> Result<Self, AccountsError> {
+        connect::open(url, new_key).await
     }
 
     pub(super) async fn by_id(&self, id: &UserId) -> Result<Option<Found>, AccountsError> {
@@ -147,24 +104,6 @@ impl Store {
             .as_ref()
             .map(row::found)
             .transpose()
-    }
-
-    /// The account that a password is to be proven for.
-    ///
-    /// Where there is none, another account's row is found and dropped in its place: the time that
-    /// it takes must not tell whether there is one (threat: account-enumeration), nor where in the order of names the
-    /// next one is. So no more is read than every row has, and nothing of another's is handed out.
-    pub(super) async fn to_prove(&self, by: &LoginName) -> Result<Option<ToProve>, AccountsError> {
-        let (question, name) = match by {
-            LoginName::Id(id) => (to_prove!("id"), id.as_str()),
-            LoginName::Email(email) => (to_prove!("email_lookup"), email.lookup()),
-            LoginName::Nobody => return Ok(None),
-        };
-        let question = sqlx::query(question).bind(name.to_owned());
-        match self.one(question).await? {
-            Some(row) => row::to_prove(&row, name),
-            None => Ok(None),
-        }
     }
 
     /// Up to `limit` accounts whose id is greater than `after`, in the order of their ids; with

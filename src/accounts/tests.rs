@@ -5,6 +5,7 @@ mod changing;
 mod clients;
 mod credentials;
 mod engine;
+mod importing;
 mod lasting;
 mod listing;
 mod outbox;

@@ -7,12 +7,13 @@ use super::keystore::handle;
 use super::out;
 use super::place::Place;
 use super::printable::printable;
+use super::progress::Progress;
 use super::way::{Absent, Way, unexpected};
 use clap::{ArgGroup, Args, Subcommand};
 use lacre::internals::ops::{Answer, Request, SessionsRequest, Step, Which};
 use lacre::internals::token::Handle;
 use serde_json::json;
-use std::io::{BufWriter, IsTerminal as _, Write as _};
+use std::io::{BufWriter, Write as _};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -71,10 +72,12 @@ impl Revoke {
             }
         };
         let request = Request::Sessions(SessionsRequest::Revoke { which, dry_run });
-        let mut progress = Progress::new(std::io::stderr().is_terminal());
+        let mut progress = Progress::new();
         let answer = Way::with(place, Absent::Fail, |way| {
             let answer = way.ask_in_steps(request, |step| {
-                progress.show(&step);
+                if let Step::Progress { done, total } = step {
+                    progress.show(format_args!("{done} of {total} sessions ended"));
+                }
                 Ok(())
             })?;
             Ok((answer, way.data_dir().display().to_string()))
@@ -101,33 +104,5 @@ impl Revoke {
             )?;
         }
         Ok(stdout.flush()?)
-    }
-}
-
-/// How far a long revocation is, in one line of a terminal that is written over and over. Whoever
-/// reads standard error from a pipe or a file gets nothing of it.
-struct Progress {
-    on_terminal: bool,
-    shown: bool,
-}
-
-impl Progress {
-    fn new(on_terminal: bool) -> Self {
-        let shown = false;
-        Self { on_terminal, shown }
-    }
-
-    fn show(&mut self, step: &Step) {
-        if let (true, Step::Progress { done, total }) = (self.on_terminal, step) {
-            let _ = write!(std::io::stderr(), "\r{done} of {total} sessions ended");
-            self.shown = true;
-        }
-    }
-
-    fn clear(&self) {
-        if self.shown {
-            // Carriage return, and erase to the end of the line.
-            let _ = write!(std::io::stderr(), "\r\u{1b}[K");
-        }
     }
 }

@@ -3,6 +3,9 @@
 //! This room must never take a password from the command line, where every user of the machine
 //! could read it.
 
+mod import;
+mod lines;
+
 use super::failure::Failure;
 use super::out::{self, Table};
 use super::place::Place;
@@ -26,6 +29,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  lacre users add ada@example.com --password-stdin < password.txt\n  lacre users add ops@example.com --role admin --role user --json\n\nWithout --password-stdin the account has no password: only trusted clients can ask for its tokens."
     )]
     Add(Add),
+    /// Make accounts with the password hashes that another system kept
+    #[command(
+        after_help = "Examples:\n  lacre users import users.jsonl\n  lacre users import users.jsonl --dry-run\n\nA line of FILE is an account: {\"email\":…,\"hash\":…} and, where there are any, \"id\", \"name\", \"roles\",\n\"permissions\" and \"active\". The hash is the other system's string: argon2, bcrypt, PBKDF2 or scrypt, as\nDjango, Werkzeug and passlib write them; null makes an account without a password. What is refused is\nprinted with its line and the reason, and the exit status is 1; the others are made."
+    )]
+    Import(import::Import),
     /// List all accounts
     #[command(after_help = "Example:\n  lacre users list --json | jq -r '.[].email'")]
     List(Listing),
@@ -132,6 +140,7 @@ impl Command {
     pub(super) fn run(self, place: &Place) -> Result<(), Failure> {
         match self {
             Self::Add(add) => add.run(place),
+            Self::Import(import) => import.run(place),
             Self::List(listing) => listing.run(place),
             Self::Show(one) => one.show(place),
             Self::Set(set) => set.run(place),

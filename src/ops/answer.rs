@@ -19,6 +19,8 @@ pub enum Answer {
         /// How many sessions the change ended.
         ended: usize,
     },
+    /// What became of the accounts of an import.
+    Imported(Vec<RefusedUser>),
     /// Some accounts, in the order of their ids.
     Users {
         /// The accounts.
@@ -84,6 +86,19 @@ pub struct User {
     pub active: bool,
     pub created_at: UnixSeconds,
     pub updated_at: UnixSeconds,
+}
+
+/// An account that was not imported; all others of its request were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedUser {
+    /// Its place in the request, from 0.
+    pub index: usize,
+    /// A stable code.
+    pub code: String,
+    /// The member at fault, where one is.
+    pub field: Option<String>,
+    /// Why, as a sentence.
+    pub reason: String,
 }
 
 /// A client as operators see it.

@@ -28,6 +28,13 @@ pub enum Request {
 pub enum UsersRequest {
     /// Makes an account: [`Answer::User`](super::Answer::User).
     Add(NewUser),
+    /// Makes accounts that another system kept: [`Answer::Imported`](super::Answer::Imported).
+    Import {
+        /// The accounts, at most [`MAX_PAGE`](super::MAX_PAGE).
+        users: Vec<ImportedUser>,
+        /// Says what would be refused, and makes nothing.
+        dry_run: bool,
+    },
     /// Accounts in the order of their ids: [`Answer::Users`](super::Answer::Users).
     List {
         /// The id after which the listing begins.
@@ -144,6 +151,36 @@ pub struct NewUser {
     pub permissions: Vec<String>,
     /// Its password; nobody can log in to an account without one.
     pub password: Option<Secret>,
+}
+
+/// An account that another system kept.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportedUser {
+    /// Its id; a random one where there is none.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// Its e-mail.
+    pub email: String,
+    /// What it wants to be called.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Its roles; `user` where there are none.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// Its permissions.
+    #[serde(default)]
+    pub permissions: Vec<String>,
+    /// Whether the user may log in.
+    #[serde(default = "yes")]
+    pub active: bool,
+    /// The hash of its password, as the other system kept it; `null` where there is no password.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub hash: Option<Secret>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What is to become different about an account; `None` stays as it is.

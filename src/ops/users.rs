@@ -5,11 +5,14 @@
 //!
 //! This room must never change an account past [`Service`], which ends what the change ends.
 
-use super::answer::{Answer, User};
+use super::answer::{Answer, RefusedUser, User};
 use super::error::OpsError;
-use super::request::{NewUser, UserChange, UsersRequest};
+use super::request::{ImportedUser, NewUser, UserChange, UsersRequest};
 use super::steps::{MAX_PAGE, Steps};
-use crate::accounts::{Account, AccountsError, Change, Email, NewAccount, Password, UserId};
+use crate::accounts::{
+    Account, AccountsError, Change, Email, ImportedAccount, ImportedHash, NewAccount, Password,
+    UserId,
+};
 use crate::service::{Caller, Changed, Service};
 use crate::telemetry::audit::Actor;
 
@@ -21,6 +24,7 @@ pub(super) async fn perform(
 ) -> Result<Answer, OpsError> {
     match request {
         UsersRequest::Add(new) => add(service, caller, new).await,
+        UsersRequest::Import { users, dry_run } => import(service, caller, users, dry_run).await,
         UsersRequest::List { after, limit, text } => {
             list(service, after, limit, text.as_deref(), steps).await
         }
@@ -44,6 +48,56 @@ async fn add(service: &Service, caller: &Caller, new: NewUser) -> Result<Answer,
     };
     let account = service.create_user(caller, new).await?;
     Ok(Answer::User(shown(account)))
+}
+
+async fn import(
+    service: &Service,
+    caller: &Caller,
+    users: Vec<ImportedUser>,
+    dry_run: bool,
+) -> Result<Answer, OpsError> {
+    let mut refused = Vec::new();
+    let mut places = Vec::with_capacity(users.len());
+    let mut accounts = Vec::with_capacity(users.len());
+    for (index, user) in users.into_iter().enumerate() {
+        match imported(user) {
+            Ok(account) => {
+                places.push(index);
+                accounts.push(account);
+            }
+            Err(error) => refused.push(refusal(index, &error)),
+        }
+    }
+    let outcomes = service.import_users(caller, accounts, dry_run).await?;
+    for (index, outcome) in places.into_iter().zip(outcomes) {
+        if let Err(error) = outcome {
+            refused.push(refusal(index, &error));
+        }
+    }
+    refused.sort_by_key(|refused| refused.index);
+    Ok(Answer::Imported(refused))
+}
+
+fn imported(user: ImportedUser) -> Result<ImportedAccount, AccountsError> {
+    let hash = user.hash.map(|hash| ImportedHash::parse(hash.expose()));
+    Ok(ImportedAccount {
+        id: user.id.as_deref().map(UserId::parse).transpose()?,
+        email: Email::parse(&user.email)?,
+        name: user.name,
+        roles: user.roles,
+        permissions: user.permissions,
+        active: user.active,
+        hash: hash.transpose()?,
+    })
+}
+
+fn refusal(index: usize, error: &AccountsError) -> RefusedUser {
+    RefusedUser {
+        index,
+        code: error.code().to_owned(),
+        field: error.field().map(str::to_owned),
+        reason: error.to_string(),
+    }
 }
 
 async fn list(

@@ -10,7 +10,7 @@
 use super::going_on::to_the_end;
 use super::{Caller, Service, ServiceError};
 use crate::accounts::{
-    Account, AccountsError, Change, NewAccount, OutboxRow, Password, Reach, UserId,
+    Account, AccountsError, Change, ImportedAccount, NewAccount, OutboxRow, Password, Reach, UserId,
 };
 use crate::telemetry::audit::{self, Cause};
 use crate::token::Handle;
@@ -44,6 +44,28 @@ impl Service {
             let account = service.accounts.create(new).await?;
             caller.changed(account.id.as_str(), audit::Change::Created);
             Ok(account)
+        })
+        .await
+    }
+
+    /// Makes accounts with the hashes of another system, as [`Accounts::import`] says.
+    ///
+    /// [`Accounts::import`]: crate::accounts::Accounts::import
+    pub async fn import_users(
+        &self,
+        caller: &Caller,
+        users: Vec<ImportedAccount>,
+        dry_run: bool,
+    ) -> Result<Vec<Result<Account, AccountsError>>, ServiceError> {
+        let (service, caller) = (self.clone(), caller.clone());
+        to_the_end(async move {
+            let outcomes = service.accounts.import(users, dry_run).await?;
+            if !dry_run {
+                for account in outcomes.iter().flatten() {
+                    caller.changed(account.id.as_str(), audit::Change::Created);
+                }
+            }
+            Ok(outcomes)
         })
         .await
     }

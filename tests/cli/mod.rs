@@ -4,6 +4,7 @@
 mod both_ways;
 mod config;
 mod demo;
+mod importing;
 mod keystore;
 mod reach;
 mod secrets;

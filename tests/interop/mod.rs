@@ -5,6 +5,7 @@
 //! they are not; with `LACRE_INTEROP=required` their absence is a failure.
 
 mod claims;
+mod hashes;
 mod peer;
 
 use crate::hostile::builder::{encode, jwk, new_key, thumbprint};

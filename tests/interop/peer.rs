@@ -24,6 +24,20 @@ impl Peer {
         .if_there("jwcrypto", there)
     }
 
+    /// The libraries that keep passwords.
+    pub(super) fn hashes() -> Option<Self> {
+        let program = installed().join("venv/bin/python3");
+        let there = Command::new(&program)
+            .args(["-c", "import argon2, bcrypt, django, passlib, werkzeug"])
+            .output()
+            .is_ok_and(|output| output.status.success());
+        Self {
+            program,
+            script: "hashes_peer.py",
+        }
+        .if_there("what hashes passwords", there)
+    }
+
     pub(super) fn panva_jose() -> Option<Self> {
         let there = installed().join("node_modules/jose/package.json").is_file();
         Self {

@@ -2,6 +2,7 @@
 //! on one deployment, the one that the server uses.
 
 use super::page::Page;
+use serde_json::json;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -74,6 +75,9 @@ fn pasted_commands_act_on_the_deployment_of_the_server() {
             "correct horse battery staple\n",
         )
         .unwrap();
+        let hash = "$2b$04$1GwHjr4aVAueHlb6oEYZk.Vz7Xti0OA.ofq/zUl6BySeG4sksqtKa";
+        let user = json!({"email": "moved@example.com", "hash": hash});
+        fs::write(root.path().join("users.jsonl"), user.to_string()).unwrap();
         let script = script(page, headings, root.path());
         assert!(script.matches("\nlacre ").count() > 3, "{script}");
         let ran = Command::new("bash")

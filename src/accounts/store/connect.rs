@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
@@ -16,7 +17,7 @@ use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _, Row as _, Sql
 use tokio::time::timeout;
 
 use super::super::error::{AccountsError, invalid};
-use super::{QUERY_TIMEOUT, Store, within_timeout};
+use super::{MirrorKey, QUERY_TIMEOUT, Store, within_timeout};
 
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 8;
@@ -40,7 +41,7 @@ const POSTGRES_ALONE: &str = "SELECT 1 FROM pg_advisory_xact_lock(49934352084013
 const STEPS_DONE: &str = "lacre_schema";
 
 /// The schema, one step a file. A step that was ever released is never edited.
-const SQLITE_STEPS: [(&str, &str); 2] = [
+const SQLITE_STEPS: [(&str, &str); 3] = [
     (
         "accounts",
         include_str!("../migrations/sqlite/0001_accounts.sql"),
@@ -49,8 +50,12 @@ const SQLITE_STEPS: [(&str, &str); 2] = [
         "owed ends",
         include_str!("../migrations/sqlite/0002_owed_ends.sql"),
     ),
+    (
+        "mirror",
+        include_str!("../migrations/sqlite/0003_mirror.sql"),
+    ),
 ];
-const POSTGRES_STEPS: [(&str, &str); 2] = [
+const POSTGRES_STEPS: [(&str, &str); 3] = [
     (
         "accounts",
         include_str!("../migrations/postgres/0001_accounts.sql"),
@@ -58,6 +63,10 @@ const POSTGRES_STEPS: [(&str, &str); 2] = [
     (
         "owed ends",
         include_str!("../migrations/postgres/0002_owed_ends.sql"),
+    ),
+    (
+        "mirror",
+        include_str!("../migrations/postgres/0003_mirror.sql"),
     ),
 ];
 
@@ -87,12 +96,12 @@ pub(in super::super) fn sqlite_file(url: &str) -> Option<PathBuf> {
     (url.starts_with("sqlite:") && !file.as_os_str().is_empty()).then_some(file)
 }
 
-pub(super) async fn open(url: &str) -> Result<Store, AccountsError> {
+pub(super) async fn open(url: &str, new_key: MirrorKey) -> Result<Store, AccountsError> {
     sqlx::any::install_default_drivers();
     if url.starts_with("sqlite:") {
-        open_sqlite(url).await
+        open_sqlite(url, new_key).await
     } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-        open_postgres(url).await
+        open_postgres(url, new_key).await
     } else {
         Err(invalid(
             "accounts.url",
@@ -101,7 +110,7 @@ pub(super) async fn open(url: &str) -> Result<Store, AccountsError> {
     }
 }
 
-async fn open_sqlite(url: &str) -> Result<Store, AccountsError> {
+async fn open_sqlite(url: &str, new_key: MirrorKey) -> Result<Store, AccountsError> {
     let unusable = || invalid("accounts.url", "is no URL of a SQLite file");
     let options = SqliteConnectOptions::from_str(url).map_err(|_| unusable())?;
     let path = options.get_filename();
@@ -119,17 +128,32 @@ async fn open_sqlite(url: &str) -> Result<Store, AccountsError> {
     let write = pool(&url, 1, Some(SQLITE_WRITER)).await?;
     migrate(&write, &SQLITE_STEPS).await?;
     let read = pool(&url, SQLITE_READERS, Some(SQLITE_READER)).await?;
-    let alone = SQLITE_ALONE;
-    Ok(Store { read, write, alone })
+    Store::new(read, write, SQLITE_ALONE, new_key).await
 }
 
-async fn open_postgres(url: &str) -> Result<Store, AccountsError> {
+async fn open_postgres(url: &str, new_key: MirrorKey) -> Result<Store, AccountsError> {
     refuse_newer(url, POSTGRES_HAS_SCHEMA, newest(&POSTGRES_STEPS)).await?;
     let write = pool(url, POSTGRES_CONNECTIONS, None).await?;
     migrate(&write, &POSTGRES_STEPS).await?;
     let read = write.clone();
-    let alone = POSTGRES_ALONE;
-    Ok(Store { read, write, alone })
+    Store::new(read, write, POSTGRES_ALONE, new_key).await
+}
+
+impl Store {
+    async fn new(
+        read: AnyPool,
+        write: AnyPool,
+        alone: &'static str,
+        new_key: MirrorKey,
+    ) -> Result<Self, AccountsError> {
+        let mirror = Arc::new(Self::mirror_key(&write, new_key).await?);
+        Ok(Self {
+            read,
+            write,
+            mirror,
+            alone,
+        })
+    }
 }
 
 /// Makes the file before `SQLite` does, which would leave its mode to the umask. `SQLite` gives its
@@ -234,6 +258,12 @@ fn newest(steps: &[(&str, &str)]) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::SeedableRng as _;
+    use rand::rngs::StdRng;
+
+    fn key() -> MirrorKey {
+        MirrorKey::generate(&mut StdRng::seed_from_u64(1))
+    }
 
     #[test]
     fn a_path_survives_the_way_through_its_url() {
@@ -257,7 +287,7 @@ mod tests {
             "sqlite:",
             "sqlite::memory:",
         ] {
-            let error = open(url).await.err().unwrap();
+            let error = open(url, key()).await.err().unwrap();
             assert_eq!(error.field(), Some("accounts.url"), "{url:?}");
         }
     }
@@ -265,7 +295,7 @@ mod tests {
     #[tokio::test]
     async fn every_connection_is_durable_and_readers_do_not_wait() {
         let dir = tempfile::tempdir().unwrap();
-        let store = open(&sqlite_url(&dir.path().join("a.sqlite")))
+        let store = open(&sqlite_url(&dir.path().join("a.sqlite")), key())
             .await
             .unwrap();
         for pool in [&store.write, &store.read] {

@@ -16,29 +16,6 @@ pub(in super::super) struct Found {
     pub(in super::super) password_hash: Option<String>,
 }
 
-/// What a password is proven with.
-pub(in super::super) struct ToProve {
-    pub(in super::super) id: UserId,
-    pub(in super::super) active: bool,
-    pub(in super::super) password_hash: Option<String>,
-}
-
-/// The row's account, if its `name_found` is this name. Another's takes the same steps, and says
-/// nothing of what may be wrong with it.
-pub(super) fn to_prove(row: &AnyRow, name: &str) -> Result<Option<ToProve>, AccountsError> {
-    let id = UserId::parse(&get::<String>(row, "id")?);
-    let active = get::<i64>(row, "active")? == 1;
-    let password_hash = get(row, "password_hash")?;
-    if get::<String>(row, "name_found")? != name {
-        return Ok(None);
-    }
-    Ok(Some(ToProve {
-        id: id.map_err(|_| spoilt("id"))?,
-        active,
-        password_hash,
-    }))
-}
-
 pub(super) fn found(row: &AnyRow) -> Result<Found, AccountsError> {
     Ok(Found {
         account: account(row)?,
