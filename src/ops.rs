@@ -14,6 +14,7 @@ mod error;
 mod frame;
 mod handles;
 mod keystore;
+mod listening;
 mod perform;
 mod reply;
 mod request;
@@ -28,6 +29,7 @@ mod users;
 pub use answer::{Answer, Client, Damaged, RefusedUser, Session, Sessions, Step, User};
 pub use client::{AdminClient, ClientError};
 pub use error::{AdminError, Kind, OpsError};
+pub use listening::{Told, Wait};
 pub use perform::{Running, begin, perform};
 pub use request::{
     ClientsRequest, ImportedUser, KeystoreRequest, NewUser, Request, SessionsRequest, UserChange,

@@ -13,7 +13,7 @@ use lacre::internals::config::Config;
 use lacre::internals::deployment::Deployment;
 use lacre::internals::deployment::data_dir::DataDir;
 use lacre::internals::entropy;
-use lacre::internals::ops::{self, AdminClient, Answer, Request, Step};
+use lacre::internals::ops::{self, AdminClient, Answer, Request, Step, Wait};
 use lacre::internals::service::Caller;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -111,7 +111,7 @@ impl Way {
                     return Ok(Self { data_dir, through });
                 }
             };
-            match AdminClient::find(&config.data_dir)? {
+            match AdminClient::find(&config.data_dir, say_waiting)? {
                 Some(client) => {
                     let through = Through::Server(client);
                     return Ok(Self { data_dir, through });
@@ -151,6 +151,18 @@ fn directory(config: &Config) -> Result<Through, Failure> {
         runtime,
         deployment,
     })
+}
+
+/// Says why nothing happens, to a person who would otherwise give up or ask again.
+fn say_waiting(wait: Wait) {
+    let text = match wait {
+        Wait::Silent(left) => format!(
+            "the running server doesn't answer; waiting {} seconds more (server_silent)",
+            left.as_secs_f32().round()
+        ),
+        Wait::Working => "the running server is working on it (server_works)".to_owned(),
+    };
+    let _ = writeln!(std::io::stderr(), "lacre: {text}");
 }
 
 /// A command that meant another deployment must not make this one unnoticed.

@@ -1,10 +1,14 @@
 //! The command's end of the admin socket.
 //!
+//! A server that is stopped or hangs takes a connection, and says nothing. The person who waits is
+//! told so soon, and the wait has an end.
+//!
 //! This room must never send a request to a server of another user.
 
 use super::answer::{Answer, Step};
 use super::error::AdminError;
 use super::frame::{self, FrameError, HELLO};
+use super::listening::{self, Listening, Told, Wait};
 use super::reply::Reply;
 use super::request::Request;
 use super::short_path::ShortPath;
@@ -14,6 +18,7 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use thiserror::Error;
 
 /// Asks the server that works in a data directory.
@@ -21,15 +26,18 @@ use thiserror::Error;
 pub struct AdminClient {
     data_dir: PathBuf,
     ready: Option<UnixStream>,
+    told: Told,
 }
 
 impl AdminClient {
-    /// Finds the server's socket; `None` where nobody listens.
-    pub fn find(data_dir: &Path) -> Result<Option<Self>, ClientError> {
-        match connect(data_dir) {
+    /// Finds the server's socket; `None` where nobody listens. `told` hears of each wait that a
+    /// person would wonder about.
+    pub fn find(data_dir: &Path, told: Told) -> Result<Option<Self>, ClientError> {
+        match connect(data_dir, told) {
             Ok(stream) => Ok(Some(Self {
                 data_dir: data_dir.to_owned(),
                 ready: Some(stream),
+                told,
             })),
             Err(ClientError::Broken(why))
                 if matches!(
@@ -51,14 +59,27 @@ impl AdminClient {
         request: &Request,
         mut each: impl FnMut(Step) -> Result<(), E>,
     ) -> Result<Answer, E> {
-        let mut stream = match self.ready.take() {
+        let stream = match self.ready.take() {
             Some(stream) => stream,
-            None => connect(&self.data_dir)?,
+            None => connect(&self.data_dir, self.told)?,
         };
-        send(&mut stream, request)?;
+        let mut answer = Listening::to(&stream, self.told);
+        send(&stream, &mut answer, request)?;
+        let (mut stepped, mut said) = (Instant::now(), false);
         loop {
-            match receive(&mut stream)? {
-                Reply::Step(step) => each(step)?,
+            match receive(&mut answer)? {
+                Reply::Step(step) => {
+                    each(step)?;
+                    stepped = Instant::now();
+                }
+                Reply::Working if stepped.elapsed() >= timeouts::STEP => {
+                    return Err(ClientError::Silent(timeouts::STEP).into());
+                }
+                Reply::Working => {
+                    if !std::mem::replace(&mut said, true) {
+                        (self.told)(Wait::Working);
+                    }
+                }
                 Reply::Answer(answer) => return Ok(answer.map_err(ClientError::Refused)?),
             }
         }
@@ -66,16 +87,19 @@ impl AdminClient {
 }
 
 /// Sends the request, and reads the server's hello.
-fn send(stream: &mut UnixStream, request: &Request) -> Result<(), ClientError> {
-    stream.set_write_timeout(Some(timeouts::PEER))?;
-    stream.set_read_timeout(Some(timeouts::FRAME))?;
+fn send(
+    mut stream: &UnixStream,
+    answer: &mut Listening<'_>,
+    request: &Request,
+) -> Result<(), ClientError> {
+    stream.set_write_timeout(Some(timeouts::SILENCE))?;
     let frame = frame::encode(request, frame::MAX_REQUEST)?;
     // A server that refuses doesn't read on; why, it says all the same.
     let sent = stream
         .write_all(&HELLO)
         .and_then(|()| stream.write_all(&frame));
     let mut hello = [0; HELLO.len()];
-    if let Err(error) = stream.read_exact(&mut hello) {
+    if let Err(error) = answer.read_exact(&mut hello) {
         sent?;
         return Err(match error.kind() {
             ErrorKind::UnexpectedEof => ClientError::Hangup,
@@ -89,16 +113,16 @@ fn send(stream: &mut UnixStream, request: &Request) -> Result<(), ClientError> {
     }
 }
 
-fn receive(stream: &mut UnixStream) -> Result<Reply, ClientError> {
-    let content = frame::read_blocking(stream, frame::MAX_REPLY)?.ok_or(ClientError::Hangup)?;
+fn receive(answer: &mut Listening<'_>) -> Result<Reply, ClientError> {
+    let content = frame::read_blocking(answer, frame::MAX_REPLY)?.ok_or(ClientError::Hangup)?;
     serde_json::from_slice(&content).map_err(|_| ClientError::Unreadable)
 }
 
-fn connect(data_dir: &Path) -> Result<UnixStream, ClientError> {
+fn connect(data_dir: &Path, told: Told) -> Result<UnixStream, ClientError> {
     // Where others can write, anybody can listen.
     check_directory(data_dir)?;
     let path = ShortPath::of(&DataDir::admin_socket(data_dir))?;
-    let stream = UnixStream::connect(path.as_path())?;
+    let stream = listening::connect(path.as_path(), told)?;
     let server = rustix::net::sockopt::socket_peercred(&stream)
         .map_err(io::Error::from)?
         .uid
@@ -133,15 +157,31 @@ pub enum ClientError {
     /// Others can write where the socket is, and nothing was sent.
     #[error("{0}")]
     Directory(#[from] DataDirError),
-    /// The connection broke or took too long.
+    /// Nothing came for so long: the process is stopped, or its disk hangs.
+    #[error(
+        "no answer from the running server in {} seconds, it may be stopped or hang: what was asked \
+         may be done when it goes on",
+        .0.as_secs()
+    )]
+    Silent(Duration),
+    /// The connection broke.
     #[error("no answer from the running server ({0}): what was asked may have been done or not")]
-    Broken(#[from] io::Error),
+    Broken(io::Error),
     /// The server closed the connection.
     #[error("the running server hung up: what was asked may have been done or not")]
     Hangup,
     /// The answer isn't one that this program knows.
     #[error("the running server's answer is unknown: use the lacre that it was started from")]
     Unreadable,
+}
+
+impl From<io::Error> for ClientError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::Silent(timeouts::SILENCE),
+            _ => Self::Broken(error),
+        }
+    }
 }
 
 impl From<FrameError> for ClientError {
@@ -162,7 +202,7 @@ impl ClientError {
             Self::Refused(error) => &error.code,
             Self::Directory(error) => error.code(),
             Self::Stranger { .. } => "admin_socket_foreign",
-            Self::Broken(_) | Self::Hangup => "admin_no_answer",
+            Self::Silent(_) | Self::Broken(_) | Self::Hangup => "admin_no_answer",
             Self::Unreadable => "admin_answer_unknown",
         }
     }
@@ -193,7 +233,7 @@ mod tests {
         let planted = std::os::unix::net::UnixListener::bind(path).unwrap();
         planted.set_nonblocking(true).unwrap();
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o777)).unwrap();
-        let error = AdminClient::find(dir.path()).unwrap_err();
+        let error = AdminClient::find(dir.path(), |_| {}).unwrap_err();
         assert_eq!(error.code(), "data_dir_exposed", "{error}");
         let nobody = planted.accept().unwrap_err();
         assert_eq!(nobody.kind(), ErrorKind::WouldBlock, "nobody connected");
@@ -202,11 +242,11 @@ mod tests {
     #[test]
     fn nobody_listens_in_an_empty_directory() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(AdminClient::find(dir.path()).unwrap().is_none());
+        assert!(AdminClient::find(dir.path(), |_| {}).unwrap().is_none());
         let gone = std::os::unix::net::UnixListener::bind(DataDir::admin_socket(dir.path()));
         drop(gone.unwrap());
         assert!(
-            AdminClient::find(dir.path()).unwrap().is_none(),
+            AdminClient::find(dir.path(), |_| {}).unwrap().is_none(),
             "a dead socket"
         );
     }

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use zeroize::Zeroizing;
 
 /// What each end says first.
-pub(super) const HELLO: [u8; 8] = *b"lacre/2\n";
+pub(super) const HELLO: [u8; 8] = *b"lacre/3\n";
 /// The most bytes of a request.
 pub(super) const MAX_REQUEST: usize = 1 << 20;
 /// The most bytes of one frame of an answer.

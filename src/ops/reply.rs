@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub(super) enum Reply {
     /// More frames come.
     Step(Step),
+    /// More frames come; there is nothing to say yet.
+    Working,
     /// The last frame.
     Answer(Result<Answer, AdminError>),
 }

@@ -169,8 +169,14 @@ async fn converse(mut stream: UnixStream, service: Service, mut stopped: watch::
         Ok(request) => {
             let mut running = begin(&service, Caller::operator(), request);
             write_hello(&mut stream).await;
-            while let Some(step) = running.step().await {
-                if write(&mut stream, &Reply::Step(step)).await.is_none() {
+            loop {
+                let reply = match tokio::time::timeout(timeouts::WORKING, running.step()).await {
+                    Ok(Some(step)) => Reply::Step(step),
+                    Ok(None) => break,
+                    // A command that hears nothing takes this process for a stopped one.
+                    Err(_) => Reply::Working,
+                };
+                if write(&mut stream, &reply).await.is_none() {
                     break;
                 }
             }

@@ -9,6 +9,7 @@ mod keystore;
 mod reach;
 mod secrets;
 mod sessions;
+mod stopped;
 mod token;
 mod usage;
 mod users;

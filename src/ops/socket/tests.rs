@@ -45,7 +45,7 @@ impl Here {
     async fn ask(&self, request: Request) -> Result<Answer, ClientError> {
         let data_dir = self.data_dir.path().to_owned();
         tokio::task::spawn_blocking(move || {
-            AdminClient::find(&data_dir)?
+            AdminClient::find(&data_dir, |_| {})?
                 .unwrap()
                 .ask(&request, |_| Ok(()))
         })
@@ -71,7 +71,7 @@ async fn reply(answer: &[u8]) -> Result<Answer, AdminError> {
     assert!(frames.is_empty());
     match serde_json::from_slice(&content.unwrap()).unwrap() {
         Reply::Answer(answer) => answer,
-        Reply::Step(step) => panic!("{step:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -94,7 +94,11 @@ async fn a_question_is_answered_and_the_socket_is_private_and_goes() {
     assert!(matches!(answer, Answer::Clients(clients) if clients.is_empty()));
     socket.stop().await;
     assert!(!here.path().exists());
-    assert!(AdminClient::find(here.data_dir.path()).unwrap().is_none());
+    assert!(
+        AdminClient::find(here.data_dir.path(), |_| {})
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[tokio::test]
@@ -120,7 +124,7 @@ async fn a_directory_with_a_long_name_has_a_socket_too() {
     let deployed = Deployed::new().await;
     let _socket = AdminSocket::open(&data_dir, deployed.service.clone()).unwrap();
     let asked = tokio::task::spawn_blocking(move || {
-        AdminClient::find(&long)
+        AdminClient::find(&long, |_| {})
             .unwrap()
             .unwrap()
             .ask::<ClientError>(&clients(), |_| Ok(()))
@@ -181,7 +185,7 @@ async fn a_request_that_is_too_long_is_not_read_to_its_end() {
 async fn each_end_tells_another_version_from_its_own() {
     let here = Here::new().await;
     let _socket = here.open().unwrap();
-    assert_eq!(here.say(b"lacre/3\n").await, HELLO, "a newer command");
+    assert_eq!(here.say(b"lacre/9\n").await, HELLO, "a newer command");
     let line = here.say(b"\"clients_list\"\n").await;
     let answer: Result<(), AdminError> = serde_json::from_slice(&line).unwrap();
     assert_eq!(answer.unwrap_err().code, "admin_request_unknown");
@@ -192,7 +196,7 @@ async fn each_end_tells_another_version_from_its_own() {
     );
     assert!(here.ask(clients()).await.is_ok(), "it goes on");
 
-    for server in [&b"lacre/3\n"[..], b"{\"Err\":{\"code\":\"x\"}}\n"] {
+    for server in [&b"lacre/9\n"[..], b"{\"Err\":{\"code\":\"x\"}}\n"] {
         let other = Here::new().await;
         let listener = UnixListener::bind(other.path()).unwrap();
         let answering = async {
@@ -223,7 +227,7 @@ async fn a_long_listing_comes_in_several_pages() {
         let (data_dir, request) = (here.data_dir.path().to_owned(), all(limit));
         let listed = tokio::task::spawn_blocking(move || {
             let mut pages = Vec::new();
-            let mut client = AdminClient::find(&data_dir).unwrap().unwrap();
+            let mut client = AdminClient::find(&data_dir, |_| {}).unwrap().unwrap();
             let last = client.ask::<ClientError>(&request, |step| {
                 if let Step::Page(page) = step {
                     pages.push(page);

@@ -220,12 +220,12 @@ fn ask_the_socket(server: &Server, seen: &mut Seen) {
     ] {
         let mut socket = UnixStream::connect(server.data().join("admin.sock")).unwrap();
         let length = u32::try_from(line.len()).unwrap().to_be_bytes();
-        let asked = [b"lacre/2\n", &length[..], line.as_bytes()].concat();
+        let asked = [b"lacre/3\n", &length[..], line.as_bytes()].concat();
         socket.write_all(&asked).unwrap();
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).unwrap();
         let answer = String::from_utf8_lossy(&answer).into_owned();
-        assert!(answer.starts_with("lacre/2\n"), "{line}: {answer}");
+        assert!(answer.starts_with("lacre/3\n"), "{line}: {answer}");
         assert!(
             answer.ends_with('}') || answer.ends_with(']'),
             "{line}: {answer}"
