@@ -15,6 +15,7 @@ mod out;
 mod place;
 mod printable;
 mod progress;
+mod prompt;
 mod serve;
 mod sessions;
 mod token;

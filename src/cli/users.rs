@@ -9,6 +9,7 @@ mod lines;
 use super::failure::Failure;
 use super::out::{self, Table};
 use super::place::Place;
+use super::prompt;
 use super::way::{Absent, Way, unexpected};
 use clap::{ArgGroup, Args, Subcommand};
 use lacre::internals::accounts::{Email, UserId};
@@ -26,7 +27,7 @@ const MAX_INPUT: usize = 4096;
 pub(crate) enum Command {
     /// Make an account
     #[command(
-        after_help = "Examples:\n  lacre users add ada@example.com --password-stdin < password.txt\n  lacre users add ops@example.com --role admin --role user --json\n\nWithout --password-stdin the account has no password: only trusted clients can ask for its tokens."
+        after_help = "Examples:\n  lacre users add ada@example.com\n  lacre users add ada@example.com --password-stdin < password.txt\n  lacre users add ops@example.com --role admin --role user --json\n\nOn a terminal it asks for the password and shows nothing of it; an empty one is none. An account without a password, as without a terminal and --password-stdin: only trusted clients can ask for its tokens."
     )]
     Add(Add),
     /// Make accounts with the password hashes that another system kept
@@ -56,7 +57,7 @@ pub(crate) enum Command {
     Delete(One),
     /// Set a password and end all of the user's sessions
     #[command(
-        after_help = "Example:\n  lacre users set-password ada@example.com --password-stdin < password.txt"
+        after_help = "Examples:\n  lacre users set-password ada@example.com\n  lacre users set-password ada@example.com --password-stdin < password.txt\n\nOn a terminal it asks for the password and shows nothing of it."
     )]
     SetPassword(SetPassword),
 }
@@ -132,7 +133,7 @@ pub(crate) struct SetPassword {
     #[command(flatten)]
     one: One,
     /// Read the password from standard input; one line end behind it is left out
-    #[arg(long, required = true)]
+    #[arg(long)]
     password_stdin: bool,
 }
 
@@ -150,9 +151,12 @@ impl Command {
                 let user = one.user.clone();
                 one.changed(place, UsersRequest::Delete { user }, "is deleted")
             }
-            Self::SetPassword(SetPassword { one, .. }) => {
+            Self::SetPassword(SetPassword {
+                one,
+                password_stdin,
+            }) => {
                 let to = UserChange {
-                    password: Some(read_password()?),
+                    password: Some(password(password_stdin)?.ok_or_else(no_password)?),
                     ..UserChange::default()
                 };
                 one.change(place, to, "has another password")
@@ -163,7 +167,7 @@ impl Command {
 
 impl Add {
     fn run(self, place: &Place) -> Result<(), Failure> {
-        let password = self.password_stdin.then(read_password).transpose()?;
+        let password = password(self.password_stdin)?;
         let without_password = password.is_none();
         let request = Request::Users(UsersRequest::Add(NewUser {
             email: self.email.as_str().to_owned(),
@@ -300,6 +304,24 @@ fn to_active(active: bool) -> UserChange {
         active: Some(active),
         ..UserChange::default()
     }
+}
+
+/// The new password: what a person types, else standard input where that was asked for. `None` where
+/// there is none.
+fn password(from_stdin: bool) -> Result<Option<Secret>, Failure> {
+    if prompt::can_ask() {
+        let typed = prompt::new_password("New password: ")?;
+        return Ok(typed.map(|mut text| Secret::new(std::mem::take(&mut *text))));
+    }
+    from_stdin.then(read_password).transpose()
+}
+
+fn no_password() -> Failure {
+    Failure::usage(
+        "password_missing",
+        "no password: run it on a terminal, or hand the password over with --password-stdin; \
+         see `lacre users set-password --help`",
+    )
 }
 
 /// Standard input as a password, without the one line end that an editor or `echo` puts behind it.

@@ -10,6 +10,7 @@ mod reach;
 mod secrets;
 mod sessions;
 mod stopped;
+mod terminal;
 mod token;
 mod usage;
 mod users;
