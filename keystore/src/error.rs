@@ -94,9 +94,11 @@ pub enum KeystoreError {
         path: Arc<str>,
     },
     /// The store's files aren't what the engine wrote.
-    #[error("the store is corrupt: {reason}")]
+    #[error(
+        "the store is damaged: {reason}; repair its files, or move its folder away, which ends all sessions"
+    )]
     StoreCorrupt {
-        /// What the engine said.
+        /// What is damaged.
         reason: Arc<str>,
     },
 }

@@ -344,6 +344,10 @@ fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, KeystoreError
                 path: error.to_string().into(),
             },
             sled::Error::Io(error) => io_error("use the store", &error),
+            // Its own text has an offset that is always empty.
+            sled::Error::Corruption { .. } => {
+                KeystoreError::corrupt("a file of it is not as sled wrote it")
+            }
             error => KeystoreError::corrupt(error.to_string()),
         })
 }
