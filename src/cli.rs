@@ -24,8 +24,13 @@ mod way;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
+use lacre::internals::telemetry;
 use place::Place;
 use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long the last lines of the log may take when the program ends.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// Encrypted session tokens, one key per session, revocable at once.
 #[derive(Debug, Parser)]
@@ -90,9 +95,26 @@ pub(crate) fn run() -> ExitCode {
             return ExitCode::from(status);
         }
     };
-    match dispatch(arguments) {
+    let ended = {
+        let _last_lines = LastLines;
+        dispatch(arguments)
+    };
+    // What is left now is left for good: nothing may wait for standard error any more.
+    let lost = telemetry::finish(Duration::ZERO);
+    let lost = lost.audit_waiting + lost.ordinary_waiting;
+    match ended {
+        ended if lost > 0 => failure::report_lost(ended.err(), lost),
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
+    }
+}
+
+/// Writes the lines that wait in the log's queue before anything else is printed, also after a panic.
+struct LastLines;
+
+impl Drop for LastLines {
+    fn drop(&mut self) {
+        telemetry::finish(LAST_LINES);
     }
 }
 
@@ -100,7 +122,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
     cores::leave_none()?;
     lacre::internals::deployment::data_dir::keep_new_files_private();
     // Nothing else has set a logger up, and if it had, the command still works.
-    let _ = lacre::internals::telemetry::init(lacre::internals::config::log_filter().as_deref());
+    let _ = telemetry::init(lacre::internals::config::log_filter().as_deref());
     match arguments.command {
         Command::Serve(command) => command.run(&arguments.place),
         Command::Demo(command) => command.run(),

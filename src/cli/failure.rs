@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// The command was done, and its answer is "no".
 pub(super) const FAILED: u8 = 1;
@@ -54,11 +55,43 @@ impl Failure {
     pub(super) fn report(&self) -> ExitCode {
         if self.status != 0 {
             // With standard error closed the status still tells.
-            let text = printable(&self.text);
-            let _ = writeln!(std::io::stderr(), "lacre: {text} ({})", self.code);
+            let text = format!("lacre: {} ({})\n", printable(&self.text), self.code);
+            last_word(move || std::io::stderr().write_all(text.as_bytes()));
         }
         ExitCode::from(self.status)
     }
+}
+
+/// How long the last word may take: a program that has ended must not stay since nobody reads.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// Prints the last thing that the program says. The thread ends with the process.
+fn last_word(print: impl FnOnce() -> std::io::Result<()> + Send + 'static) {
+    let (printed, over) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _ = print();
+        let _ = printed.send(());
+    });
+    let _ = over.recv_timeout(LAST_WORD);
+}
+
+/// Says on standard output that so many lines of the log were not written: whoever reads standard error
+/// doesn't read on, and to print there would last for ever.
+pub(super) fn report_lost(failure: Option<Failure>, lines: u64) -> ExitCode {
+    let mut text = format!("lacre: {lines} lines of the log could not be written (log_lost)\n");
+    let mut status = FAILED;
+    if let Some(failure) = failure.filter(|failure| failure.status != 0) {
+        let why = printable(&failure.text);
+        text = format!("{text}lacre: {why} ({})\n", failure.code);
+        status = failure.status;
+    }
+    // It may be the same pipe.
+    last_word(move || {
+        let mut out = std::io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    });
+    ExitCode::from(status)
 }
 
 impl Display for Failure {

@@ -16,12 +16,13 @@ use lacre::internals::http::body::BodyLimits;
 use lacre::internals::http::edge::Edge;
 use lacre::internals::http::limits::Limits;
 use lacre::internals::http::management::{Management, StoreCheck};
-use lacre::internals::http::metrics::{Gauge, Metrics};
+use lacre::internals::http::metrics::{Kind, Measured, Metrics};
 use lacre::internals::http::origin::TrustedProxies;
 use lacre::internals::http::routes::{Policy, routes};
 use lacre::internals::http::server::{Listeners, ServerError, Settings, stop_signals};
 use lacre::internals::ops::{AdminSocket, SocketError};
 use lacre::internals::service::Service;
+use lacre::internals::telemetry;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -53,6 +54,10 @@ impl Serve {
             ("management_listen", self.management_listen.as_ref()),
         ];
         let config = place.resolve(&flags, self.dev)?;
+        telemetry::never_wait(config.server.audit_queue).map_err(|error| {
+            let text = format!("the thread that writes the log could not be started: {error}");
+            Failure::failed("log_unavailable", text)
+        })?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("lacre")
@@ -141,7 +146,7 @@ fn operators_view(metrics: Arc<Metrics>, service: &Service) -> Management {
 }
 
 /// What the metrics page shows beside the requests.
-async fn measure(service: &Service) -> Vec<Gauge> {
+async fn measure(service: &Service) -> Vec<Measured> {
     let mut gauges = vec![
         gauge(
             "lacre_hashing_queue_length",
@@ -154,6 +159,24 @@ async fn measure(service: &Service) -> Vec<Gauge> {
             service.lacre().largest_token() as u64,
         ),
     ];
+    let log = telemetry::counts();
+    gauges.extend([
+        gauge(
+            "lacre_audit_queued",
+            "Audit events that are not written to the log yet.",
+            log.audit_waiting,
+        ),
+        counter(
+            "lacre_audit_refusals_dropped_total",
+            "Audit events of refused requests that were dropped, since nobody read the log.",
+            log.refusals_dropped,
+        ),
+        counter(
+            "lacre_log_dropped_total",
+            "Lines of the log that were dropped, since nobody read it; no audit events.",
+            log.ordinary_dropped,
+        ),
+    ]);
     if let Ok(stats) = service.lacre().keystore().stats().await {
         gauges.push(gauge(
             "lacre_keystore_records",
@@ -169,8 +192,22 @@ async fn measure(service: &Service) -> Vec<Gauge> {
     gauges
 }
 
-fn gauge(name: &'static str, help: &'static str, value: u64) -> Gauge {
-    Gauge { name, help, value }
+fn gauge(name: &'static str, help: &'static str, value: u64) -> Measured {
+    let kind = Kind::Gauge;
+    Measured {
+        name,
+        help,
+        kind,
+        value,
+    }
+}
+
+fn counter(name: &'static str, help: &'static str, value: u64) -> Measured {
+    let kind = Kind::Counter;
+    Measured {
+        kind,
+        ..gauge(name, help, value)
+    }
 }
 
 /// Removes what has expired, on which nothing depends but the size of the keystore: the guard refuses
@@ -179,6 +216,10 @@ async fn sweep(service: Service) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     loop {
         ticks.tick().await;
+        // Both end sessions, which could not be recorded.
+        if !telemetry::has_room() {
+            continue;
+        }
         match service.sweep().await {
             Ok(0) => {}
             Ok(swept) => log::debug!(swept; "expired sessions were swept"),

@@ -5,7 +5,7 @@ use super::body::{Json, JsonOrForm, OptionalJson};
 use super::credentials::bearer;
 use super::edge::Edge;
 use super::management::{Management, StoreCheck};
-use super::metrics::{Gauge, Metrics};
+use super::metrics::{Kind, Measured, Metrics};
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::server::{Ended, Listeners, ServerError, Settings};
@@ -120,9 +120,10 @@ impl Live {
                 }
             },
             || async {
-                vec![Gauge {
+                vec![Measured {
                     name: "lacre_hash_queue_length",
                     help: "Waiting.",
+                    kind: Kind::Gauge,
                     value: 3,
                 }]
             },

@@ -5,7 +5,8 @@
 //!
 //! This room must never show a session, a user or a key.
 
-use super::metrics::{Gauge, Metrics, PROMETHEUS_TEXT};
+use super::metrics::{Measured, Metrics, PROMETHEUS_TEXT};
+use crate::telemetry::{self, Trouble};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpResponse, http::header::CONTENT_TYPE};
 use futures_util::future::BoxFuture;
@@ -28,7 +29,7 @@ pub struct StoreCheck {
 }
 
 type Ready = dyn Fn() -> BoxFuture<'static, Vec<StoreCheck>> + Send + Sync;
-type Gauges = dyn Fn() -> BoxFuture<'static, Vec<Gauge>> + Send + Sync;
+type Gauges = dyn Fn() -> BoxFuture<'static, Vec<Measured>> + Send + Sync;
 
 /// What the management listener shows.
 #[derive(Clone)]
@@ -45,6 +46,9 @@ struct Readiness {
     draining: bool,
     /// Each store, `up` or `down`; empty where they didn't answer in time.
     stores: BTreeMap<&'static str, &'static str>,
+    /// Why the log isn't written; left out where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<&'static str>,
 }
 
 impl Management {
@@ -55,7 +59,7 @@ impl Management {
         R: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = Vec<StoreCheck>> + Send + 'static,
         G: Fn() -> H + Send + Sync + 'static,
-        H: Future<Output = Vec<Gauge>> + Send + 'static,
+        H: Future<Output = Vec<Measured>> + Send + 'static,
     {
         Self {
             metrics,
@@ -100,13 +104,15 @@ async fn ready(management: Data<Management>) -> HttpResponse {
     let checks = tokio::time::timeout(READY_TIMEOUT, (management.ready)()).await;
     let in_time = checks.is_ok();
     let checks = checks.unwrap_or_default();
+    let trouble = telemetry::trouble();
     let readiness = Readiness {
-        ready: in_time && !draining && checks.iter().all(|check| check.up),
+        ready: in_time && !draining && trouble.is_none() && checks.iter().all(|check| check.up),
         draining,
         stores: checks
             .iter()
             .map(|check| (check.store, if check.up { "up" } else { "down" }))
             .collect(),
+        log: trouble.map(Trouble::code),
     };
     if readiness.ready {
         HttpResponse::Ok().json(readiness)

@@ -25,13 +25,24 @@ const BOUNDS: [u64; 14] = [
     1_000_000, 5_000_000,
 ];
 
+/// Whether a value goes up and down, or only up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// How much there is now.
+    Gauge,
+    /// How often something has happened since the start.
+    Counter,
+}
+
 /// A value that another room measures, at the moment of asking.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Gauge {
+pub struct Measured {
     /// The whole name, `lacre_` first and the unit last: `[a-z0-9_]`.
     pub name: &'static str,
     /// One sentence.
     pub help: &'static str,
+    /// Whether it goes up and down.
+    pub kind: Kind,
     /// The value now.
     pub value: u64,
 }
@@ -107,7 +118,7 @@ impl Metrics {
 
     /// Everything in Prometheus text, [`PROMETHEUS_TEXT`].
     #[must_use]
-    pub fn render(&self, gauges: &[Gauge]) -> String {
+    pub fn render(&self, measured: &[Measured]) -> String {
         let mut text = String::new();
         let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
         head(
@@ -159,8 +170,18 @@ impl Metrics {
             "Handlers that panicked; each is a bug.",
         );
         let _ = writeln!(text, "{name} {}", self.panics.load(Relaxed));
-        for Gauge { name, help, value } in gauges {
-            head(&mut text, name, "gauge", help);
+        for Measured {
+            name,
+            help,
+            kind,
+            value,
+        } in measured
+        {
+            let kind = match kind {
+                Kind::Gauge => "gauge",
+                Kind::Counter => "counter",
+            };
+            head(&mut text, name, kind, help);
             let _ = writeln!(text, "{name} {value}");
         }
         text
@@ -286,13 +307,23 @@ mod tests {
     }
 
     #[test]
-    fn gauges_of_other_rooms_are_told() {
-        let gauge = Gauge {
+    fn what_other_rooms_measure_is_told() {
+        let gauge = Measured {
             name: "lacre_hash_queue_length",
             help: "Waiting.",
+            kind: Kind::Gauge,
             value: 25,
         };
-        let text = Metrics::default().render(&[gauge]);
+        let counter = Measured {
+            name: "lacre_log_dropped_total",
+            help: "Dropped.",
+            kind: Kind::Counter,
+            value: 3,
+        };
+        let text = Metrics::default().render(&[gauge, counter]);
+        assert!(
+            text.contains("# TYPE lacre_log_dropped_total counter\nlacre_log_dropped_total 3\n")
+        );
         assert!(
             text.contains("# TYPE lacre_hash_queue_length gauge\nlacre_hash_queue_length 25\n")
         );

@@ -9,6 +9,7 @@
 mod account;
 mod admin;
 mod answers;
+mod audited;
 mod bodies;
 mod caller;
 mod check;
@@ -25,6 +26,7 @@ pub use table::{ROUTES, RouteInfo};
 
 use super::guard::TokenGuard;
 use crate::service::Service;
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
 
 /// Puts the public routes of `service` into an application.
@@ -45,7 +47,12 @@ fn serve(config: &mut ServiceConfig, service: &Service, rows: &[RouteInfo]) {
     let [first, ..] = rows else { return };
     let mut resource = web::resource(first.pattern);
     for row in rows {
-        resource = resource.route((row.handler)(web::method(row.method.clone())));
+        let route = (row.handler)(web::method(row.method.clone()));
+        resource = resource.route(if row.changes() {
+            route.wrap(from_fn(audited::audited))
+        } else {
+            route
+        });
         // HEAD is GET without the content of its answer (RFC 9110 §9.3.2), which actix leaves out.
         if row.method == actix_web::http::Method::GET {
             resource = resource.route((row.handler)(web::head()));

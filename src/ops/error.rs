@@ -61,6 +61,9 @@ pub enum OpsError {
     /// Several handles begin so.
     #[error("several sessions' handles begin so: {}", .0.join(", "))]
     HandleAmbiguous(Vec<String>),
+    /// The audit log takes no more events.
+    #[error("nothing can be changed now, since it could not be recorded: the log isn't written")]
+    AuditUnavailable,
     /// What should be a cursor is another handle.
     #[error("this is no cursor of a listing")]
     CursorInvalid,
@@ -110,6 +113,10 @@ impl From<OpsError> for AdminError {
             OpsError::HandleShort => "handle_short",
             OpsError::HandleAmbiguous(_) => "handle_ambiguous",
             OpsError::CursorInvalid => "cursor_invalid",
+            OpsError::AuditUnavailable => {
+                let code = "audit_unavailable";
+                return Self::new(Kind::Unavailable, code, error.to_string());
+            }
         };
         Self::failed(code, error.to_string())
     }

@@ -1,6 +1,6 @@
 //! Does what is asked, for whichever door.
 //!
-//! This room must never give up what it has begun.
+//! This room must never give up what it has begun, and never begin a change that could not be recorded.
 
 use super::answer::{Answer, Step};
 use super::error::OpsError;
@@ -9,6 +9,7 @@ use super::steps::Steps;
 use super::{clients, keystore, sessions, users};
 use crate::accounts::AccountsError;
 use crate::service::{Caller, Service};
+use crate::telemetry;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
 
@@ -64,6 +65,23 @@ impl Running {
 }
 
 async fn answer(
+    service: &Service,
+    caller: &Caller,
+    request: Request,
+    steps: &Steps,
+) -> Result<Answer, OpsError> {
+    if !request.changes() {
+        return act(service, caller, request, steps).await;
+    }
+    if !telemetry::has_room() {
+        return Err(OpsError::AuditUnavailable);
+    }
+    let answer = act(service, caller, request, steps).await;
+    telemetry::written().await;
+    answer
+}
+
+async fn act(
     service: &Service,
     caller: &Caller,
     request: Request,

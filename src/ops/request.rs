@@ -22,6 +22,26 @@ pub enum Request {
     Sessions(SessionsRequest),
 }
 
+impl Request {
+    /// Whether it may change something, which then has to be recorded.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::Users(request) => !matches!(
+                request,
+                UsersRequest::List { .. }
+                    | UsersRequest::Show { .. }
+                    | UsersRequest::Import { dry_run: true, .. }
+            ),
+            Self::Clients(request) => !matches!(request, ClientsRequest::List),
+            Self::Keystore(_) => false,
+            Self::Sessions(request) => {
+                matches!(request, SessionsRequest::Revoke { dry_run: false, .. })
+            }
+        }
+    }
+}
+
 /// A request about accounts.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -200,4 +220,42 @@ pub struct UserChange {
     pub active: Option<bool>,
     /// Another password, which ends all of the user's sessions.
     pub password: Option<Secret>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_looks_changes_nothing() {
+        let user = || "ada".to_owned();
+        let revoke = |dry_run| {
+            let which = Which::All;
+            Request::Sessions(SessionsRequest::Revoke { which, dry_run })
+        };
+        let import = |dry_run| {
+            let users = Vec::new();
+            Request::Users(UsersRequest::Import { users, dry_run })
+        };
+        for request in [
+            Request::Users(UsersRequest::Show { user: user() }),
+            import(true),
+            Request::Clients(ClientsRequest::List),
+            Request::Keystore(KeystoreRequest::Stats),
+            Request::Sessions(SessionsRequest::Of { user: user() }),
+            revoke(true),
+        ] {
+            assert!(!request.changes(), "{request:?}");
+        }
+        for request in [
+            Request::Users(UsersRequest::Add(NewUser::default())),
+            Request::Users(UsersRequest::Delete { user: user() }),
+            import(false),
+            Request::Clients(ClientsRequest::Add { name: user() }),
+            Request::Clients(ClientsRequest::Delete { id: user() }),
+            revoke(false),
+        ] {
+            assert!(request.changes(), "{request:?}");
+        }
+    }
 }

@@ -19,6 +19,15 @@ use log::{Level, Log, Record};
 /// The log target of all audit events.
 pub const TARGET: &str = "lacre::audit";
 
+const TOKEN_REFUSED: &str = "token_refused";
+const ACCESS_DENIED: &str = "access_denied";
+
+/// Whether the event of this name tells of a request that was refused and has changed nothing. Anybody can
+/// cause as many of these as it likes.
+pub(super) fn is_refusal(event: &str) -> bool {
+    event == TOKEN_REFUSED || event == ACCESS_DENIED
+}
+
 /// Something that an auditor asks for.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -44,6 +53,8 @@ pub enum Event<'a> {
         user: UserId<'a>,
         session: MaskedHandle,
     },
+    /// So many events of refused requests were dropped: nobody read the log.
+    RefusalsDropped { count: u64 },
     /// A stranger may not sign up now.
     SignupRefused { code: &'static str },
     /// A session began.
@@ -110,8 +121,9 @@ impl Event<'_> {
         match self {
             Self::LoginSucceeded { .. } => "login_succeeded",
             Self::LoginFailed { .. } => "login_failed",
-            Self::TokenRefused { .. } => "token_refused",
-            Self::AccessDenied { .. } => "access_denied",
+            Self::TokenRefused { .. } => TOKEN_REFUSED,
+            Self::AccessDenied { .. } => ACCESS_DENIED,
+            Self::RefusalsDropped { .. } => "refusals_dropped",
             Self::SignupRefused { .. } => "signup_refused",
             Self::SessionStarted { .. } => "session_started",
             Self::SessionEnded { .. } => "session_ended",
@@ -126,6 +138,7 @@ impl Event<'_> {
             Self::LoginFailed { .. }
             | Self::TokenRefused { .. }
             | Self::AccessDenied { .. }
+            | Self::RefusalsDropped { .. }
             | Self::SignupRefused { .. }
             | Self::SessionEnded {
                 cause: Cause::RefreshReused,
@@ -146,6 +159,7 @@ impl Event<'_> {
             Self::LoginFailed { .. }
             | Self::TokenRefused { .. }
             | Self::AccessDenied { .. }
+            | Self::RefusalsDropped { .. }
             | Self::SignupRefused { .. } => None,
         }
     }
@@ -180,6 +194,7 @@ impl Event<'_> {
                 out.push(("session", Value::from_display(session)));
                 out.push(("code", Value::from(*code)));
             }
+            Self::RefusalsDropped { count } => out.push(("dropped", Value::from(*count))),
             Self::SignupRefused { code } => out.push(("code", Value::from(*code))),
             Self::SessionStarted { user, session, .. } => {
                 id("user", user);

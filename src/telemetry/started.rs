@@ -1,7 +1,26 @@
-//! The logger of the program.
+//! The logger of the program, and its queue where it has one.
+//!
+//! This room must never write to standard error from a thread that serves requests.
 
-use super::{audit, broken, line, panic};
+use super::queue::{Counts, Kind, Queue, Trouble};
+use super::{audit, broken, line, panic, writer};
+use log::kv::Key;
 use log::{LevelFilter, Log, Metadata, Record, SetLoggerError};
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// How long an answer waits for its lines. A reader that stalls delays a few answers by this, and then none.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(100);
+
+/// The queue of the process, once there is one.
+static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
+
+thread_local! {
+    /// What this thread's logger is writing.
+    static WRITING: Cell<Kind> = const { Cell::new(Kind::Ordinary) };
+}
 
 /// Starts logging to standard error, and reports panics there.
 ///
@@ -9,12 +28,92 @@ use log::{LevelFilter, Log, Metadata, Record, SetLoggerError};
 /// everything from `info` up is logged. Audit events are logged under any filter that doesn't name
 /// [`audit::TARGET`] itself. Fails where a logger runs already.
 pub fn init(filter: Option<&str>) -> Result<(), SetLoggerError> {
-    let logger = Logger(builder(filter).build());
+    let target = env_logger::Target::Pipe(Box::new(Outlet));
+    let logger = Logger(builder(filter).target(target).build());
     let most = logger.0.filter();
     log::set_boxed_logger(Box::new(logger))?;
     log::set_max_level(most);
     panic::install();
     Ok(())
+}
+
+/// From now on a line waits in a queue, with room for so many bytes of audit events, until a thread of its
+/// own has written it. Fails where that thread can't be started.
+pub fn never_wait(max_audit: usize) -> io::Result<()> {
+    let queue = Arc::new(Queue::new(max_audit));
+    writer::start(Arc::clone(&queue), tell)?;
+    // A second one would never get a line, and its thread would wait for ever.
+    let _ = QUEUE.set(queue);
+    Ok(())
+}
+
+/// Says that lines were dropped, when there is room for saying so.
+fn tell(ordinary: u64, refusals: u64) {
+    if ordinary > 0 {
+        log::warn!(target: "lacre::log", code = "lines_dropped", dropped = ordinary; "");
+    }
+    if refusals > 0 {
+        audit::Event::RefusalsDropped { count: refusals }.record(&audit::Origin::default());
+    }
+}
+
+/// Whether the events of another change can be kept. Where they can't, the change must not be made.
+#[must_use]
+pub fn has_room() -> bool {
+    QUEUE.get().is_none_or(|queue| queue.has_room())
+}
+
+/// What is wrong with writing the log.
+#[must_use]
+pub fn trouble() -> Option<Trouble> {
+    QUEUE.get().and_then(|queue| queue.trouble())
+}
+
+/// How many lines wait, and how many were dropped.
+#[must_use]
+pub fn counts() -> Counts {
+    QUEUE.get().map(|queue| queue.counts()).unwrap_or_default()
+}
+
+/// Waits until the lines up to now are written, for a tenth of a second at most, and not at all where the
+/// log doesn't get on. So a line is out before the answer to what it tells of, as long as somebody reads.
+pub async fn written() {
+    if let Some(queue) = QUEUE.get() {
+        queue.written(WRITTEN_WITHIN).await;
+    }
+}
+
+/// Waits until all lines are written, for so long at most, and says what is left.
+pub fn finish(limit: Duration) -> Counts {
+    let finished = QUEUE.get().map(|queue| queue.finish(limit));
+    finished.unwrap_or_default()
+}
+
+/// Where `env_logger` writes to: the queue, or standard error where there is none.
+struct Outlet;
+
+impl Write for Outlet {
+    /// Takes one line.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match QUEUE.get() {
+            Some(queue) => queue.push(WRITING.get(), line),
+            None => io::stderr().write_all(line)?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn kind(record: &Record<'_>) -> Kind {
+    if record.target() != audit::TARGET {
+        return Kind::Ordinary;
+    }
+    let event = record.key_values().get(Key::from("event"));
+    let refusal = event.is_some_and(|name| name.to_borrowed_str().is_some_and(audit::is_refusal));
+    if refusal { Kind::Refusal } else { Kind::Event }
 }
 
 /// The logger of `env_logger`, and before it what is heard and not written.
@@ -27,6 +126,7 @@ impl Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         if !broken::heard(record) {
+            WRITING.set(kind(record));
             self.0.log(record);
         }
     }

@@ -80,10 +80,10 @@ fn loses_nothing(mut server: Server, fill: impl Fn(&Server), make_room: impl Fn(
 }
 
 /// A small file system of its own, for as long as the value lives.
-struct Disk(PathBuf);
+pub(super) struct Disk(PathBuf);
 
 impl Disk {
-    fn mount(at: &Path) -> Option<Self> {
+    pub(super) fn mount(at: &Path) -> Option<Self> {
         std::fs::create_dir(at).unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=8m,mode=0700", "none"])
@@ -94,11 +94,11 @@ impl Disk {
             .then(|| Self(at.to_owned()))
     }
 
-    fn ballast(&self) -> PathBuf {
+    pub(super) fn ballast(&self) -> PathBuf {
         self.0.join("ballast")
     }
 
-    fn fill(&self) {
+    pub(super) fn fill(&self) {
         let mut file = std::fs::File::create(self.ballast()).unwrap();
         while file.write_all(&[1; 4096]).is_ok() {}
     }

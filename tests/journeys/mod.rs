@@ -21,6 +21,7 @@ mod restart;
 mod revocation;
 mod rights;
 mod sessions;
+mod stalled_log;
 mod starting;
 mod stopping;
 mod story;

@@ -133,7 +133,16 @@ impl Setup {
 
     /// Starts the server and waits until it accepts connections.
     pub(crate) fn start(&self) -> Server {
-        let process = Process::spawn(&mut self.serve());
+        self.start_by(&mut self.serve())
+    }
+
+    /// The same with this as its standard error, which nobody reads along.
+    pub(crate) fn start_logging_to(&self, stderr: impl Into<Stdio>) -> Server {
+        self.start_by(self.serve().stderr(stderr))
+    }
+
+    fn start_by(&self, command: &mut Command) -> Server {
+        let process = Process::spawn(command);
         match process.wait_for_addresses() {
             Ok((public, management)) => Server {
                 setup: self.clone(),
@@ -435,12 +444,15 @@ impl Process {
         let mut child = command.spawn().unwrap();
         let (line, lines) = channel();
         let (stdout, stderr) = (Arc::default(), Arc::default());
-        let readers = vec![
-            read_along(child.stdout.take().unwrap(), &stdout, move |text| {
+        let mut readers = vec![read_along(
+            child.stdout.take().unwrap(),
+            &stdout,
+            move |text| {
                 let _ = line.send(text.to_owned());
-            }),
-            read_along(child.stderr.take().unwrap(), &stderr, |_| {}),
-        ];
+            },
+        )];
+        let from = child.stderr.take();
+        readers.extend(from.map(|from| read_along(from, &stderr, |_| {})));
         Self {
             child_id: child.id(),
             child,

@@ -4,7 +4,7 @@ use crate::defaults;
 use std::time::Duration;
 
 use crate::config::key::{DefaultValue, Key, Row, key};
-use crate::config::kind::{Seconds, Threads, Whole, seconds};
+use crate::config::kind::{Seconds, Size, Threads, Whole, seconds};
 use crate::config::reader::{Noted, Reader};
 
 /// The HTTP server.
@@ -25,6 +25,8 @@ pub struct ServerConfig {
     pub disconnect_timeout: Duration,
     /// How long a stopping server waits for requests under way.
     pub drain: Duration,
+    /// Bytes of audit events that may wait to be written.
+    pub audit_queue: usize,
 }
 
 /// The defaults, which an embedder's server shares.
@@ -41,6 +43,8 @@ impl ServerConfig {
     pub const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
     /// The default of `drain`.
     pub const DRAIN: Duration = Duration::from_secs(10);
+    /// The default of `audit_queue`.
+    pub const AUDIT_QUEUE: usize = 16 << 20;
     /// The maximum of `workers`: actix panics with more.
     pub const MAX_WORKERS: u32 = 512;
 
@@ -108,6 +112,17 @@ static DRAIN: Key<Seconds> = key(
     "How long a stopping server waits for requests under way.",
 );
 
+static AUDIT_QUEUE: Key<Size> = key(
+    "server.audit_queue",
+    Size {
+        from: 64 << 10,
+        to: 1 << 30,
+    },
+    DefaultValue::Value(|| ServerConfig::AUDIT_QUEUE as u64),
+    "Audit events that may wait while nobody reads the log, in bytes, of which each takes forty besides its text. Then no \
+     more changes are made (503) until they are written.",
+);
+
 pub(super) static KEYS: &[&dyn Row] = &[
     &WORKERS,
     &MAX_CONNECTIONS,
@@ -116,6 +131,7 @@ pub(super) static KEYS: &[&dyn Row] = &[
     &BODY_TIMEOUT,
     &DISCONNECT_TIMEOUT,
     &DRAIN,
+    &AUDIT_QUEUE,
 ];
 
 impl ServerConfig {
@@ -127,6 +143,8 @@ impl ServerConfig {
         let body_timeout = reader.value(&BODY_TIMEOUT);
         let disconnect_timeout = reader.value(&DISCONNECT_TIMEOUT);
         let drain = reader.value(&DRAIN);
+        let audit_queue = reader.value(&AUDIT_QUEUE);
+        let audit_queue = audit_queue.map(|size| usize::try_from(size).unwrap_or(usize::MAX));
         Ok(Self {
             workers: workers?,
             max_connections: max_connections?,
@@ -135,6 +153,7 @@ impl ServerConfig {
             body_timeout: body_timeout?,
             disconnect_timeout: disconnect_timeout?,
             drain: drain?,
+            audit_queue: audit_queue?,
         })
     }
 }

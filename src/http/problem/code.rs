@@ -36,6 +36,7 @@ pub enum Code {
     RateLimited,
     HashingBusy,
     StoreUnavailable,
+    AuditUnavailable,
     InternalError,
 }
 
@@ -144,6 +145,9 @@ table! {
     StoreUnavailable, "store_unavailable", SERVICE_UNAVAILABLE, "Store unavailable",
         "A store that this answer depends on can't be reached.",
         "Wait for the seconds in `Retry-After`. It says nothing about the token.";
+    AuditUnavailable, "audit_unavailable", SERVICE_UNAVAILABLE, "Audit log unavailable",
+        "Nothing can be changed now, since it could not be recorded.",
+        "Wait for the seconds in `Retry-After`. Guarded resources are answered meanwhile.";
     InternalError, "internal_error", INTERNAL_SERVER_ERROR, "Internal error",
         "Something went wrong on our side.",
         "Report the `request_id`; the operator finds the cause in the log.";

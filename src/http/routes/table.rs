@@ -28,7 +28,18 @@ impl RouteInfo {
     /// Every code that this route may answer, in the order of `docs/errors.md`.
     #[must_use]
     pub fn codes(&self) -> Vec<Code> {
-        self.contract.codes(self.access)
+        let mut codes = self.contract.codes(self.access);
+        if self.changes() {
+            codes.push(Code::AuditUnavailable);
+            codes.sort_by_key(|code| *code as usize);
+        }
+        codes
+    }
+
+    /// Whether it may change something, which then has to be recorded (RFC 9110 §9.2.1).
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        !self.method.is_safe()
     }
 
     /// The names in the path, in their order.

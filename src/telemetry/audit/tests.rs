@@ -63,6 +63,10 @@ fn every_event_has_its_fixed_fields() {
             "WARN lacre::audit event=access_denied user=u-1 session=Zk3aPq9x… code=role",
         ),
         (
+            Event::RefusalsDropped { count: 7 },
+            "WARN lacre::audit event=refusals_dropped dropped=7",
+        ),
+        (
             Event::SignupRefused {
                 code: "rate_limited",
             },

@@ -15,6 +15,7 @@ pub(super) fn problem(error: OpsError) -> Problem {
         | OpsError::SessionUnknown => Problem::new(Code::NotFound),
         OpsError::Service(error) => error.into(),
         OpsError::Store(error) => error.into(),
+        OpsError::AuditUnavailable => Problem::new(Code::AuditUnavailable),
         OpsError::OwnAccount => Problem::new(Code::OwnAccount),
         _ => Problem::new(Code::InvalidRequest),
     }

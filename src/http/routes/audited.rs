@@ -1,0 +1,24 @@
+//! What stands before every route that may change something: a change that could not be recorded is not
+//! made, and one that is recorded is written to the log before it is answered.
+//!
+//! This room must never let a change be made whose audit event would be lost.
+
+use super::super::problem::{Code, Problem};
+use crate::telemetry;
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+
+pub(super) async fn audited(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if !telemetry::has_room() {
+        let refused = request.error_response(Problem::new(Code::AuditUnavailable));
+        return Ok(refused.map_into_right_body());
+    }
+    let answered = next.call(request).await?;
+    telemetry::written().await;
+    Ok(answered.map_into_left_body())
+}

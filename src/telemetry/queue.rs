@@ -1,0 +1,412 @@
+//! The lines that wait to be written, so that whoever logs never waits for whoever reads.
+//!
+//! Every line is kept in order until it is written. The parts of the queue are bounded on their own: an
+//! ordinary line is dropped where there are too many, and counted. A line of the audit is never dropped,
+//! but for refusals, which anybody can cause: they are given half of the room, and counted beyond it. Who
+//! makes a change asks [`Queue::has_room`] before (`docs/decisions/0030-log-queue.md`).
+//!
+//! This room must never let a thread that logs wait for a write.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How many bytes of ordinary lines may wait.
+const MAX_ORDINARY: usize = 1 << 20;
+/// What a line takes besides its text.
+const PLACE: usize = size_of::<Line>() + 16;
+/// How long one write may last before whoever reads is taken for stalled.
+const STALLED_AFTER: Duration = Duration::from_secs(5);
+
+/// How a line is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// An audit event of something that was done, or of a log-in that failed.
+    Event,
+    /// An audit event of a request that was refused.
+    Refusal,
+    /// Any other line.
+    Ordinary,
+}
+
+/// What is wrong with the log, for readiness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Writing fails: the disk is full, or the reader is gone.
+    Failing,
+    /// One write has lasted for more than five seconds: nobody reads.
+    Stalled,
+    /// So many audit events wait that those of refusals are dropped.
+    Full,
+}
+
+impl Trouble {
+    /// The stable name.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Failing => "log_failing",
+            Self::Stalled => "log_stalled",
+            Self::Full => "log_full",
+        }
+    }
+}
+
+/// How many lines wait, and how many were dropped since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Audit events that are not written yet.
+    pub audit_waiting: u64,
+    /// Ordinary lines that are not written yet.
+    pub ordinary_waiting: u64,
+    /// Ordinary lines that were dropped.
+    pub ordinary_dropped: u64,
+    /// Audit events of refusals that were dropped.
+    pub refusals_dropped: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) text: Box<[u8]>,
+    kind: Kind,
+}
+
+/// The lines, and what is known of their writer.
+pub(super) struct Queue {
+    max_audit: usize,
+    state: Mutex<State>,
+    /// There is a line, or the end.
+    more: Condvar,
+    /// A line was written.
+    less: Condvar,
+    /// How many lines were written.
+    written: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The first one is being written.
+    lines: VecDeque<Line>,
+    audit_bytes: usize,
+    ordinary_bytes: usize,
+    counts: Counts,
+    /// How many drops of each kind a line has told of.
+    told: (u64, u64),
+    /// How many lines were put in.
+    taken: u64,
+    /// When the write under way began, or last got on.
+    since: Option<Instant>,
+    failing: bool,
+}
+
+impl Queue {
+    /// An empty one, with room for so many bytes of audit events.
+    pub(super) fn new(max_audit: usize) -> Self {
+        Self {
+            max_audit,
+            state: Mutex::default(),
+            more: Condvar::new(),
+            less: Condvar::new(),
+            written: watch::Sender::new(0),
+        }
+    }
+
+    /// Puts a line in, or drops it and counts it. Never waits for a write.
+    pub(super) fn push(&self, kind: Kind, text: &[u8]) {
+        let size = text.len() + PLACE;
+        let mut state = self.state();
+        match kind {
+            Kind::Ordinary if state.ordinary_bytes + size > MAX_ORDINARY => {
+                state.counts.ordinary_dropped += 1;
+                return;
+            }
+            Kind::Refusal if state.audit_bytes + size > self.max_audit / 2 => {
+                state.counts.refusals_dropped += 1;
+                return;
+            }
+            _ => {}
+        }
+        state.count(kind, 1, size);
+        state.taken += 1;
+        state.lines.push_back(Line {
+            text: text.into(),
+            kind,
+        });
+        drop(state);
+        self.more.notify_one();
+    }
+
+    /// Whether the events of another change can be kept.
+    pub(super) fn has_room(&self) -> bool {
+        self.state().audit_bytes < self.max_audit
+    }
+
+    /// What is wrong now.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        let state = self.state();
+        if state.failing {
+            Some(Trouble::Failing)
+        } else if state.writes_for().is_some_and(|time| time > STALLED_AFTER) {
+            Some(Trouble::Stalled)
+        } else if state.audit_bytes > self.max_audit / 2 {
+            Some(Trouble::Full)
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.state().counts
+    }
+
+    /// Waits until what is in the queue now is written, for so long at most, and not at all where the
+    /// writer doesn't get on. Whether it was written.
+    pub(super) async fn written(&self, limit: Duration) -> bool {
+        let taken = {
+            let state = self.state();
+            if state.lines.is_empty() {
+                return true;
+            }
+            if state.failing || state.writes_for().is_some_and(|time| time > limit) {
+                return false;
+            }
+            state.taken
+        };
+        let mut written = self.written.subscribe();
+        let waiting = written.wait_for(|written| *written >= taken);
+        tokio::time::timeout(limit, waiting).await.is_ok()
+    }
+
+    /// Waits until everything is written, for so long at most; what is left then.
+    pub(super) fn finish(&self, limit: Duration) -> Counts {
+        let empty = |state: &mut State| !state.lines.is_empty();
+        let state = self.state();
+        let waited = self.less.wait_timeout_while(state, limit, empty);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.counts
+    }
+
+    /// Waits for the next line, and begins to write it.
+    pub(super) fn next(&self) -> Box<[u8]> {
+        let mut state = self.state();
+        loop {
+            if let Some(line) = state.lines.front_mut() {
+                let text = std::mem::take(&mut line.text);
+                // Its place is given back when it is written.
+                state.since = Some(Instant::now());
+                return text;
+            }
+            state.since = None;
+            state = self
+                .more
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The write has got on.
+    pub(super) fn went_on(&self) {
+        self.state().since = Some(Instant::now());
+    }
+
+    /// The write has failed, and is tried again.
+    pub(super) fn failed(&self) {
+        self.state().failing = true;
+    }
+
+    /// The line of `next` is written, with so many bytes. Returns how many lines were dropped since
+    /// this was last returned, ordinary ones and refusals, when there is room again.
+    pub(super) fn done(&self, length: usize) -> (u64, u64) {
+        let mut state = self.state();
+        state.failing = false;
+        state.since = None;
+        if let Some(line) = state.lines.pop_front() {
+            state.uncount(line.kind, length + PLACE);
+        }
+        let written = state.taken - state.lines.len() as u64;
+        let dropped = (state.counts.ordinary_dropped, state.counts.refusals_dropped);
+        let untold = (dropped.0 - state.told.0, dropped.1 - state.told.1);
+        let has_room =
+            state.ordinary_bytes < MAX_ORDINARY / 2 && state.audit_bytes < self.max_audit / 4;
+        if has_room {
+            state.told = dropped;
+        }
+        drop(state);
+        self.less.notify_all();
+        self.written.send_replace(written);
+        if has_room { untold } else { (0, 0) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn writes_for(&self) -> Option<Duration> {
+        self.since.map(|since| since.elapsed())
+    }
+
+    fn count(&mut self, kind: Kind, lines: u64, bytes: usize) {
+        let (waiting, taken) = self.part(kind);
+        *waiting += lines;
+        *taken += bytes;
+    }
+
+    fn uncount(&mut self, kind: Kind, bytes: usize) {
+        let (waiting, taken) = self.part(kind);
+        *waiting = waiting.saturating_sub(1);
+        *taken = taken.saturating_sub(bytes);
+    }
+
+    fn part(&mut self, kind: Kind) -> (&mut u64, &mut usize) {
+        match kind {
+            Kind::Ordinary => (&mut self.counts.ordinary_waiting, &mut self.ordinary_bytes),
+            Kind::Event | Kind::Refusal => (&mut self.counts.audit_waiting, &mut self.audit_bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &[u8] = b"line\n";
+    const SIZE: usize = LINE.len() + PLACE;
+
+    fn drain(queue: &Queue) -> usize {
+        let mut lines = 0;
+        while queue.counts().audit_waiting + queue.counts().ordinary_waiting > 0 {
+            let text = queue.next();
+            queue.done(text.len());
+            lines += 1;
+        }
+        lines
+    }
+
+    #[test]
+    fn lines_leave_in_the_order_in_which_they_came() {
+        let queue = Queue::new(1 << 20);
+        let kinds = [Kind::Ordinary, Kind::Event, Kind::Refusal, Kind::Ordinary];
+        for (number, kind) in kinds.into_iter().enumerate() {
+            queue.push(kind, number.to_string().as_bytes());
+        }
+        for number in 0..4 {
+            let text = queue.next();
+            assert_eq!(*text, *number.to_string().as_bytes());
+            queue.done(text.len());
+        }
+        assert_eq!(queue.counts(), Counts::default());
+        let state = queue.state();
+        assert_eq!((state.audit_bytes, state.ordinary_bytes), (0, 0));
+    }
+
+    #[test]
+    fn ordinary_lines_beyond_their_bound_are_dropped_counted_and_told_of() {
+        let queue = Queue::new(1 << 20);
+        let fit = MAX_ORDINARY / SIZE;
+        for _ in 0..fit + 3 {
+            queue.push(Kind::Ordinary, LINE);
+        }
+        assert_eq!(queue.counts().ordinary_dropped, 3);
+        assert_eq!(queue.counts().ordinary_waiting, fit as u64);
+        // They take nothing of what events need.
+        queue.push(Kind::Event, LINE);
+        assert_eq!(queue.trouble(), None);
+        let mut told = Vec::new();
+        for _ in 0..=fit {
+            let text = queue.next();
+            told.push(queue.done(text.len()));
+        }
+        told.retain(|told| *told != (0, 0));
+        assert_eq!(told, [(3, 0)], "told once");
+    }
+
+    #[test]
+    fn refusals_have_half_of_the_room_and_events_the_whole_of_it() {
+        let room = 20 * SIZE;
+        let queue = Queue::new(room);
+        for _ in 0..12 {
+            queue.push(Kind::Refusal, LINE);
+        }
+        assert_eq!(queue.counts().refusals_dropped, 2);
+        assert!(queue.has_room());
+        for _ in 0..10 {
+            queue.push(Kind::Event, LINE);
+        }
+        assert!(!queue.has_room(), "the next change is refused");
+        // What belongs to a change that has begun is kept all the same.
+        for _ in 0..10 {
+            queue.push(Kind::Event, LINE);
+        }
+        assert_eq!(queue.counts().audit_waiting, 30);
+        assert_eq!(queue.trouble(), Some(Trouble::Full));
+        assert_eq!(drain(&queue), 30);
+        assert!(queue.has_room());
+        assert_eq!(queue.trouble(), None);
+    }
+
+    #[test]
+    fn a_write_that_fails_is_trouble_until_a_line_is_written() {
+        let queue = Queue::new(1 << 20);
+        queue.push(Kind::Ordinary, LINE);
+        let text = queue.next();
+        queue.failed();
+        assert_eq!(queue.trouble(), Some(Trouble::Failing));
+        // A part of a line isn't the line.
+        queue.went_on();
+        assert_eq!(queue.trouble(), Some(Trouble::Failing));
+        queue.done(text.len());
+        assert_eq!(queue.trouble(), None);
+    }
+
+    #[test]
+    fn a_write_that_lasts_too_long_is_a_reader_who_stalls() {
+        let queue = Queue::new(1 << 20);
+        queue.push(Kind::Event, LINE);
+        let text = queue.next();
+        assert_eq!(queue.trouble(), None);
+        let long_ago = Instant::now().checked_sub(STALLED_AFTER + Duration::from_secs(1));
+        queue.state().since = long_ago;
+        assert_eq!(queue.trouble(), Some(Trouble::Stalled));
+        queue.went_on();
+        assert_eq!(queue.trouble(), None);
+        queue.done(text.len());
+    }
+
+    #[test]
+    fn the_end_waits_for_the_last_line_and_no_longer_than_it_may() {
+        let queue = Queue::new(1 << 20);
+        assert_eq!(queue.finish(Duration::from_mins(1)), Counts::default());
+        queue.push(Kind::Event, LINE);
+        queue.push(Kind::Ordinary, LINE);
+        let left = queue.finish(Duration::from_millis(1));
+        assert_eq!((left.audit_waiting, left.ordinary_waiting), (1, 1));
+        std::thread::scope(|scope| {
+            scope.spawn(|| drain(&queue));
+            assert_eq!(queue.finish(Duration::from_mins(1)), Counts::default());
+        });
+    }
+
+    #[tokio::test]
+    async fn who_asks_waits_until_its_own_lines_are_written() {
+        let queue = Queue::new(1 << 20);
+        let (long, short) = (Duration::from_mins(1), Duration::from_millis(1));
+        assert!(queue.written(long).await, "nothing to wait for");
+        queue.push(Kind::Event, LINE);
+        assert!(!queue.written(short).await);
+        let written = queue.written(long);
+        let text = queue.next();
+        // A line that came later isn't waited for.
+        let (done, ()) = futures_util::future::join(written, async {
+            queue.push(Kind::Event, LINE);
+            queue.done(text.len());
+        })
+        .await;
+        assert!(done);
+        queue.next();
+        queue.failed();
+        assert!(!queue.written(long).await, "no wait where writing fails");
+    }
+}

@@ -1,0 +1,125 @@
+//! The one thread that writes lines: what is blocked there blocks nobody else.
+//!
+//! It writes a line whole before it begins the next one. Where the system takes a part, it goes on with the
+//! rest; where it refuses, it tries the rest again until it is taken, so that no line is lost and none is
+//! written twice.
+//!
+//! This room must never give a line up.
+
+use super::queue::Queue;
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long after a failure the rest of a line is tried again.
+const RETRY: Duration = Duration::from_millis(200);
+/// The same where the other side of standard error isn't ready.
+const NOT_READY: Duration = Duration::from_millis(10);
+
+/// Starts the thread on a second handle to standard error: the first is locked by whoever prints.
+pub(super) fn start(queue: Arc<Queue>, told: fn(u64, u64)) -> io::Result<()> {
+    let mut out = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+    let thread = std::thread::Builder::new().name("lacre-log".to_owned());
+    thread.spawn(move || {
+        loop {
+            let (ordinary, refusals) = write_next(&queue, &mut out, RETRY);
+            if ordinary + refusals > 0 {
+                told(ordinary, refusals);
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Writes one line to its end; how many were dropped before it.
+fn write_next(queue: &Queue, out: &mut impl Write, retry: Duration) -> (u64, u64) {
+    let line = queue.next();
+    let mut rest = &line[..];
+    while !rest.is_empty() {
+        match out.write(rest) {
+            Ok(taken) if taken > 0 => {
+                rest = &rest[taken.min(rest.len())..];
+                queue.went_on();
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // Somebody has made it non-blocking; that somebody reads slowly is no failure.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(NOT_READY),
+            _ => {
+                queue.failed();
+                std::thread::sleep(retry);
+            }
+        }
+    }
+    queue.done(line.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::queue::{Kind, Trouble};
+    use super::*;
+
+    /// Takes a few bytes at a time, and refuses in between, each time in another way.
+    struct Fitful {
+        taken: Vec<u8>,
+        calls: usize,
+    }
+
+    impl Write for Fitful {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.calls += 1;
+            match self.calls % 5 {
+                0 => Err(ErrorKind::StorageFull.into()),
+                1 => Err(ErrorKind::Interrupted.into()),
+                2 => Err(ErrorKind::WouldBlock.into()),
+                3 => Ok(0),
+                _ => {
+                    let part = bytes.len().min(3);
+                    self.taken.extend_from_slice(&bytes[..part]);
+                    Ok(part)
+                }
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_goes_on_where_it_stopped() {
+        let queue = Queue::new(1 << 20);
+        let mut out = Fitful {
+            taken: Vec::new(),
+            calls: 0,
+        };
+        let mut due = String::new();
+        for number in 0..20 {
+            let line = format!("line {number}\n");
+            queue.push(Kind::Event, line.as_bytes());
+            due.push_str(&line);
+        }
+        for _ in 0..20 {
+            write_next(&queue, &mut out, Duration::ZERO);
+        }
+        assert_eq!(String::from_utf8(out.taken).unwrap(), due);
+        assert_eq!(queue.trouble(), None);
+    }
+
+    #[test]
+    fn a_full_device_is_trouble_and_loses_nothing() {
+        let queue = Arc::new(Queue::new(1 << 20));
+        queue.push(Kind::Event, b"line\n");
+        let full = Arc::clone(&queue);
+        // It ends with the process of the test.
+        std::thread::spawn(move || {
+            let mut out = File::options().write(true).open("/dev/full").unwrap();
+            write_next(&full, &mut out, Duration::from_millis(1));
+        });
+        while queue.trouble() != Some(Trouble::Failing) {
+            std::thread::yield_now();
+        }
+        assert_eq!(queue.finish(Duration::from_millis(20)).audit_waiting, 1);
+    }
+}
