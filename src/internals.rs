@@ -15,6 +15,9 @@ pub mod deployment {
 pub mod entropy {
     pub use crate::entropy::*;
 }
+pub mod federation {
+    pub use crate::federation::*;
+}
 pub mod http {
     pub use crate::http::*;
 }

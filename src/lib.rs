@@ -87,6 +87,8 @@ mod config;
 mod defaults;
 mod deployment;
 mod entropy;
+#[cfg(feature = "server")]
+mod federation;
 #[cfg(feature = "actix")]
 mod http;
 mod lacre;
