@@ -13,6 +13,7 @@ mod environment;
 mod error;
 mod key;
 mod kind;
+mod origins;
 mod quantity;
 mod reader;
 mod reference;
@@ -31,14 +32,15 @@ use reader::{Noted, Reader};
 use sections::{SCHEMA, Top};
 
 pub use crate::network::Network;
+pub use crate::web_origin::WebOrigin;
 pub use environment::{log_filter, started_by_cargo, variables_set};
 pub use error::{ConfigError, ConfigErrors};
 pub use quantity::Rate;
 pub use reference::reference;
 pub use secret::SecretText;
 pub use sections::{
-    AccountsConfig, Engine, ErrorStyle, ErrorsConfig, HashingConfig, KeystoreConfig, LimitsConfig,
-    RefreshConfig, ServerConfig, SessionConfig, Signup, TokenConfig,
+    AccountsConfig, CorsConfig, Engine, ErrorStyle, ErrorsConfig, HashingConfig, KeystoreConfig,
+    LimitsConfig, RefreshConfig, ServerConfig, SessionConfig, Signup, TokenConfig,
 };
 pub use setting::{Setting, Source};
 pub use sources::Sources;
@@ -73,6 +75,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// `refresh.*`
     pub refresh: RefreshConfig,
+    /// `cors.*`
+    pub cors: CorsConfig,
     /// `errors.*`
     pub errors: ErrorsConfig,
     /// `limits.*`
@@ -151,6 +155,7 @@ impl Config {
         let token = TokenConfig::read(reader);
         let session = SessionConfig::read(reader);
         let refresh = RefreshConfig::read(reader);
+        let cors = CorsConfig::read(reader);
         let style = ErrorsConfig::read(reader);
         let limits = LimitsConfig::read(reader);
         let hashing = HashingConfig::read(reader);
@@ -176,6 +181,7 @@ impl Config {
             token: token?,
             session: session?,
             refresh: refresh?,
+            cors: cors?,
             errors: style?,
             limits: limits?,
             hashing: hashing?,

@@ -14,6 +14,7 @@ pub mod body;
 #[cfg(feature = "server")]
 mod client_auth;
 pub mod cookies;
+mod cors;
 pub mod credentials;
 pub mod csrf;
 pub mod edge;

@@ -100,6 +100,7 @@ mod service;
 mod sessions;
 mod telemetry;
 mod token;
+mod web_origin;
 
 #[cfg(feature = "internals")]
 #[doc(hidden)]
@@ -130,6 +131,7 @@ pub mod errors {
     pub use crate::sessions::keyring::KeyringError;
     pub use crate::sessions::refresh::RefreshError;
     pub use crate::token::TokenError;
+    pub use crate::web_origin::NotAnOrigin;
     pub use lacre_keystore::KeystoreError;
 }
 

@@ -9,7 +9,7 @@ use super::failure::{self, Failure};
 use super::place::Place;
 use clap::Args;
 use lacre::clock::{Clock, SystemClock};
-use lacre::internals::config::{Config, Signup};
+use lacre::internals::config::{Config, Signup, WebOrigin};
 use lacre::internals::deployment::{Deployment, OpenError};
 use lacre::internals::entropy;
 use lacre::internals::http::body::BodyLimits;
@@ -77,7 +77,9 @@ async fn serve(config: &Config) -> Result<(), Failure> {
 
     let metrics = Arc::new(Metrics::default());
     let edge = Edge::new(&mut (entropy::system())(), Arc::clone(&metrics))
-        .max_headers(config.limits.header);
+        .max_headers(config.limits.header)
+        .origins(config.cors.origins.iter().map(WebOrigin::as_str))
+        .map_err(|error| Failure::new(failure::CONFIG, "config_bad_value", error))?;
     let policy = Policy {
         open_signup: config.signup == Signup::Open,
         trusted_proxies: TrustedProxies::new(config.trusted_proxies.clone()),

@@ -6,6 +6,7 @@
 //! This room must never name a key that nothing acts on.
 
 mod accounts;
+mod cors;
 mod errors;
 mod hashing;
 mod keystore;
@@ -19,6 +20,7 @@ mod top;
 use super::schema::{Schema, single};
 
 pub use accounts::AccountsConfig;
+pub use cors::CorsConfig;
 pub use errors::{ErrorStyle, ErrorsConfig};
 pub use hashing::HashingConfig;
 pub use keystore::{Engine, KeystoreConfig};
@@ -38,6 +40,7 @@ pub(super) static SCHEMA: &Schema = &[
     single("token", token::KEYS),
     single("session", session::KEYS),
     single("refresh", refresh::KEYS),
+    single("cors", cors::KEYS),
     single("errors", errors::KEYS),
     single("limits", limits::KEYS),
     single("hashing", hashing::KEYS),

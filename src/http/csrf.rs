@@ -8,8 +8,8 @@
 //!
 //! This room must never ask `X-Forwarded-Host`: everybody can write it.
 
-use super::cookies;
 use super::problem::{Code, Problem};
+use super::{cookies, cors};
 use crate::lacre::Lacre;
 use crate::token::Handle;
 use actix_web::HttpRequest;
@@ -89,7 +89,8 @@ pub(super) fn check(
 /// Demands, where cookies are used, that no other site had this request sent: its answer would
 /// put the browser into a session of the other site's choice (login CSRF).
 pub fn check_sender(request: &HttpRequest, lacre: &Lacre) -> Result<(), CsrfError> {
-    if cookies::are_used(lacre) {
+    // For a named other origin no cookie is read or set, so none can be planted.
+    if cookies::are_used(lacre) && !cors::is_from_other(request) {
         refuse_other_sites(request.headers(), &lacre.rules().issuer)
     } else {
         Ok(())

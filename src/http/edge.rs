@@ -9,14 +9,16 @@
 //!
 //! This room must never let an error through that it hasn't looked at.
 
+use super::cors::{Cors, Met};
 use super::metrics::{Metrics, UNMATCHED};
 use super::problem::{Code, Problem};
 use super::render::{self, stamp};
 use super::request_id::RequestId;
+use crate::web_origin::{NotAnOrigin, WebOrigin};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
-use actix_web::{Error, HttpMessage as _, HttpResponse};
+use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError as _};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use rand::rngs::StdRng;
@@ -42,6 +44,7 @@ pub struct Edge {
     seeds: Arc<Mutex<StdRng>>,
     metrics: Arc<Metrics>,
     max_headers: usize,
+    origins: Arc<[WebOrigin]>,
 }
 
 impl Edge {
@@ -51,7 +54,26 @@ impl Edge {
             seeds: Arc::new(Mutex::new(StdRng::from_rng(rng))),
             metrics,
             max_headers: MAX_HEADERS,
+            origins: Arc::default(),
         }
+    }
+
+    /// Lets pages of these origins read every answer (CORS), errors included: the token in
+    /// `Authorization`, and no cookies, which are neither read nor set for them. Preflights are
+    /// answered with 204 before any guard. Without this, pages of this service's own origin alone
+    /// can read its answers.
+    ///
+    /// [`NotAnOrigin`] where one isn't spelled as browsers send it, such as
+    /// `https://app.example.org` or `http://localhost:3000`; `*` and `null` are none.
+    pub fn origins<'a>(
+        self,
+        origins: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, NotAnOrigin> {
+        let origins: Result<_, _> = origins.into_iter().map(str::parse).collect();
+        Ok(Self {
+            origins: origins?,
+            ..self
+        })
     }
 
     /// Takes header fields of so many bytes together instead of [`MAX_HEADERS`].
@@ -105,6 +127,7 @@ where
             ids: RefCell::new(StdRng::from_rng(&mut *seeds)),
             metrics: Arc::clone(&self.metrics),
             max_headers: self.max_headers,
+            cors: (!self.origins.is_empty()).then(|| Cors::new(&self.origins)),
         }))
     }
 }
@@ -115,6 +138,7 @@ pub struct EdgeService<S> {
     ids: RefCell<StdRng>,
     metrics: Arc<Metrics>,
     max_headers: usize,
+    cors: Option<Cors>,
 }
 
 impl<S, B> Service<ServiceRequest> for EdgeService<S>
@@ -128,23 +152,37 @@ where
 
     forward_ready!(next);
 
-    fn call(&self, request: ServiceRequest) -> Self::Future {
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let began = Instant::now();
         let id = RequestId::fresh(&mut *self.ids.borrow_mut());
         let (next, metrics) = (Rc::clone(&self.next), Arc::clone(&self.metrics));
         let too_large = too_large(&request, self.max_headers);
+        let met = self.cors.as_ref().map(|cors| cors.meet(&mut request));
+        let preflight = met.as_ref().and_then(Met::preflight);
         let in_flight = metrics.enter();
         Box::pin(async move {
             let _in_flight = in_flight;
             let method = request.method().clone();
-            let answered = answer(&*next, request, too_large, id, &metrics).await;
+            let answered = match preflight {
+                Some(answer) if too_large.is_none() => {
+                    Ok(request.into_response(finish(answer, id)))
+                }
+                _ => answer(&*next, request, too_large, id, &metrics).await,
+            };
             let (route, status) = match &answered {
                 Ok(response) => (response.request().match_pattern(), response.status()),
-                Err(error) => (None, error.as_response_error().status_code()),
+                Err(problem) => (None, problem.status_code()),
             };
             let route = route.as_deref().unwrap_or(UNMATCHED);
             metrics.answered(route, &method, status, began.elapsed());
-            answered
+            match (answered, met) {
+                (answered, None) => answered.map_err(Into::into),
+                (Ok(mut response), Some(met)) => {
+                    met.write(response.headers_mut());
+                    Ok(response)
+                }
+                (Err(problem), Some(met)) => Err(met.on(problem)),
+            }
         })
     }
 }
@@ -155,7 +193,7 @@ async fn answer<S, B>(
     too_large: Option<Code>,
     id: RequestId,
     metrics: &Metrics,
-) -> Result<ServiceResponse, Error>
+) -> Result<ServiceResponse, Problem>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody + 'static,
@@ -175,12 +213,12 @@ where
                 finish(response.map_into_boxed_body(), id),
             ))
         }
-        Ok(Err(error)) => Err(problem_of(&error, id).with_request_id(id).into()),
+        Ok(Err(error)) => Err(problem_of(&error, id).with_request_id(id)),
         Err(_panic) => {
             // The panic hook has told where; its payload may hold anything and stays there.
             log::error!(request_id = id.as_str(); "a handler panicked");
             metrics.panicked();
-            Err(Problem::new(Code::InternalError).with_request_id(id).into())
+            Err(Problem::new(Code::InternalError).with_request_id(id))
         }
     }
 }

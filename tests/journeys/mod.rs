@@ -14,6 +14,7 @@ mod hung_up;
 mod hygiene;
 mod limits;
 mod locations;
+mod origins;
 mod races;
 mod refresh;
 mod refusals;
