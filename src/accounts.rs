@@ -21,8 +21,10 @@ mod identity;
 mod imported;
 mod outbox;
 mod password;
+mod proving;
 mod revisions;
 mod store;
+mod subscriber;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -31,7 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand::CryptoRng;
 
 pub(crate) use self::account::ADMIN_ROLE;
-pub use self::account::{Account, Change, ImportedAccount, Login, NewAccount, Page};
+pub use self::account::{Account, Change, ImportedAccount, NewAccount, Page};
 pub use self::client::{Client, ClientId, ClientSecret, NewClient};
 pub use self::error::AccountsError;
 pub use self::hashing::{HashingPool, HashingSettings};
@@ -39,12 +41,15 @@ pub use self::identity::{Email, LoginName, UserId};
 pub use self::imported::ImportedHash;
 pub use self::outbox::{Ends, Kept, OutboxRow, Reach, Target};
 pub use self::password::{Password, PresentedPassword};
+pub use self::proving::Named;
+pub use self::subscriber::Subscriber;
 
 use self::account::{display_name, first_roles, permissions};
 use self::argon::RawSalt;
 use self::error::invalid;
+use self::hashing::Place;
 use self::revisions::Revisions;
-use self::store::{Keep, MirrorKey, NewRow, Store, ToProve};
+use self::store::{Keep, MirrorKey, NewRow, Store};
 use crate::clock::Clock;
 
 /// The most accounts on one page.
@@ -58,6 +63,7 @@ const ATTEMPTS: usize = 32;
 #[derive(Clone)]
 pub struct Accounts {
     inner: Arc<Inner>,
+    asker: Option<Subscriber>,
 }
 
 struct Inner {
@@ -102,7 +108,18 @@ impl Accounts {
                 random: Mutex::new(random),
                 decoy,
             }),
+            asker: None,
         })
+    }
+
+    /// The same, asked over the network: what this handle hashes waits among the passwords of one
+    /// subscriber, who has a share of the queue; an operator's, without one, as far as there is room.
+    #[must_use]
+    pub fn asked_by(&self, asker: Option<Subscriber>) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            asker,
+        }
     }
 
     /// The URL of a `SQLite` database at `path`, for [`Accounts::open`].
@@ -132,7 +149,7 @@ impl Accounts {
         let password_hash = match password {
             Some(password) => {
                 password.must_differ_from(&account.account.email)?;
-                Some(self.hash(password).await?)
+                Some(self.hash(self.place()?, password).await?)
             }
             None => None,
         };
@@ -191,26 +208,6 @@ impl Accounts {
             account,
             password_hash: new.hash.map(ImportedHash::into_stored),
         })
-    }
-
-    /// The account that a log-in proves to be.
-    ///
-    /// Whoever makes a session of it compares its `revision` with a second [`Accounts::get`] once
-    /// the session exists: a change of the moment between must not leave a session behind.
-    pub async fn authenticate(&self, login: Login) -> Result<Account, AccountsError> {
-        self.inner.hashing.has_room()?;
-        let found = self.inner.store.to_prove(&login.by).await?;
-        self.prove(found, login.password).await
-    }
-
-    /// The account, if the password is its own: proof once more from one who is logged in.
-    pub async fn verify_password(
-        &self,
-        id: &UserId,
-        password: PresentedPassword,
-    ) -> Result<Account, AccountsError> {
-        let by = LoginName::Id(id.clone());
-        self.authenticate(Login { by, password }).await
     }
 
     /// The account with this id.
@@ -381,56 +378,6 @@ impl Accounts {
         self.inner.store.close().await;
     }
 
-    /// One comparison whoever was found, then one answer for every failure.
-    async fn prove(
-        &self,
-        to_prove: ToProve,
-        password: PresentedPassword,
-    ) -> Result<Account, AccountsError> {
-        let ToProve { found, mirrored } = to_prove;
-        let active = found.as_ref().is_some_and(|found| found.active);
-        let usable = found.and_then(|found| Some((found.id, found.password_hash?)));
-        let instead = mirrored.as_ref().unwrap_or(&self.inner.decoy);
-        let stored = usable.as_ref().map_or(instead, |(_, hash)| hash);
-        let salt = self.salt();
-        // A disabled account's hash isn't renewed: the second run would tell that the password
-        // was right.
-        let answer = self
-            .inner
-            .hashing
-            .verify(password.into_secret(), stored.clone(), salt, active)
-            .await?;
-        let Some((id, stored)) = usable.filter(|_| active && answer.matches) else {
-            return Err(AccountsError::InvalidCredentials);
-        };
-        self.still_true(&id, stored, answer.renewed).await
-    }
-
-    /// The account as it is after the hash, which may have waited in the queue for a second: what
-    /// was changed meanwhile counts.
-    async fn still_true(
-        &self,
-        id: &UserId,
-        proven: String,
-        renewed: Option<String>,
-    ) -> Result<Account, AccountsError> {
-        let found = self.inner.store.by_id(id).await?;
-        let same = found.filter(|found| {
-            found.account.active && found.password_hash.as_deref() == Some(proven.as_str())
-        });
-        let account = same.ok_or(AccountsError::InvalidCredentials)?.account;
-        if let Some(renewed) = renewed
-            && let Err(error) = self
-                .inner
-                .store
-                .renew_password_hash(id, proven, renewed)
-                .await
-        {
-            log::warn!("a password hash keeps its old parameters: {error}");
-        }
-        Ok(account)
-    }
-
     /// The hash of another password, unless it is the e-mail that the account has afterwards, and the
     /// revision of the account that it is meant for.
     async fn hash_for(
@@ -439,15 +386,18 @@ impl Accounts {
         change: &Change,
         password: Password,
     ) -> Result<(String, u64), AccountsError> {
-        self.inner.hashing.has_room()?;
+        let place = self.place()?;
         let account = self.get(id).await?.ok_or(AccountsError::AccountUnknown)?;
         password.must_differ_from(change.email.as_ref().unwrap_or(&account.email))?;
-        Ok((self.hash(password).await?, account.revision))
+        Ok((self.hash(place, password).await?, account.revision))
     }
 
-    async fn hash(&self, password: Password) -> Result<String, AccountsError> {
-        let salt = self.salt();
-        self.inner.hashing.hash(password.into_secret(), salt).await
+    fn place(&self) -> Result<Place, AccountsError> {
+        self.inner.hashing.place(self.asker)
+    }
+
+    async fn hash(&self, place: Place, password: Password) -> Result<String, AccountsError> {
+        place.hash(password.into_secret(), self.salt()).await
     }
 
     fn salt(&self) -> RawSalt {

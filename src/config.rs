@@ -35,7 +35,6 @@ pub use crate::network::Network;
 pub use crate::web_origin::WebOrigin;
 pub use environment::{log_filter, started_by_cargo, variables_set};
 pub use error::{ConfigError, ConfigErrors};
-pub use quantity::Rate;
 pub use reference::reference;
 pub use secret::SecretText;
 pub use sections::{

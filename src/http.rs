@@ -22,8 +22,6 @@ mod from_below;
 #[cfg(feature = "server")]
 mod from_service;
 pub mod guard;
-#[cfg(feature = "server")]
-pub mod limits;
 pub mod locations;
 #[cfg(feature = "server")]
 pub mod management;

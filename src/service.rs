@@ -6,9 +6,11 @@
 //! This room must never answer that an account has changed before the sessions that the change
 //! ends are gone.
 
+mod attempt;
 mod caller;
 mod clients;
 mod going_on;
+mod limits;
 mod log_in;
 mod outbox;
 mod renew;
@@ -17,6 +19,7 @@ mod sweep;
 mod users;
 
 pub use caller::Caller;
+pub use limits::{LimitSettings, Limits, Rate};
 pub use log_in::{LogIn, MAX_CLAIMS, OnBehalf};
 pub use users::Changed;
 
@@ -25,6 +28,7 @@ use crate::lacre::Lacre;
 use crate::sessions::grant::IssueError;
 use lacre_keystore::KeystoreError;
 use std::fmt;
+use std::time::Duration;
 use thiserror::Error;
 
 /// One deployment's accounts and sessions. Cheap to clone.
@@ -32,13 +36,18 @@ use thiserror::Error;
 pub struct Service {
     lacre: Lacre,
     accounts: Accounts,
+    limits: Limits,
 }
 
 impl Service {
-    /// Puts accounts and sessions together.
+    /// Puts accounts and sessions together, and the limits on who asks for them.
     #[must_use]
-    pub fn new(lacre: Lacre, accounts: Accounts) -> Self {
-        Self { lacre, accounts }
+    pub fn new(lacre: Lacre, accounts: Accounts, limits: Limits) -> Self {
+        Self {
+            lacre,
+            accounts,
+            limits,
+        }
     }
 
     /// The sessions.
@@ -72,6 +81,12 @@ pub enum ServiceError {
     /// The client's own credentials are wrong.
     #[error("the client's credentials are wrong")]
     InvalidClient,
+    /// Too many attempts have failed, or there were too many sign-ups.
+    #[error("too many attempts, try again later")]
+    TooMany {
+        /// How long to wait.
+        wait: Duration,
+    },
     /// A client asks for a user that can't log in.
     #[error("there is no such user")]
     IncorrectUser,
@@ -97,6 +112,7 @@ impl ServiceError {
         match self {
             Self::Accounts(error) => error.code(),
             Self::InvalidClient => "invalid_client",
+            Self::TooMany { .. } => "rate_limited",
             Self::IncorrectUser => "invalid_credentials",
             Self::UserSession => "user_session_invalid",
             Self::ClaimsTooLong => "claims_too_long",

@@ -3,9 +3,9 @@
 //! This room must never hold a password's hash: who has an `Account` has nothing to crack.
 
 use super::error::{AccountsError, invalid};
-use super::identity::{Email, LoginName, UserId};
+use super::identity::{Email, UserId};
 use super::imported::ImportedHash;
-use super::password::{Password, PresentedPassword};
+use super::password::Password;
 use crate::clock::UnixSeconds;
 
 const MAX_NAME: usize = 200;
@@ -159,15 +159,6 @@ impl Change {
             (None, None) => None,
         }
     }
-}
-
-/// A log-in: who, and the proof.
-#[derive(Debug)]
-pub struct Login {
-    /// Whom it says it is.
-    pub by: LoginName,
-    /// The password it presents.
-    pub password: PresentedPassword,
 }
 
 /// Some accounts of many, in the order of their ids.

@@ -2,7 +2,8 @@
 //!
 //! One hash takes 19 MiB and some 20 ms of a core, and log-ins arrive as fast as somebody sends them
 //! (threat: hashing-exhaustion); guarded calls must not wait for them. So the threads are few and run
-//! at a lower priority, and a log-in that finds the queue full is refused at once.
+//! at a lower priority, and a log-in that finds the queue full is refused at once, or that finds the
+//! places taken that one subscriber may have: the others are for everybody else.
 //!
 //! This room must never hash on a thread of the server, and never hold a password once its answer
 //! is given.
@@ -21,6 +22,7 @@ use zeroize::Zeroizing;
 use super::argon::{Argon, Memory, RawSalt, Verification};
 use super::error::{AccountsError, invalid};
 use super::imported::Foreign;
+use super::subscriber::Subscriber;
 
 /// Enough to make the scheduler prefer any other thread of the process (`nice`, −20 to 19).
 #[cfg(target_os = "linux")]
@@ -42,6 +44,8 @@ pub struct HashingSettings {
     pub threads: usize,
     /// Passwords that may wait for a thread.
     pub queue: usize,
+    /// Passwords of one subscriber that may wait for a thread.
+    pub queue_per_address: usize,
 }
 
 /// The defaults, which are those of the configuration: argon2id with 19 MiB, 2 passes, 1 lane (OWASP).
@@ -54,6 +58,8 @@ impl HashingSettings {
     pub const LANES: u32 = 1;
     /// The default of `queue`.
     pub const QUEUE: u32 = 64;
+    /// The default of `queue_per_address`: room for an office in the morning, and for four of them.
+    pub const QUEUE_PER_ADDRESS: u32 = 16;
 
     /// The default of `threads`: as many as the machine runs at once. They yield to all others.
     #[must_use]
@@ -70,6 +76,7 @@ impl Default for HashingSettings {
             lanes: Self::LANES,
             threads: Self::default_threads(),
             queue: Self::QUEUE as usize,
+            queue_per_address: Self::QUEUE_PER_ADDRESS as usize,
         }
     }
 }
@@ -87,24 +94,109 @@ enum Work {
     Verify { stored: String, renew: bool },
 }
 
+/// Who asks; `None` for whom the queue isn't shared out to.
+type Asker = Option<Subscriber>;
+
 struct Job {
     password: Zeroizing<String>,
     salt: RawSalt,
     work: Work,
+    asker: Asker,
     answer: oneshot::Sender<Answer>,
 }
 
 struct Queue {
     jobs: VecDeque<Job>,
+    /// Who has a place without a password in it yet.
+    reserved: Vec<Asker>,
     open: bool,
 }
 
 struct Shared {
     argon: Argon,
     capacity: usize,
+    share: usize,
     queue: Mutex<Queue>,
     wake: Condvar,
     runs: AtomicU64,
+}
+
+/// A place in the queue, to be had before any work that a password is for: in a rush the many that are
+/// sent away must cost next to nothing, and nobody may have more such work under way than places.
+/// Dropping it gives it back.
+#[must_use]
+pub(super) struct Place {
+    shared: Arc<Shared>,
+    asker: Asker,
+    /// Whether a password stands there now, which gives the place back itself.
+    filled: bool,
+}
+
+impl Place {
+    /// The hash of a new password.
+    pub(super) async fn hash(
+        self,
+        password: Zeroizing<String>,
+        salt: RawSalt,
+    ) -> Result<String, AccountsError> {
+        let answer = self.ask(password, salt, Work::Hash).await?;
+        answer.renewed.ok_or(AccountsError::AccountsUnavailable)
+    }
+
+    /// Whether a password is the one of a stored hash. With `renew`, one that is comes with a hash
+    /// of today's parameters, if the stored one has others.
+    pub(super) async fn verify(
+        self,
+        password: Zeroizing<String>,
+        stored: String,
+        salt: RawSalt,
+        renew: bool,
+    ) -> Result<Answer, AccountsError> {
+        let work = Work::Verify { stored, renew };
+        self.ask(password, salt, work).await
+    }
+
+    async fn ask(
+        self,
+        password: Zeroizing<String>,
+        salt: RawSalt,
+        work: Work,
+    ) -> Result<Answer, AccountsError> {
+        let (answer, answered) = oneshot::channel();
+        let asker = self.asker;
+        self.fill(Job {
+            password,
+            salt,
+            work,
+            asker,
+            answer,
+        })?;
+        answered
+            .await
+            .map_err(|_| AccountsError::AccountsUnavailable)
+    }
+
+    fn fill(mut self, job: Job) -> Result<(), AccountsError> {
+        let mut queue = self.shared.lock();
+        if !queue.open {
+            drop(queue);
+            return Err(AccountsError::AccountsUnavailable);
+        }
+        queue.give_back(self.asker);
+        queue.jobs.push_back(job);
+        drop(queue);
+        self.shared.wake.notify_one();
+        self.filled = true;
+        Ok(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.filled {
+            self.shared.lock().give_back(self.asker);
+        }
+    }
 }
 
 /// Threads that hash passwords, with a bounded queue. Dropping it lets them end after the hash at
@@ -124,7 +216,7 @@ impl HashingPool {
 
     /// A pool whose threads are yet to be started.
     pub(super) fn stopped(settings: HashingSettings) -> Result<Self, AccountsError> {
-        if settings.threads == 0 || settings.queue == 0 {
+        if settings.threads == 0 || settings.queue == 0 || settings.queue_per_address == 0 {
             return Err(invalid(
                 "hashing",
                 "needs at least one thread and one place to wait",
@@ -136,8 +228,10 @@ impl HashingPool {
             shared: Arc::new(Shared {
                 argon,
                 capacity: settings.queue,
+                share: settings.queue_per_address,
                 queue: Mutex::new(Queue {
                     jobs: VecDeque::with_capacity(settings.queue.min(1024)),
+                    reserved: Vec::new(),
                     open: true,
                 }),
                 wake: Condvar::new(),
@@ -181,51 +275,14 @@ impl HashingPool {
         &self.shared.argon
     }
 
-    /// The hash of a new password.
-    pub(super) async fn hash(
-        &self,
-        password: Zeroizing<String>,
-        salt: RawSalt,
-    ) -> Result<String, AccountsError> {
-        let answer = self.ask(password, salt, Work::Hash).await?;
-        answer.renewed.ok_or(AccountsError::AccountsUnavailable)
-    }
-
-    /// Whether a password is the one of a stored hash. With `renew`, one that is comes with a hash
-    /// of today's parameters, if the stored one has others.
-    pub(super) async fn verify(
-        &self,
-        password: Zeroizing<String>,
-        stored: String,
-        salt: RawSalt,
-        renew: bool,
-    ) -> Result<Answer, AccountsError> {
-        self.ask(password, salt, Work::Verify { stored, renew })
-            .await
-    }
-
-    /// Whether another password would be taken now: to be asked before any work that it would be
-    /// for. In a rush the many that are sent away must cost next to nothing.
-    pub(super) fn has_room(&self) -> Result<(), AccountsError> {
-        self.shared.check_room(&mut self.shared.lock())
-    }
-
-    async fn ask(
-        &self,
-        password: Zeroizing<String>,
-        salt: RawSalt,
-        work: Work,
-    ) -> Result<Answer, AccountsError> {
-        let (answer, answered) = oneshot::channel();
-        self.shared.push(Job {
-            password,
-            salt,
-            work,
-            answer,
-        })?;
-        answered
-            .await
-            .map_err(|_| AccountsError::AccountsUnavailable)
+    /// A place in the queue; [`AccountsError::HashingBusy`] where there is none.
+    pub(super) fn place(&self, asker: Asker) -> Result<Place, AccountsError> {
+        self.shared.reserve(asker)?;
+        Ok(Place {
+            shared: Arc::clone(&self.shared),
+            asker,
+            filled: false,
+        })
     }
 
     /// Takes no more passwords, sends the waiting away, and waits until every thread has wiped its
@@ -259,31 +316,42 @@ impl Drop for HashingPool {
     }
 }
 
+impl Queue {
+    fn taken(&self) -> usize {
+        self.jobs.len() + self.reserved.len()
+    }
+
+    fn taken_by(&self, asker: Asker) -> usize {
+        let waits = |job: &&Job| job.asker == asker && !job.answer.is_closed();
+        let reserved = self.reserved.iter().filter(|other| **other == asker);
+        self.jobs.iter().filter(waits).count() + reserved.count()
+    }
+
+    fn give_back(&mut self, asker: Asker) {
+        let place = self.reserved.iter().position(|other| *other == asker);
+        place.map(|place| self.reserved.swap_remove(place));
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, job: Job) -> Result<(), AccountsError> {
+    fn reserve(&self, asker: Asker) -> Result<(), AccountsError> {
         let mut queue = self.lock();
-        self.check_room(&mut queue)?;
-        queue.jobs.push_back(job);
-        drop(queue);
-        self.wake.notify_one();
-        Ok(())
-    }
-
-    fn check_room(&self, queue: &mut Queue) -> Result<(), AccountsError> {
         if !queue.open {
             return Err(AccountsError::AccountsUnavailable);
         }
-        if queue.jobs.len() >= self.capacity {
+        if queue.taken() >= self.capacity {
             // Who went away keeps no place.
             queue.jobs.retain(|job| !job.answer.is_closed());
         }
-        if queue.jobs.len() >= self.capacity {
+        let has_its_share = || asker.is_some() && queue.taken_by(asker) >= self.share;
+        if queue.taken() >= self.capacity || has_its_share() {
             return Err(AccountsError::HashingBusy);
         }
+        queue.reserved.push(asker);
         Ok(())
     }
 
@@ -339,6 +407,7 @@ impl Shared {
             salt,
             work,
             answer,
+            ..
         } = job;
         let found = match work {
             Work::Hash => self.fresh(memory, &password, &salt).map(|hash| Answer {

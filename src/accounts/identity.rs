@@ -189,6 +189,15 @@ impl LoginName {
             UserId::parse(text).map_or(Self::Nobody, Self::Id)
         }
     }
+
+    /// The one spelling of the name, however it was written. What can name nobody is one name.
+    pub(super) fn spelling(&self) -> &str {
+        match self {
+            Self::Email(email) => email.lookup(),
+            Self::Id(id) => id.as_str(),
+            Self::Nobody => "",
+        }
+    }
 }
 
 impl From<Email> for LoginName {

@@ -14,7 +14,6 @@ use lacre::internals::deployment::{Deployment, OpenError};
 use lacre::internals::entropy;
 use lacre::internals::http::body::BodyLimits;
 use lacre::internals::http::edge::Edge;
-use lacre::internals::http::limits::Limits;
 use lacre::internals::http::management::{Management, StoreCheck};
 use lacre::internals::http::metrics::{Kind, Measured, Metrics};
 use lacre::internals::http::origin::TrustedProxies;
@@ -83,7 +82,6 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let policy = Policy {
         open_signup: config.signup == Signup::Open,
         trusted_proxies: TrustedProxies::new(config.trusted_proxies.clone()),
-        limits: Limits::new(&config.limits),
     };
     let running = listeners.serve(
         &settings(config),

@@ -10,10 +10,11 @@ use std::time::Duration;
 #[cfg(test)]
 use proptest::prelude::*;
 
-use super::quantity::{Rate, count, duration, duration_text, rate, rate_text, size, size_text};
+use super::quantity::{count, duration, duration_text, rate, rate_text, size, size_text};
 use super::secret::SecretText;
 use super::written::Written;
 use crate::network::{Network, NotANetwork};
+use crate::service::Rate;
 
 /// How a value is read and what its limits are.
 pub(super) trait Kind: Sync {

@@ -2,18 +2,9 @@
 //!
 //! This room must never round and never overflow: what it can't hold exactly, it refuses.
 
+use crate::service::Rate;
 use std::fmt::Write as _;
 use std::time::Duration;
-
-/// How often something may happen: `count` times at once, and then once whenever the period's share
-/// has passed, so that it is never more than `count` in a period besides those at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How often; never 0.
-    pub count: u32,
-    /// In how long; a second at least.
-    pub period: Duration,
-}
 
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::key::{Row, variable};
 use super::*;
 use crate::accounts::HashingSettings;
+use crate::service::Rate;
 use crate::sessions::rules::{Location, Rules};
 
 fn keys() -> impl Iterator<Item = &'static dyn Row> {

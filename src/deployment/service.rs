@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Engine};
 use crate::entropy::Entropy;
 use crate::lacre::Lacre;
-use crate::service::Service;
+use crate::service::{LimitSettings, Limits, Service};
 use crate::sessions::keyring::Keyring;
 use crate::sessions::rules::Rules;
 use lacre_keystore::{
@@ -82,6 +82,7 @@ pub(super) async fn assemble(
             lanes: config.hashing.lanes,
             threads: config.hashing.threads,
             queue: config.hashing.queue,
+            queue_per_address: config.hashing.queue_per_address,
         },
         Arc::clone(&clock),
         Box::new(rand::rngs::StdRng::from_rng(&mut entropy())),
@@ -92,7 +93,12 @@ pub(super) async fn assemble(
         .entropy(entropy)
         .content_key_memory(config.token.content_key_memory)
         .build();
-    Ok(Service::new(lacre, accounts))
+    let limits = Limits::new(&LimitSettings {
+        login_per_address: config.limits.login_per_address,
+        login_per_account: config.limits.login_per_account,
+        signup_per_address: config.limits.signup_per_address,
+    });
+    Ok(Service::new(lacre, accounts, limits))
 }
 
 /// What a deployment calls itself where nobody has named it: the same wherever it is served, for as

@@ -30,6 +30,11 @@ impl From<ServiceError> for Problem {
         match error {
             ServiceError::Accounts(error) => error.into(),
             ServiceError::InvalidClient => Self::invalid_client(),
+            ServiceError::TooMany { wait } => {
+                let seconds = wait.as_millis().div_ceil(1000);
+                let seconds = u32::try_from(seconds).unwrap_or(u32::MAX).max(1);
+                Self::new(Code::RateLimited).retry_after(seconds)
+            }
             ServiceError::IncorrectUser => Self::incorrect_user(),
             ServiceError::UserSession => {
                 Self::new(Code::BodyWrongType).field("user_session").detail(
@@ -68,6 +73,17 @@ mod tests {
                 .iter()
                 .all(|problem| problem.code().status() == 503)
         );
+    }
+
+    #[test]
+    fn the_wait_is_told_in_whole_seconds() {
+        use actix_web::ResponseError as _;
+        for (milliseconds, seconds) in [(1, "1"), (1000, "1"), (1001, "2"), (59_999, "60")] {
+            let wait = std::time::Duration::from_millis(milliseconds);
+            let answer = Problem::from(ServiceError::TooMany { wait }).error_response();
+            assert_eq!(answer.status(), 429);
+            assert_eq!(answer.headers().get("retry-after").unwrap(), seconds);
+        }
     }
 
     #[test]

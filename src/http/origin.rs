@@ -133,11 +133,6 @@ impl Trail {
         }
     }
 
-    /// The client's address, as far as the deployment can tell.
-    pub(super) fn address(&self) -> Option<IpAddr> {
-        self.origin.address
-    }
-
     /// The request, for what the service records.
     pub(super) fn origin(&self) -> &audit::Origin {
         &self.origin
@@ -202,11 +197,11 @@ mod tests {
             .append_header(("X-Forwarded-For", "198.51.100.7"))
             .to_http_request();
         let trail = Trail::of(&request);
-        assert_eq!(trail.address(), Some([10, 0, 0, 1].into()));
+        assert_eq!(trail.origin().address, Some([10, 0, 0, 1].into()));
         assert_eq!(of(&request, None).address.as_deref(), Some("10.0.0.1"));
         assert!(TrustedProxies::parse(["10.0.0.0/8", "ten"]).is_err());
         let nobody = TestRequest::default().to_http_request();
-        assert_eq!(Trail::of(&nobody).address(), None);
+        assert_eq!(Trail::of(&nobody).origin().address, None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{Lacre, LacreBuilder};
 use crate::accounts::{Accounts, HashingSettings};
 use crate::clock::FixedClock;
-use crate::service::Service;
+use crate::service::{Limits, Service};
 use crate::sessions::content_keys::ContentKeys;
 use crate::sessions::grant::{Grant, Issued, Occasion, Origin, Subject};
 use crate::sessions::keyring::Keyring;
@@ -121,7 +121,7 @@ impl Deployed {
         .await
         .unwrap();
         Self {
-            service: Service::new(fixture.lacre.clone(), accounts),
+            service: Service::new(fixture.lacre.clone(), accounts, Limits::off()),
             fixture,
             _temp: temp,
         }

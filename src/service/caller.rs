@@ -102,6 +102,11 @@ pub(super) fn login_failed(
     Event::LoginFailed { code, user, client }.record(origin);
 }
 
+/// Records that nobody could sign up.
+pub(super) fn signup_refused(origin: &Origin, code: &'static str) {
+    Event::SignupRefused { code }.record(origin);
+}
+
 /// Records that a token was refused.
 pub(super) fn token_refused(origin: &Origin, code: &'static str) {
     let session = None;

@@ -5,9 +5,7 @@
 use super::caller::{Caller, login_failed};
 use super::going_on::to_the_end;
 use super::{Service, ServiceError};
-use crate::accounts::{
-    Account, AccountsError, ClientId, Login, LoginName, PresentedPassword, UserId,
-};
+use crate::accounts::{Account, AccountsError, ClientId, LoginName, PresentedPassword, UserId};
 use crate::sessions::grant::{Grant, Issued, Occasion, Origin, Subject, check_additional};
 use crate::telemetry::audit::{self, Actor, Cause};
 use serde_json::{Map, Value};
@@ -58,8 +56,29 @@ impl Service {
         request: LogIn,
         from: &audit::Origin,
     ) -> Result<Issued, ServiceError> {
-        let begun = self.begin_by_password(request, from).await;
-        begun.inspect_err(|error| login_failed(from, error.code(), None, None))
+        check_user_session(request.user_session.as_deref())
+            .inspect_err(|error| login_failed(from, error.code(), None, None))?;
+        let by = LoginName::parse(&request.user);
+        let account = self.prove(by, request.password, from, None).await?;
+        let grant = Grant {
+            subject: subject(&account),
+            occasion: Occasion::LogIn,
+            user_session: request.user_session,
+            origin: request.origin,
+            additional: Map::new(),
+        };
+        let (service, from) = (self.clone(), from.clone());
+        to_the_end(async move {
+            let caller = Caller::new(Actor::Owner, from);
+            let begun = service.begin(&account, grant, &caller).await;
+            let begun = begun.and_then(|begun| {
+                let changed = AccountsError::InvalidCredentials;
+                begun.ok_or(changed.into())
+            });
+            let user = Some(account.id.as_str());
+            begun.inspect_err(|error| login_failed(&caller.origin, error.code(), user, None))
+        })
+        .await
     }
 
     /// Begins a session for the user whom a trusted client names.
@@ -68,58 +87,38 @@ impl Service {
         request: OnBehalf,
         from: &audit::Origin,
     ) -> Result<Issued, ServiceError> {
-        // What has no form of an id isn't logged: it may be a secret in the wrong place.
-        let client = ClientId::parse(&request.client_id).ok();
-        let begun = self.begin_on_behalf(request, from).await;
-        begun.inspect_err(|error| login_failed(from, error.code(), None, client.as_ref()))
-    }
-
-    async fn begin_by_password(
-        &self,
-        request: LogIn,
-        from: &audit::Origin,
-    ) -> Result<Issued, ServiceError> {
-        check_user_session(request.user_session.as_deref())?;
-        let by = LoginName::parse(&request.user);
-        let account = self
-            .accounts
-            .authenticate(Login {
-                by,
-                password: request.password,
+        let proven = self.prove_client(&request.client_id, &request.client_secret, from);
+        let client = proven.await?.id;
+        let (service, from) = (self.clone(), from.clone());
+        to_the_end(async move {
+            let mut user = None;
+            let caller = Caller::new(Actor::Client(client.as_str().to_owned()), from);
+            let begun = service.begin_on_behalf(request, &client, &caller, &mut user);
+            let begun = begun.await;
+            begun.inspect_err(|error| {
+                let user = user.as_ref().map(UserId::as_str);
+                login_failed(&caller.origin, error.code(), user, Some(&client));
             })
-            .await?;
-        let grant = Grant {
-            subject: subject(&account),
-            occasion: Occasion::LogIn,
-            user_session: request.user_session,
-            origin: request.origin,
-            additional: Map::new(),
-        };
-        let caller = Caller::new(Actor::Owner, from.clone());
-        self.begin(account, grant, caller)
-            .await?
-            .ok_or(AccountsError::InvalidCredentials.into())
+        })
+        .await
     }
 
+    /// Says whose session it is as soon as that is known.
     async fn begin_on_behalf(
         &self,
         request: OnBehalf,
-        from: &audit::Origin,
+        client: &ClientId,
+        caller: &Caller,
+        user: &mut Option<UserId>,
     ) -> Result<Issued, ServiceError> {
-        let client = match self
-            .accounts
-            .authenticate_client(&request.client_id, &request.client_secret)
-            .await
-        {
-            Ok(client) => client,
-            Err(AccountsError::InvalidCredentials) => return Err(ServiceError::InvalidClient),
-            Err(error) => return Err(error.into()),
-        };
         check_user_session(Some(&request.user_session))?;
         check_claims(&request.claims)?;
-        let account = self.active_account(&request.user_id).await?;
-        let client_id = client.id.as_str().to_owned();
-        let caller = Caller::new(Actor::Client(client_id.clone()), from.clone());
+        let id = UserId::parse(&request.user_id).map_err(|_| ServiceError::IncorrectUser)?;
+        let found = self.accounts.get(&id).await?;
+        *user = found.as_ref().map(|account| account.id.clone());
+        let account = found.filter(|account| account.active);
+        let account = account.ok_or(ServiceError::IncorrectUser)?;
+        let client_id = client.as_str().to_owned();
         let grant = Grant {
             subject: subject(&account),
             occasion: Occasion::OnBehalf { client_id },
@@ -127,56 +126,42 @@ impl Service {
             origin: request.origin,
             additional: request.claims,
         };
-        self.begin(account, grant, caller)
+        self.begin(&account, grant, caller)
             .await?
-            .ok_or(ServiceError::IncorrectUser)
-    }
-
-    async fn active_account(&self, id: &str) -> Result<Account, ServiceError> {
-        let Ok(id) = UserId::parse(id) else {
-            return Err(ServiceError::IncorrectUser);
-        };
-        let account = self.accounts.get(&id).await?;
-        account
-            .filter(|account| account.active)
             .ok_or(ServiceError::IncorrectUser)
     }
 
     /// Begins the session, then reads the account again: a change in between has ended the sessions
     /// that it found, and this one came too late to be among them. `None` where that is so.
+    ///
+    /// Its caller goes on to the end.
     async fn begin(
         &self,
-        account: Account,
+        account: &Account,
         grant: Grant,
-        caller: Caller,
+        caller: &Caller,
     ) -> Result<Option<Issued>, ServiceError> {
-        let service = self.clone();
-        to_the_end(async move {
-            let issued = service.lacre.issue(&grant).await?;
-            let user = account.id.as_str();
-            if issued.replaced {
-                let before = std::slice::from_ref(&issued.handle);
-                caller.ended(user, before, Cause::Replaced);
-            }
-            let stands = service.still_stands(&account, &grant.occasion).await;
-            if matches!(stands, Ok(true)) {
-                caller.logged_in(user);
-                caller.started(user, &issued.handle);
-            }
-            // They have ended in either case.
-            caller.ended(user, &issued.evicted, Cause::Evicted);
-            if matches!(stands, Ok(true)) {
-                return Ok(Some(issued));
-            }
-            service.lacre.revoke(&issued.key).await?;
-            stands?;
-            Ok(None)
-        })
-        .await
+        let issued = self.lacre.issue(&grant).await?;
+        let user = account.id.as_str();
+        if issued.replaced {
+            let before = std::slice::from_ref(&issued.handle);
+            caller.ended(user, before, Cause::Replaced);
+        }
+        let stands = self.still_stands(account, &grant.occasion).await;
+        if matches!(stands, Ok(true)) {
+            caller.logged_in(user);
+            caller.started(user, &issued.handle);
+        }
+        // They have ended in either case.
+        caller.ended(user, &issued.evicted, Cause::Evicted);
+        if matches!(stands, Ok(true)) {
+            return Ok(Some(issued));
+        }
+        self.lacre.revoke(&issued.key).await?;
+        stands?;
+        Ok(None)
     }
-}
 
-impl Service {
     /// Whether the account is unchanged, and the client that asked is still there.
     async fn still_stands(
         &self,

@@ -6,7 +6,9 @@ use super::caller::{login_failed, token_refused};
 use super::going_on::to_the_end;
 use super::log_in::subject;
 use super::{Caller, Service, ServiceError};
-use crate::accounts::{Account, AccountsError, Kept, Password, PresentedPassword, Reach, UserId};
+use crate::accounts::{
+    Account, AccountsError, Kept, LoginName, Password, PresentedPassword, Reach, UserId,
+};
 use crate::sessions::grant::{Issued, Subject};
 use crate::sessions::guard::{LiveSession, Refusal};
 use crate::sessions::refresh::RefreshError;
@@ -44,18 +46,23 @@ impl Service {
         session: &LiveSession,
         password: PresentedPassword,
     ) -> Result<Issued, ServiceError> {
-        let (user, from) = (session.user_id(), &caller.origin);
-        let issued = async {
-            let account = self.prove(session, password).await?;
-            let issued = self.lacre.renew_access(session, &subject(&account)).await?;
-            issued.ok_or(AccountsError::InvalidCredentials.into())
-        };
-        let issued: Result<_, ServiceError> = issued.await;
-        match &issued {
-            Ok(_) => caller.logged_in(user),
-            Err(error) => login_failed(from, error.code(), Some(user), None),
-        }
-        issued
+        let account = self.prove_once_more(caller, session, password).await?;
+        let (service, caller, session) = (self.clone(), caller.clone(), session.clone());
+        to_the_end(async move {
+            let subject = subject(&account);
+            let renewed = service.lacre.renew_access(&session, &subject).await;
+            let renewed = renewed.map_err(ServiceError::from).and_then(|issued| {
+                let ended = AccountsError::InvalidCredentials;
+                issued.ok_or(ended.into())
+            });
+            let user = session.user_id();
+            match &renewed {
+                Ok(_) => caller.logged_in(user),
+                Err(error) => login_failed(&caller.origin, error.code(), Some(user), None),
+            }
+            renewed
+        })
+        .await
     }
 
     /// Gives the user of this session another password, and ends all other sessions of the user.
@@ -66,10 +73,7 @@ impl Service {
         current: PresentedPassword,
         new: Password,
     ) -> Result<Vec<Handle>, ServiceError> {
-        let account = self.prove(session, current).await.inspect_err(|error| {
-            let user = Some(session.user_id());
-            login_failed(&caller.origin, error.code(), user, None);
-        })?;
+        let account = self.prove_once_more(caller, session, current).await?;
         let others = Reach::AllBut(Kept {
             handle: session.handle().as_str().to_owned(),
             since: session.created_at,
@@ -78,13 +82,16 @@ impl Service {
         Ok(changed.await?.ended)
     }
 
-    async fn prove(
+    /// Whoever holds a token may be a thief: the password is guessed as seldom as at a log-in.
+    async fn prove_once_more(
         &self,
+        caller: &Caller,
         session: &LiveSession,
         password: PresentedPassword,
     ) -> Result<Account, ServiceError> {
         let id = UserId::parse(session.user_id()).map_err(|_| AccountsError::InvalidCredentials)?;
-        Ok(self.accounts.verify_password(&id, password).await?)
+        let by = LoginName::Id(id.clone());
+        self.prove(by, password, &caller.origin, Some(&id)).await
     }
 
     async fn subject_of(&self, user_id: &str) -> Result<Option<Subject>, AccountsError> {

@@ -33,7 +33,7 @@ impl Rig {
         )
         .await
         .unwrap();
-        let service = Service::new(fixture.lacre, accounts);
+        let service = Service::new(fixture.lacre, accounts, Limits::off());
         let account = service
             .create_user(
                 &Caller::operator(),

@@ -7,12 +7,15 @@
 //!
 //! This room must never end less than `docs/revocation.md` says.
 
+use super::attempt::subscriber;
+use super::caller::signup_refused;
 use super::going_on::to_the_end;
 use super::{Caller, Service, ServiceError};
 use crate::accounts::{
-    Account, AccountsError, Change, ImportedAccount, NewAccount, OutboxRow, Password, Reach, UserId,
+    Account, Accounts, AccountsError, Change, ImportedAccount, NewAccount, OutboxRow, Password,
+    Reach, UserId,
 };
-use crate::telemetry::audit::{self, Cause};
+use crate::telemetry::audit::{self, Actor, Cause};
 use crate::token::Handle;
 
 /// A changed account and what the change ended.
@@ -33,6 +36,15 @@ impl Service {
             .ok_or(AccountsError::AccountUnknown.into())
     }
 
+    /// Makes an account for a stranger, unless too many were asked for from the same address.
+    pub async fn sign_up(&self, caller: &Caller, new: NewAccount) -> Result<Account, ServiceError> {
+        let counted = self.limits.sign_up(subscriber(&caller.origin));
+        counted
+            .map_err(|wait| ServiceError::TooMany { wait })
+            .inspect_err(|error| signup_refused(&caller.origin, error.code()))?;
+        self.create_user(caller, new).await
+    }
+
     /// Makes an account.
     pub async fn create_user(
         &self,
@@ -41,7 +53,8 @@ impl Service {
     ) -> Result<Account, ServiceError> {
         let (service, caller) = (self.clone(), caller.clone());
         to_the_end(async move {
-            let account = service.accounts.create(new).await?;
+            let accounts = service.accounts_of(&caller);
+            let account = accounts.create(new).await?;
             caller.changed(account.id.as_str(), audit::Change::Created);
             Ok(account)
         })
@@ -98,7 +111,8 @@ impl Service {
         to_the_end(async move {
             let events = events(&change, password.is_some());
             let ends = reach.map(|reach| service.ends(reach));
-            let changed = service.accounts.change(&id, change, password, ends);
+            let accounts = service.accounts_of(&caller);
+            let changed = accounts.change(&id, change, password, ends);
             let (account, row) = changed.await?;
             for event in events {
                 caller.changed(id.as_str(), event);
@@ -144,7 +158,7 @@ impl Service {
         let (service, caller) = (self.clone(), caller.clone());
         to_the_end(async move {
             let ends = service.ends(reach);
-            let accounts = &service.accounts;
+            let accounts = service.accounts_of(&caller);
             let changed = accounts.change_own_password(&proven, password, ends);
             let (account, row) = changed.await?;
             caller.changed(account.id.as_str(), audit::Change::Password);
@@ -153,6 +167,15 @@ impl Service {
                 .await
         })
         .await
+    }
+
+    /// The accounts, for this caller to have passwords hashed.
+    fn accounts_of(&self, caller: &Caller) -> Accounts {
+        let asker = match caller.actor {
+            Actor::Operator | Actor::Lacre => None,
+            _ => Some(subscriber(&caller.origin)),
+        };
+        self.accounts.asked_by(asker)
     }
 
     /// Ends what a change has written into the outbox.

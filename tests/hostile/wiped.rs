@@ -12,7 +12,7 @@ use actix_web::test::TestRequest;
 use actix_web::web::Bytes;
 use lacre::clock::SystemClock;
 use lacre::internals::accounts::{
-    Accounts, Email, HashingSettings, Login, LoginName, NewAccount, Password, PresentedPassword,
+    Accounts, Email, HashingSettings, LoginName, NewAccount, Password, PresentedPassword,
 };
 use lacre::internals::entropy::Entropy;
 use lacre::internals::http::body::{JsonOrForm, Members};
@@ -274,12 +274,12 @@ fn a_password_is_gone_from_memory_when_it_was_compared() {
             gone(needle, "the password of the new account");
         }
         aside(|| {
-            let login = Login {
-                by: LoginName::parse("ada@example.com"),
-                password: PresentedPassword::parse(&read()).unwrap(),
-            };
+            let by = LoginName::parse("ada@example.com");
+            let password = PresentedPassword::parse(&read()).unwrap();
             there(needle, "the password of a log-in");
-            runtime.block_on(accounts.authenticate(login)).unwrap();
+            let named = runtime.block_on(accounts.look_up(&by)).unwrap();
+            let proven = accounts.authenticate(named, password);
+            runtime.block_on(proven).unwrap();
         });
         gone(needle, "the password of the log-in");
     }

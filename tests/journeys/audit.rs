@@ -53,6 +53,11 @@ fn every_door_says_who_acted_and_why() {
         .try_get_token("ada@example.com", PASSWORD)
         .expect(401);
 
+    // Nobody's.
+    server
+        .try_get_token("nobody@example.com", PASSWORD)
+        .expect(401);
+
     // A client's.
     let shop = server.add_client("shop");
     let bea = server.sign_up("bea@example.com", PASSWORD).id;
@@ -132,7 +137,11 @@ fn every_door_says_who_acted_and_why() {
             1,
         ),
         (format!("event=session_ended {of_ada}"), 5),
-        ("event=login_failed code=invalid_credentials".to_owned(), 1),
+        (
+            format!("event=login_failed {of_ada} code=invalid_credentials"),
+            1,
+        ),
+        ("event=login_failed code=invalid_credentials".to_owned(), 2),
         (format!("event=session_started {of_bea} {by_shop}"), 3),
         (format!("event=login_succeeded {of_bea} {by_shop}"), 3),
         (

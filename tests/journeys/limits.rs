@@ -64,9 +64,44 @@ fn many_accounts_from_one_address_are_one_attack() {
     let (count, refused) = guesses(&server, STRANGER, |n| format!("user{n}@example.com"));
     assert_eq!(count, 5);
     refused.refused(429, "rate_limited");
-    // Who has logged in there before goes on to, and everybody does elsewhere.
-    Token::of(&log_in(&server, STRANGER, EMAIL, PASSWORD));
+    // One answer for every name, also of one who has logged in there before; elsewhere everybody
+    // does.
+    for name in [EMAIL, "user1@example.com", "user7@example.com", "", "a@b@c"] {
+        let answer = log_in(&server, STRANGER, name, PASSWORD);
+        answer.refused(429, "rate_limited");
+        assert_eq!(answer.json()["detail"], refused.json()["detail"], "{name}");
+    }
+    Token::of(&log_in(&server, HOME, EMAIL, PASSWORD));
     log_in(&server, HOME, "user7@example.com", WRONG).refused(401, "invalid_credentials");
+}
+
+/// By id or by e-mail, in whatever case, it is the same account; and a name that nobody has is as good
+/// for as many guesses.
+#[test]
+fn an_account_is_counted_once_under_all_its_names() {
+    let server = start(&[("LOGIN_PER_ACCOUNT", "6/1h")]);
+    let id = server.sign_up("grace@example.com", PASSWORD).id;
+    let by_id = |id: &str| {
+        let request = Request::post("/getToken").header("X-Forwarded-For", STRANGER);
+        server.send(&request.json(json!({"id": id, "password": WRONG})))
+    };
+    let by_email = |email: &str| log_in(&server, STRANGER, email, WRONG);
+    for _ in 0..2 {
+        by_id(&id).refused(401, "invalid_credentials");
+        by_email("grace@example.com").refused(401, "invalid_credentials");
+        by_email("GRACE@Example.com").refused(401, "invalid_credentials");
+    }
+    for refused in [by_id(&id), by_email("grace@example.com")] {
+        refused.refused(429, "rate_limited");
+    }
+    for n in 0..6 {
+        let spelling = ["nobody@example.com", "NoBody@example.COM"][n % 2];
+        by_email(spelling).refused(401, "invalid_credentials");
+    }
+    for spelling in ["nobody@example.com", "NOBODY@EXAMPLE.COM"] {
+        by_email(spelling).refused(429, "rate_limited");
+    }
+    by_id("nobody").refused(401, "invalid_credentials");
 }
 
 #[test]
@@ -137,7 +172,7 @@ fn back_ends_are_not_held_up_by_their_neighbours() {
     assert_eq!(count, 3);
     ask(&client.secret).expect(200);
 
-    // From where it has never been right, a wrong secret is counted.
+    // A wrong secret is counted, and then there is one answer for every client.
     let other = |secret: &str| {
         let request = Request::post("/getToken").header("X-Forwarded-For", STRANGER);
         let request = request.basic(&client.id, secret);
@@ -147,6 +182,14 @@ fn back_ends_are_not_held_up_by_their_neighbours() {
         other("wrong").refused(401, "invalid_client");
     }
     other(&client.secret).refused(429, "rate_limited");
+    for _ in 0..3 {
+        ask("wrong").refused(401, "invalid_client");
+    }
+    ask(&client.secret).refused(429, "rate_limited");
+    let request = Request::post("/getToken").header("X-Forwarded-For", HOME);
+    let unknown = request.basic("client_0123456789abcdef", "wrong");
+    let unknown = unknown.json(json!({"id": id, "user_session": "s"}));
+    server.send(&unknown).refused(429, "rate_limited");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What people do with lacre, from outside: over HTTP, against the real program.
 
+mod abandoned;
 mod admin;
 mod administrators;
 mod audit;

@@ -6,7 +6,7 @@
 use super::{Pair, draw, report};
 use lacre::clock::SystemClock;
 use lacre::internals::accounts::{
-    Accounts, AccountsError, Email, HashingSettings, Login, LoginName, NewAccount, Password,
+    Accounts, AccountsError, Email, HashingSettings, LoginName, NewAccount, Password,
     PresentedPassword,
 };
 use lacre::internals::entropy;
@@ -35,12 +35,13 @@ pub(crate) fn compare(runtime: &Runtime, name: &str, settings: HashingSettings, 
     let folder = TempDir::new().unwrap();
     let accounts = runtime.block_on(open(&folder, settings));
     let refused = |email: &str| {
-        let login = Login {
-            by: LoginName::parse(black_box(email)),
-            password: PresentedPassword::parse("a wrong password").unwrap(),
-        };
+        let by = LoginName::parse(black_box(email));
+        let password = PresentedPassword::parse("a wrong password").unwrap();
         let begun = Instant::now();
-        let verdict = runtime.block_on(accounts.authenticate(login));
+        let verdict = runtime.block_on(async {
+            let named = accounts.look_up(&by).await?;
+            accounts.authenticate(named, password).await
+        });
         let taken = begun.elapsed();
         assert_eq!(verdict.err(), Some(AccountsError::InvalidCredentials));
         taken

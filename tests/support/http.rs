@@ -49,6 +49,12 @@ impl Request {
         self
     }
 
+    /// Takes the fields of this name away.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.fields.retain(|(known, _)| known != name);
+        self
+    }
+
     pub(crate) fn bearer(self, token: &str) -> Self {
         self.header("Authorization", &format!("Bearer {token}"))
     }

@@ -13,11 +13,34 @@ fn cheap(queue: usize) -> HashingSettings {
         lanes: 1,
         threads: 1,
         queue,
+        queue_per_address: queue,
     }
 }
 
 fn secret(text: &str) -> Zeroizing<String> {
     Zeroizing::new(text.to_owned())
+}
+
+/// As one does whom the queue isn't shared out to.
+impl HashingPool {
+    async fn hash(
+        &self,
+        password: Zeroizing<String>,
+        salt: RawSalt,
+    ) -> Result<String, AccountsError> {
+        self.place(None)?.hash(password, salt).await
+    }
+
+    async fn verify(
+        &self,
+        password: Zeroizing<String>,
+        stored: String,
+        salt: RawSalt,
+        renew: bool,
+    ) -> Result<Answer, AccountsError> {
+        let place = self.place(None)?;
+        place.verify(password, stored, salt, renew).await
+    }
 }
 
 type Waiting<'a> = Pin<Box<dyn Future<Output = Result<String, AccountsError>> + 'a>>;
@@ -27,6 +50,12 @@ fn enqueue<'a>(pool: &'a HashingPool, password: &str) -> Waiting<'a> {
     let mut waiting: Waiting<'a> = Box::pin(pool.hash(secret(password), SALT));
     assert!(poll(&mut waiting).is_pending());
     waiting
+}
+
+/// The same for one who asks over the network.
+fn enqueue_of(pool: &HashingPool, address: [u8; 4]) -> Waiting<'_> {
+    let asker = Some(Some(std::net::IpAddr::from(address)).into());
+    Box::pin(async move { pool.place(asker)?.hash(secret("pw"), SALT).await })
 }
 
 fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
@@ -92,6 +121,39 @@ async fn a_full_queue_sends_away_at_once_and_keeps_who_waits() {
     assert!(second.await.is_ok());
     assert_eq!(pool.queue_length(), 0);
     assert!(pool.hash(secret("fourth"), SALT).await.is_ok());
+}
+
+#[tokio::test]
+async fn one_subscriber_takes_no_more_than_its_share_of_the_queue() {
+    let settings = HashingSettings {
+        queue_per_address: 2,
+        ..cheap(6)
+    };
+    let pool = HashingPool::stopped(settings).unwrap();
+    let (one, other) = ([192, 0, 2, 1], [192, 0, 2, 2]);
+    let mut waiting = vec![enqueue_of(&pool, one), enqueue_of(&pool, one)];
+    waiting.push(enqueue_of(&pool, other));
+    waiting.push(enqueue(&pool, "an operator's"));
+    assert!(waiting[..3].iter_mut().all(|one| poll(one).is_pending()));
+    let busy = Poll::Ready(Err(AccountsError::HashingBusy));
+    assert_eq!(poll(&mut enqueue_of(&pool, one)), busy);
+    let asker = Some(Some(std::net::IpAddr::from(one)).into());
+    assert_eq!(pool.place(asker).err(), Some(AccountsError::HashingBusy));
+    let place = pool.place(None).unwrap();
+    let last = pool.place(None).unwrap();
+    assert_eq!(pool.place(None).err(), Some(AccountsError::HashingBusy));
+    drop((place, last));
+
+    // Who went away has given its place back.
+    drop(waiting.remove(0));
+    let mut again = enqueue_of(&pool, one);
+    assert!(poll(&mut again).is_pending());
+    assert_eq!(poll(&mut enqueue_of(&pool, one)), busy);
+    waiting.push(again);
+    pool.start_threads(1).unwrap();
+    for one in waiting {
+        assert!(one.await.is_ok());
+    }
 }
 
 #[tokio::test]
@@ -192,6 +254,10 @@ fn settings_that_could_never_hash_are_refused() {
         },
         cheap(0),
         HashingSettings {
+            queue_per_address: 0,
+            ..cheap(1)
+        },
+        HashingSettings {
             memory_kib: 1,
             ..cheap(1)
         },
@@ -213,5 +279,5 @@ fn the_defaults_are_the_advised_costs() {
         (19_456, 2, 1)
     );
     assert!(settings.threads >= 1);
-    assert_eq!(settings.queue, 64);
+    assert_eq!((settings.queue, settings.queue_per_address), (64, 16));
 }

@@ -6,7 +6,7 @@ on_every_engine!(
     every_failure_is_one_error_after_one_hash,
     the_row_that_is_read_for_nobody_lets_nobody_in,
     a_new_password_replaces_the_old_one,
-    a_password_is_proven_once_more,
+    a_name_is_counted_as_its_account,
     a_hash_of_old_parameters_is_renewed_at_the_next_log_in,
     a_change_during_the_wait_counts,
     a_full_queue_is_told_at_once,
@@ -115,22 +115,34 @@ async fn a_new_password_replaces_the_old_one(engine: &Engine) {
     }
 }
 
-async fn a_password_is_proven_once_more(engine: &Engine) {
+/// Attempts at one account are counted together, and at nobody's by one spelling.
+async fn a_name_is_counted_as_its_account(engine: &Engine) {
     let accounts = engine.open().await;
-    let ann = accounts.sign_up("ann@b", "correct horse").await;
-    let verify = |secret| accounts.verify_password(&ann.id, presented(secret));
-    assert_eq!(verify("correct horse").await.as_ref(), Ok(&ann));
-    assert_eq!(
-        verify("wrong").await,
-        Err(AccountsError::InvalidCredentials)
-    );
+    let ann = accounts.sign_up("Ann@b", "correct horse").await;
+    let off = accounts.sign_up("off@b", "correct horse").await;
+    let disable = Change {
+        active: Some(false),
+        ..Change::default()
+    };
+    accounts.update(&off.id, disable).await.unwrap();
+    for (name, counted_as, user) in [
+        ("Ann@b", ann.id.as_str(), Some(&ann.id)),
+        ("ANN@B", ann.id.as_str(), Some(&ann.id)),
+        (ann.id.as_str(), ann.id.as_str(), Some(&ann.id)),
+        ("off@b", off.id.as_str(), Some(&off.id)),
+        ("Nobody@B", "nobody@b", None),
+        ("nobody", "nobody", None),
+        ("Nobody", "Nobody", None),
+        ("", "", None),
+        ("a@b@c", "", None),
+    ] {
+        let named = accounts.look_up(&LoginName::parse(name)).await.unwrap();
+        assert_eq!((named.counted_as(), named.user()), (counted_as, user));
+        assert_eq!(format!("{named:?}"), "Named");
+    }
     accounts.remove(&ann.id).await.unwrap();
-    let before = accounts.hashes();
-    assert_eq!(
-        verify("correct horse").await,
-        Err(AccountsError::InvalidCredentials)
-    );
-    assert_eq!(accounts.hashes() - before, 1);
+    let gone = accounts.look_up(&LoginName::parse("Ann@b")).await.unwrap();
+    assert_eq!((gone.counted_as(), gone.user()), ("ann@b", None));
 }
 
 async fn a_hash_of_old_parameters_is_renewed_at_the_next_log_in(engine: &Engine) {
@@ -243,13 +255,13 @@ async fn debug_texts_hold_no_password(engine: &Engine) {
     let accounts = engine.open().await;
     let mut new = NewAccount::with_email(email("ann@b"));
     new.password = Some(password("correct horse"));
-    let login = Login {
-        by: LoginName::parse("ann@b"),
-        password: presented("correct horse"),
-    };
-    let mut texts = vec![format!("{new:?}"), format!("{login:?}")];
+    let presented = presented("correct horse");
+    let mut texts = vec![format!("{new:?}"), format!("{presented:?}")];
     texts.push(format!("{:?}", accounts.create(new).await));
-    texts.push(format!("{:?}", accounts.authenticate(login).await));
+    let named = accounts.look_up(&LoginName::parse("ann@b")).await.unwrap();
+    texts.push(format!("{named:?}"));
+    let proven = accounts.authenticate(named, presented).await;
+    texts.push(format!("{proven:?}"));
     for text in texts {
         assert!(
             !text.contains("horse") && !text.contains("argon2"),

@@ -10,8 +10,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
 use tempfile::TempDir;
 
 use super::{
-    Account, Accounts, Email, HashingSettings, Login, LoginName, NewAccount, Password,
-    PresentedPassword,
+    Account, Accounts, Email, HashingSettings, LoginName, NewAccount, Password, PresentedPassword,
 };
 use crate::accounts::AccountsError;
 use crate::clock::FixedClock;
@@ -129,6 +128,7 @@ pub(super) fn cheap() -> HashingSettings {
         lanes: 1,
         threads: 1,
         queue: 64,
+        queue_per_address: 64,
     }
 }
 
@@ -153,10 +153,7 @@ impl Accounts {
     }
 
     pub(super) async fn log_in(&self, name: &str, secret: &str) -> Result<Account, AccountsError> {
-        self.authenticate(Login {
-            by: LoginName::parse(name),
-            password: presented(secret),
-        })
-        .await
+        let named = self.look_up(&LoginName::parse(name)).await?;
+        self.authenticate(named, presented(secret)).await
     }
 }

@@ -19,6 +19,8 @@ pub struct HashingConfig {
     pub threads: usize,
     /// Passwords that may wait; one more is answered 503.
     pub queue: usize,
+    /// Passwords that may wait, of those that come from one address.
+    pub queue_per_address: usize,
 }
 
 static MEMORY_KIB: Key<Whole> = key(
@@ -68,7 +70,27 @@ static QUEUE: Key<Whole> = key(
     "Passwords that may wait for a thread. One more is answered 503 with `Retry-After`.",
 );
 
-pub(super) static KEYS: &[&dyn Row] = &[&MEMORY_KIB, &ITERATIONS, &LANES, &THREADS, &QUEUE];
+static QUEUE_PER_ADDRESS: Key<Whole> = key(
+    "hashing.queue_per_address",
+    Whole {
+        from: 1,
+        to: 10_000,
+    },
+    DefaultValue::Value(|| HashingSettings::QUEUE_PER_ADDRESS),
+    "Passwords from one address that may wait for a thread; one more is answered 503 with \
+     `Retry-After`, so that whoever sends more than its share keeps nobody else out. An IPv6 address \
+     stands for its /64. Raise it where all users come through a proxy that isn't one of \
+     `trusted_proxies`.",
+);
+
+pub(super) static KEYS: &[&dyn Row] = &[
+    &MEMORY_KIB,
+    &ITERATIONS,
+    &LANES,
+    &THREADS,
+    &QUEUE,
+    &QUEUE_PER_ADDRESS,
+];
 
 impl HashingConfig {
     pub(in crate::config) fn read(reader: &mut Reader) -> Result<Self, Noted> {
@@ -77,12 +99,14 @@ impl HashingConfig {
         let lanes = reader.value(&LANES);
         let threads = reader.value(&THREADS);
         let queue = reader.value(&QUEUE);
+        let queue_per_address = reader.value(&QUEUE_PER_ADDRESS);
         Ok(Self {
             memory_kib: memory_kib?,
             iterations: iterations?,
             lanes: lanes?,
             threads: threads?,
             queue: queue? as usize,
+            queue_per_address: queue_per_address? as usize,
         })
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::config::key::{DefaultValue, Key, Row, key};
 use crate::config::kind::{Frequency, Size};
-use crate::config::quantity::Rate;
 use crate::config::reader::{Noted, Reader};
+use crate::service::Rate;
 use crate::token::MAX_TOKEN_LENGTH;
 
 /// Sizes above which a request is refused, in bytes, and how often things may be tried.
@@ -75,17 +75,17 @@ static LOGIN_PER_ADDRESS: Key<Frequency> = key(
     DefaultValue::Value(|| Some(minutely(60))),
     "Log-ins that fail, and client secrets that are wrong, from one address: so many at once, then \
      one whenever its share of the time has passed; more is answered 429 before anything is \
-     hashed. A log-in that succeeds doesn't count. An IPv6 address stands for its /64. Whoever has \
-     logged in from an address before is not held up by what others do there.",
+     hashed. A log-in counts from when it begins until it has succeeded. An IPv6 address stands for \
+     its /64. Nobody is exempt; secrets of clients are counted apart from passwords.",
 );
 
 static LOGIN_PER_ACCOUNT: Key<Frequency> = key(
     "limits.login_per_account",
     Frequency,
     DefaultValue::Value(|| Some(minutely(10))),
-    "Log-ins that fail to one account from one address. What strangers do at other addresses never \
-     keeps a user out: with ten times as many failures from all addresses together, a failure from \
-     an address where the user hasn't logged in before uses up the whole count.",
+    "Log-ins that fail to one account from one address, whether they name its id or its e-mail. What \
+     strangers do at other addresses never keeps a user out: with ten times as many failures from \
+     all addresses together, a single failure uses up the count of its address.",
 );
 
 static SIGNUP_PER_ADDRESS: Key<Frequency> = key(

@@ -55,15 +55,8 @@ pub(super) async fn sign_up(
         ..NewAccount::with_email(Email::parse(&body.email)?)
     };
     let trail = Trail::of(&request);
-    policy
-        .limits
-        .sign_up(trail.address())
-        .inspect_err(|problem| {
-            let code = problem.code().as_str();
-            trail.record(&Event::SignupRefused { code });
-        })?;
     let owner = Caller::new(Actor::Owner, trail.origin().clone());
-    let account = service.create_user(&owner, new).await?;
+    let account = service.sign_up(&owner, new).await?;
     Ok(Answer::created(AccountAnswer::from(&account)))
 }
 

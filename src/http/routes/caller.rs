@@ -3,10 +3,8 @@
 //! This room must never make a caller of a request that no guard has let in.
 
 use super::super::guard::Session;
-use super::super::limits::{Attempt, Limits};
 use super::super::origin::Trail;
 use super::super::problem::{Code, Problem};
-use super::policy::Policy;
 use crate::lacre::Lacre;
 use crate::service::{self, Service};
 use crate::telemetry::audit::{Actor, Event, UserId};
@@ -20,19 +18,11 @@ pub(super) struct Caller {
     pub(super) session: Session,
     pub(super) service: Data<Service>,
     pub(super) trail: Trail,
-    limits: Limits,
 }
 
 impl Caller {
     pub(super) fn lacre(&self) -> &Lacre {
         self.service.lacre()
-    }
-
-    /// Asks whether the caller's password may be tried now: whoever holds a token may be a thief.
-    pub(super) fn attempt(&self) -> Result<Attempt, Problem> {
-        let user = self.session.user_id();
-        let attempt = self.limits.log_in(user, self.trail.address());
-        attempt.inspect_err(|problem| self.record_failure(problem.code().as_str()))
     }
 
     /// Writes that a proof of the caller's password wasn't taken, for a reason beside the password.
@@ -55,11 +45,7 @@ impl FromRequest for Caller {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let parts = (
-            request.app_data::<Data<Service>>(),
-            request.app_data::<Data<Policy>>(),
-        );
-        let (Some(service), Some(policy)) = parts else {
+        let Some(service) = request.app_data::<Data<Service>>() else {
             return ready(Err(Problem::new(Code::InternalError)));
         };
         let session = Session::from_request(request, payload).into_inner();
@@ -67,7 +53,6 @@ impl FromRequest for Caller {
             session,
             service: service.clone(),
             trail: Trail::of(request),
-            limits: policy.limits.clone(),
         }))
     }
 }

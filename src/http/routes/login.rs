@@ -14,7 +14,6 @@ use super::super::schema::Shape as _;
 use super::answers::TokenAnswer;
 use super::bodies::{Label, LogInRequest, OnBehalfRequest, SessionRequest};
 use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent};
-use super::policy::Policy;
 use crate::accounts::ClientId;
 use crate::lacre::Lacre;
 use crate::service::{LogIn, OnBehalf, Service};
@@ -109,7 +108,6 @@ pub(super) const GET_TOKEN: Contract = Contract {
 pub(super) async fn get_token(
     request: HttpRequest,
     service: Data<Service>,
-    policy: Data<Policy>,
     JsonOrForm(mut sent): JsonOrForm,
 ) -> Result<Answer<TokenAnswer>, Problem> {
     let trail = Trail::of(&request);
@@ -136,21 +134,10 @@ pub(super) async fn get_token(
         }
     })?;
     let by_client = matches!(token_request, TokenRequest::OnBehalf(_));
-    let limited = |problem: &Problem| failed(problem.code().as_str(), named.as_ref());
-    let (attempt, issued) = match token_request {
-        TokenRequest::OnBehalf(request) => {
-            let attempt = policy.limits.client(&request.client_id, trail.address());
-            let attempt = attempt.inspect_err(limited)?;
-            (attempt, service.on_behalf(request, trail.origin()).await)
-        }
-        TokenRequest::LogIn(request) => {
-            let attempt = policy.limits.log_in(&request.user, trail.address());
-            let attempt = attempt.inspect_err(limited)?;
-            (attempt, service.log_in(request, trail.origin()).await)
-        }
-    };
-    attempt.ended(&issued);
-    let issued = issued?;
+    let issued = match token_request {
+        TokenRequest::OnBehalf(request) => service.on_behalf(request, trail.origin()).await,
+        TokenRequest::LogIn(request) => service.log_in(request, trail.origin()).await,
+    }?;
     // A back end that keeps cookies would send one user's along with the next one's token.
     Ok(if by_client {
         Answer::ok(issued.into())

@@ -1,6 +1,5 @@
 //! What the public routes need to know of the configuration.
 
-use super::super::limits::Limits;
 use super::super::origin::TrustedProxies;
 
 /// What the public routes need to know of the configuration.
@@ -10,6 +9,4 @@ pub struct Policy {
     pub open_signup: bool,
     /// Whose word about the client's address is taken, by the guard too.
     pub trusted_proxies: TrustedProxies,
-    /// How often an address may try.
-    pub limits: Limits,
 }

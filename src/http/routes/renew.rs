@@ -132,13 +132,9 @@ pub(super) async fn reauthenticate(
     csrf::check_sender(&request, caller.service.lacre())
         .inspect_err(|error| caller.record_failure(error.code()))?;
     let Reauthentication { password } = Reauthentication::read(&mut sent)?;
-    let attempt = caller.attempt()?;
-    let proven = caller
-        .service
-        .reauthenticate(&caller.owner(), &caller.session, password)
-        .await;
-    attempt.ended(&proven);
-    let issued = proven?;
+    let (owner, session) = (caller.owner(), &caller.session);
+    let proven = caller.service.reauthenticate(&owner, session, password);
+    let issued = proven.await?;
     let lacre = caller.service.lacre();
     let lasts = caller.session.expires_at.saturating_sub(lacre.now());
     Ok(answer(lacre, issued, Some(lasts)))
@@ -171,12 +167,10 @@ pub(super) async fn change_password(
     Json(mut sent): Json,
 ) -> Result<Answer, Problem> {
     let PasswordChange { current, new } = PasswordChange::read(&mut sent)?;
-    let attempt = caller.attempt()?;
+    let (owner, session) = (caller.owner(), &caller.session);
     let changed = caller
         .service
-        .change_password(&caller.owner(), &caller.session, current, new)
-        .await;
-    attempt.ended(&changed);
-    changed?;
+        .change_password(&owner, session, current, new);
+    changed.await?;
     Ok(Answer::nothing())
 }

@@ -3,7 +3,7 @@ use crate::accounts::{Change, Email, Kept, NewAccount, Password, PresentedPasswo
 use crate::clock::Clock as _;
 use crate::lacre::Lacre;
 use crate::lacre::testing::{Deployed, at_once};
-use crate::service::{Changed, LogIn};
+use crate::service::{Changed, Limits, LogIn};
 use crate::sessions::grant::{Issued, Origin};
 use crate::sessions::guard::LiveSession;
 use crate::sessions::rules::Rules;
@@ -174,7 +174,7 @@ async fn the_outbox_is_empty_after_a_change_that_was_answered() {
 async fn a_row_for_another_keystore_stays_for_it() {
     let rig = Rig::new().await;
     let other = Lacre::in_memory(Rules::new("https://issuer.test", "api")).unwrap();
-    let theirs = Service::new(other, rig.service().accounts().clone());
+    let theirs = Service::new(other, rig.service().accounts().clone(), Limits::off());
     let one = rig.begin().await;
     rig.dies_after(closed(), Reach::All).await;
     assert_eq!(theirs.deliver_all().await.unwrap(), 0);

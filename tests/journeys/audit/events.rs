@@ -251,9 +251,12 @@ fn refusals(scene: &mut Scene, user: &str, token: &Token) {
             &[&format!("{failed} code=invalid_credentials")],
         );
     }
-    scene.send(prove(WRONG), 429, &[&format!("{failed} code=rate_limited")]);
-    let limited = "WARN lacre::audit event=login_failed code=rate_limited";
-    scene.send(log_in(user, PASSWORD), 429, &[limited]);
+    // One count for all names of the account, and for whoever holds a token of it.
+    let limited = format!("{failed} code=rate_limited");
+    scene.send(prove(WRONG), 429, &[&limited]);
+    for name in [user, "ada@example.com"] {
+        scene.send(log_in(name, PASSWORD), 429, &[&limited]);
+    }
 }
 
 /// Ends of sessions, changes of accounts, and what an operator does.

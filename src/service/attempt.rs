@@ -1,0 +1,158 @@
+//! One try of credentials: counted when it begins, and told in the log when it ends.
+//!
+//! A connection that is reset drops the future of its request. An attempt whose outcome nobody waits
+//! for stays counted as a failure and is written into the log as one: else a guess would cost nothing.
+//!
+//! This room must never let an attempt end without its count and without its event.
+
+use super::caller::login_failed;
+use super::going_on::to_the_end;
+use super::limits::{Counted, Limits};
+use super::{Service, ServiceError};
+use crate::accounts::{
+    Account, AccountsError, Client, ClientId, LoginName, Named, PresentedPassword, Subscriber,
+    UserId,
+};
+use crate::telemetry::audit::Origin;
+use std::time::Duration;
+
+/// The code of an attempt that nobody waited for: whether the credentials were right is unknown.
+const ABANDONED: &str = "abandoned";
+
+/// A try that may go on; [`Attempt::ended`] says how it ended.
+#[must_use]
+struct Attempt {
+    /// `None` once its end is told.
+    counted: Option<Counted>,
+    from: Origin,
+    /// Whose it is, where that is known.
+    user: Option<UserId>,
+    /// The client whose credentials these are.
+    client: Option<ClientId>,
+}
+
+impl Attempt {
+    fn begin(
+        counted: Result<Counted, Duration>,
+        from: &Origin,
+        user: Option<&UserId>,
+        client: Option<ClientId>,
+    ) -> Result<Self, ServiceError> {
+        let attempt = |counted| Self {
+            counted: Some(counted),
+            from: from.clone(),
+            user: user.cloned(),
+            client,
+        };
+        match counted {
+            Ok(counted) => Ok(attempt(counted)),
+            Err(wait) => attempt(Counted::default()).ended(Err(too_many(wait))),
+        }
+    }
+
+    /// Counts it at the account as well, or ends it.
+    fn at(mut self, limits: &Limits, named: &Named) -> Result<Self, ServiceError> {
+        self.user = named.user().cloned().or(self.user.take());
+        let from = subscriber(&self.from);
+        let counted = self.counted.get_or_insert_default();
+        match limits.account(counted, named.counted_as(), from) {
+            Ok(()) => Ok(self),
+            Err(wait) => self.ended(Err(too_many(wait))),
+        }
+    }
+
+    /// Keeps the count of what was a failure, gives back that of what was none, or says nothing about
+    /// the credentials, and writes the event of whatever isn't a success.
+    fn ended<T>(mut self, outcome: Result<T, ServiceError>) -> Result<T, ServiceError> {
+        let counted = self.counted.take().unwrap_or_default();
+        match &outcome {
+            Err(
+                ServiceError::InvalidClient
+                | ServiceError::Accounts(AccountsError::InvalidCredentials),
+            ) => {}
+            Ok(_) | Err(_) => counted.give_back(),
+        }
+        outcome.inspect_err(|error| self.failed(error.code()))
+    }
+
+    fn failed(&self, code: &'static str) {
+        let user = self.user.as_ref().map(UserId::as_str);
+        login_failed(&self.from, code, user, self.client.as_ref());
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.counted.take().is_some() {
+            self.failed(ABANDONED);
+        }
+    }
+}
+
+fn too_many(wait: Duration) -> ServiceError {
+    ServiceError::TooMany { wait }
+}
+
+/// Whom the attempts of a request are counted for.
+pub(super) fn subscriber(from: &Origin) -> Subscriber {
+    from.address.into()
+}
+
+impl Service {
+    /// The account that a password proves to be. A failure is in the log when this returns, with the
+    /// account that the name means, or else `user`.
+    ///
+    /// The hash waits for its turn only as long as somebody waits for this.
+    pub(super) async fn prove(
+        &self,
+        by: LoginName,
+        password: PresentedPassword,
+        from: &Origin,
+        user: Option<&UserId>,
+    ) -> Result<Account, ServiceError> {
+        let (attempt, named) = self.begin_attempt(by, from, user).await?;
+        let proven = self.accounts.authenticate(named, password).await;
+        attempt.ended(proven.map_err(ServiceError::from))
+    }
+
+    /// Counts an attempt for the address and, once it is known which, at the account. Who has gone
+    /// before the account is known is counted there all the same.
+    async fn begin_attempt(
+        &self,
+        by: LoginName,
+        from: &Origin,
+        user: Option<&UserId>,
+    ) -> Result<(Attempt, Named), ServiceError> {
+        let counted = self.limits.user(subscriber(from));
+        let attempt = Attempt::begin(counted, from, user, None)?;
+        let limits = self.limits.clone();
+        let accounts = self.accounts.asked_by(Some(subscriber(from)));
+        to_the_end(async move {
+            match accounts.look_up(&by).await {
+                Ok(named) => Ok((attempt.at(&limits, &named)?, named)),
+                Err(error) => attempt.ended(Err(error.into())),
+            }
+        })
+        .await
+    }
+
+    /// The client that an id and a secret prove to be. A failure is in the log when this returns.
+    pub(super) async fn prove_client(
+        &self,
+        id: &str,
+        secret: &str,
+        from: &Origin,
+    ) -> Result<Client, ServiceError> {
+        let counted = self.limits.client(subscriber(from));
+        // What has no form of an id isn't logged: it may be a secret in the wrong place.
+        let attempt = Attempt::begin(counted, from, None, ClientId::parse(id).ok())?;
+        let proven = self.accounts.authenticate_client(id, secret).await;
+        attempt.ended(proven.map_err(|error| match error {
+            AccountsError::InvalidCredentials => ServiceError::InvalidClient,
+            other => other.into(),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests;
