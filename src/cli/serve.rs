@@ -8,6 +8,7 @@
 use super::failure::{self, Failure};
 use super::place::Place;
 use clap::Args;
+use futures_util::Stream;
 use lacre::clock::{Clock, SystemClock};
 use lacre::internals::config::{Config, Signup, WebOrigin};
 use lacre::internals::deployment::{Deployment, OpenError};
@@ -18,7 +19,7 @@ use lacre::internals::http::management::{Management, StoreCheck};
 use lacre::internals::http::metrics::{Kind, Measured, Metrics};
 use lacre::internals::http::origin::TrustedProxies;
 use lacre::internals::http::routes::{Policy, routes};
-use lacre::internals::http::server::{Listeners, ServerError, Settings, stop_signals};
+use lacre::internals::http::server::{Listeners, ServerError, Settings, Stop, stop_signals};
 use lacre::internals::ops::{AdminSocket, SocketError};
 use lacre::internals::service::Service;
 use lacre::internals::telemetry;
@@ -52,22 +53,25 @@ impl Serve {
             ("listen", self.listen.as_ref()),
             ("management_listen", self.management_listen.as_ref()),
         ];
-        let config = place.resolve(&flags, self.dev)?;
-        telemetry::never_wait(config.server.audit_queue).map_err(|error| {
-            let text = format!("the thread that writes the log could not be started: {error}");
-            Failure::failed("log_unavailable", text)
-        })?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("lacre")
             .enable_all()
             .build()?;
-        runtime.block_on(serve(&config))
+        runtime.block_on(async {
+            // Before anything else: from here on no signal ends the process in the middle of something.
+            let stops = stop_signals()?;
+            let config = place.resolve(&flags, self.dev)?;
+            telemetry::never_wait(config.server.audit_queue).map_err(|error| {
+                let text = format!("the thread that writes the log could not be started: {error}");
+                Failure::failed("log_unavailable", text)
+            })?;
+            serve(&config, stops).await
+        })
     }
 }
 
-async fn serve(config: &Config) -> Result<(), Failure> {
-    let stops = stop_signals()?;
+async fn serve(config: &Config, stops: impl Stream<Item = Stop> + Unpin) -> Result<(), Failure> {
     let listeners = Listeners::bind(config.listen, config.management_listen)?;
     let (public, management) = (listeners.public_address()?, listeners.management_address()?);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
@@ -112,6 +116,7 @@ fn settings(config: &Config) -> Settings {
         keep_alive: server.keep_alive,
         head_timeout: server.head_timeout,
         disconnect_timeout: server.disconnect_timeout,
+        stop_delay: server.stop_delay,
         drain_timeout: server.drain,
         body: BodyLimits {
             max_bytes: config.limits.body,

@@ -8,7 +8,7 @@ use super::management::{Management, StoreCheck};
 use super::metrics::{Kind, Measured, Metrics};
 use super::problem::Problem;
 use super::request_id::RequestId;
-use super::server::{Ended, Listeners, ServerError, Settings};
+use super::server::{Ended, Listeners, ServerError, Settings, Stop};
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use rand::SeedableRng;
@@ -27,7 +27,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 pub(crate) struct Live {
     pub(crate) public: SocketAddr,
     pub(crate) management: SocketAddr,
-    stop: UnboundedSender<()>,
+    stop: UnboundedSender<Stop>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) keystore_up: Arc<AtomicBool>,
     thread: JoinHandle<Result<Ended, ServerError>>,
@@ -152,7 +152,7 @@ impl Live {
 
     /// Tells it to stop.
     pub(crate) fn stop(&self) {
-        self.stop.send(()).unwrap();
+        self.stop.send(Stop::AfterDelay).unwrap();
     }
 
     /// Waits for its end.

@@ -43,6 +43,9 @@ pub struct Management {
 #[derive(Serialize)]
 struct Readiness {
     ready: bool,
+    /// Why not, as a stable code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
     draining: bool,
     /// Each store, `up` or `down`; empty where they didn't answer in time.
     stores: BTreeMap<&'static str, &'static str>,
@@ -105,8 +108,20 @@ async fn ready(management: Data<Management>) -> HttpResponse {
     let in_time = checks.is_ok();
     let checks = checks.unwrap_or_default();
     let trouble = telemetry::trouble();
+    let code = if draining {
+        Some("stopping")
+    } else if !in_time {
+        Some("store_timeout")
+    } else if checks.iter().any(|check| !check.up) {
+        Some("store_unavailable")
+    } else if trouble.is_some() {
+        Some("log_unwritten")
+    } else {
+        None
+    };
     let readiness = Readiness {
-        ready: in_time && !draining && trouble.is_none() && checks.iter().all(|check| check.up),
+        ready: code.is_none(),
+        code,
         draining,
         stores: checks
             .iter()

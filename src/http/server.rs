@@ -1,6 +1,9 @@
 //! Starting and stopping: two listeners, bound before anything else is built, served until told
 //! to stop, then drained.
 //!
+//! A stop may begin with a delay in which everything is still served and readiness says no, so that a
+//! balancer sends nobody any more before the first connection is refused.
+//!
 //! actix's own signal handling is off: it force-stops on SIGINT and ends the whole runtime.
 //!
 //! This room must never know a route of the public listener, and never end the process.
@@ -91,6 +94,8 @@ pub struct Settings {
     pub head_timeout: Duration,
     /// How long a connection may linger after it was told to close.
     pub disconnect_timeout: Duration,
+    /// How long everything is still served after [`Stop::AfterDelay`].
+    pub stop_delay: Duration,
     /// How long requests in flight may take when the service stops, rounded up to seconds.
     pub drain_timeout: Duration,
     /// The limits for bodies.
@@ -105,6 +110,7 @@ impl Default for Settings {
             keep_alive: ServerConfig::KEEP_ALIVE,
             head_timeout: ServerConfig::HEAD_TIMEOUT,
             disconnect_timeout: ServerConfig::DISCONNECT_TIMEOUT,
+            stop_delay: ServerConfig::STOP_DELAY,
             drain_timeout: ServerConfig::DRAIN,
             body: BodyLimits::default(),
         }
@@ -180,6 +186,7 @@ impl Listeners {
             management,
             connections,
             idle_limit: settings.keep_alive + settings.head_timeout,
+            stop_delay: settings.stop_delay,
         })
     }
 }
@@ -200,6 +207,15 @@ fn whole_seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
+/// What a running server is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// To stop after [`Settings::stop_delay`]: whoever runs the service has time.
+    AfterDelay,
+    /// To stop now: somebody waits for it at a terminal.
+    Now,
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -217,26 +233,37 @@ pub struct Running {
     management: Management,
     connections: Arc<Connections>,
     idle_limit: Duration,
+    stop_delay: Duration,
 }
 
 impl Running {
-    /// Serves until `stops` yields. Then readiness says no, no connection is accepted any more,
-    /// requests in flight are answered, and last the management listener closes. A second yield
-    /// drops what is still in flight.
+    /// Serves until `stops` yields. Then readiness says no, and after the delay, where there is one, no
+    /// connection is accepted any more, requests in flight are answered, and last the management
+    /// listener closes. A further yield ends the delay at once, and the next one drops what is still in
+    /// flight.
     ///
     /// Needs a tokio runtime with time and I/O.
     pub async fn until(
         self,
-        mut stops: impl Stream<Item = ()> + Unpin,
+        mut stops: impl Stream<Item = Stop> + Unpin,
     ) -> Result<Ended, ServerError> {
         let (public, operator) = (self.public.handle(), self.operator.handle());
         let mut serving = tokio::spawn(async { tokio::try_join!(self.public, self.operator) });
-        tokio::select! {
+        let stop = tokio::select! {
             ended = &mut serving => return Err(failed(ended)),
-            () = self.connections.watch(self.idle_limit) => {}
-            _ = stops.next() => {}
-        }
+            () = self.connections.watch(self.idle_limit) => None,
+            stop = stops.next() => stop,
+        };
         self.management.start_draining();
+        if stop == Some(Stop::AfterDelay) && !self.stop_delay.is_zero() {
+            log::info!(seconds = self.stop_delay.as_secs(); "stopping after the delay");
+            tokio::select! {
+                ended = &mut serving => return Err(failed(ended)),
+                () = self.connections.watch(self.idle_limit) => {}
+                () = tokio::time::sleep(self.stop_delay) => {}
+                _ = stops.next() => {}
+            }
+        }
         let drained = async {
             public.stop(true).await;
             operator.stop(true).await;
@@ -266,21 +293,30 @@ fn failed(ended: Result<io::Result<((), ())>, tokio::task::JoinError>) -> Server
     ServerError::Serve(source)
 }
 
-/// Yields for each SIGTERM and each SIGINT. Take it before the listeners are announced, so that
-/// no signal meets the default handler.
-pub fn stop_signals() -> io::Result<impl Stream<Item = ()> + Unpin + Send> {
-    let terminate = signal(SignalKind::terminate())?;
-    let interrupt = signal(SignalKind::interrupt())?;
-    let stops = futures_util::stream::unfold(
-        (terminate, interrupt),
-        async |(mut terminate, mut interrupt)| {
-            let yielded = tokio::select! {
-                yielded = terminate.recv() => yielded,
-                yielded = interrupt.recv() => yielded,
-            };
-            yielded.map(|()| ((), (terminate, interrupt)))
-        },
+/// Yields for each SIGTERM and each SIGINT. SIGHUP ends nothing: there is no log file to reopen, and
+/// what the configuration says is read at the start.
+///
+/// Take it before anything else is done, so that no signal meets the default handler.
+pub fn stop_signals() -> io::Result<impl Stream<Item = Stop> + Unpin + Send> {
+    let signals = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::hangup())?,
     );
+    let stops = futures_util::stream::unfold(signals, async |mut signals| {
+        let (terminate, interrupt, hang_up) = &mut signals;
+        loop {
+            let stop = tokio::select! {
+                told = terminate.recv() => told.map(|()| Stop::AfterDelay),
+                told = interrupt.recv() => told.map(|()| Stop::Now),
+                Some(()) = hang_up.recv() => {
+                    log::info!("SIGHUP: nothing to reopen; the configuration is read at a start");
+                    continue;
+                }
+            };
+            return stop.map(|stop| (stop, signals));
+        }
+    });
     Ok(Box::pin(stops))
 }
 

@@ -23,6 +23,8 @@ pub struct ServerConfig {
     pub body_timeout: Duration,
     /// How long a connection may linger after it was told to close.
     pub disconnect_timeout: Duration,
+    /// How long everything is still served after SIGTERM.
+    pub stop_delay: Duration,
     /// How long a stopping server waits for requests under way.
     pub drain: Duration,
     /// Bytes of audit events that may wait to be written.
@@ -41,6 +43,8 @@ impl ServerConfig {
     pub const BODY_TIMEOUT: Duration = defaults::BODY_TIMEOUT;
     /// The default of `disconnect_timeout`.
     pub const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+    /// The default of `stop_delay`.
+    pub const STOP_DELAY: Duration = Duration::ZERO;
     /// The default of `drain`.
     pub const DRAIN: Duration = Duration::from_secs(10);
     /// The default of `audit_queue`.
@@ -105,6 +109,14 @@ static DISCONNECT_TIMEOUT: Key<Seconds> = key(
     "How long a connection may stay open after it was told to close.",
 );
 
+static STOP_DELAY: Key<Seconds> = key(
+    "server.stop_delay",
+    seconds(0, 600),
+    DefaultValue::Value(|| ServerConfig::STOP_DELAY),
+    "How long everything is still served after SIGTERM, while `/readyz` answers 503 and a balancer \
+     notices. Not after SIGINT (Ctrl-C); a second signal ends it at once.",
+);
+
 static DRAIN: Key<Seconds> = key(
     "server.drain",
     seconds(0, 600),
@@ -130,6 +142,7 @@ pub(super) static KEYS: &[&dyn Row] = &[
     &HEAD_TIMEOUT,
     &BODY_TIMEOUT,
     &DISCONNECT_TIMEOUT,
+    &STOP_DELAY,
     &DRAIN,
     &AUDIT_QUEUE,
 ];
@@ -142,6 +155,7 @@ impl ServerConfig {
         let head_timeout = reader.value(&HEAD_TIMEOUT);
         let body_timeout = reader.value(&BODY_TIMEOUT);
         let disconnect_timeout = reader.value(&DISCONNECT_TIMEOUT);
+        let stop_delay = reader.value(&STOP_DELAY);
         let drain = reader.value(&DRAIN);
         let audit_queue = reader.value(&AUDIT_QUEUE);
         let audit_queue = audit_queue.map(|size| usize::try_from(size).unwrap_or(usize::MAX));
@@ -152,6 +166,7 @@ impl ServerConfig {
             head_timeout: head_timeout?,
             body_timeout: body_timeout?,
             disconnect_timeout: disconnect_timeout?,
+            stop_delay: stop_delay?,
             drain: drain?,
             audit_queue: audit_queue?,
         })

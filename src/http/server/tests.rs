@@ -90,7 +90,7 @@ fn readiness_says_which_store_is_down() {
     live.keystore_up.store(false, Ordering::SeqCst);
     let ready = live.ask("/readyz");
     let expected = json!({
-        "ready": false, "draining": false, "stores": {"accounts": "up", "keystore": "down"}
+        "ready": false, "code": "store_unavailable", "draining": false, "stores": {"accounts": "up", "keystore": "down"}
     });
     assert_eq!((ready.status, ready.json()), (503, expected));
     assert_eq!(live.ask("/livez").status, 200, "alive all the same");
@@ -239,8 +239,14 @@ fn times_are_rounded_up() {
 #[tokio::test]
 async fn signals_are_stops() {
     let mut stops = stop_signals().unwrap();
-    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
-        rustix::process::kill_process(rustix::process::getpid(), signal).unwrap();
-        assert_eq!(stops.next().await, Some(()));
+    let send = |signal| rustix::process::kill_process(rustix::process::getpid(), signal).unwrap();
+    for (signal, stop) in [
+        (rustix::process::Signal::TERM, Stop::AfterDelay),
+        (rustix::process::Signal::INT, Stop::Now),
+    ] {
+        // Ends nothing, neither the process nor the wait.
+        send(rustix::process::Signal::HUP);
+        send(signal);
+        assert_eq!(stops.next().await, Some(stop));
     }
 }
