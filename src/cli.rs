@@ -10,6 +10,7 @@ mod config;
 mod cores;
 mod demo;
 mod failure;
+mod handed_over;
 mod keystore;
 mod out;
 mod place;

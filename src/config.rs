@@ -13,6 +13,7 @@ mod environment;
 mod error;
 mod key;
 mod kind;
+mod listen;
 mod origins;
 mod quantity;
 mod reader;
@@ -25,16 +26,16 @@ mod sources;
 mod written;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use reader::{Noted, Reader};
 use sections::{SCHEMA, Top};
 
-pub use crate::network::Network;
+pub use crate::network::Proxy;
 pub use crate::web_origin::WebOrigin;
 pub use environment::{log_filter, started_by_cargo, variables_set};
 pub use error::{ConfigError, ConfigErrors};
+pub use listen::Listen;
 pub use reference::reference;
 pub use secret::SecretText;
 pub use sections::{
@@ -52,10 +53,10 @@ pub use sources::Sources;
 pub struct Config {
     /// `lacre serve --dev`: both listeners are on loopback addresses.
     pub dev: bool,
-    /// Where the service answers; port 0 lets the system pick one.
-    pub listen: SocketAddr,
+    /// Where the service answers.
+    pub listen: Listen,
     /// Where `/livez`, `/readyz` and `/metrics` answer.
-    pub management_listen: SocketAddr,
+    pub management_listen: Listen,
     /// The directory that holds keystore, accounts, keys and the admin socket.
     pub data_dir: PathBuf,
     /// The file with the master keys; outside of `data_dir` where an operator wants so.
@@ -63,7 +64,7 @@ pub struct Config {
     /// Whether strangers may make an account.
     pub signup: Signup,
     /// Peers whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<Network>,
+    pub trusted_proxies: Vec<Proxy>,
     /// `keystore.*`
     pub keystore: KeystoreConfig,
     /// `accounts.*`

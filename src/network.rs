@@ -83,6 +83,35 @@ impl fmt::Display for Network {
     }
 }
 
+/// A peer whose word about the client's address is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proxy {
+    /// Those with an address of this network.
+    Network(Network),
+    /// Those of a socket file, which have no address.
+    Unix,
+}
+
+impl FromStr for Proxy {
+    type Err = NotANetwork;
+
+    fn from_str(text: &str) -> Result<Self, NotANetwork> {
+        match text {
+            "unix" => Ok(Self::Unix),
+            network => network.parse().map(Self::Network),
+        }
+    }
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(network) => network.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

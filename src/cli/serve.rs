@@ -6,11 +6,12 @@
 //! This room must never announce an address that nobody answers on.
 
 use super::failure::{self, Failure};
+use super::handed_over::HandedOver;
 use super::place::Place;
 use clap::Args;
 use futures_util::Stream;
 use lacre::clock::{Clock, SystemClock};
-use lacre::internals::config::{Config, Signup, WebOrigin};
+use lacre::internals::config::{Config, Proxy, Signup, WebOrigin};
 use lacre::internals::deployment::{Deployment, OpenError};
 use lacre::internals::entropy;
 use lacre::internals::http::body::BodyLimits;
@@ -19,12 +20,11 @@ use lacre::internals::http::management::{Management, StoreCheck};
 use lacre::internals::http::metrics::{Kind, Measured, Metrics};
 use lacre::internals::http::origin::TrustedProxies;
 use lacre::internals::http::routes::{Policy, routes};
-use lacre::internals::http::server::{Listeners, ServerError, Settings, Stop, stop_signals};
+use lacre::internals::http::server::{Reached, ServerError, Settings, Stop, stop_signals};
 use lacre::internals::ops::{AdminSocket, SocketError};
 use lacre::internals::service::Service;
 use lacre::internals::telemetry;
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub(crate) struct Serve {
     /// For trying it out: loopback addresses only, open sign-up, next steps to paste
     #[arg(long)]
     dev: bool,
-    /// Where the service answers [default: 127.0.0.1:8080]; port 0 picks a free one
+    /// Where the service answers [default: 127.0.0.1:8080]; port 0 picks a free one; or unix:PATH, systemd
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
     /// Where /livez, /readyz and /metrics answer [default: 127.0.0.1:9090]
@@ -53,6 +53,8 @@ impl Serve {
             ("listen", self.listen.as_ref()),
             ("management_listen", self.management_listen.as_ref()),
         ];
+        // Before anything else is opened: what isn't there after all can't be taken for it.
+        let handed_over = HandedOver::take()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("lacre")
@@ -66,14 +68,20 @@ impl Serve {
                 let text = format!("the thread that writes the log could not be started: {error}");
                 Failure::failed("log_unavailable", text)
             })?;
-            serve(&config, stops).await
+            serve(&config, handed_over, stops).await
         })
     }
 }
 
-async fn serve(config: &Config, stops: impl Stream<Item = Stop> + Unpin) -> Result<(), Failure> {
-    let listeners = Listeners::bind(config.listen, config.management_listen)?;
-    let (public, management) = (listeners.public_address()?, listeners.management_address()?);
+async fn serve(
+    config: &Config,
+    handed_over: HandedOver,
+    stops: impl Stream<Item = Stop> + Unpin,
+) -> Result<(), Failure> {
+    let listeners = handed_over.listeners(config)?;
+    let public = listeners.public.reached()?;
+    let management = listeners.management.reached()?;
+    check_reach(config, [&public, &management])?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let deployment = Deployment::open(config, clock, entropy::system()).await?;
     let service = deployment.service().clone();
@@ -97,7 +105,7 @@ async fn serve(config: &Config, stops: impl Stream<Item = Stop> + Unpin) -> Resu
     let keeper = tokio::spawn(service.lacre().keep_last_seen());
     let sweeper = tokio::spawn(sweep(service));
     // Also a reader who is gone is a failure here: nobody would know where the service is.
-    announce(config.dev, public, management)
+    announce(config.dev, &public, &management)
         .map_err(|error| Failure::failed("output_failed", error))?;
     let ended = running.until(stops).await;
     sweeper.abort();
@@ -240,27 +248,60 @@ async fn sweep(service: Service) {
     }
 }
 
+/// What the configuration couldn't check: who can reach a socket that was handed over.
+fn check_reach(config: &Config, both: [&Reached; 2]) -> Result<(), Failure> {
+    let far = both
+        .into_iter()
+        .find(|reached| matches!(reached, Reached::Tcp(address) if !address.ip().is_loopback()));
+    if let (true, Some(far)) = (config.dev, far) {
+        return Err(Failure::new(
+            failure::CONFIG,
+            "config_dev_not_loopback",
+            format_args!("{far}: --dev takes loopback addresses only"),
+        ));
+    }
+    if matches!(both[0], Reached::Unix(_)) && !config.trusted_proxies.contains(&Proxy::Unix) {
+        log::warn!(
+            code = "clients_unknown";
+            "nobody who comes through the socket has an address: limits by address count them all \
+             together; trusted_proxies = [\"unix\"] takes it from the proxy's X-Forwarded-For"
+        );
+    }
+    Ok(())
+}
+
 /// Says where the service is; the last line is the sign that it answers.
-fn announce(dev: bool, public: SocketAddr, management: SocketAddr) -> std::io::Result<()> {
+fn announce(dev: bool, public: &Reached, management: &Reached) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     if dev {
         write!(out, "{}", next_steps(public))?;
     }
-    writeln!(out, "management on http://{management}")?;
-    writeln!(out, "listening on http://{public}")?;
+    writeln!(out, "management on {management}")?;
+    writeln!(out, "listening on {public}")?;
     out.flush()
 }
 
-fn next_steps(public: SocketAddr) -> String {
+fn next_steps(public: &Reached) -> String {
+    // The line feed behind each body is for the terminal: JSON ends without one.
+    let (url, curl) = match public {
+        Reached::Tcp(_) => (public.to_string(), "curl".to_owned()),
+        Reached::Unix(path) => {
+            let path = path.display().to_string().replace('\'', "'\\''");
+            (
+                "http://lacre".to_owned(),
+                format!("curl --unix-socket '{path}'"),
+            )
+        }
+    };
     format!(
         r#"Next steps, to paste into another terminal:
 
-  curl -s http://{public}/signup -d email=ada@example.com -d 'password=correct horse battery'
-  TOKEN=$(curl -s http://{public}/getToken -d email=ada@example.com \
+  {curl} -sw '\n' {url}/signup -d email=ada@example.com -d 'password=correct horse battery'
+  TOKEN=$({curl} -s {url}/getToken -d email=ada@example.com \
       -d 'password=correct horse battery' | sed 's/.*"auth":"\([^"]*\)".*/\1/')
-  curl -i http://{public}/me -H "Authorization: Bearer $TOKEN"
-  curl -i -X POST http://{public}/logout -H "Authorization: Bearer $TOKEN"
-  curl -i http://{public}/me -H "Authorization: Bearer $TOKEN"
+  {curl} -iw '\n' {url}/me -H "Authorization: Bearer $TOKEN"
+  {curl} -i -X POST {url}/logout -H "Authorization: Bearer $TOKEN"
+  {curl} -iw '\n' {url}/me -H "Authorization: Bearer $TOKEN"
 
 "#
     )

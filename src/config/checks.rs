@@ -5,10 +5,11 @@
 //!
 //! This room must never refuse what the service would start with.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::error::ConfigError;
+use super::listen::Listen;
 use super::quantity::duration_text;
 use super::sections::{SessionConfig, TokenConfig, Top};
 
@@ -17,18 +18,19 @@ pub(super) fn top(top: &Top, dev: bool) -> Vec<ConfigError> {
     let mut errors = Vec::new();
     if dev {
         let both = [
-            ("listen", top.listen),
-            ("management_listen", top.management_listen),
+            ("listen", &top.listen),
+            ("management_listen", &top.management_listen),
         ];
         let reachable = both
             .into_iter()
+            .filter_map(|(key, listen)| Some((key, listen.tcp()?)))
             .filter(|(_, address)| !address.ip().is_loopback());
         errors.extend(reachable.map(|(key, address)| ConfigError::DevNotLoopback { key, address }));
     }
-    if collide(top.listen, top.management_listen) {
+    if collide(&top.listen, &top.management_listen) {
         errors.push(ConfigError::SameAddress {
-            listen: top.listen,
-            management: top.management_listen,
+            listen: top.listen.clone(),
+            management: top.management_listen.clone(),
         });
     }
     errors.extend(data_dir(&top.data_dir));
@@ -63,8 +65,13 @@ pub(super) fn log_filter(filter: Option<&str>) -> Option<ConfigError> {
 }
 
 /// Whether two listeners can't have both addresses: an unspecified address takes its port on every
-/// address, and `[::]` on those of IPv4 as well.
-fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+/// address, and `[::]` on those of IPv4 as well. Of sockets that systemd hands over each has its own.
+fn collide(one: &Listen, other: &Listen) -> bool {
+    let (one, other) = match (one, other) {
+        (Listen::Tcp(one), Listen::Tcp(other)) => (one, other),
+        (Listen::Unix(one), Listen::Unix(other)) => return one == other,
+        _ => return false,
+    };
     let takes_all = |one: IpAddr, other: IpAddr| {
         one.is_unspecified() && (one.is_ipv6() || one.is_ipv4() == other.is_ipv4())
     };

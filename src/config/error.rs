@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::listen::Listen;
 use super::setting::Source;
 
 /// One problem of a configuration.
@@ -58,12 +59,9 @@ pub enum ConfigError {
     Missing { key: String, expected: String },
     /// Both listeners would take one address.
     #[error(
-        "listen = `{listen}` and management_listen = `{management}` are the same address: give one of them another port"
+        "listen = `{listen}` and management_listen = `{management}` are the same address: give one of them another"
     )]
-    SameAddress {
-        listen: SocketAddr,
-        management: SocketAddr,
-    },
+    SameAddress { listen: Listen, management: Listen },
     /// Access tokens would outlive every session.
     #[error(
         "token.access_ttl = `{access}` is longer than session.absolute_ttl = `{absolute}`: a token can't live longer than its session"

@@ -3,17 +3,17 @@
 //! This room must never accept a value that nothing acts on: a word that the documents name and
 //! that isn't built is refused by name.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 #[cfg(test)]
 use proptest::prelude::*;
 
+use super::listen::{Listen, NoPlace};
 use super::quantity::{count, duration, duration_text, rate, rate_text, size, size_text};
 use super::secret::SecretText;
 use super::written::Written;
-use crate::network::{Network, NotANetwork};
+use crate::network::{NotANetwork, Proxy};
 use crate::service::Rate;
 
 /// How a value is read and what its limits are.
@@ -81,38 +81,36 @@ impl Kind for Text {
     }
 }
 
-/// An IP address and a port. `localhost` is taken without asking a resolver, which could answer
-/// anything.
-pub(super) struct Address;
+/// Where a listener listens.
+pub(super) struct Place;
 
-impl Kind for Address {
-    type Value = SocketAddr;
+impl Kind for Place {
+    type Value = Listen;
 
-    fn read(&self, written: &Written) -> Result<SocketAddr, Refusal> {
+    fn read(&self, written: &Written) -> Result<Listen, Refusal> {
         let text = good(written.text())?;
-        let Some(port) = text.strip_prefix("localhost:") else {
-            return good(text.parse().ok());
-        };
-        let port = count(port).and_then(|port| u16::try_from(port).ok());
-        Ok((Ipv4Addr::LOCALHOST, good(port)?).into())
+        text.parse().map_err(|NoPlace| Refusal::Bad)
     }
 
-    fn shown(&self, value: &SocketAddr) -> String {
+    fn shown(&self, value: &Listen) -> String {
         value.to_string()
     }
 
     fn takes(&self) -> String {
-        "an IP address and a port, such as `127.0.0.1:8080`".to_owned()
+        "an IP address and a port, such as `127.0.0.1:8080`, a socket file of at most 107 bytes, such as \
+         `unix:/run/lacre/lacre.sock`, or `systemd`"
+            .to_owned()
     }
 
     #[cfg(test)]
     fn samples(&self) -> BoxedStrategy<String> {
-        any::<SocketAddr>()
-            .prop_map(|address| match address {
-                SocketAddr::V4(_) => address.to_string(),
-                SocketAddr::V6(v6) => SocketAddr::from((*v6.ip(), v6.port())).to_string(),
-            })
-            .boxed()
+        let tcp = any::<std::net::SocketAddr>().prop_map(|address| match address {
+            std::net::SocketAddr::V4(_) => address.to_string(),
+            std::net::SocketAddr::V6(v6) => {
+                std::net::SocketAddr::from((*v6.ip(), v6.port())).to_string()
+            }
+        });
+        prop_oneof![tcp, "unix:[a-z/]{0,40}[a-z]", Just("systemd".to_owned())].boxed()
     }
 }
 
@@ -438,21 +436,21 @@ impl<T: Clone + PartialEq + Sync> Kind for Choices<T> {
 pub(super) struct Networks;
 
 impl Kind for Networks {
-    type Value = Vec<Network>;
+    type Value = Vec<Proxy>;
 
-    fn read(&self, written: &Written) -> Result<Vec<Network>, Refusal> {
+    fn read(&self, written: &Written) -> Result<Vec<Proxy>, Refusal> {
         let words = good(written.items())?;
         let networks: Result<_, NotANetwork> = words.iter().map(|word| word.parse()).collect();
         networks.map_err(|NotANetwork| Refusal::Bad)
     }
 
-    fn shown(&self, value: &Vec<Network>) -> String {
-        let words: Vec<_> = value.iter().map(Network::to_string).collect();
+    fn shown(&self, value: &Vec<Proxy>) -> String {
+        let words: Vec<_> = value.iter().map(Proxy::to_string).collect();
         format!("{words:?}")
     }
 
     fn takes(&self) -> String {
-        "a list of addresses and networks such as `10.0.0.0/8`".to_owned()
+        "a list of addresses and networks such as `10.0.0.0/8`, and `unix` for whoever connects to a socket file".to_owned()
     }
 
     fn is_list(&self) -> bool {
@@ -461,13 +459,10 @@ impl Kind for Networks {
 
     #[cfg(test)]
     fn samples(&self) -> BoxedStrategy<String> {
-        prop::collection::vec(any::<std::net::IpAddr>(), 0..4)
-            .prop_map(|list| {
-                let words = list
-                    .iter()
-                    .map(|address| address.to_canonical().to_string());
-                words.collect::<Vec<_>>().join(",")
-            })
+        let address = any::<std::net::IpAddr>().prop_map(|ip| ip.to_canonical().to_string());
+        let word = prop_oneof![4 => address, 1 => Just("unix".to_owned())];
+        prop::collection::vec(word, 0..4)
+            .prop_map(|words| words.join(","))
             .boxed()
     }
 }

@@ -360,19 +360,19 @@ fn what_is_not_built_is_refused_by_name() {
 
 #[test]
 fn lists_are_arrays_in_the_file_and_words_with_commas_elsewhere() {
-    let networks = vec!["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()];
+    let networks = ["10.0.0.0/8", "::1", "unix"].map(|word| word.parse().unwrap());
     let file = Setup::nothing()
-        .file("trusted_proxies = [\"10.0.0.0/8\", \"::1\"]")
+        .file("trusted_proxies = [\"10.0.0.0/8\", \"::1\", \"unix\"]")
         .config();
     let flag = Setup::nothing()
-        .flag("trusted_proxies", "10.0.0.0/8, ::1")
+        .flag("trusted_proxies", "10.0.0.0/8, ::1, unix")
         .config();
     assert_eq!(file.trusted_proxies, networks);
     assert_eq!(flag.trusted_proxies, networks);
     for config in [file, flag] {
         assert_eq!(
             setting(&config, "trusted_proxies").value,
-            "[\"10.0.0.0/8\", \"::1\"]"
+            "[\"10.0.0.0/8\", \"::1\", \"unix\"]"
         );
     }
     for bad in [

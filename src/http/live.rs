@@ -8,7 +8,7 @@ use super::management::{Management, StoreCheck};
 use super::metrics::{Kind, Measured, Metrics};
 use super::problem::Problem;
 use super::request_id::RequestId;
-use super::server::{Ended, Listeners, ServerError, Settings, Stop};
+use super::server::{Ended, Listener, Listeners, Reached, ServerError, Settings, Stop};
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use rand::SeedableRng;
@@ -88,9 +88,13 @@ impl Live {
 
     pub(crate) fn with(settings: Settings) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
-        let listeners = Listeners::bind(any, any).unwrap();
-        let public = listeners.public_address().unwrap();
-        let management_address = listeners.management_address().unwrap();
+        let listeners = Listeners::bind(&any, &any).unwrap();
+        let address = |listener: &Listener| match listener.reached().unwrap() {
+            Reached::Tcp(address) => address,
+            other @ Reached::Unix(_) => panic!("{other}"),
+        };
+        let public = address(&listeners.public);
+        let management_address = address(&listeners.management);
         let (stop, mut told) = unbounded_channel();
         let stops = futures_util::stream::poll_fn(move |context| told.poll_recv(context));
         let (enter, entered) = mpsc::channel();

@@ -7,7 +7,7 @@
 //! This room must never let anybody in.
 
 use super::request_id::RequestId;
-use crate::network::{Network, NotANetwork};
+use crate::network::{NotANetwork, Proxy};
 use crate::sessions::grant::Origin;
 use crate::telemetry::audit::{self, Event};
 use actix_web::HttpRequest;
@@ -32,29 +32,34 @@ const MAX_TEXT: usize = 200;
 /// # }
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct TrustedProxies(Arc<[Network]>);
+pub struct TrustedProxies(Arc<[Proxy]>);
 
 impl TrustedProxies {
-    /// Trusts peers in these networks.
+    /// Trusts these peers.
     #[must_use]
-    pub fn new(networks: Vec<Network>) -> Self {
-        Self(networks.into())
+    pub fn new(proxies: Vec<Proxy>) -> Self {
+        Self(proxies.into())
     }
 
-    /// Trusts peers with these addresses, or in these networks in CIDR form (RFC 4632 §3.1). Fails where
-    /// one is neither.
-    pub fn parse<'a>(networks: impl IntoIterator<Item = &'a str>) -> Result<Self, NotANetwork> {
-        let networks = networks.into_iter().map(str::parse);
-        networks.collect::<Result<_, _>>().map(Self::new)
+    /// Trusts peers with these addresses, or in these networks in CIDR form (RFC 4632 §3.1), or, by the
+    /// word `unix`, those of a socket file. Fails where one is none of these.
+    pub fn parse<'a>(proxies: impl IntoIterator<Item = &'a str>) -> Result<Self, NotANetwork> {
+        let proxies = proxies.into_iter().map(str::parse);
+        proxies.collect::<Result<_, _>>().map(Self::new)
     }
 
-    fn contains(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(address))
+    /// Whether this peer is trusted; one without an address came through a socket file.
+    fn contains(&self, peer: Option<IpAddr>) -> bool {
+        self.0.iter().any(|proxy| match (proxy, peer) {
+            (Proxy::Network(network), Some(address)) => network.contains(address),
+            (Proxy::Unix, None) => true,
+            _ => false,
+        })
     }
 
     /// The nearest address that isn't a trusted proxy's: from the peer backwards through
     /// `X-Forwarded-For`, as long as each one is trusted.
-    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    fn client(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let mut client = peer;
         let lines: Vec<&str> = headers
             .get_all("x-forwarded-for")
@@ -65,20 +70,21 @@ impl TrustedProxies {
                 break;
             }
             match hop_address(hop) {
-                Some(address) => client = address,
+                Some(address) => client = Some(address),
                 None => break,
             }
         }
         client
     }
 
-    /// The address of whoever sent `request`; `None` where it has no peer.
+    /// The address of whoever sent `request`; `None` where it came through a socket file and no trusted
+    /// proxy says from where.
     fn sender(request: &HttpRequest) -> Option<IpAddr> {
-        let peer = request.peer_addr()?.ip();
-        Some(match request.app_data::<Self>() {
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        match request.app_data::<Self>() {
             Some(proxies) => proxies.client(peer, request.headers()),
             None => peer,
-        })
+        }
     }
 }
 
@@ -202,6 +208,28 @@ mod tests {
         assert!(TrustedProxies::parse(["10.0.0.0/8", "ten"]).is_err());
         let nobody = TestRequest::default().to_http_request();
         assert_eq!(Trail::of(&nobody).origin().address, None);
+    }
+
+    #[test]
+    fn a_peer_of_a_socket_file_is_a_proxy_only_where_that_is_said() {
+        let sender = |trusted: &[&str], forwarded: Option<&str>| {
+            let proxies = TrustedProxies::parse(trusted.iter().copied()).unwrap();
+            let mut request = TestRequest::default().app_data(proxies);
+            if let Some(line) = forwarded {
+                request = request.append_header(("X-Forwarded-For", line));
+            }
+            let sender = TrustedProxies::sender(&request.to_http_request());
+            sender.map(|address| address.to_string())
+        };
+        let client = Some("198.51.100.7".to_owned());
+        assert_eq!(sender(&["unix"], Some("1.1.1.1, 198.51.100.7")), client);
+        assert_eq!(sender(&["unix"], Some("nonsense")), None);
+        assert_eq!(sender(&["unix"], None), None);
+        assert_eq!(sender(&[], Some("198.51.100.7")), None);
+        assert_eq!(sender(&["0.0.0.0/0", "::/0"], Some("198.51.100.7")), None);
+        // The next proxy has to be trusted by its own address.
+        let two = sender(&["unix", "10.0.0.0/8"], Some("198.51.100.7, 10.0.0.2"));
+        assert_eq!(two, client);
     }
 
     #[test]

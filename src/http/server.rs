@@ -9,27 +9,26 @@
 //! This room must never know a route of the public listener, and never end the process.
 
 mod connections;
+mod listener;
 
 use self::connections::{Connections, mark_busy};
 use super::body::BodyLimits;
 use super::edge::Edge;
 use super::management::Management;
 use super::metrics::Metrics;
-use crate::config::ServerConfig;
+use crate::config::{Listen, ServerConfig};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
 use futures_util::{Stream, StreamExt as _};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How many connections may wait to be accepted on each listener.
-const BACKLOG: i32 = 1024;
+pub use self::listener::{Listener, Reached, SocketFile};
 
 /// Applies what both listeners share. A macro, since the type of an `HttpServer` names its app.
 macro_rules! configured {
@@ -46,20 +45,37 @@ macro_rules! configured {
     }};
 }
 
+/// Puts a server on its listener, and a socket file among those that go at the end.
+macro_rules! run {
+    ($server:expr, $listener:expr, $files:ident) => {{
+        let server = match $listener {
+            Listener::Tcp(listener) => $server.listen(listener)?,
+            Listener::Unix(listener, file) => {
+                $files.extend(file);
+                $server.listen_uds(listener)?
+            }
+        };
+        server.run()
+    }};
+}
+
 /// Why the service can't start, or stopped without being told to.
 #[derive(Debug, Error)]
 pub enum ServerError {
     /// Another process listens there.
     #[error("{0} is in use by another process")]
-    AddressInUse(SocketAddr),
+    AddressInUse(Listen),
     /// The address can't be listened on: not of this machine, or not allowed.
     #[error("can't listen on {address}: {source}")]
     Bind {
         /// The address that was asked for.
-        address: SocketAddr,
+        address: Listen,
         /// What the system said.
         source: io::Error,
     },
+    /// What was handed over is no socket that listens.
+    #[error("the socket that was handed over is none that listens for connections")]
+    NoListener,
     /// The server couldn't be set up or ended by itself.
     #[error("the server failed: {0}")]
     Serve(#[from] io::Error),
@@ -72,6 +88,7 @@ impl ServerError {
         match self {
             Self::AddressInUse(_) => "address_in_use",
             Self::Bind { .. } => "address_unusable",
+            Self::NoListener => "socket_unusable",
             Self::Serve(_) => "server_failed",
         }
     }
@@ -117,30 +134,22 @@ impl Default for Settings {
     }
 }
 
-/// Both addresses, taken but not yet served.
+/// Both listeners, taken but not yet served.
 #[derive(Debug)]
 pub struct Listeners {
-    public: TcpListener,
-    management: TcpListener,
+    /// Where the service answers.
+    pub public: Listener,
+    /// Where operators ask.
+    pub management: Listener,
 }
 
 impl Listeners {
     /// Takes both addresses, or neither. Port 0 picks a free one.
-    pub fn bind(public: SocketAddr, management: SocketAddr) -> Result<Self, ServerError> {
+    pub fn bind(public: &Listen, management: &Listen) -> Result<Self, ServerError> {
         Ok(Self {
-            public: listen(public)?,
-            management: listen(management)?,
+            public: Listener::bind(public)?,
+            management: Listener::bind(management)?,
         })
-    }
-
-    /// The address of the public listener, its port known.
-    pub fn public_address(&self) -> io::Result<SocketAddr> {
-        self.public.local_addr()
-    }
-
-    /// The address of the management listener, its port known.
-    pub fn management_address(&self) -> io::Result<SocketAddr> {
-        self.management.local_addr()
     }
 
     /// Puts `routes` behind the edge on the public listener, and `management` on its own. Nothing
@@ -176,30 +185,25 @@ impl Listeners {
         })
         .workers(1);
         let connections = Connections::new();
+        let mut files = Vec::new();
         Ok(Running {
-            public: configured!(public, settings, connections)
-                .listen(self.public)?
-                .run(),
-            operator: configured!(operator, settings, connections)
-                .listen(self.management)?
-                .run(),
+            public: run!(
+                configured!(public, settings, connections),
+                self.public,
+                files
+            ),
+            operator: run!(
+                configured!(operator, settings, connections),
+                self.management,
+                files
+            ),
+            _files: files,
             management,
             connections,
             idle_limit: settings.keep_alive + settings.head_timeout,
             stop_delay: settings.stop_delay,
         })
     }
-}
-
-fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
-    let refused = |source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => ServerError::AddressInUse(address),
-        _ => ServerError::Bind { address, source },
-    };
-    let listener = TcpListener::bind(address).map_err(refused)?;
-    // A second call only lengthens the queue that std has set up.
-    rustix::net::listen(&listener, BACKLOG).map_err(|error| refused(error.into()))?;
-    Ok(listener)
 }
 
 /// Rounded up: actix takes no fractions, and 0 would drop everything.
@@ -234,6 +238,7 @@ pub struct Running {
     connections: Arc<Connections>,
     idle_limit: Duration,
     stop_delay: Duration,
+    _files: Vec<SocketFile>,
 }
 
 impl Running {

@@ -23,6 +23,7 @@ mod restart;
 mod revocation;
 mod rights;
 mod sessions;
+mod sockets;
 mod stalled_log;
 mod starting;
 mod stopping;

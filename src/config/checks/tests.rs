@@ -36,6 +36,10 @@ fn two_listeners_need_two_addresses() {
     assert!(!both("127.0.0.1:80", "127.0.0.1:81"));
     assert!(!both("127.0.0.1:80", "127.0.0.2:80"));
     assert!(!both("127.0.0.1:80", "[::1]:80"));
+    assert!(both("unix:/run/a.sock", "unix:/run/a.sock"));
+    assert!(!both("unix:/run/a.sock", "unix:/run/b.sock"));
+    assert!(!both("unix:/run/a.sock", "127.0.0.1:80"));
+    assert!(!both("systemd", "systemd"), "two sockets, by name");
 }
 
 #[test]
@@ -44,7 +48,7 @@ fn the_address_that_collides_is_shown() {
     assert_eq!(
         errors.to_string(),
         "listen = `127.0.0.1:9090` and management_listen = `127.0.0.1:9090` are the same address: \
-         give one of them another port"
+         give one of them another"
     );
 }
 

@@ -1,12 +1,12 @@
 //! The keys above the first section: addresses, paths, who may sign up.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::config::key::{DefaultValue, Key, Row, key};
-use crate::config::kind::{Address, Choice, FilePath, Networks};
+use crate::config::kind::{Choice, FilePath, Networks, Place};
+use crate::config::listen::Listen;
 use crate::config::reader::{Noted, Reader};
-use crate::network::Network;
+use crate::network::Proxy;
 
 /// Whether `POST /signup` makes accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,26 +19,28 @@ pub enum Signup {
 
 /// See the fields of the same names of [`Config`](crate::config::Config).
 pub(in crate::config) struct Top {
-    pub(in crate::config) listen: SocketAddr,
-    pub(in crate::config) management_listen: SocketAddr,
+    pub(in crate::config) listen: Listen,
+    pub(in crate::config) management_listen: Listen,
     pub(in crate::config) data_dir: PathBuf,
     pub(in crate::config) master_key_file: PathBuf,
     pub(in crate::config) signup: Signup,
-    pub(in crate::config) trusted_proxies: Vec<Network>,
+    pub(in crate::config) trusted_proxies: Vec<Proxy>,
 }
 
-static LISTEN: Key<Address> = key(
+static LISTEN: Key<Place> = key(
     "listen",
-    Address,
-    DefaultValue::Value(|| (Ipv4Addr::LOCALHOST, 8080).into()),
-    "Where the service answers. Port `0` lets the system pick one, which `lacre serve` prints.",
+    Place,
+    DefaultValue::Value(|| Listen::PUBLIC),
+    "Where the service answers. Port `0` lets the system pick one, which `lacre serve` prints. A socket \
+     that systemd hands over takes the place of the default; `systemd` demands one.",
 );
 
-static MANAGEMENT_LISTEN: Key<Address> = key(
+static MANAGEMENT_LISTEN: Key<Place> = key(
     "management_listen",
-    Address,
-    DefaultValue::Value(|| (Ipv4Addr::LOCALHOST, 9090).into()),
-    "Where `/livez`, `/readyz` and `/metrics` answer. Keep it away from the public.",
+    Place,
+    DefaultValue::Value(|| Listen::MANAGEMENT),
+    "Where `/livez`, `/readyz` and `/metrics` answer. Keep it away from the public. Of the \
+     sockets that systemd hands over, the one that is named `management`.",
 );
 
 static DATA_DIR: Key<FilePath> = key(
@@ -73,7 +75,7 @@ static TRUSTED_PROXIES: Key<Networks> = key(
     "trusted_proxies",
     Networks,
     DefaultValue::Value(Vec::new),
-    "Peers whose `X-Forwarded-For` names the client. From everybody else the header is ignored; \
+    "Peers whose `X-Forwarded-For` names the client; `unix` are those of a socket file. From everybody else the header is ignored; \
      `Forwarded` and other `X-Forwarded-…` headers are not read at all.",
 );
 

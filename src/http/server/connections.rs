@@ -14,7 +14,7 @@ use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
-use actix_web::rt::net::TcpStream;
+use actix_web::rt::net::{TcpStream, UnixStream};
 use rustix::net::Shutdown;
 use std::any::Any;
 use std::collections::HashMap;
@@ -80,11 +80,16 @@ impl Connections {
     /// For `HttpServer::on_connect`. A socket that has no second handle (the process has run out
     /// of them) goes unwatched.
     pub(super) fn opened(self: &Arc<Self>, socket: &dyn Any, data: &mut Extensions) {
-        let Some(socket) = socket.downcast_ref::<TcpStream>() else {
+        let (peer, socket) = if let Some(socket) = socket.downcast_ref::<TcpStream>() {
+            let peer = socket.peer_addr().ok().map(|peer| peer.ip());
+            (peer, socket.as_fd())
+        } else if let Some(socket) = socket.downcast_ref::<UnixStream>() {
+            (None, socket.as_fd())
+        } else {
             return;
         };
-        data.insert(Peer(socket.peer_addr().ok().map(|peer| peer.ip())));
-        let Ok(socket) = socket.as_fd().try_clone_to_owned() else {
+        data.insert(Peer(peer));
+        let Ok(socket) = socket.try_clone_to_owned() else {
             return;
         };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

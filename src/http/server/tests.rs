@@ -27,9 +27,10 @@ fn wait_for_drain(live: &Live) {
 
 #[test]
 fn a_port_in_use_is_named() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (taken, free) = (taken.local_addr().unwrap(), "127.0.0.1:0".parse().unwrap());
-    for (public, management) in [(taken, free), (free, taken)] {
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = Listen::Tcp(holder.local_addr().unwrap());
+    let free = "127.0.0.1:0".parse().unwrap();
+    for (public, management) in [(&taken, &free), (&free, &taken)] {
         let error = Listeners::bind(public, management).unwrap_err();
         assert_eq!(error.code(), "address_in_use");
         assert!(error.to_string().contains(&taken.to_string()), "{error}");
@@ -39,8 +40,8 @@ fn a_port_in_use_is_named() {
 #[test]
 fn a_foreign_address_is_refused() {
     let error = Listeners::bind(
-        "192.0.2.1:1".parse().unwrap(),
-        "127.0.0.1:0".parse().unwrap(),
+        &"192.0.2.1:1".parse().unwrap(),
+        &"127.0.0.1:0".parse().unwrap(),
     );
     assert_eq!(error.unwrap_err().code(), "address_unusable");
 }
