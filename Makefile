@@ -21,13 +21,21 @@ help: ## Show this list
 run: ## Start a server for trying out, on loopback (ARGS="--listen 127.0.0.1:0" adds flags)
 	@flags=$$(.ci/need build); $(CARGO) run --locked $$flags -- serve --dev $(ARGS)
 
+# Where PostgreSQL is installed, a throw-away one is started. The last line says what was skipped,
+# also where a test fails.
 test: ## Run all tests of the workspace and its doc tests (ARGS=name runs some of them)
-	@flags=$$(.ci/need build); \
+	@flags=$$(.ci/need build); beside=; \
+	export LACRE_TEST_SKIPPED="$$PWD/target/skipped"; \
+	rm -rf "$$LACRE_TEST_SKIPPED"; mkdir -p "$$LACRE_TEST_SKIPPED"; \
+	trap '.ci/skipped "$$LACRE_TEST_SKIPPED"' EXIT; \
+	if [ -z "$${LACRE_TEST_POSTGRES:-}" ] && compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then \
+		beside=.ci/with-postgres; \
+	fi; \
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		$(CARGO) nextest run --workspace --locked $$flags $(ARGS); \
+		$$beside $(CARGO) nextest run --workspace --locked $$flags $(ARGS); \
 		$(CARGO) test --workspace --locked --doc $$flags $(ARGS); \
 	else \
-		$(CARGO) test --workspace --locked --no-fail-fast $$flags $(ARGS); \
+		$$beside $(CARGO) test --workspace --locked --no-fail-fast $$flags $(ARGS); \
 	fi
 
 soak: ## Run the races at full length on a release build, which takes long (ARGS=name runs some)
@@ -62,11 +70,11 @@ bench-oracle: ## Measure whether the time of a refusal tells its reason (ARGS=sa
 	@flags=$$(.ci/need build); $(CARGO) bench --locked $$flags --bench oracle -- $(ARGS)
 
 interop: ## Exchange a thousand tokens each way with jwcrypto and panva/jose
-	@flags=$$(.ci/need build interop); LACRE_INTEROP=required LACRE_INTEROP_TOKENS=1000 \
+	@flags=$$(.ci/need build interop); LACRE_TEST_ALL=1 LACRE_INTEROP_TOKENS=1000 \
 		$(CARGO) test --locked $$flags --test main interop -- --nocapture
 
 browser: ## Use the cookies in a real browser: chromium, without a window
-	@flags=$$(.ci/need build browser); LACRE_TEST_BROWSER=required \
+	@flags=$$(.ci/need build browser); LACRE_TEST_ALL=1 \
 		$(CARGO) test --locked $$flags --test main journeys::browser -- --nocapture
 
 fuzz: ## Fuzz one target for five minutes (TARGET=token, stages, header, …; SECONDS_LONG=300 or RUNS=n)

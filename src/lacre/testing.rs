@@ -17,6 +17,9 @@ use serde_json::Map;
 use std::sync::Arc;
 use tempfile::TempDir;
 
+#[path = "../../tests/support/skipped.rs"]
+pub(crate) mod skipped;
+
 /// When the tests begin.
 pub(crate) const NOW: u64 = 1_800_000_000;
 

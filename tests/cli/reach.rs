@@ -2,6 +2,7 @@
 
 use super::{add_user, lacre, log_in, run_with};
 use crate::support::server::Setup;
+use crate::support::skipped::cannot_run_here;
 use lacre::internals::deployment::data_dir::DataDir;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -101,8 +102,10 @@ fn the_socket_is_private_and_goes_with_the_server() {
 fn another_user_gets_nothing() {
     if !rustix::process::geteuid().is_root() || Command::new("setpriv").arg("-V").output().is_err()
     {
-        eprintln!("SKIPPED: only root with setpriv can act as another user");
-        return;
+        return cannot_run_here(
+            "nobody but root can act as another user",
+            "run as root, with setpriv",
+        );
     }
     let setup = Setup::new();
     let mut server = setup.start();

@@ -2,7 +2,7 @@
 //!
 //! `make interop` installs both under `target/interop` and exchanges a thousand tokens each way with
 //! each. Elsewhere fewer are exchanged where the peers are installed, and a loud line says so where
-//! they are not; with `LACRE_INTEROP=required` their absence is a failure.
+//! they are not; with `LACRE_TEST_ALL=1` their absence is a failure.
 
 mod claims;
 mod hashes;

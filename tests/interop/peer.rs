@@ -1,5 +1,6 @@
 //! The other libraries, as programs that read lines and write lines.
 
+use crate::support::skipped::skip;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -47,14 +48,11 @@ impl Peer {
         .if_there("panva/jose", there)
     }
 
-    #[allow(clippy::disallowed_methods)] // whether the peers must be there is the tester's choice
     fn if_there(self, name: &str, there: bool) -> Option<Self> {
         if there {
             return Some(self);
         }
-        let required = std::env::var("LACRE_INTEROP").is_ok_and(|value| value == "required");
-        assert!(!required, "{name} is absent; `make interop` installs it");
-        eprintln!("SKIPPED: {name} is absent; `make interop` installs it");
+        skip(&format!("{name} is absent"), "run make interop");
         None
     }
 

@@ -3,6 +3,7 @@
 use super::PASSWORD;
 use crate::support::http::{Answer, Request};
 use crate::support::server::{Server, Setup, Token};
+use crate::support::skipped::cannot_run_here;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::json;
 use std::io::Write as _;
@@ -115,8 +116,10 @@ fn a_full_disk_loses_nothing() {
     let setup = Setup::new();
     let place = setup.home().join("disk");
     let Some(disk) = Disk::mount(&place) else {
-        eprintln!("SKIPPED: no tmpfs can be mounted here, which takes root");
-        return;
+        return cannot_run_here(
+            "no tmpfs can be mounted",
+            "run as root, outside of a container",
+        );
     };
     let server = setup.data_dir(place.join("data")).start();
     loses_nothing(

@@ -5,6 +5,7 @@ use super::PASSWORD;
 use super::full_disk::Disk;
 use crate::support::http::{Answer, Connection, Request};
 use crate::support::server::{Server, Setup, Token};
+use crate::support::skipped::cannot_run_here;
 use crate::support::wait::until;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use serde_json::json;
@@ -396,8 +397,10 @@ fn a_full_disk_under_the_log_loses_nothing() {
     let setup = Setup::new();
     let place = setup.home().join("disk");
     let Some(disk) = Disk::mount(&place) else {
-        eprintln!("SKIPPED: no tmpfs can be mounted here, which takes root");
-        return;
+        return cannot_run_here(
+            "no tmpfs can be mounted",
+            "run as root, outside of a container",
+        );
     };
     let log = place.join("log");
     let scene = Scene::of(setup.start_logging_to(append_to(&log)));

@@ -9,5 +9,6 @@ mod links;
 mod order;
 pub(crate) mod page;
 mod proofs;
+mod skips;
 mod sources;
 mod surface;

@@ -1,5 +1,6 @@
 //! Chromium without a window, driven over `WebDriver` (W3C): plain JSON over HTTP.
 
+use super::skipped::skip;
 use super::wait::{PATIENCE, until};
 use reqwest::Method;
 use reqwest::blocking::Client;
@@ -18,9 +19,7 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// `None`, after a loud line, where there is none; with `LACRE_TEST_BROWSER=required` that is a
-    /// failure.
-    #[allow(clippy::disallowed_methods)] // whether there must be one is the tester's choice
+    /// `None` where there is none: the test is skipped.
     pub(crate) fn open() -> Option<Self> {
         let is_there = |program: &str| {
             let version = Command::new(program).arg("--version").output();
@@ -29,9 +28,7 @@ impl Browser {
         if is_there("chromedriver") && is_there("chromium") {
             return Some(Self::start());
         }
-        let required = std::env::var("LACRE_TEST_BROWSER").is_ok_and(|value| value == "required");
-        assert!(!required, "chromium is absent; `make browser` installs it");
-        eprintln!("SKIPPED: chromium is absent; `make browser` installs it");
+        skip("chromium is absent", "run make browser");
         None
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod memory;
 pub(crate) mod promise;
 pub(crate) mod robbed;
 pub(crate) mod server;
+pub(crate) mod skipped;
 pub(crate) mod snapshot;
 pub(crate) mod vectors;
 pub(crate) mod wait;

@@ -1,8 +1,7 @@
 //! A real database for each test, and the gestures of the suite.
 
-use std::io::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Once};
 
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
@@ -14,6 +13,7 @@ use super::{
 };
 use crate::accounts::AccountsError;
 use crate::clock::FixedClock;
+use crate::lacre::testing::skipped;
 
 /// Runs each test on `SQLite`, and on `PostgreSQL` where there is one.
 macro_rules! on_every_engine {
@@ -60,7 +60,10 @@ impl Engine {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         #[allow(clippy::disallowed_methods)] // the tests' own switch, no setting of the program
         let Ok(server) = std::env::var("LACRE_TEST_POSTGRES") else {
-            tell_that_it_is_skipped();
+            skipped::skip(
+                "no account was kept in PostgreSQL",
+                "set LACRE_TEST_POSTGRES, or run .ci/with-postgres make test",
+            );
             return None;
         };
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -100,15 +103,6 @@ impl Engine {
     pub(super) async fn meddle(&self, sql: &str) {
         run(&self.url, sql).await;
     }
-}
-
-/// Past the capture of the test runner: a skipped suite must not look like a passed one.
-fn tell_that_it_is_skipped() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let text = "SKIPPED: no account was kept in PostgreSQL, LACRE_TEST_POSTGRES is not set";
-        writeln!(std::io::stderr(), "{text}").unwrap();
-    });
 }
 
 async fn run(url: &str, sql: &str) {

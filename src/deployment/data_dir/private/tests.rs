@@ -6,6 +6,7 @@ use rand::rngs::StdRng;
 
 use super::super::{DataDir, MasterKeyFile, read_secret};
 use super::*;
+use crate::lacre::testing::skipped::cannot_run_here;
 
 const NOBODY: u32 = 65_534;
 
@@ -97,8 +98,7 @@ fn no_link_in_the_directory_is_followed_and_its_target_stays() {
 #[test]
 fn what_belongs_to_another_user_is_refused() {
     if !is_root() {
-        println!("skipped: only root can give files away");
-        return;
+        return cannot_run_here("only root can give files away", "run as root");
     }
     for name in NAMES
         .iter()
@@ -124,8 +124,7 @@ fn what_belongs_to_another_user_is_refused() {
 #[test]
 fn a_mounted_key_is_taken_through_its_links() {
     if !is_root() {
-        println!("skipped: only root can make root's files");
-        return;
+        return cannot_run_here("only root can make root's files", "run as root");
     }
     let dir = tempfile::tempdir().unwrap();
     let (real, link) = (dir.path().join("..2026"), dir.path().join("master.key"));
