@@ -1,4 +1,4 @@
-//! Asks for a password on a terminal, without showing what is typed.
+//! Asks a person on a terminal: for a password, without showing what is typed, or whether to go on.
 //!
 //! The terminal keeps its own editing of a line. Instead of signals it sends characters: Ctrl-C ends
 //! the line, so that the terminal is put back before the program ends, and nothing can suspend the
@@ -44,20 +44,33 @@ pub(super) fn new_password(question: &str) -> Result<Option<Zeroizing<String>>, 
     Ok(Some(first))
 }
 
+/// Whether a person agrees: `y` or `yes`, and nothing else, is a yes. What is typed is shown.
+pub(super) fn agrees(question: &str) -> Result<bool, Failure> {
+    let mut out = terminal();
+    let _ = write!(out, "{question} [y/N] ").and_then(|()| out.flush());
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(unreadable)?;
+    Ok(["y", "yes"].contains(&line.trim().to_lowercase().as_str()))
+}
+
+/// The terminal itself, also where standard error goes to a file; standard error where the program has
+/// no terminal of its own.
+fn terminal() -> Box<dyn Write> {
+    match OpenOptions::new().write(true).open("/dev/tty") {
+        Ok(terminal) => Box::new(terminal),
+        Err(_) => Box::new(std::io::stderr()),
+    }
+}
+
 /// A terminal that shows nothing of what is typed, until this is dropped.
 struct Asking {
     before: Termios,
-    /// The terminal itself, also where standard error goes to a file; standard error where the program
-    /// has no terminal of its own.
     out: Box<dyn Write>,
 }
 
 impl Asking {
     fn begin() -> Result<Self, Failure> {
-        let out: Box<dyn Write> = match OpenOptions::new().write(true).open("/dev/tty") {
-            Ok(terminal) => Box::new(terminal),
-            Err(_) => Box::new(std::io::stderr()),
-        };
+        let out = terminal();
         let before = tcgetattr(stdin()).map_err(unreadable)?;
         let mut hidden = before.clone();
         hidden

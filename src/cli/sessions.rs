@@ -8,6 +8,7 @@ use super::out;
 use super::place::Place;
 use super::printable::printable;
 use super::progress::Progress;
+use super::prompt;
 use super::way::{Absent, Way, unexpected};
 use clap::{ArgGroup, Args, Subcommand};
 use lacre::internals::ops::{Answer, Request, SessionsRequest, Step, Which};
@@ -19,13 +20,14 @@ use std::io::{BufWriter, Write as _};
 pub(crate) enum Command {
     /// End one session, those of a user or of a client, or all
     #[command(
-        after_help = "Examples:\n  lacre sessions revoke Zk3aPq9xW0mC7vTt1bN4sQe8rYu2iOp5lKj6hGf3dSA\n  lacre sessions revoke --user ada@example.com --dry-run\n  lacre sessions revoke --client client_0123456789abcdef\n  lacre sessions revoke --all\n\nA session that is gone already is no failure. --json prints {\"revoked\":n,\"dry_run\":…,\"sessions\":[…]};\nwith --all \"sessions\" is null."
+        after_help = "Examples:\n  lacre sessions revoke Zk3aPq9xW0mC7vTt1bN4sQe8rYu2iOp5lKj6hGf3dSA\n  lacre sessions revoke --user ada@example.com --dry-run\n  lacre sessions revoke --client client_0123456789abcdef\n  lacre sessions revoke --all --yes\n\nA session that is gone already is no failure. --json prints {\"revoked\":n,\"dry_run\":…,\"sessions\":[…]};\nwith --all \"sessions\" is null."
     )]
     Revoke(Revoke),
 }
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["handle", "user", "client", "all"])))]
+#[allow(clippy::struct_excessive_bools)] // flags of a command line
 pub(crate) struct Revoke {
     /// The session's handle, or a beginning of 8 characters or more, as the log shows it
     #[arg(value_parser = handle, allow_hyphen_values = true)]
@@ -36,9 +38,12 @@ pub(crate) struct Revoke {
     /// All sessions that this client asked for: its id
     #[arg(long, value_name = "CLIENT")]
     client: Option<String>,
-    /// All sessions of everybody
+    /// All sessions of everybody; asks on a terminal
     #[arg(long)]
     all: bool,
+    /// Don't ask whether to end all sessions
+    #[arg(long)]
+    yes: bool,
     /// Say what would end, and end nothing
     #[arg(long)]
     dry_run: bool,
@@ -58,6 +63,9 @@ impl Command {
 impl Revoke {
     fn run(self, place: &Place) -> Result<(), Failure> {
         let dry_run = self.dry_run;
+        if self.all && !dry_run && !self.yes && prompt::can_ask() {
+            confirm(place)?;
+        }
         let which = match (self.handle, self.user, self.client, self.all) {
             (Some(handle), None, None, false) => Which::Handle(handle.as_str().to_owned()),
             (None, Some(user), None, false) => Which::User(user),
@@ -105,4 +113,18 @@ impl Revoke {
         }
         Ok(stdout.flush()?)
     }
+}
+
+/// Asks the person at the terminal, before anything is opened.
+fn confirm(place: &Place) -> Result<(), Failure> {
+    let data_dir = std::path::absolute(place.resolve(&[], false)?.data_dir)?;
+    let data_dir = data_dir.display().to_string();
+    let question = format!("End all sessions of everybody in {}?", printable(&data_dir));
+    if prompt::agrees(&question)? {
+        return Ok(());
+    }
+    Err(Failure::failed(
+        "not_confirmed",
+        "not confirmed: no session has ended",
+    ))
 }

@@ -1,6 +1,6 @@
 //! A person at a real terminal: passwords are asked for, and nothing of them is shown.
 
-use super::{PASSWORD, lacre, lacre_with};
+use super::{PASSWORD, add_user, lacre, lacre_with, log_in};
 use crate::support::server::Setup;
 use crate::support::wait::until;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -168,4 +168,49 @@ fn where_there_is_no_terminal_nobody_is_asked() {
     let set = "users set-password ada@example.com";
     let refused = lacre_with(&setup, set, PASSWORD.as_bytes()).failed(2, "password_missing");
     assert!(refused.stderr.contains("--password-stdin"), "{refused:?}");
+}
+
+#[test]
+fn the_end_of_all_sessions_is_asked_about_on_a_terminal() {
+    let setup = Setup::new();
+    let server = setup.start();
+    add_user(&setup, "ada@example.com");
+    let token = log_in(&server, "ada@example.com").auth;
+    let question = format!(
+        "End all sessions of everybody in {}? [y/N] ",
+        setup.data().display()
+    );
+    for keys in ["\n", "n\n", "all\n", "\u{4}"] {
+        let mut terminal = Terminal::run(&setup, "sessions revoke --all");
+        until("the question", || {
+            terminal.screen().contains(&question).then_some(())
+        });
+        terminal.keyboard.write_all(keys.as_bytes()).unwrap();
+        let (status, screen) = terminal.ended();
+        assert_eq!(status, Some(1), "{screen}");
+        assert!(screen.contains("(not_confirmed)"), "{screen}");
+        server.accepts(&token);
+    }
+    // What ends nothing isn't asked about.
+    let (status, screen) = Terminal::run(&setup, "sessions revoke --all --dry-run").ended();
+    assert_eq!(
+        (status, screen.contains("1 session would end")),
+        (Some(0), true),
+        "{screen}"
+    );
+    let mut terminal = Terminal::run(&setup, "sessions revoke --all");
+    until("the question", || {
+        terminal.screen().contains(&question).then_some(())
+    });
+    terminal.keyboard.write_all(b"Yes\n").unwrap();
+    assert_eq!(terminal.ended().0, Some(0));
+    server.refuses(&token);
+    let token = log_in(&server, "ada@example.com").auth;
+    let (status, screen) = Terminal::run(&setup, "sessions revoke --all --yes").ended();
+    assert_eq!(
+        (status, screen.contains("[y/N]")),
+        (Some(0), false),
+        "{screen}"
+    );
+    server.refuses(&token);
 }
