@@ -2,6 +2,7 @@
 //!
 //! This room must never let a user's id stand where a client's could (RFC 9700 §4.15).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::CryptoRng;
 
 use super::error::{AccountsError, invalid};
+use crate::telemetry::is_invisible;
 
 /// The namespace of clients; no user may enter it.
 pub(super) const CLIENT_PREFIX: &str = "client_";
@@ -91,10 +93,11 @@ impl FromStr for UserId {
 }
 
 /// An e-mail address: what a browser's `<input type="email">` takes (the WHATWG rule), at most 254
-/// bytes. A domain without a dot is fine; other than ASCII is not, so that two addresses that look
-/// the same are the same.
+/// bytes. A domain without a dot is fine. A domain of other letters than ASCII's is read by UTS 46 as
+/// strictly as it can be, and may hold nothing that isn't seen; before the `@` there is only ASCII.
 ///
-/// It is kept as given; accounts are unique, and found, by its lower-cased form.
+/// It is kept as given; accounts are unique, and found, by its lower-cased form with the domain as DNS
+/// has it: `bücher.example` and `xn--bcher-kva.example` are one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Email {
     given: String,
@@ -113,12 +116,16 @@ impl Email {
         if local.is_empty() || !local.bytes().all(is_local_byte) {
             return Err(invalid("email", "has no usable name before the '@'"));
         }
-        if !domain.split('.').all(is_label) {
-            return Err(invalid("email", "has no usable domain after the '@'"));
+        let domain = ascii_domain(domain)
+            .filter(|domain| domain.split('.').all(is_label))
+            .ok_or(invalid("email", "has no usable domain after the '@'"))?;
+        let lookup = format!("{local}@{domain}").to_ascii_lowercase();
+        if lookup.len() > MAX_EMAIL {
+            return Err(invalid("email", "must have at most 254 characters"));
         }
         Ok(Self {
             given: text.to_owned(),
-            lookup: text.to_ascii_lowercase(),
+            lookup,
         })
     }
 
@@ -132,6 +139,19 @@ impl Email {
     pub(super) fn lookup(&self) -> &str {
         &self.lookup
     }
+}
+
+/// The domain as DNS has it, its labels of other letters in their A-label form (RFC 5890). One that is
+/// ASCII already stays: there are accounts of domains that UTS 46 would refuse.
+fn ascii_domain(domain: &str) -> Option<Cow<'_, str>> {
+    if domain.is_ascii() {
+        return Some(Cow::Borrowed(domain));
+    }
+    // UTS 46 drops some of these, and two addresses that aren't the same would look the same.
+    if domain.chars().any(is_invisible) {
+        return None;
+    }
+    idna::domain_to_ascii_strict(domain).ok().map(Cow::Owned)
 }
 
 fn is_local_byte(byte: u8) -> bool {
@@ -288,25 +308,8 @@ mod tests {
         }
         let long = format!("{}@example.org", "a".repeat(243));
         for bad in [
-            "",
-            "@",
-            "a@",
-            "@b",
-            "a@b@c",
-            "a b@c",
-            "a@b c",
-            "a@.b",
-            "a@b.",
-            "a@b..c",
-            "a@-b",
-            "a@b-",
-            "a\n@b",
-            "a@b\0",
-            "ä@b",
-            "a@bücher.de",
-            "a,b@c",
-            "\"a\"@b",
-            &long,
+            "", "@", "a@", "@b", "a@b@c", "a b@c", "a@b c", "a@.b", "a@b.", "a@b..c", "a@-b",
+            "a@b-", "a\n@b", "a@b\0", "ä@b", "a,b@c", "\"a\"@b", &long,
         ] {
             assert_eq!(
                 Email::parse(bad).unwrap_err().field(),
@@ -316,6 +319,53 @@ mod tests {
         }
         assert!(Email::parse(&long[1..]).is_ok(), "254 bytes are allowed");
         assert!(Email::parse(&format!("a@{}", "b".repeat(64))).is_err());
+    }
+
+    #[test]
+    fn a_domain_in_other_letters_is_the_one_that_dns_has() {
+        let lookup = |text: &str| Email::parse(text).map(|email| email.lookup().to_owned());
+        for same in [
+            "Ann@bücher.example",
+            "ann@BÜCHER.Example",
+            "ann@bu\u{308}cher.example",
+            "ann@xn--bcher-kva.example",
+            "ann@XN--BCHER-KVA.example",
+            "ann@bücher。example",
+        ] {
+            assert_eq!(lookup(same).unwrap(), "ann@xn--bcher-kva.example", "{same}");
+            assert_eq!(Email::parse(same).unwrap().as_str(), same);
+        }
+        assert_eq!(lookup("a@straße.de").unwrap(), "a@xn--strae-oqa.de");
+        assert_ne!(lookup("a@straße.de").unwrap(), "a@strasse.de");
+        // Letters that look alike are other names, as they are for DNS.
+        assert_ne!(lookup("a@p\u{430}ypal.com").unwrap(), "a@paypal.com");
+        for bad in [
+            "bücher@example.org",
+            "a@bü\u{ad}cher.example",
+            "a@bü\u{200b}cher.example",
+            "a@bü\u{202e}cher.example",
+            "a@bü\u{200d}cher.example",
+            "a@\u{fe0f}ü.example",
+            "a@ü\u{5d0}.example",
+            "a@\u{301}ü.example",
+            "a@ü_b.example",
+            "a@-ü.example",
+            "a@ü-.example",
+            "a@ü..example",
+            "a@ü.example.",
+            "a@ü\u{ff20}b.example",
+            "a@ü b.example",
+            "a@ü\u{a0}b.example",
+            "a@xn--ü.example",
+        ] {
+            assert_eq!(
+                Email::parse(bad).unwrap_err().field(),
+                Some("email"),
+                "{bad:?}"
+            );
+        }
+        let long = format!("a@{}.example", "ü".repeat(64));
+        assert!(Email::parse(&long).is_err());
     }
 
     #[test]
@@ -335,9 +385,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_parses_is_printable_ascii_without_spaces(text in "\\PC{0,80}|[a-c@.-]{0,12}") {
+        fn whatever_parses_is_printable_without_spaces(text in "\\PC{0,80}|[a-c@.-]{0,12}") {
             if let Ok(email) = Email::parse(&text) {
-                prop_assert!(email.as_str().bytes().all(|b| b.is_ascii_graphic()));
+                prop_assert!(email.lookup().bytes().all(|b| b.is_ascii_graphic()));
+                prop_assert_eq!(email.lookup().matches('@').count(), 1);
+                let seen = |c: char| !c.is_control() && !c.is_whitespace() && !is_invisible(c);
+                prop_assert!(email.as_str().chars().all(seen));
                 prop_assert_eq!(email.as_str().matches('@').count(), 1);
             }
             if let Ok(id) = UserId::parse(&text) {

@@ -3,12 +3,16 @@
 //! Two types, because different rules hold for them: a new password is held to the rules of today,
 //! a presented one is only compared.
 //!
-//! This room must never change a password (ASVS 6.2.8) and never show one.
+//! Both are prepared by RFC 8265 (`OpaqueString`): one password typed on two machines may come as two
+//! sequences of code points. Nothing else is changed about one (ASVS 6.2.8).
+//!
+//! This room must never show a password.
 
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::LazyLock;
 
+use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 use super::error::{AccountsError, invalid};
@@ -27,35 +31,59 @@ static COMMON: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
         .collect()
 });
 
-/// A password fit to be set: 8 to 128 characters of any kind, used exactly as received, and none of
-/// the 3000 commonest in any case. `Debug` shows nothing; wiped on drop.
+/// The string that is hashed of a password: by the profile `OpaqueString` (RFC 8265 §4.2.2) every other
+/// space is U+0020, and the rest is in NFC. Case and width stay. What code points there are isn't
+/// restricted: whoever can type one again may use it.
+fn prepared(text: &str) -> Zeroizing<String> {
+    if text.is_ascii() {
+        return Zeroizing::new(text.to_owned());
+    }
+    // NFC is three times as long at most (UAX #15): sized at once, no part is left behind by a buffer
+    // that grew.
+    let mut prepared = Zeroizing::new(String::with_capacity(text.len() * 3));
+    prepared.extend(text.chars().map(plain_space).nfc());
+    prepared
+}
+
+fn plain_space(c: char) -> char {
+    match c {
+        '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => {
+            ' '
+        }
+        other => other,
+    }
+}
+
+/// A password fit to be set: 8 to 128 characters of any kind, prepared, and none of the 3000 commonest
+/// in any case. `Debug` shows nothing; wiped on drop.
 pub struct Password(Zeroizing<String>);
 
 impl Password {
     /// Takes a new password as typed.
     pub fn parse(text: &str) -> Result<Self, AccountsError> {
         // The byte length first: counting the characters of a megabyte is work for nothing.
-        if text.len() > MAX_CHARACTERS * 4 {
+        if text.len() > MAX_PRESENTED {
             return Err(invalid("password", "must have at most 128 characters"));
         }
-        match text.chars().count() {
+        let prepared = prepared(text);
+        match prepared.chars().count() {
             ..MIN_CHARACTERS => {
                 return Err(invalid("password", "must have at least 8 characters"));
             }
             MIN_CHARACTERS..=MAX_CHARACTERS => {}
             _ => return Err(invalid("password", "must have at most 128 characters")),
         }
-        let lower = Zeroizing::new(text.to_lowercase());
+        let lower = Zeroizing::new(prepared.to_lowercase());
         if COMMON.contains(lower.as_str()) {
             return Err(invalid("password", "is one of the commonest passwords"));
         }
-        Ok(Self(Zeroizing::new(text.to_owned())))
+        Ok(Self(prepared))
     }
 
     /// Refuses the one password that everybody would guess for this account.
     pub(super) fn must_differ_from(&self, email: &Email) -> Result<(), AccountsError> {
         let lower = Zeroizing::new(self.0.to_lowercase());
-        if lower.as_str() == email.lookup() {
+        if lower.as_str() == email.lookup() || *lower == email.as_str().to_lowercase() {
             return Err(invalid("password", "must not be the e-mail"));
         }
         Ok(())
@@ -72,9 +100,14 @@ impl fmt::Debug for Password {
     }
 }
 
-/// A password as a log-in presents it: any text up to 1024 bytes, not checked against today's rules, since those may
-/// have been others when it was set. `Debug` shows nothing; wiped on drop.
-pub struct PresentedPassword(Zeroizing<String>);
+/// A password as a log-in presents it: any text up to 1024 bytes, prepared, and not checked against
+/// today's rules, since those may have been others when it was set. `Debug` shows nothing; wiped on
+/// drop.
+pub struct PresentedPassword {
+    pub(super) prepared: Zeroizing<String>,
+    /// As it was typed, where that is something else: hashes that were made without preparing.
+    pub(super) typed: Option<Zeroizing<String>>,
+}
 
 impl PresentedPassword {
     /// Takes a password as typed; only its length can be wrong.
@@ -82,11 +115,9 @@ impl PresentedPassword {
         if text.len() > MAX_PRESENTED {
             return Err(invalid("password", "must have at most 1024 bytes"));
         }
-        Ok(Self(Zeroizing::new(text.to_owned())))
-    }
-
-    pub(super) fn into_secret(self) -> Zeroizing<String> {
-        self.0
+        let prepared = prepared(text);
+        let typed = (prepared.as_str() != text).then(|| Zeroizing::new(text.to_owned()));
+        Ok(Self { prepared, typed })
     }
 }
 
@@ -122,11 +153,34 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_used_exactly_as_received() {
-        let odd = "  A\u{301}\u{212b} \t\u{0}x ";
-        assert_eq!(Password::parse(odd).unwrap().into_secret().as_str(), odd);
-        let presented = PresentedPassword::parse(odd).unwrap();
-        assert_eq!(presented.into_secret().as_str(), odd);
+    fn a_password_is_prepared_by_rfc_8265_and_otherwise_used_as_received() {
+        for (typed, prepared) in [
+            ("A\u{301}\u{212b} bcdef", "\u{c1}\u{c5} bcdef"),
+            ("correct\u{a0}horse\u{3000}x", "correct horse x"),
+            ("\u{1112}\u{1161}\u{11ab}1234567", "\u{d55c}1234567"),
+        ] {
+            let password = Password::parse(typed).unwrap();
+            assert_eq!(password.into_secret().as_str(), prepared);
+            let presented = PresentedPassword::parse(typed).unwrap();
+            assert_eq!(presented.prepared.as_str(), prepared);
+            assert_eq!(presented.typed.unwrap().as_str(), typed);
+        }
+        for same in [
+            "  ASCII \t\u{0}x ",
+            "\u{ff21}\u{ff22} \u{c1}bcde",
+            "\u{200d}\u{fb01}xxxxxx",
+        ] {
+            let password = Password::parse(same).unwrap();
+            assert_eq!(password.into_secret().as_str(), same);
+            let presented = PresentedPassword::parse(same).unwrap();
+            assert_eq!(presented.prepared.as_str(), same);
+            assert!(presented.typed.is_none());
+        }
+        let short = "a\u{301}e\u{301}i\u{301}o\u{301}u\u{301}";
+        assert!(
+            Password::parse(short).is_err(),
+            "ten code points, five characters"
+        );
     }
 
     #[test]

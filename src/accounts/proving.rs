@@ -78,8 +78,7 @@ impl Accounts {
         // Neither a disabled account's hash is renewed nor the one that stands in for none: the second
         // run would tell that the password was right.
         let renew = active && usable.is_some();
-        let secret = password.into_secret();
-        let answer = named.place.verify(secret, stored.clone(), salt, renew);
+        let answer = named.place.verify(password, stored.clone(), salt, renew);
         let answer = answer.await?;
         let Some((id, stored)) = usable.filter(|_| active && answer.matches) else {
             return Err(AccountsError::InvalidCredentials);

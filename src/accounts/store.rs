@@ -118,7 +118,7 @@ impl Store {
             "SELECT ",
             columns!(),
             " FROM accounts WHERE id > $1 AND ($2 = '' OR lower(id) LIKE $3 ESCAPE '!' \
-             OR email_lookup LIKE $3 ESCAPE '!' OR name_lookup LIKE $3 ESCAPE '!') \
+             OR email_lookup LIKE $3 ESCAPE '!' OR lower(email) LIKE $3 ESCAPE '!' OR name_lookup LIKE $3 ESCAPE '!') \
              ORDER BY id LIMIT $4"
         ))
         .bind(after.map_or("", UserId::as_str).to_owned())

@@ -234,3 +234,24 @@ fn operators_have_a_listener_of_their_own() {
     let elsewhere = send(server.management, &Request::post("/getToken"));
     elsewhere.refused(404, "not_found");
 }
+
+/// The domain in letters and as DNS has it, the password composed and decomposed: one account.
+#[test]
+fn two_spellings_of_a_domain_and_of_a_password_are_one_account() {
+    let server = Server::start();
+    let (composed, decomposed) = ("correct h\u{f6}rse", "correct ho\u{308}rse");
+    let made = server.sign_up("ada@b\u{fc}cher.example", decomposed);
+    assert_eq!(made.email, "ada@b\u{fc}cher.example");
+    for email in [
+        "ada@b\u{fc}cher.example",
+        "ADA@B\u{dc}CHER.example",
+        "ada@xn--bcher-kva.example",
+    ] {
+        for password in [composed, decomposed] {
+            server.get_token(email, password);
+        }
+    }
+    let again = json!({"email": "ada@xn--bcher-kva.example", "password": composed});
+    let again = server.send(&Request::post("/signup").json(again));
+    again.refused(409, "account_exists");
+}

@@ -38,6 +38,7 @@ impl HashingPool {
         salt: RawSalt,
         renew: bool,
     ) -> Result<Answer, AccountsError> {
+        let password = PresentedPassword::parse(&password)?;
         let place = self.place(None)?;
         place.verify(password, stored, salt, renew).await
     }
@@ -101,6 +102,35 @@ async fn an_outdated_hash_is_renewed_only_for_the_right_password_and_on_request(
         assert_eq!(answer.renewed.is_some(), expected, "{password} {renew}");
         if let Some(renewed) = answer.renewed {
             assert!(renewed.contains("t=2"), "{renewed}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_password_of_before_it_was_prepared_is_taken_and_its_hash_renewed() {
+    let (nfd, nfc, other) = ("p\u{61}\u{308}ss", "p\u{e4}ss", "p\u{6f}\u{308}ss");
+    let pool = HashingPool::start(cheap(4)).unwrap();
+    let unprepared = pool.hash(secret(nfd), SALT).await.unwrap();
+    let prepared = pool.hash(secret(nfc), SALT).await.unwrap();
+    for (typed, stored, renew, matches, renewed, runs) in [
+        (nfd, &prepared, true, true, false, 1),
+        (nfc, &prepared, true, true, false, 1),
+        (nfd, &unprepared, true, true, true, 3),
+        (nfc, &unprepared, true, false, false, 1),
+        (other, &prepared, true, false, false, 2),
+        // A match that isn't to show costs what none does.
+        (nfd, &prepared, false, true, false, 2),
+        (nfd, &unprepared, false, true, false, 2),
+        (other, &unprepared, false, false, false, 2),
+    ] {
+        let before = pool.runs();
+        let answer = pool.verify(secret(typed), stored.clone(), SALT, renew);
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.matches, matches, "{typed:?} {renew}");
+        assert_eq!(answer.renewed.is_some(), renewed, "{typed:?} {renew}");
+        assert_eq!(pool.runs() - before, runs, "{typed:?} {renew}");
+        if let Some(renewed) = answer.renewed {
+            assert_eq!(renewed, prepared);
         }
     }
 }

@@ -6,6 +6,7 @@ on_every_engine!(
     every_failure_is_one_error_after_one_hash,
     the_row_that_is_read_for_nobody_lets_nobody_in,
     a_new_password_replaces_the_old_one,
+    a_password_is_one_however_its_letters_are_composed,
     a_name_is_counted_as_its_account,
     a_hash_of_old_parameters_is_renewed_at_the_next_log_in,
     a_change_during_the_wait_counts,
@@ -112,6 +113,31 @@ async fn a_new_password_replaces_the_old_one(engine: &Engine) {
             accounts.log_in("ann@b", old).await,
             Err(AccountsError::InvalidCredentials)
         );
+    }
+}
+
+/// And what is typed unprepared costs the same for nobody as for somebody.
+async fn a_password_is_one_however_its_letters_are_composed(engine: &Engine) {
+    let accounts = engine.open().await;
+    let (nfd, nfc) = ("correct ho\u{308}rse", "correct h\u{f6}rse");
+    accounts.sign_up("nfd@b", nfd).await;
+    accounts.sign_up("nfc@b", nfc).await;
+    for name in ["nfd@b", "nfc@b"] {
+        for secret in [nfd, nfc, "correct\u{a0}h\u{f6}rse"] {
+            assert!(accounts.log_in(name, secret).await.is_ok(), "{name}");
+        }
+        assert!(accounts.log_in(name, "correct horse").await.is_err());
+    }
+    for (name, secret, runs) in [
+        ("nfc@b", "wrong ho\u{308}rse", 2),
+        ("nobody@b", "wrong ho\u{308}rse", 2),
+        ("nobody@b", nfd, 2),
+        ("nfc@b", "wrong h\u{f6}rse", 1),
+        ("nobody@b", nfc, 1),
+    ] {
+        let before = accounts.hashes();
+        assert!(accounts.log_in(name, secret).await.is_err());
+        assert_eq!(accounts.hashes() - before, runs, "{name} {secret}");
     }
 }
 

@@ -73,6 +73,7 @@ async fn a_query_finds_id_email_and_name_in_any_case(engine: &Engine) {
         ("Id-One", "x@b", None),
         ("two", "Ann.Smith@Example.org", None),
         ("three", "y@b", Some("Åsa ÖBERG")),
+        ("umlaut", "z@bücher.example", None),
     ] {
         let new = NewAccount {
             id: Some(UserId::parse(id).unwrap()),
@@ -86,9 +87,11 @@ async fn a_query_finds_id_email_and_name_in_any_case(engine: &Engine) {
         ("SMITH@", &["two"]),
         ("öberg", &["three"]),
         ("ÅSA Ö", &["three"]),
-        ("@B", &["Id-One", "three"]),
+        ("@B", &["Id-One", "three", "umlaut"]),
+        ("@BÜCHER", &["umlaut"]),
+        ("xn--bcher", &["umlaut"]),
         ("nobody", &[]),
-        ("", &["Id-One", "three", "two"]),
+        ("", &["Id-One", "three", "two", "umlaut"]),
     ] {
         assert_eq!(found(&accounts, query).await, expected, "{query}");
     }
