@@ -38,6 +38,7 @@ pub mod schema;
 pub mod server;
 mod time;
 mod token_kinds;
+mod turns;
 
 #[cfg(test)]
 mod live;

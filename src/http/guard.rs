@@ -7,7 +7,6 @@
 //! This room must never let a request through that [`Lacre::guard`] hasn't verified.
 
 mod service;
-mod turns;
 
 pub use service::GuardedService;
 
@@ -17,6 +16,7 @@ use super::locations::{LocatedToken, Location, TokenLocations};
 use super::origin::Trail;
 use super::problem::{Code, Missing, Problem};
 use super::token_kinds::TokenKinds;
+use super::turns::next_turn;
 use crate::lacre::Lacre;
 use crate::sessions::guard::{LiveSession, Refusal};
 use crate::telemetry::audit::{Event, MaskedHandle, UserId};
@@ -24,7 +24,6 @@ use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use std::future::{Ready, ready};
 use std::rc::Rc;
-use turns::Turns;
 use zeroize::Zeroizing;
 
 /// Middleware that lets in what carries a good access token.
@@ -162,12 +161,11 @@ impl TokenGuard {
     }
 
     /// Verifies a request; what it leaves in the request is the session, or nothing for a visitor
-    /// whom an optional guard lets in. Only a token that has to be opened anew waits in `queue`.
+    /// whom an optional guard lets in. Only a token that has to be opened anew waits for its turn.
     async fn verify(
         &self,
         request: &HttpRequest,
         member: Option<Zeroizing<String>>,
-        queue: &Turns,
     ) -> Result<Option<LiveSession>, Problem> {
         let Some(token) = self.token(request, member)? else {
             return Ok(None);
@@ -180,7 +178,7 @@ impl TokenGuard {
         let session = if let Some(session) = known {
             session
         } else {
-            let turn = queue.next().await;
+            let turn = next_turn().await;
             let verified = self.demands.kinds.open(&self.lacre, bytes).await;
             drop(turn);
             verified.map_err(|refusal| refused(request, &refusal))?

@@ -15,21 +15,27 @@ use crate::sessions::refresh::RefreshError;
 use crate::telemetry::audit::{Cause, Origin};
 use crate::token::Handle;
 use futures_util::FutureExt as _;
+use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 impl Service {
     /// Gives new tokens for a refresh token, with the rights that the user has now.
+    ///
+    /// `turn` is dropped when the token has been opened or refused: it is for whoever lets only so many
+    /// be opened at once, and doesn't want to wait for the store besides.
     pub async fn refresh(
         &self,
         token: &[u8],
         from: &Origin,
+        turn: impl Send + 'static,
     ) -> Result<Issued, RefreshError<AccountsError>> {
         let (service, from) = (self.clone(), from.clone());
         let token = Zeroizing::new(token.to_vec());
         to_the_end(async move {
-            let asked = service.clone();
+            let (asked, turn) = (service.clone(), Mutex::new(Some(turn)));
             // Boxed and owned: rustc can't yet tell that the future of an async closure is `Send`.
             let subject = move |user_id: &str| {
+                drop(turn.lock().unwrap_or_else(PoisonError::into_inner).take());
                 let (service, user_id) = (asked.clone(), user_id.to_owned());
                 async move { service.subject_of(&user_id).await }.boxed()
             };

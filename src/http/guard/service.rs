@@ -5,7 +5,6 @@
 //!
 //! This room must never call the next service for a request that wasn't let in.
 
-use super::turns::Turns;
 use super::{LiveSession, TokenGuard, Visitor};
 use crate::http::problem::Problem;
 use crate::http::{body, locations};
@@ -58,11 +57,6 @@ fn admit<B>(
     }
 }
 
-thread_local! {
-    /// Those who wait on this worker.
-    static TURNS: Rc<Turns> = Rc::new(Turns::new());
-}
-
 type Answered<B> = Result<ServiceResponse<EitherBody<B>>, Error>;
 
 impl<S, B> Service<ServiceRequest> for GuardedService<S>
@@ -99,9 +93,8 @@ where
             } else {
                 Ok(None)
             };
-            let queue = TURNS.with(Rc::clone);
             let verified = match member {
-                Ok(member) => guard.verify(request.request(), member, &queue).await,
+                Ok(member) => guard.verify(request.request(), member).await,
                 Err(problem) => Err(problem),
             };
             match admit(request, verified) {

@@ -10,6 +10,7 @@ use super::super::locations::{LocatedToken, Location, TokenLocations};
 use super::super::origin::Trail;
 use super::super::problem::{Code, Problem};
 use super::super::schema::Shape as _;
+use super::super::turns::next_turn;
 use super::answers::TokenAnswer;
 use super::bodies::{PasswordChange, Reauthentication, RefreshRequest};
 use super::caller::Caller;
@@ -68,7 +69,10 @@ pub(super) async fn refresh(
             session: None,
         });
     })?;
-    let refreshed = service.refresh(token.text.as_bytes(), trail.origin()).await;
+    // Anybody can make up a token that has to be opened to be refused.
+    let turn = next_turn().await;
+    let refreshed = service.refresh(token.text.as_bytes(), trail.origin(), turn);
+    let refreshed = refreshed.await;
     refreshed
         .map(|issued| answer(lacre, issued, None))
         .map_err(refused)
@@ -174,3 +178,6 @@ pub(super) async fn change_password(
     changed.await?;
     Ok(Answer::nothing())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 //! with the header of a good token and any content. So a worker opens one, then lets every other ready
 //! task of its event loop run once, then opens the next: requests with tokens in use aren't delayed by
 //! a flood of others. A worker with nothing else to do opens one after the other without a wait
-//! (`docs/decisions/0015-turns.md`).
+//! (`docs/decisions/0015-turns.md`). Whatever opens such a token waits here: the guard, and a refresh.
 //!
 //! This room must never refuse a request: each that waits is verified in the end.
 
@@ -14,23 +14,40 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::yield_now;
 
+thread_local! {
+    /// Those who wait on this worker.
+    static THIS_WORKER: Turns = Turns::new();
+}
+
+/// Waits for the next turn on this worker.
+pub(super) async fn next_turn() -> Turn {
+    THIS_WORKER.with(Turns::clone).next().await
+}
+
+/// A turn, which lasts until it is dropped.
+#[must_use = "a turn that is dropped at once is none"]
+pub(super) struct Turn {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
 /// The queue of one worker.
-pub(super) struct Turns(Semaphore);
+#[derive(Clone)]
+struct Turns(Arc<Semaphore>);
 
 impl Turns {
-    pub(super) const fn new() -> Self {
-        Self(Semaphore::const_new(1))
+    fn new() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
     }
 
-    /// Waits for the next turn, which lasts until what is returned is dropped.
-    pub(super) async fn next(&self) -> Option<SemaphorePermit<'_>> {
+    /// Waits for the next turn.
+    async fn next(self) -> Turn {
         // It is never closed; if it were, nobody would have to wait.
-        let turn = self.0.acquire().await.ok();
+        let permit = self.0.acquire_owned().await.ok();
         everybody_else().await;
-        turn
+        Turn { _permit: permit }
     }
 }
 
@@ -83,7 +100,7 @@ mod tests {
     /// own, in order, and the one who is ready is heard between them.
     #[tokio::test(flavor = "current_thread")]
     async fn between_two_turns_everybody_else_is_heard() {
-        let (turns, round) = (Rc::new(Turns::new()), Rc::new(Cell::new(0)));
+        let (turns, round) = (Turns::new(), Rc::new(Cell::new(0)));
         let taken = Rc::new(RefCell::new(Vec::new()));
         let local = LocalSet::new();
         for number in 0..10 {
@@ -112,25 +129,24 @@ mod tests {
 
     #[tokio::test]
     async fn to_be_polled_again_is_not_to_be_woken() {
-        let turns = Turns::new();
-        let mut turn = pin!(turns.next());
+        let mut turn = pin!(Turns::new().next());
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..10 {
             assert!(turn.as_mut().poll(&mut context).is_pending());
         }
-        assert!(turn.await.is_some());
+        drop(turn.await);
     }
 
     #[tokio::test]
     async fn who_goes_away_gives_the_turn_back() {
         let turns = Turns::new();
-        let first = turns.next().await;
+        let first = turns.clone().next().await;
         {
             let mut context = Context::from_waker(Waker::noop());
-            let mut waiting = pin!(turns.next());
+            let mut waiting = pin!(turns.clone().next());
             assert!(waiting.as_mut().poll(&mut context).is_pending());
         }
         drop(first);
-        assert!(turns.next().await.is_some());
+        drop(turns.next().await);
     }
 }
