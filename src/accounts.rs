@@ -12,6 +12,7 @@
 
 mod account;
 mod argon;
+mod authority;
 mod client;
 mod clients;
 mod delivery;
@@ -34,6 +35,7 @@ use rand::CryptoRng;
 
 pub(crate) use self::account::ADMIN_ROLE;
 pub use self::account::{Account, Change, ImportedAccount, NewAccount, Page};
+pub use self::authority::Authority;
 pub use self::client::{Client, ClientId, ClientSecret, NewClient};
 pub use self::error::AccountsError;
 pub use self::hashing::{HashingPool, HashingSettings};
@@ -64,6 +66,8 @@ const ATTEMPTS: usize = 32;
 pub struct Accounts {
     inner: Arc<Inner>,
     asker: Option<Subscriber>,
+    /// By whose rights this handle makes changes; `None` where nobody's have to hold.
+    authority: Option<Authority>,
 }
 
 struct Inner {
@@ -101,6 +105,7 @@ impl Accounts {
             .ok_or(AccountsError::AccountsUnavailable)?;
         let store = Store::open(url, MirrorKey::generate(&mut *random)).await?;
         Ok(Self {
+            authority: None,
             inner: Arc::new(Inner {
                 store,
                 hashing,
@@ -117,8 +122,19 @@ impl Accounts {
     #[must_use]
     pub fn asked_by(&self, asker: Option<Subscriber>) -> Self {
         Self {
-            inner: Arc::clone(&self.inner),
             asker,
+            ..self.clone()
+        }
+    }
+
+    /// A handle that makes and changes accounts only as long as this account is as it was. After any
+    /// change of it, what is asked of the handle is [`AccountsError::AuthorityChanged`], decided in the
+    /// transaction that would make the change, and nothing is done.
+    #[must_use]
+    pub fn by(&self, authority: Authority) -> Self {
+        Self {
+            authority: Some(authority),
+            ..self.clone()
         }
     }
 
@@ -157,7 +173,7 @@ impl Accounts {
             password_hash,
             ..account
         }];
-        let mut made = self.inner.store.insert(rows, Keep::Yes).await?;
+        let mut made = self.insert(rows, Keep::Yes).await?;
         made.pop().ok_or(AccountsError::AccountsUnavailable)?
     }
 
@@ -177,7 +193,7 @@ impl Accounts {
             .collect();
         let good = rows.iter().flatten().cloned().collect();
         let keep = if dry_run { Keep::No } else { Keep::Yes };
-        let mut made = self.inner.store.insert(good, keep).await?.into_iter();
+        let mut made = self.insert(good, keep).await?.into_iter();
         let outcomes = rows.into_iter().map(|row| {
             row.and_then(|_| {
                 made.next()
@@ -185,6 +201,15 @@ impl Accounts {
             })
         });
         Ok(outcomes.collect())
+    }
+
+    async fn insert(
+        &self,
+        rows: Vec<NewRow>,
+        keep: Keep,
+    ) -> Result<Vec<Result<Account, AccountsError>>, AccountsError> {
+        let by = self.authority.as_ref();
+        self.inner.store.insert(rows, keep, by).await
     }
 
     /// The row of an account to make, at its first revision.
@@ -314,7 +339,8 @@ impl Accounts {
             let at = seen.or(from.map(Revisions::only)).unwrap_or(account);
             let at = (id, at);
             let store = &self.inner.store;
-            let changed = store.update(at, change, hash.clone(), row.as_ref(), now);
+            let with = (row.as_ref(), self.authority.as_ref());
+            let changed = store.update(at, change, hash.clone(), with, now);
             match changed.await {
                 // Somebody else's change came in between: once more, from what it has left.
                 Err(AccountsError::AccountUnknown) if seen.is_none() && from.is_some() => {}
@@ -350,7 +376,8 @@ impl Accounts {
         ends: Ends,
     ) -> Result<(bool, OutboxRow), AccountsError> {
         let row = self.row_of_user(id, ends, self.inner.clock.now());
-        let deleted = self.inner.store.delete(id, &row).await?;
+        let by = self.authority.as_ref();
+        let deleted = self.inner.store.delete(id, &row, by).await?;
         Ok((deleted, row.row))
     }
 

@@ -3,7 +3,7 @@
 //! A request passes the [`edge`] first: it gives the request an id, refuses what is too large, turns
 //! a panic into an answer, and adds the headers that every answer has. A [`guard`] verifies the
 //! token, which it looks for in the [`locations`] where one may stand. A handler of the [`routes`]
-//! reads a typed [`body`] and returns a typed `Answer`, or a [`Problem`](problem::Problem); `render`
+//! reads a typed [`body`], which has the guard verify again once it has come, and returns a typed `Answer`, or a [`Problem`](problem::Problem); `render`
 //! writes either. How a client proves itself is `client_auth`'s.
 //!
 //! This room must never decide whether a token is good, and never put a cause of refusal, a path
@@ -39,6 +39,7 @@ pub mod server;
 mod time;
 mod token_kinds;
 mod turns;
+mod visitor;
 
 #[cfg(test)]
 mod live;

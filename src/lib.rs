@@ -51,7 +51,7 @@
 //! | [`Grant`], [`Subject`], [`Occasion`], [`Origin`], [`Issued`] | what a session is asked for with, and its tokens |
 //! | [`LiveSession`], [`Claims`], [`TokenKind`] | what a token is verified to |
 //! | [`SessionInfo`], [`SessionPage`], [`Handle`] | sessions as their users and operators see them |
-//! | [`TokenGuard`], [`Session`], [`Location`], [`Edge`], [`Problem`], [`Code`] | the guard in front of actix-web handlers (feature `actix`) |
+//! | [`TokenGuard`], [`Session`], [`VerifiedAfter`], [`Location`], [`Edge`], [`Problem`], [`Code`] | the guard in front of actix-web handlers (feature `actix`) |
 //! | [`TrustedProxies`] | whose `X-Forwarded-For` the audit events take (feature `actix`) |
 //! | [`cookies`] | tokens in cookies, for log-in and log-out (feature `actix`) |
 //! | [`clock`] | where the time comes from |
@@ -109,7 +109,7 @@ pub mod internals;
 #[cfg(feature = "actix")]
 pub use http::edge::Edge;
 #[cfg(feature = "actix")]
-pub use http::guard::{Session, TokenGuard};
+pub use http::guard::{Session, TokenGuard, VerifiedAfter};
 #[cfg(feature = "actix")]
 pub use http::origin::TrustedProxies;
 #[cfg(feature = "actix")]

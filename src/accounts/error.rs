@@ -34,6 +34,9 @@ pub enum AccountsError {
     /// The change would leave no active account with the role `admin` where there is one now.
     #[error("this is the last active administrator: make another one first")]
     LastAdministrator,
+    /// The account by whose rights the change was to be made has changed since they were verified.
+    #[error("the account that asks was changed meanwhile")]
+    AuthorityChanged,
     /// A value that an account or a client can't have.
     #[error("{field}: {reason}")]
     AccountInvalid {
@@ -56,6 +59,7 @@ impl AccountsError {
             Self::AccountsTooNew { .. } => "accounts_too_new",
             Self::AccountUnknown => "account_unknown",
             Self::LastAdministrator => "last_administrator",
+            Self::AuthorityChanged => "authority_changed",
             Self::AccountInvalid { .. } => "account_invalid",
         }
     }
@@ -89,6 +93,7 @@ mod tests {
             AccountsError::AccountsTooNew { found: 2, known: 1 },
             AccountsError::AccountUnknown,
             AccountsError::LastAdministrator,
+            AccountsError::AuthorityChanged,
             invalid("email", "has no @"),
         ];
         let mut codes: Vec<_> = cases.iter().map(AccountsError::code).collect();

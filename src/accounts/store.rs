@@ -21,6 +21,7 @@ use sqlx::{Any, AnyPool};
 
 use self::row::{account, client_with_secret, to_stored};
 use super::account::{Account, Change};
+use super::authority::Authority;
 use super::client::{Client, ClientId, Fingerprint};
 use super::error::AccountsError;
 use super::identity::{Email, UserId};
@@ -55,8 +56,8 @@ pub(super) struct Store {
     write: AnyPool,
     /// Chooses whose hash stands in for that of a name which nobody has.
     mirror: Arc<MirrorKey>,
-    /// What a transaction that could take the last administrator does first, so that of two such
-    /// the second sees what the first has done.
+    /// What a transaction does first that could take the last administrator, or that is made by the
+    /// rights of an account: of two such the second sees what the first has done.
     alone: &'static str,
 }
 
@@ -68,6 +69,8 @@ struct Together<'a> {
     only_if_found: bool,
     /// Whether the change could take the last active administrator.
     keep_an_administrator: bool,
+    /// The account by whose rights the change is made.
+    by: Option<&'a Authority>,
 }
 
 impl Store {
@@ -129,13 +132,14 @@ impl Store {
     }
 
     /// Makes a parsed change, of the password's hash too where there is one, together with its
-    /// outbox row; only of an account at one of the revisions `seen`.
+    /// outbox row, by the rights of an account where they have to hold; only of an account at one of the
+    /// revisions `seen`.
     pub(super) async fn update(
         &self,
         (id, seen): (&UserId, Revisions),
         change: Change,
         password_hash: Option<String>,
-        row: Option<&NewOutboxRow>,
+        (row, by): (Option<&NewOutboxRow>, Option<&Authority>),
         now: UnixSeconds,
     ) -> Result<Account, AccountsError> {
         // A whole change says all the roles, so those before don't count.
@@ -166,7 +170,13 @@ impl Store {
         .bind(password_hash)
         .bind(to_stored(seen.first))
         .bind(to_stored(seen.last));
-        self.changed_account(question, row, takes_rights).await
+        let with = Together {
+            row,
+            only_if_found: true,
+            keep_an_administrator: takes_rights,
+            by,
+        };
+        self.changed_account(question, with).await
     }
 
     /// Puts a hash of the same password in the place of another; no change that anybody can see.
@@ -190,6 +200,7 @@ impl Store {
         &self,
         id: &UserId,
         row: &NewOutboxRow,
+        by: Option<&Authority>,
     ) -> Result<bool, AccountsError> {
         let question = sqlx::query("DELETE FROM accounts WHERE id = $1 RETURNING id")
             .bind(id.as_str().to_owned());
@@ -197,6 +208,7 @@ impl Store {
             row: Some(row),
             only_if_found: false,
             keep_an_administrator: true,
+            by,
         };
         Ok(!self.together(question, always).await?.is_empty())
     }
@@ -249,6 +261,7 @@ impl Store {
             row: Some(row),
             only_if_found: false,
             keep_an_administrator: false,
+            by: None,
         };
         Ok(!self.together(question, always).await?.is_empty())
     }

@@ -1,6 +1,7 @@
 //! What accounts promise, checked on every engine: `SQLite` always, `PostgreSQL` where
 //! `LACRE_TEST_POSTGRES` holds the URL of a server that may be filled with schemas.
 
+mod authority;
 mod changing;
 mod clients;
 mod credentials;

@@ -17,6 +17,8 @@ impl From<AccountsError> for Problem {
             AccountsError::HashingBusy => Self::new(Code::HashingBusy),
             AccountsError::LastAdministrator => Self::new(Code::LastAdministrator),
             AccountsError::AccountUnknown => Self::new(Code::NotFound),
+            // Again and again, while the same request was tried anew.
+            AccountsError::AuthorityChanged => Self::new(Code::StoreUnavailable),
             error => {
                 log::error!(code = error.code(); "the accounts can't be asked: {error}");
                 Self::new(Code::StoreUnavailable)

@@ -6,8 +6,10 @@
 //!
 //! This room must never let a request through that [`Lacre::guard`] hasn't verified.
 
+mod after;
 mod service;
 
+pub use after::VerifiedAfter;
 pub use service::GuardedService;
 
 use super::body;
@@ -17,11 +19,13 @@ use super::origin::Trail;
 use super::problem::{Code, Missing, Problem};
 use super::token_kinds::TokenKinds;
 use super::turns::next_turn;
+use super::visitor::{Verified, Verifier, Visitor};
 use crate::lacre::Lacre;
 use crate::sessions::guard::{LiveSession, Refusal};
 use crate::telemetry::audit::{Event, MaskedHandle, UserId};
 use actix_web::dev::{Payload, ServiceRequest};
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use std::future::{Ready, ready};
 use std::rc::Rc;
 use zeroize::Zeroizing;
@@ -146,10 +150,7 @@ impl TokenGuard {
     }
 
     /// Verifies a request whose token was good before, without waiting; `None` where that can't tell.
-    fn verify_at_once(
-        &self,
-        request: &HttpRequest,
-    ) -> Option<Result<Option<LiveSession>, Problem>> {
+    fn verify_at_once(&self, request: &HttpRequest) -> Option<Verified> {
         let token = match self.token(request, None) {
             Ok(Some(token)) => token,
             Ok(None) => return Some(Ok(None)),
@@ -162,11 +163,7 @@ impl TokenGuard {
 
     /// Verifies a request; what it leaves in the request is the session, or nothing for a visitor
     /// whom an optional guard lets in. Only a token that has to be opened anew waits for its turn.
-    async fn verify(
-        &self,
-        request: &HttpRequest,
-        member: Option<Zeroizing<String>>,
-    ) -> Result<Option<LiveSession>, Problem> {
+    async fn verify(&self, request: &HttpRequest, member: Option<Zeroizing<String>>) -> Verified {
         let Some(token) = self.token(request, member)? else {
             return Ok(None);
         };
@@ -202,6 +199,18 @@ impl TokenGuard {
             .check(&session)
             .map_err(|missing| denied(request, &session, missing))?;
         Ok(session)
+    }
+}
+
+impl Verifier for TokenGuard {
+    fn verify_again<'r>(&'r self, request: &'r HttpRequest) -> LocalBoxFuture<'r, Verified> {
+        async move {
+            match self.verify_at_once(request) {
+                Some(verified) => verified,
+                None => self.verify(request, None).await,
+            }
+        }
+        .boxed_local()
     }
 }
 
@@ -271,9 +280,6 @@ fn forged(request: &HttpRequest, session: &LiveSession, error: CsrfError) -> Pro
     error.into()
 }
 
-/// What a guard leaves in the request that it let in.
-struct Visitor(Option<Rc<LiveSession>>);
-
 /// The session of a guarded request, as a handler's parameter: `Session` behind a required
 /// guard, `Option<Session>` behind an optional one.
 ///
@@ -295,9 +301,9 @@ impl FromRequest for Session {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(match request.extensions().get::<Visitor>() {
-            Some(Visitor(Some(session))) => Ok(Self(Rc::clone(session))),
-            Some(Visitor(None)) => Err(Problem::no_credentials()),
+        ready(match Visitor::session(request) {
+            Some(Some(session)) => Ok(Self(session)),
+            Some(None) => Err(Problem::no_credentials()),
             None => {
                 log::error!("a handler asks for a session and no guard stands before it");
                 Err(Problem::new(Code::InternalError))

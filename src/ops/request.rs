@@ -43,7 +43,7 @@ impl Request {
 }
 
 /// A request about accounts.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UsersRequest {
     /// Makes an account: [`Answer::User`](super::Answer::User).
@@ -157,7 +157,7 @@ pub enum Which {
 }
 
 /// An account to make.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct NewUser {
     /// Its e-mail.
     pub email: String,
@@ -174,7 +174,7 @@ pub struct NewUser {
 }
 
 /// An account that another system kept.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImportedUser {
     /// Its id; a random one where there is none.
@@ -204,7 +204,7 @@ fn yes() -> bool {
 }
 
 /// What is to become different about an account; `None` stays as it is.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct UserChange {
     /// Another e-mail.
     pub email: Option<String>,

@@ -6,7 +6,7 @@
 //!
 //! This room must never record what isn't durable.
 
-use crate::accounts::ClientId;
+use crate::accounts::{Authority, ClientId};
 use crate::telemetry::audit::{Actor, Cause, Change, Event, MaskedHandle, Origin, UserId};
 use crate::token::Handle;
 
@@ -17,13 +17,28 @@ pub struct Caller {
     pub actor: Actor,
     /// The request.
     pub origin: Origin,
+    /// By whose rights accounts are changed; `None` where nobody's have to hold.
+    pub authority: Option<Authority>,
 }
 
 impl Caller {
     /// This actor, by a request.
     #[must_use]
     pub fn new(actor: Actor, origin: Origin) -> Self {
-        Self { actor, origin }
+        Self {
+            actor,
+            origin,
+            authority: None,
+        }
+    }
+
+    /// The same, who changes accounts by the rights of this one and only as long as it is as it was.
+    #[must_use]
+    pub fn by(self, authority: Authority) -> Self {
+        Self {
+            authority: Some(authority),
+            ..self
+        }
     }
 
     /// Somebody at the command line.

@@ -53,7 +53,7 @@ impl Service {
     ) -> Result<Account, ServiceError> {
         let (service, caller) = (self.clone(), caller.clone());
         to_the_end(async move {
-            let accounts = service.accounts_of(&caller);
+            let accounts = service.accounts_for(&caller)?;
             let account = accounts.create(new).await?;
             caller.changed(account.id.as_str(), audit::Change::Created);
             Ok(account)
@@ -72,7 +72,8 @@ impl Service {
     ) -> Result<Vec<Result<Account, AccountsError>>, ServiceError> {
         let (service, caller) = (self.clone(), caller.clone());
         to_the_end(async move {
-            let outcomes = service.accounts.import(users, dry_run).await?;
+            let accounts = service.accounts_for(&caller)?;
+            let outcomes = accounts.import(users, dry_run).await?;
             if !dry_run {
                 for account in outcomes.iter().flatten() {
                     caller.changed(account.id.as_str(), audit::Change::Created);
@@ -111,7 +112,7 @@ impl Service {
         to_the_end(async move {
             let events = events(&change, password.is_some());
             let ends = reach.map(|reach| service.ends(reach));
-            let accounts = service.accounts_of(&caller);
+            let accounts = service.accounts_for(&caller)?;
             let changed = accounts.change(&id, change, password, ends);
             let (account, row) = changed.await?;
             for event in events {
@@ -131,11 +132,10 @@ impl Service {
     ) -> Result<Option<Changed>, ServiceError> {
         let (service, caller, id) = (self.clone(), caller.clone(), id.clone());
         to_the_end(async move {
-            let account = service.accounts.get(&id).await?;
-            let (deleted, row) = service
-                .accounts
-                .delete(&id, service.ends(Reach::All))
-                .await?;
+            let accounts = service.accounts_for(&caller)?;
+            let account = accounts.get(&id).await?;
+            let ends = service.ends(Reach::All);
+            let (deleted, row) = accounts.delete(&id, ends).await?;
             if deleted {
                 caller.changed(id.as_str(), audit::Change::Deleted);
             }
@@ -176,6 +176,17 @@ impl Service {
             _ => Some(subscriber(&caller.origin)),
         };
         self.accounts.asked_by(asker)
+    }
+
+    /// The accounts for a change that this caller asks for. An administrator makes none without saying
+    /// by which rights.
+    fn accounts_for(&self, caller: &Caller) -> Result<Accounts, AccountsError> {
+        let accounts = self.accounts_of(caller);
+        match (&caller.authority, &caller.actor) {
+            (Some(authority), _) => Ok(accounts.by(authority.clone())),
+            (None, Actor::Admin(_)) => Err(AccountsError::AuthorityChanged),
+            (None, _) => Ok(accounts),
+        }
     }
 
     /// Ends what a change has written into the outbox.

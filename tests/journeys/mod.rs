@@ -25,6 +25,7 @@ mod rights;
 mod sessions;
 mod sockets;
 mod stalled_log;
+mod stale_rights;
 mod starting;
 mod stopping;
 mod story;

@@ -23,7 +23,7 @@ const CONNECTIONS: usize = 64;
 
 /// The first number, or, where the tests run at full length, the second.
 #[allow(clippy::disallowed_methods)] // a switch of the tests, not configuration
-fn rounds(short: usize, full: usize) -> usize {
+pub(super) fn rounds(short: usize, full: usize) -> usize {
     if std::env::var_os("LACRE_TEST_FULL").is_some() {
         full
     } else {

@@ -215,6 +215,16 @@ impl Connection {
         rustix::net::sockopt::set_socket_linger(self.0.get_ref(), Some(Duration::ZERO)).unwrap();
     }
 
+    /// Whether nothing has come so far: neither an answer nor the end.
+    pub(crate) fn is_silent(&mut self) -> bool {
+        let stream = self.0.get_ref();
+        stream.set_nonblocking(true).unwrap();
+        let waits =
+            matches!(self.0.fill_buf(), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        self.0.get_ref().set_nonblocking(false).unwrap();
+        waits
+    }
+
     /// Whether the other side closes without another byte.
     pub(crate) fn is_closed(&mut self) -> bool {
         match self.0.fill_buf() {

@@ -2,9 +2,11 @@
 //!
 //! This room must never put an account in the place of another.
 
+use super::outbox::is_unchanged;
 use super::row::to_stored;
 use super::{Question, Store, within_timeout};
 use crate::accounts::account::Account;
+use crate::accounts::authority::Authority;
 use crate::accounts::error::AccountsError;
 
 /// All that a new account has, parsed.
@@ -23,14 +25,24 @@ pub(in super::super) enum Keep {
 
 impl Store {
     /// Makes accounts in one transaction; of each, whether its id and its e-mail were free.
+    /// [`AccountsError::AuthorityChanged`], and nothing made, where the account by whose rights it is done
+    /// isn't as it was.
     pub(in super::super) async fn insert(
         &self,
         rows: Vec<NewRow>,
         keep: Keep,
+        by: Option<&Authority>,
     ) -> Result<Vec<Result<Account, AccountsError>>, AccountsError> {
         let inserting = async {
             let mut outcomes = Vec::with_capacity(rows.len());
             let mut transaction = self.write.begin().await?;
+            if let Some(by) = by {
+                sqlx::query(self.alone).fetch_all(&mut *transaction).await?;
+                if !is_unchanged(by, &mut transaction).await? {
+                    transaction.rollback().await?;
+                    return Ok(Err(AccountsError::AuthorityChanged));
+                }
+            }
             for row in rows {
                 let account = row.account.clone();
                 let done = insert(row).execute(&mut *transaction).await?;
@@ -43,9 +55,9 @@ impl Store {
                 Keep::Yes => transaction.commit().await?,
                 Keep::No => transaction.rollback().await?,
             }
-            Ok(outcomes)
+            Ok(Ok(outcomes))
         };
-        within_timeout(inserting).await
+        within_timeout(inserting).await?
     }
 }
 

@@ -6,6 +6,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 
 use super::super::account::{ADMIN_ROLE, Account};
+use super::super::authority::Authority;
 use super::super::client::ClientId;
 use super::super::error::AccountsError;
 use super::super::identity::UserId;
@@ -25,42 +26,45 @@ impl Store {
     pub(super) async fn changed_account(
         &self,
         question: Question,
-        row: Option<&NewOutboxRow>,
-        keep_an_administrator: bool,
+        with: Together<'_>,
     ) -> Result<Account, AccountsError> {
-        let with = Together {
-            row,
-            only_if_found: true,
-            keep_an_administrator,
-        };
         let rows = self.together(question, with).await?;
         account(rows.first().ok_or(AccountsError::AccountUnknown)?)
     }
 
-    /// Runs a change and writes the outbox row, both or neither.
-    /// [`AccountsError::LastAdministrator`], and nothing done, where there was an active
-    /// administrator before and would be none after. All rows are fetched: `SQLite` is done with a
+    /// Runs a change and writes the outbox row, both or neither. Nothing is done, and the error is
+    /// [`AccountsError::AuthorityChanged`] where the account by whose rights it is made isn't as it was,
+    /// [`AccountsError::LastAdministrator`] where there was an active administrator before and would be
+    /// none after. All rows are fetched: `SQLite` is done with a
     /// statement only at its end.
     pub(super) async fn together(
         &self,
         question: Question,
         with: Together<'_>,
     ) -> Result<Vec<AnyRow>, AccountsError> {
-        if with.row.is_none() && !with.keep_an_administrator {
+        if with.row.is_none() && !with.keep_an_administrator && with.by.is_none() {
             return within_timeout(question.fetch_all(&self.write)).await;
         }
         let outbox = with.row.map(insert_row);
-        let rows = within_timeout(async {
+        within_timeout(async {
             let mut transaction = self.write.begin().await?;
             let mut had_one = false;
-            if with.keep_an_administrator {
+            if with.keep_an_administrator || with.by.is_some() {
                 sqlx::query(self.alone).fetch_all(&mut *transaction).await?;
+            }
+            if let Some(by) = with.by
+                && !is_unchanged(by, &mut transaction).await?
+            {
+                transaction.rollback().await?;
+                return Ok(Err(AccountsError::AuthorityChanged));
+            }
+            if with.keep_an_administrator {
                 had_one = has_an_administrator(&mut transaction).await?;
             }
             let rows = question.fetch_all(&mut *transaction).await?;
             if had_one && !has_an_administrator(&mut transaction).await? {
                 transaction.rollback().await?;
-                return Ok(None);
+                return Ok(Err(AccountsError::LastAdministrator));
             }
             if let Some(outbox) = outbox
                 && !(with.only_if_found && rows.is_empty())
@@ -68,10 +72,9 @@ impl Store {
                 outbox.execute(&mut *transaction).await?;
             }
             transaction.commit().await?;
-            Ok(Some(rows))
+            Ok(Ok(rows))
         })
-        .await?;
-        rows.ok_or(AccountsError::LastAdministrator)
+        .await?
     }
 
     pub(in super::super) async fn outbox(
@@ -92,6 +95,20 @@ impl Store {
         let question = sqlx::query("DELETE FROM owed_ends WHERE id = $1").bind(id.to_owned());
         self.change(question).await.map(drop)
     }
+}
+
+/// Whether the account is as it was. It stays so until the end of the transaction: the write, which
+/// changes nothing, locks its row on both engines.
+pub(super) async fn is_unchanged(
+    by: &Authority,
+    transaction: &mut Transaction<'_, Any>,
+) -> Result<bool, sqlx::Error> {
+    let same = sqlx::query(
+        "UPDATE accounts SET revision = revision WHERE id = $1 AND revision = $2 RETURNING id",
+    )
+    .bind(by.id.as_str().to_owned())
+    .bind(to_stored(by.revision));
+    Ok(!same.fetch_all(&mut **transaction).await?.is_empty())
 }
 
 /// Names of roles are joined by one space, so that one between two spaces is whole. `LIKE` would take

@@ -348,7 +348,7 @@ async fn an_account_made_again_under_its_id_takes_nothing_meant_for_the_one_befo
             (&old.id, Revisions::of_the_account_at(old.revision)),
             Change::default(),
             Some("an administrator's for the old one".to_owned()),
-            None,
+            (None, None),
             1_000,
         );
         assert_eq!(late.await, Err(AccountsError::AccountUnknown));

@@ -6,6 +6,7 @@ use super::form;
 use super::members::Members;
 use crate::defaults;
 use crate::http::problem::{Code, Problem};
+use crate::http::visitor::verify_again;
 use crate::token::json;
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
@@ -45,7 +46,10 @@ pub(super) enum MediaType {
     Form,
 }
 
-/// Receives the whole body and parses it strictly.
+/// Receives the whole body, has the guards of the request verify again, and parses it strictly.
+///
+/// Every extractor of a body comes through here, so no handler gets a member of a body by rights
+/// that have gone while it came (threat: stale-rights).
 pub(super) fn receive(
     request: &HttpRequest,
     payload: &mut Payload,
@@ -57,12 +61,16 @@ pub(super) fn receive(
         .unwrap_or_default();
     let kind = media_type(request.headers(), form);
     let announced = announced_length(request.headers());
-    let payload = payload.take();
+    let (request, payload) = (request.clone(), payload.take());
+    let waited = !matches!(payload, Payload::None);
     async move {
         let kind = kind?;
         let buffer = tokio::time::timeout(limits.read_timeout, collect(payload, announced, limits))
             .await
             .map_err(|_elapsed| Problem::new(Code::RequestTimeout))??;
+        if waited {
+            verify_again(&request).await?;
+        }
         let text = std::str::from_utf8(&buffer).map_err(|_| Code::BodyNotUtf8)?;
         let members = match kind {
             MediaType::Json => json::object(text.as_bytes()),

@@ -5,15 +5,16 @@
 //!
 //! This room must never call the next service for a request that wasn't let in.
 
-use super::{LiveSession, TokenGuard, Visitor};
-use crate::http::problem::Problem;
+use super::TokenGuard;
+use crate::http::visitor::{Verified, Verifier, Visitor};
 use crate::http::{body, locations};
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::{Error, HttpMessage as _};
+use actix_web::{Error, HttpRequest};
 use futures_util::future::{Either, LocalBoxFuture, MapOk, TryFutureExt as _};
 use std::future::{Ready, ready};
 use std::rc::Rc;
+use zeroize::Zeroizing;
 
 impl<S, B> Transform<S, ServiceRequest> for TokenGuard
 where
@@ -28,7 +29,7 @@ where
 
     fn new_transform(&self, next: S) -> Self::Future {
         ready(Ok(GuardedService {
-            guard: self.clone(),
+            guard: Rc::new(self.clone()),
             next: Rc::new(next),
         }))
     }
@@ -36,24 +37,34 @@ where
 
 /// A [`TokenGuard`] in front of one worker's service.
 pub struct GuardedService<S> {
-    guard: TokenGuard,
+    guard: Rc<TokenGuard>,
     next: Rc<S>,
 }
 
 /// Leaves the session in a request that may go on; any other is answered.
 fn admit<B>(
     request: ServiceRequest,
-    verified: Result<Option<LiveSession>, Problem>,
+    verified: Verified,
+    guard: Rc<dyn Verifier>,
 ) -> Result<ServiceRequest, Box<ServiceResponse<EitherBody<B>>>> {
     match verified {
         Ok(session) => {
-            let visitor = Visitor(session.map(Rc::new));
-            request.extensions_mut().insert(visitor);
+            Visitor::enters(request.request(), session, guard);
             Ok(request)
         }
         Err(problem) => Err(Box::new(
             request.error_response(problem).map_into_right_body(),
         )),
+    }
+}
+
+/// A guard that found the token in the body, and the token.
+struct WithMember(Rc<TokenGuard>, Zeroizing<String>);
+
+impl Verifier for WithMember {
+    fn verify_again<'r>(&'r self, request: &'r HttpRequest) -> LocalBoxFuture<'r, Verified> {
+        let Self(guard, member) = self;
+        Box::pin(guard.verify(request, Some(member.clone())))
     }
 }
 
@@ -77,15 +88,17 @@ where
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let in_body = self.guard.looks_into_body_of(&request);
         if !in_body && let Some(verified) = self.guard.verify_at_once(request.request()) {
-            return Either::Left(match admit(request, verified) {
-                Ok(request) => {
-                    let answer = self.next.call(request);
-                    Either::Left(answer.map_ok(ServiceResponse::map_into_left_body))
-                }
-                Err(answer) => Either::Right(ready(Ok(*answer))),
-            });
+            return Either::Left(
+                match admit(request, verified, Rc::clone(&self.guard) as Rc<_>) {
+                    Ok(request) => {
+                        let answer = self.next.call(request);
+                        Either::Left(answer.map_ok(ServiceResponse::map_into_left_body))
+                    }
+                    Err(answer) => Either::Right(ready(Ok(*answer))),
+                },
+            );
         }
-        let (guard, next) = (self.guard.clone(), Rc::clone(&self.next));
+        let (guard, next) = (Rc::clone(&self.guard), Rc::clone(&self.next));
         Either::Right(Box::pin(async move {
             let member = if in_body {
                 let members = body::read_ahead(&mut request).await;
@@ -93,11 +106,16 @@ where
             } else {
                 Ok(None)
             };
-            let verified = match member {
-                Ok(member) => guard.verify(request.request(), member).await,
-                Err(problem) => Err(problem),
+            let (verified, again): (_, Rc<dyn Verifier>) = match member {
+                Ok(None) => (guard.verify(request.request(), None).await, guard),
+                Ok(Some(member)) => {
+                    let again = WithMember(Rc::clone(&guard), member.clone());
+                    let verified = guard.verify(request.request(), Some(member)).await;
+                    (verified, Rc::new(again))
+                }
+                Err(problem) => (Err(problem), guard),
             };
-            match admit(request, verified) {
+            match admit(request, verified, again) {
                 Ok(request) => Ok(next.call(request).await?.map_into_left_body()),
                 Err(answer) => Ok(*answer),
             }

@@ -19,11 +19,11 @@ use super::super::schema::Shape as _;
 use super::answers::{RevokedAnswer, SessionAnswer, UserAnswer, UsersAnswer};
 use super::caller::Caller;
 use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent};
-use crate::accounts::UserId;
+use crate::accounts::{ADMIN_ROLE, AccountsError, Authority, UserId};
 use crate::ops::{
     self, Answer as OpsAnswer, OpsError, Request, SessionsRequest, User, UsersRequest, Which,
 };
-use crate::service;
+use crate::service::{self, ServiceError};
 use crate::telemetry::audit::Actor;
 use actix_web::web::{Path, Query};
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
@@ -31,6 +31,9 @@ use change::Wanted;
 use new::NewAccount;
 use refused::problem;
 use std::future::{Ready, ready};
+
+/// How often a change is begun anew where the administrator's own account was changed meanwhile.
+const MAX_ATTEMPTS: usize = 8;
 
 pub(super) const LIST: Contract = Contract {
     summary: "A page of accounts in the order of their ids.",
@@ -79,8 +82,8 @@ pub(super) async fn make(
     Json(mut sent): Json,
 ) -> Result<Answer<UserAnswer>, Problem> {
     let NewAccount { account, rights } = NewAccount::read(&mut sent)?;
-    let made = admin.ask(Request::Users(UsersRequest::Add(account))).await;
-    let user = user(made.map_err(|error| rights.named(error))?)?;
+    let made = admin.change(UsersRequest::Add(account), |error| rights.named(error));
+    let user = user(made.await?)?;
     let location = format!("/admin/users/{}", user.id);
     Ok(Answer::created(UserAnswer::from(user)).at(location))
 }
@@ -133,9 +136,9 @@ pub(super) async fn change(
     let wanted = Wanted::read(&mut sent)?;
     let rights = wanted.rights.clone();
     let (user, to) = (parsed(&id)?, wanted.into_change());
-    let changed = admin.ask(Request::Users(UsersRequest::Change { user, to }));
-    let changed = changed.await.map_err(|error| rights.named(error))?;
-    let OpsAnswer::Changed { user, .. } = changed else {
+    let change = UsersRequest::Change { user, to };
+    let changed = admin.change(change, |error| rights.named(error));
+    let OpsAnswer::Changed { user, .. } = changed.await? else {
         return Err(unexpected());
     };
     Ok(Answer::ok(user.into()))
@@ -155,8 +158,7 @@ pub(super) const DELETE: Contract = Contract {
 /// `DELETE /admin/users/{id}`
 pub(super) async fn delete(admin: Admin, id: Path<String>) -> Result<Answer, Problem> {
     let user = parsed(&id)?;
-    let deleted = admin.ask(Request::Users(UsersRequest::Delete { user }));
-    deleted.await.map_err(problem)?;
+    admin.change(UsersRequest::Delete { user }, problem).await?;
     Ok(Answer::nothing())
 }
 
@@ -249,10 +251,50 @@ fn unexpected() -> Problem {
 pub(super) struct Admin(Caller);
 
 impl Admin {
+    /// Asks for something that changes no account.
     async fn ask(&self, request: Request) -> Result<OpsAnswer, OpsError> {
+        ops::perform(&self.0.service, &self.caller(), request).await
+    }
+
+    /// Has accounts changed by the rights that the administrator has when the change is made
+    /// (threat: stale-rights).
+    ///
+    /// Its account is read first, then the guards verify the request again, and the change is made only
+    /// if the account is still as it was read. Whatever ended the session or took the rights before the
+    /// guards looked is refused by them, and whatever came after by the transaction. Of an administrator who was given
+    /// another name, say, the guards know nothing: then all of it is done once more.
+    async fn change(
+        &self,
+        request: UsersRequest,
+        refused: impl Fn(OpsError) -> Problem,
+    ) -> Result<OpsAnswer, Problem> {
+        for _ in 0..MAX_ATTEMPTS {
+            let authority = self.authority().await?;
+            self.0.verify_again().await?;
+            // The change that took the rights is about to end the session.
+            let authority = authority.ok_or_else(|| self.0.refused("authority_changed"))?;
+            let (caller, request) = (self.caller().by(authority), request.clone());
+            match ops::perform(&self.0.service, &caller, Request::Users(request)).await {
+                Err(OpsError::Service(ServiceError::Accounts(AccountsError::AuthorityChanged))) => {
+                }
+                done => return done.map_err(refused),
+            }
+        }
+        Err(AccountsError::AuthorityChanged.into())
+    }
+
+    /// The administrator's account as it is now; `None` where it is none any more.
+    async fn authority(&self) -> Result<Option<Authority>, Problem> {
+        let Ok(id) = UserId::parse(self.0.session.user_id()) else {
+            return Ok(None);
+        };
+        let account = self.0.service.accounts().get(&id).await?;
+        Ok(account.and_then(|account| Authority::of(&account, ADMIN_ROLE)))
+    }
+
+    fn caller(&self) -> service::Caller {
         let actor = Actor::Admin(self.0.session.user_id().to_owned());
-        let caller = service::Caller::new(actor, self.0.trail.origin().clone());
-        ops::perform(&self.0.service, &caller, request).await
+        service::Caller::new(actor, self.0.trail.origin().clone())
     }
 
     async fn user(&self, id: String) -> Result<User, Problem> {

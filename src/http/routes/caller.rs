@@ -5,9 +5,10 @@
 use super::super::guard::Session;
 use super::super::origin::Trail;
 use super::super::problem::{Code, Problem};
+use super::super::visitor::verify_again;
 use crate::lacre::Lacre;
 use crate::service::{self, Service};
-use crate::telemetry::audit::{Actor, Event, UserId};
+use crate::telemetry::audit::{Actor, Event, MaskedHandle, UserId};
 use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
@@ -18,6 +19,7 @@ pub(super) struct Caller {
     pub(super) session: Session,
     pub(super) service: Data<Service>,
     pub(super) trail: Trail,
+    request: HttpRequest,
 }
 
 impl Caller {
@@ -32,6 +34,21 @@ impl Caller {
             user: Some(UserId::new(self.session.user_id())),
             client: None,
         });
+    }
+
+    /// Has the guards verify the request again.
+    pub(super) async fn verify_again(&self) -> Result<(), Problem> {
+        verify_again(&self.request).await
+    }
+
+    /// The answer to a token that is good no more, and its event.
+    pub(super) fn refused(&self, code: &'static str) -> Problem {
+        let session = MaskedHandle::of(self.session.handle().as_str());
+        self.trail.record(&Event::TokenRefused {
+            code,
+            session: Some(session),
+        });
+        Problem::invalid_token()
     }
 
     /// Who asks, where it is about the account that the token belongs to.
@@ -53,6 +70,7 @@ impl FromRequest for Caller {
             session,
             service: service.clone(),
             trail: Trail::of(request),
+            request: request.clone(),
         }))
     }
 }

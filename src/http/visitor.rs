@@ -1,0 +1,84 @@
+//! Whom a guard has let in, and how that guard is asked again.
+//!
+//! A guard verifies a token when the head of a request has come. A body may come seconds later, and
+//! what it asks for must not be done with the rights of before (threat: stale-rights). So a guard
+//! leaves itself in the request, and whoever reads a body for one of lacre's own routes has every guard
+//! of the request verify again before a member of the body is handed out.
+//!
+//! This room must never let what was verified before the body stand for what is true after it.
+
+use super::problem::Problem;
+use crate::sessions::guard::LiveSession;
+use actix_web::{HttpMessage as _, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use std::rc::Rc;
+
+/// The session that a guard found, or nothing for a visitor whom an optional guard lets in.
+pub(super) type Verified = Result<Option<LiveSession>, Problem>;
+
+/// A guard that can verify a request again.
+pub(super) trait Verifier {
+    /// Verifies the request as the guard did when it let the request in: token, place, rights and all.
+    fn verify_again<'r>(&'r self, request: &'r HttpRequest) -> LocalBoxFuture<'r, Verified>;
+}
+
+/// What a guard leaves in a request that it lets in.
+pub(super) struct Visitor {
+    session: Option<Rc<LiveSession>>,
+    guard: Rc<dyn Verifier>,
+    /// What the guard before this one left.
+    outer: Option<Box<Self>>,
+}
+
+impl Visitor {
+    /// Leaves what a guard found.
+    pub(super) fn enters(
+        request: &HttpRequest,
+        session: Option<LiveSession>,
+        guard: Rc<dyn Verifier>,
+    ) {
+        let mut extensions = request.extensions_mut();
+        let outer = extensions.insert(Self {
+            session: session.map(Rc::new),
+            guard,
+            outer: None,
+        });
+        if let (Some(outer), Some(visitor)) = (outer, extensions.get_mut::<Self>()) {
+            visitor.outer = Some(Box::new(outer));
+        }
+    }
+
+    /// The session that the last guard found; the outer `None` where no guard let the request in.
+    #[allow(clippy::option_option)] // no guard, no session, a session
+    pub(super) fn session(request: &HttpRequest) -> Option<Option<Rc<LiveSession>>> {
+        let extensions = request.extensions();
+        let visitor = extensions.get::<Self>()?;
+        Some(visitor.session.clone())
+    }
+
+    /// The guards that let the request in, the last one first.
+    fn guards(request: &HttpRequest) -> Vec<Rc<dyn Verifier>> {
+        let extensions = request.extensions();
+        let mut visitor = extensions.get::<Self>();
+        let mut guards = Vec::new();
+        while let Some(Self { guard, outer, .. }) = visitor {
+            guards.push(Rc::clone(guard));
+            visitor = outer.as_deref();
+        }
+        guards
+    }
+}
+
+/// Has every guard that let the request in verify it again, and returns the first refusal. Does
+/// nothing where there is no guard.
+pub(super) async fn verify_again(request: &HttpRequest) -> Result<(), Problem> {
+    let mut last = None;
+    for guard in Visitor::guards(request).into_iter().rev() {
+        last = Some(guard.verify_again(request).await?);
+    }
+    let mut extensions = request.extensions_mut();
+    if let (Some(session), Some(visitor)) = (last, extensions.get_mut::<Visitor>()) {
+        visitor.session = session.map(Rc::new);
+    }
+    Ok(())
+}
