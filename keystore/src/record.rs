@@ -69,7 +69,8 @@ pub struct Record {
     pub user_id: String,
     /// When the session began.
     pub created_at: u64,
-    /// When the user last proved a password; what "fresh" is measured from.
+    /// When the user last proved a password; 0 where none was proven. Read it by
+    /// [`proven_at`](Self::proven_at).
     pub authenticated_at: u64,
     /// When the session ends unless it is refreshed before (idle end).
     pub expires_at: u64,
@@ -94,6 +95,14 @@ pub struct Record {
 }
 
 impl Record {
+    /// When the user last proved a password; `None` where none was proven, as of a session that a client
+    /// asked for. Such records of earlier versions have the time of their beginning there.
+    #[must_use]
+    pub fn proven_at(&self) -> Option<u64> {
+        let by_a_client = self.client_id.is_some() && self.authenticated_at == self.created_at;
+        (self.authenticated_at != 0 && !by_a_client).then_some(self.authenticated_at)
+    }
+
     /// Whether the session is over at `now`: from the earlier of its two ends on.
     #[must_use]
     pub fn is_expired(&self, now: u64) -> bool {
@@ -114,6 +123,21 @@ impl Record {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_client_says_is_no_proof_of_a_password() {
+        let of = |client: Option<&str>, authenticated_at| Record {
+            client_id: client.map(str::to_owned),
+            created_at: 1_000,
+            authenticated_at,
+            ..sample(1)
+        };
+        assert_eq!(of(None, 1_000).proven_at(), Some(1_000));
+        for never in [of(Some("c"), 0), of(Some("c"), 1_000), of(None, 0)] {
+            assert_eq!(never.proven_at(), None);
+        }
+        assert_eq!(of(Some("c"), 1_007).proven_at(), Some(1_007));
+    }
 
     /// A record with every member set, told apart by `seed`.
     pub(crate) fn sample(seed: u8) -> Record {

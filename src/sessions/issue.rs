@@ -101,15 +101,16 @@ impl Issuer {
     fn new_record(&self, grant: &Grant, now: UnixSeconds) -> Record {
         let session_key = SessionKey::generate(&mut (self.entropy)());
         let ends_at = now.saturating_add(self.rules.absolute_ttl);
-        let client_id = match &grant.occasion {
-            Occasion::LogIn => None,
-            Occasion::OnBehalf { client_id } => Some(client_id.clone()),
+        // A client that speaks for a user proves itself, and nothing about the user.
+        let (client_id, authenticated_at) = match &grant.occasion {
+            Occasion::LogIn => (None, now),
+            Occasion::OnBehalf { client_id } => (Some(client_id.clone()), 0),
         };
         Record {
             private_scalar: PrivateScalar::new(*session_key.scalar()),
             user_id: grant.subject.id.clone(),
             created_at: now,
-            authenticated_at: now,
+            authenticated_at,
             expires_at: now.saturating_add(self.rules.refresh_ttl).min(ends_at),
             ends_at,
             last_seen_at: now,

@@ -127,7 +127,7 @@ impl TokenMaker {
             claims.roles.clone_from(&subject.roles);
             claims.permissions.clone_from(&subject.permissions);
             claims.fresh = Some(contents.fresh);
-            claims.authenticated_at = Some(contents.record.authenticated_at);
+            claims.authenticated_at = contents.record.proven_at();
         }
         let key = SessionKey::from_scalar(contents.record.private_scalar.expose())?;
         let recipient = Recipient {

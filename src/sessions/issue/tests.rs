@@ -38,6 +38,30 @@ async fn an_issued_token_is_good_at_once_and_says_who() {
 }
 
 #[tokio::test]
+async fn a_session_that_a_client_asked_for_says_of_no_time_that_a_password_was_proven() {
+    let deployment = Fixture::new();
+    let issued = deployment.lacre.issue(&on_behalf("u1", "s")).await.unwrap();
+    let session = open(&deployment, &issued).await.unwrap();
+    assert_eq!(session.claims.authenticated_at, None);
+    assert!(!session.is_fresh());
+    // Until the user proves one: then and after a refresh.
+    deployment.clock.advance(7);
+    let subject = grant("u1", Occasion::LogIn).subject;
+    let proven = deployment.lacre.renew_access(&session, &subject).await;
+    let proven = open(&deployment, &proven.unwrap().unwrap()).await.unwrap();
+    assert_eq!(proven.claims.authenticated_at, Some(NOW + 7));
+    assert!(proven.is_fresh());
+    let refresh = issued.refresh.unwrap();
+    let who = async |_: &str| Ok::<_, std::convert::Infallible>(Some(subject.clone()));
+    let refreshed = deployment
+        .lacre
+        .refresh(refresh.token.expose().as_bytes(), who);
+    let refreshed = open(&deployment, &refreshed.await.unwrap()).await.unwrap();
+    assert_eq!(refreshed.claims.authenticated_at, Some(NOW + 7));
+    assert!(!refreshed.is_fresh());
+}
+
+#[tokio::test]
 async fn each_log_in_is_a_session_of_its_own() {
     let deployment = Fixture::new();
     let (one, two) = (deployment.log_in("u1").await, deployment.log_in("u1").await);
