@@ -8,7 +8,7 @@
 //! value and keep the last of two with one name: a token must have one spelling, and two of them
 //! must be seen.
 //!
-//! This room must never set a cookie in an answer that refuses a token.
+//! This room must never give a cookie a value in an answer that refuses a token.
 
 use crate::lacre::Lacre;
 use crate::sessions::grant::Issued;

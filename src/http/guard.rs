@@ -13,6 +13,7 @@ pub use after::VerifiedAfter;
 pub use service::GuardedService;
 
 use super::body;
+use super::cookies;
 use super::csrf::{self, CsrfError};
 use super::locations::{LocatedToken, Location, TokenLocations};
 use super::origin::Trail;
@@ -89,7 +90,8 @@ impl TokenGuard {
         self.with(|demands| demands.kinds = TokenKinds::Refresh)
     }
 
-    /// Takes an access token or a refresh token of the current generation: for log-out.
+    /// Takes an access token or a refresh token of the current generation: for log-out. Where the token
+    /// stands in a cookie and is good no more, the 401 takes the cookies of the session back.
     pub fn any_kind(self) -> Self {
         self.with(|demands| demands.kinds = TokenKinds::Any)
     }
@@ -178,9 +180,28 @@ impl TokenGuard {
             let turn = next_turn().await;
             let verified = self.demands.kinds.open(&self.lacre, bytes).await;
             drop(turn);
-            verified.map_err(|refusal| refused(request, &refusal))?
+            verified.map_err(|refusal| {
+                let problem = refused(request, &refusal);
+                self.without_cookies(request, token.location, problem)
+            })?
         };
         self.check(request, token.location, session).map(Some)
+    }
+
+    /// The refusal of a token. A browser that logs out with a cookie whose token is good no more is to
+    /// drop the cookies: the answer takes them back, unless another site had the request sent.
+    fn without_cookies(
+        &self,
+        request: &HttpRequest,
+        location: Location,
+        problem: Problem,
+    ) -> Problem {
+        let logs_out = self.demands.kinds == TokenKinds::Any && location == Location::Cookie;
+        let refused = problem.code() == Code::InvalidToken;
+        if logs_out && refused && csrf::check_sender(request, &self.lacre).is_ok() {
+            return problem.cookies(cookies::clearing_lines(&self.lacre));
+        }
+        problem
     }
 
     /// What is asked of a session besides that it is good.

@@ -13,6 +13,7 @@ pub use code::Code;
 
 use super::credentials::CredentialError;
 use super::request_id::RequestId;
+use actix_web::http::header::HeaderValue;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt;
@@ -33,6 +34,8 @@ pub(super) struct Parts {
     /// Seconds.
     pub(super) retry_after: Option<u32>,
     pub(super) request_id: Option<RequestId>,
+    /// Lines of `Set-Cookie`.
+    pub(super) cookies: Vec<HeaderValue>,
 }
 
 /// What `WWW-Authenticate` asks for.
@@ -88,6 +91,7 @@ impl Problem {
             challenge,
             retry_after: code.retry_after(),
             request_id: None,
+            cookies: Vec::new(),
         }))
     }
 
@@ -178,6 +182,12 @@ impl Problem {
     #[must_use]
     pub fn with_request_id(mut self, id: RequestId) -> Self {
         self.0.request_id = Some(id);
+        self
+    }
+
+    /// Has the browser drop these cookies.
+    pub(super) fn cookies(mut self, lines: Vec<HeaderValue>) -> Self {
+        self.0.cookies = lines;
         self
     }
 

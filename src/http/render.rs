@@ -98,6 +98,7 @@ pub(super) fn response(problem: &Problem) -> HttpResponse {
         challenge,
         retry_after,
         request_id,
+        cookies,
         ..
     } = problem.parts();
     let mut response = HttpResponse::new(code.status()).set_body(BoxBody::new(problem.body()));
@@ -109,6 +110,9 @@ pub(super) fn response(problem: &Problem) -> HttpResponse {
     }
     if let Some(seconds) = retry_after {
         headers.insert(RETRY_AFTER, (*seconds).into());
+    }
+    for cookie in cookies {
+        headers.append(SET_COOKIE, cookie.clone());
     }
     stamp(headers, *request_id);
     response

@@ -464,3 +464,29 @@ fn a_bad_cookie_is_answered_as_a_bad_header_is() {
     let noise = Request::get("/headers").header("Cookie", "__Host-lacre_access=noise");
     assert_eq!(by_header.without_id(), server.send(&noise).without_id());
 }
+
+#[test]
+fn logging_out_with_cookies_that_are_dead_takes_them_back() {
+    let server = start();
+    let (browser, token) = Browser::log_in(&server);
+    server.revoke(&token.auth, &token.crt).expect(204);
+    let out = || browser.by_our_page(Request::post("/logout"));
+    let answer = server.send(&out());
+    answer.refused(401, "invalid_token");
+    assert_eq!(set_cookies(&answer), CLEARED);
+    // Neither another site has it done, nor a token that no browser sends by itself, and no other route does it.
+    let foreign = browser.with_cookies(Request::post("/logout"));
+    let foreign = server.send(&foreign.header("Sec-Fetch-Site", "cross-site"));
+    let by_header = server.call("POST", "/logout", &token.auth);
+    let elsewhere = server.send(&browser.by_our_page(Request::post("/reauth")));
+    for other in [foreign, by_header, elsewhere] {
+        other.refused(401, "invalid_token");
+        assert!(set_cookies(&other).is_empty(), "{other:?}");
+    }
+    // A live session's cookies stay where the request is refused for another cause.
+    let (browser, token) = Browser::log_in(&server);
+    let forged = server.send(&browser.with_cookies(Request::post("/logout")));
+    forged.refused(403, "csrf_failed");
+    assert!(set_cookies(&forged).is_empty());
+    server.accepts(&token.auth);
+}
