@@ -19,6 +19,7 @@ mod origins;
 mod races;
 mod refresh;
 mod refusals;
+mod remade;
 mod restart;
 mod revocation;
 mod rights;

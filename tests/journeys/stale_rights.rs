@@ -142,21 +142,11 @@ const ROUTES: [fn(&Victim, &str) -> Request; 5] = [
 
 /// Sends the head and half of the body, has something happen, and sends the other half.
 fn in_two_halves(server: &Server, request: &Request, meanwhile: impl FnOnce()) -> Answer {
-    let bytes = request.bytes();
-    let body = bytes
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .unwrap()
-        + 4;
-    let (first, second) = bytes.split_at(body + (bytes.len() - body) / 2);
     let mut connection = Connection::open(server.public).unwrap();
-    connection.write(first).unwrap();
-    // Nothing says from outside that the guard has let the head in. If it hadn't by then, its
-    // refusal would be there before the other half is sent.
-    std::thread::sleep(std::time::Duration::from_millis(20));
+    let second = connection.write_half(request);
     meanwhile();
     assert!(connection.is_silent(), "the head was refused");
-    connection.write(second).unwrap();
+    connection.write(&second).unwrap();
     connection.answer(false).unwrap()
 }
 

@@ -205,6 +205,22 @@ impl Connection {
         self.0.get_mut().write_all(bytes)
     }
 
+    /// Sends the head and half of the body; the other half, once the server has taken the head: it says
+    /// so where it is asked (RFC 9110 §10.1.1).
+    pub(crate) fn write_half(&mut self, request: &Request) -> Vec<u8> {
+        let bytes = request.clone().header("Expect", "100-continue").bytes();
+        let head = bytes
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .unwrap()
+            + 4;
+        let (first, second) = bytes.split_at(head + (bytes.len() - head) / 2);
+        self.write(first).unwrap();
+        let goes_on = self.answer(true).unwrap();
+        assert_eq!(goes_on.status, 100, "{goes_on:?}");
+        second.to_vec()
+    }
+
     /// Says that nothing more will be written.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.0.get_mut().shutdown(std::net::Shutdown::Write)
