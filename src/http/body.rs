@@ -11,6 +11,7 @@ mod form;
 mod members;
 mod read_ahead;
 mod receive;
+mod scan;
 #[cfg(feature = "server")]
 mod typed;
 

@@ -552,3 +552,32 @@ fn five_hundred_connections_that_are_abandoned() {
     }
     witness.still_there();
 }
+
+#[test]
+fn a_body_of_too_many_members_is_told_so_everywhere() {
+    let server = Server::start();
+    server.sign_up("ada@example.com", PASSWORD);
+    let token = server.get_token("ada@example.com", PASSWORD).auth;
+    let names: Vec<String> = (0..5_000).map(|n| format!("m{n}")).collect();
+    let json: serde_json::Map<String, Value> =
+        names.iter().map(|name| (name.clone(), json!(1))).collect();
+    let json = Value::Object(json);
+    let fields: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
+    let bearer = |method: &str, target: &str| Request::new(method, target).bearer(&token);
+    let sent = [
+        Request::post("/signup").form(&fields),
+        Request::post("/getToken").form(&fields),
+        Request::post("/login").json(json.clone()),
+        Request::post("/refresh").json(json.clone()),
+        bearer("POST", "/reauth").json(json.clone()),
+        bearer("PUT", "/me/password").json(json),
+    ];
+    for request in &sent {
+        server.send(request).refused(400, "body_too_many_members");
+    }
+    // An unknown member more is no fault.
+    let body = json!({"email": "ada@example.com", "password": PASSWORD, "newer": [1, 2, 3]});
+    server
+        .send(&Request::post("/getToken").json(body))
+        .expect(200);
+}

@@ -235,3 +235,49 @@ fn a_back_end_that_proves_nothing_learns_nothing() {
     }
     server.client_token(&shop, &ada.id, "s").expect(200);
 }
+
+#[test]
+fn a_number_among_the_claims_is_kept_exactly_or_refused() {
+    let server = Server::start();
+    let shop = server.add_client("shop");
+    let ada = server.sign_up("ada@example.com", PASSWORD);
+    let ask = |number: &str| {
+        let id = &ada.id;
+        let body = format!(
+            r#"{{"id":"{id}","user_session":"s","claims":{{"n":[{number}]}},"unknown":0.12345678901234567890}}"#
+        );
+        let request = Request::post("/getToken").basic(&shop.id, &shop.secret);
+        server.send(
+            &request
+                .header("Content-Type", "application/json")
+                .body(body),
+        )
+    };
+    for kept in [
+        "18446744073709551615",
+        "-9223372036854775808",
+        "0.1",
+        "1e22",
+        "9007199254740993",
+    ] {
+        let mut token = Token::of(&ask(kept));
+        for _ in 0..2 {
+            let me = server.call("GET", "/me", &token.auth).expect(200);
+            let due: Value = serde_json::from_str(kept).unwrap();
+            assert_eq!(me.json()["session"]["claims"]["n"][0], due, "{kept}");
+            token = Token::of(&server.refresh(&token));
+        }
+    }
+    for altered in [
+        "18446744073709551616",
+        "-9223372036854775809",
+        "340282366920938463463374607431768211456",
+        "0.12345678901234567890",
+        "1e-400",
+    ] {
+        let problem = ask(altered).refused(422, "claims_invalid");
+        assert_eq!(problem["field"], "claims", "{altered}");
+    }
+    // No float holds it at all.
+    ask("1e400").refused(400, "body_malformed");
+}

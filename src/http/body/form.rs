@@ -6,13 +6,25 @@
 //!
 //! This room must never guess.
 
+use super::scan::MAX_MEMBERS;
+use crate::http::problem::Code;
 use crate::token::json::WipedUnlessWhole;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-/// Parses one form into text members; `None` for anything that isn't well-formed. An empty text
-/// is an empty form.
-pub(super) fn object(text: &str) -> Option<Map<String, Value>> {
+/// Parses one form into text members. [`Code::BodyMalformed`] for anything that isn't well-formed,
+/// [`Code::BodyTooManyMembers`] for more than [`MAX_MEMBERS`], of which no more are looked at. An empty
+/// text is an empty form.
+pub(super) fn object(text: &str) -> Result<Map<String, Value>, Code> {
+    // What follows the last pair that is read stays in one piece.
+    let too_many = text.splitn(MAX_MEMBERS + 1, '&').count() > MAX_MEMBERS;
+    if too_many {
+        return Err(Code::BodyTooManyMembers);
+    }
+    members(text).ok_or(Code::BodyMalformed)
+}
+
+fn members(text: &str) -> Option<Map<String, Value>> {
     let mut members = WipedUnlessWhole(Map::new());
     for pair in text.split('&').filter(|_| !text.is_empty()) {
         let (name, value) = pair.split_once('=')?;
@@ -64,7 +76,7 @@ mod tests {
     use serde_json::json;
 
     fn form(text: &str) -> Option<Value> {
-        object(text).map(Value::Object)
+        object(text).ok().map(Value::Object)
     }
 
     #[test]
@@ -90,6 +102,25 @@ mod tests {
     fn a_name_occurs_once_in_any_spelling() {
         assert_eq!(form("a=1&a=1"), None);
         assert_eq!(form("a=1&%61=2"), None);
+    }
+
+    #[test]
+    fn of_more_members_than_a_route_can_have_none_is_looked_at() {
+        let form_of = |count: usize| {
+            (0..count)
+                .map(|n| format!("m{n}=1"))
+                .collect::<Vec<_>>()
+                .join("&")
+        };
+        assert_eq!(object(&form_of(MAX_MEMBERS)).unwrap().len(), MAX_MEMBERS);
+        assert_eq!(
+            object(&form_of(MAX_MEMBERS + 1)),
+            Err(Code::BodyTooManyMembers)
+        );
+        // What is malformed isn't seen where there are too many.
+        let malformed = format!("%zz=1&{}", form_of(MAX_MEMBERS));
+        assert_eq!(object(&malformed), Err(Code::BodyTooManyMembers));
+        assert_eq!(object("%zz=1"), Err(Code::BodyMalformed));
     }
 
     #[test]
@@ -122,7 +153,7 @@ mod tests {
         ) {
             let text = serde_urlencoded::to_string(&pairs).unwrap();
             let expected = pairs.into_iter().map(|(name, value)| (name, Value::String(value)));
-            prop_assert_eq!(object(&text), Some(expected.collect()));
+            prop_assert_eq!(object(&text), Ok(expected.collect()));
         }
 
         #[test]

@@ -13,19 +13,28 @@ use zeroize::Zeroizing;
 
 /// One parsed object. It prints nothing and wipes every text when dropped.
 #[derive(Default)]
-pub struct Members(Map<String, Value>);
+pub struct Members {
+    members: Map<String, Value>,
+    /// Those that hold a number which isn't kept as it was written.
+    inexact: Vec<String>,
+}
 
 impl Members {
+    /// What was parsed, and the names of the members with numbers that aren't kept as they were written.
+    pub(super) fn new(members: Map<String, Value>, inexact: Vec<String>) -> Self {
+        Self { members, inexact }
+    }
+
     /// Whether nothing was sent, or everything has been taken.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.members.is_empty()
     }
 
     /// Whether the member is there, with a value other than `null`.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|value| !value.is_null())
+        self.members.get(name).is_some_and(|value| !value.is_null())
     }
 
     /// A text that must be there; it may be empty.
@@ -113,31 +122,49 @@ impl Members {
     pub fn optional_object(&mut self, name: &'static str) -> Result<Option<Members>, Problem> {
         match self.take(name) {
             None => Ok(None),
-            Some(Value::Object(members)) => Ok(Some(Self(members))),
+            Some(Value::Object(members)) => Ok(Some(members.into())),
             Some(other) => Err(wrong_type(name, "an object", other)),
         }
+    }
+
+    /// An object that may be there and is passed on unread, so that its numbers have to be those that
+    /// were written.
+    pub fn optional_exact_object(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<Map<String, Value>>, Problem> {
+        let inexact = self.inexact.iter().any(|one| one == name);
+        let object = self.optional_object(name)?;
+        if inexact && object.is_some() {
+            return Err(Problem::new(Code::ClaimsInvalid)
+                .detail(format!(
+                    "`{name}` holds a number that can't be kept exactly: send it as a string."
+                ))
+                .field(name));
+        }
+        Ok(object.map(Self::into_map))
     }
 
     /// The members as they are, for whoever passes them on unread. They are wiped no more.
     #[must_use]
     pub fn into_map(mut self) -> Map<String, Value> {
-        std::mem::take(&mut self.0)
+        std::mem::take(&mut self.members)
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name).filter(|value| !value.is_null())
+        self.members.remove(name).filter(|value| !value.is_null())
     }
 }
 
 impl From<Map<String, Value>> for Members {
     fn from(members: Map<String, Value>) -> Self {
-        Self(members)
+        Self::new(members, Vec::new())
     }
 }
 
 impl Drop for Members {
     fn drop(&mut self) {
-        self.0.values_mut().for_each(wipe);
+        self.members.values_mut().for_each(wipe);
     }
 }
 
@@ -161,7 +188,7 @@ mod tests {
 
     fn members(value: Value) -> Members {
         match value {
-            Value::Object(members) => Members(members),
+            Value::Object(members) => members.into(),
             _ => panic!("not an object"),
         }
     }

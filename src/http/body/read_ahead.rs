@@ -3,9 +3,8 @@
 //! This room must never take a byte from the handler: what was read is put back whole.
 
 use super::members::Members;
-use super::receive::{BodyLimits, Form, announced_length, collect, media_type};
+use super::receive::{BodyLimits, Form, announced_length, collect, json_members, media_type};
 use crate::http::problem::{Code, Problem};
-use crate::token::json;
 use actix_web::HttpMessage as _;
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::web::Bytes;
@@ -36,8 +35,8 @@ pub(in crate::http) async fn read_ahead(request: &mut ServiceRequest) -> Result<
         .map_err(|_elapsed| Problem::new(Code::RequestTimeout))??;
     let members = match buffer.trim_ascii_start().first() {
         Some(b'{') => {
-            std::str::from_utf8(&buffer).map_err(|_| Code::BodyNotUtf8)?;
-            json::object(&buffer).ok_or(Code::BodyMalformed)?.into()
+            let text = std::str::from_utf8(&buffer).map_err(|_| Code::BodyNotUtf8)?;
+            json_members(text)?
         }
         _ => Members::default(),
     };

@@ -2,8 +2,8 @@
 //!
 //! This room must never keep more than the limit in memory, and never leave an unwiped copy behind.
 
-use super::form;
 use super::members::Members;
+use super::{form, scan};
 use crate::defaults;
 use crate::http::problem::{Code, Problem};
 use crate::http::visitor::verify_again;
@@ -72,12 +72,20 @@ pub(super) fn receive(
             verify_again(&request).await?;
         }
         let text = std::str::from_utf8(&buffer).map_err(|_| Code::BodyNotUtf8)?;
-        let members = match kind {
-            MediaType::Json => json::object(text.as_bytes()),
-            MediaType::Form => form::object(text),
-        };
-        Ok(Members::from(members.ok_or(Code::BodyMalformed)?))
+        Ok(match kind {
+            MediaType::Json => json_members(text)?,
+            MediaType::Form => form::object(text)?.into(),
+        })
     }
+}
+
+/// The members of a JSON object that has no more of them than a body may have.
+pub(super) fn json_members(text: &str) -> Result<Members, Code> {
+    if !scan::is_small(text) {
+        return Err(Code::BodyTooManyMembers);
+    }
+    let members = json::object(text.as_bytes()).ok_or(Code::BodyMalformed)?;
+    Ok(Members::new(members, scan::inexact_members(text)))
 }
 
 /// Reads the payload into one buffer that never leaves a copy behind when it grows.

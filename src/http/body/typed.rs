@@ -103,7 +103,7 @@ impl Field for Option<Map<String, Value>> {
     }
 
     fn read_from(sent: &mut Members, name: &'static str) -> Result<Self, Problem> {
-        Ok(sent.optional_object(name)?.map(Members::into_map))
+        sent.optional_exact_object(name)
     }
 }
 

@@ -27,6 +27,7 @@ pub enum Code {
     BodyMissingMember,
     BodyWrongType,
     BodyTooLarge,
+    BodyTooManyMembers,
     UnsupportedMediaType,
     NotFound,
     MethodNotAllowed,
@@ -118,6 +119,9 @@ table! {
     BodyTooLarge, "body_too_large", PAYLOAD_TOO_LARGE, "Body too large",
         "The body is larger than this service accepts.",
         "Send less; the limit is `limits.body`.";
+    BodyTooManyMembers, "body_too_many_members", BAD_REQUEST, "Too many members",
+        "The body has more members than this service reads.",
+        "Send at most 64 members, and in JSON at most 4096 values in all.";
     UnsupportedMediaType, "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type",
         "The body has a media type or a coding that this resource doesn't take.",
         "Send `Content-Type: application/json` in UTF-8 and no `Content-Encoding`; sign-up and log-in also take `application/x-www-form-urlencoded`.";

@@ -108,11 +108,12 @@ impl BodyInfo {
 }
 
 /// What any body can be refused with.
-const RECEIVING: [Code; 5] = [
+const RECEIVING: [Code; 6] = [
     Code::BodyMalformed,
     Code::BodyNotUtf8,
     Code::BodyWrongType,
     Code::BodyTooLarge,
+    Code::BodyTooManyMembers,
     Code::RequestTimeout,
 ];
 
