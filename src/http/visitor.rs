@@ -43,7 +43,9 @@ impl Visitor {
             guard,
             outer: None,
         });
-        if let (Some(outer), Some(visitor)) = (outer, extensions.get_mut::<Self>()) {
+        if let Some(outer) = outer
+            && let Some(visitor) = extensions.get_mut::<Self>()
+        {
             visitor.outer = Some(Box::new(outer));
         }
     }
