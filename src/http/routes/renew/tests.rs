@@ -1,7 +1,5 @@
 //! Who waits for a turn: whatever opens a token that a worker doesn't know yet.
 
-use crate::config::{Config, Sources};
-use crate::http::limits::Limits;
 use crate::http::origin::TrustedProxies;
 use crate::http::routes::{Policy, routes};
 use crate::http::turns::next_turn;
@@ -30,16 +28,9 @@ fn refresh_token(issued: &Issued) -> &str {
 async fn whatever_opens_an_unknown_token_waits_for_its_turn_and_who_is_known_does_not() {
     let deployed = Deployed::new().await;
     let issued = deployed.fixture.log_in("u1").await;
-    let config = Config::resolve(Sources {
-        file: None,
-        env: std::iter::empty(),
-        flags: vec![],
-        dev: false,
-    });
     let policy = Policy {
         open_signup: false,
         trusted_proxies: TrustedProxies::default(),
-        limits: Limits::new(&config.unwrap().limits),
     };
     let app = init_service(App::new().configure(routes(deployed.service.clone(), policy))).await;
     let access = issued.access.token.expose();
