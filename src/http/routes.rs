@@ -14,7 +14,9 @@ mod bodies;
 mod caller;
 mod check;
 mod contract;
+mod described;
 mod login;
+mod openapi;
 mod policy;
 mod renew;
 mod sessions;
@@ -24,6 +26,7 @@ pub use contract::{Access, BodyInfo, Contract, Media, Part, Success, SuccessCont
 pub use policy::Policy;
 pub use table::{ROUTES, RouteInfo};
 
+use self::described::Document;
 use super::guard::TokenGuard;
 use crate::service::Service;
 use actix_web::middleware::from_fn;
@@ -31,10 +34,12 @@ use actix_web::web::{self, Data, ServiceConfig};
 
 /// Puts the public routes of `service` into an application.
 pub fn routes(service: Service, policy: Policy) -> impl Fn(&mut ServiceConfig) + Clone {
+    let document = Document::of(&openapi::document(ROUTES));
     move |config: &mut ServiceConfig| {
         config
             .app_data(Data::new(service.clone()))
             .app_data(Data::new(policy.clone()))
+            .app_data(Data::new(document.clone()))
             .app_data(policy.trusted_proxies.clone());
         for rows in ROUTES.chunk_by(|one, next| one.pattern == next.pattern) {
             serve(config, &service, rows);
@@ -90,7 +95,7 @@ mod tests {
                 assert_eq!(row.access, rows[0].access, "{}", row.pattern);
             }
         }
-        assert_eq!(seen.len(), 15);
+        assert_eq!(seen.len(), 16);
     }
 
     /// Who would serve a route beside the table has to do it here.

@@ -6,6 +6,7 @@
 
 mod claims;
 mod hashes;
+mod openapi;
 mod peer;
 
 use crate::hostile::builder::{encode, jwk, new_key, thumbprint};

@@ -39,6 +39,19 @@ impl Peer {
         .if_there("what hashes passwords", there)
     }
 
+    /// The program that sends what a description of routes allows, and what it doesn't.
+    pub(super) fn schemathesis() -> Option<Self> {
+        let program = installed().join("venv/bin/schemathesis");
+        let there = program.is_file();
+        let script = "";
+        Self { program, script }.if_there("schemathesis", there)
+    }
+
+    /// The program itself, for one that needs no script.
+    pub(super) fn command(&self) -> Command {
+        Command::new(&self.program)
+    }
+
     pub(super) fn panva_jose() -> Option<Self> {
         let there = installed().join("node_modules/jose/package.json").is_file();
         Self {

@@ -5,7 +5,7 @@
 
 use super::super::problem::Code;
 use super::contract::{Access, Contract};
-use super::{account, admin, check, login, renew, sessions};
+use super::{account, admin, check, described, login, renew, sessions};
 use crate::accounts::ADMIN_ROLE;
 use actix_web::Route;
 use actix_web::http::Method;
@@ -66,6 +66,13 @@ pub const ROUTES: &[RouteInfo] = {
         row(Method::POST, "/login", Open, login::GET_TOKEN, |r| {
             r.to(login::get_token)
         }),
+        row(
+            Method::GET,
+            "/openapi.json",
+            Open,
+            described::OPENAPI,
+            |r| r.to(described::openapi),
+        ),
         row(Method::GET, "/open", Optional, check::OPEN, |r| {
             r.to(check::open)
         }),

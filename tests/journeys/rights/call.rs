@@ -43,6 +43,7 @@ pub(super) const CALLS: &[Call] = &[
     ),
     with("POST", "/getToken", "{}", 400),
     with("POST", "/login", "{}", 400),
+    bare("GET", "/openapi.json", 200),
     bare("GET", "/open", 200),
     bare("GET", "/headers", 200),
     bare("GET", "/me", 200),
