@@ -68,6 +68,27 @@ impl<T> Answer<T> {
         Self { cookies, ..self }
     }
 
+    /// The same answer with another content, for a dialect.
+    #[cfg(feature = "server")]
+    pub(super) fn map<U>(self, other: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer {
+            status: self.status,
+            content: match self.content {
+                Content::Nothing => Content::Nothing,
+                Content::Text(text) => Content::Text(text),
+                Content::Json(content) => Content::Json(other(content)),
+            },
+            location: self.location,
+            cookies: self.cookies,
+        }
+    }
+
+    /// The same answer with another status.
+    #[cfg(feature = "server")]
+    pub(super) fn status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
     fn new(status: StatusCode, content: Content<T>) -> Self {
         Self {
             status,

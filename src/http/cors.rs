@@ -9,7 +9,6 @@
 //!
 //! This room must never allow an origin that isn't named, and never allow credentials.
 
-use super::problem::Problem;
 use crate::web_origin::WebOrigin;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{
@@ -108,24 +107,24 @@ impl Met {
     }
 
     /// The problem, whose answer says it as well.
-    pub(super) fn on(self, problem: Problem) -> Error {
+    pub(super) fn on(self, problem: Error) -> Error {
         Readable { problem, met: self }.into()
     }
 }
 
 /// A problem that a page may read.
 struct Readable {
-    problem: Problem,
+    problem: Error,
     met: Met,
 }
 
 impl ResponseError for Readable {
     fn status_code(&self) -> StatusCode {
-        self.problem.status_code()
+        self.problem.as_response_error().status_code()
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = self.problem.error_response();
+        let mut response = self.problem.as_response_error().error_response();
         self.met.write(response.headers_mut());
         response
     }

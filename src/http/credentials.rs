@@ -96,6 +96,28 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<BearerText<'_>>, CredentialE
     }
 }
 
+/// The token that stands alone in the one header field of this name. `None`: no such field, or an
+/// empty one.
+pub(super) fn bare<'a>(
+    headers: &'a HeaderMap,
+    name: &str,
+) -> Result<Option<BearerText<'a>>, CredentialError> {
+    let mut values = headers.get_all(name);
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(CredentialError::Two);
+    }
+    if value.is_empty() {
+        return Ok(None);
+    }
+    match BearerText::from_request(value.as_bytes()) {
+        Some(text) => Ok(Some(text)),
+        None => Err(CredentialError::BadToken),
+    }
+}
+
 /// What follows the scheme and its spaces (`1*SP`, RFC 6750 §2.1) in the one `Authorization` header;
 /// empty where the scheme stands alone. `None`: no header, or another scheme.
 pub(super) fn after_scheme<'a>(
@@ -142,6 +164,7 @@ pub(super) fn authorization(values: &[&[u8]]) -> HeaderMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::http::header::{HeaderName, HeaderValue};
 
     fn bearer_of(value: &[u8]) -> Result<Option<String>, CredentialError> {
         Ok(bearer(&authorization(&[value]))?
@@ -219,6 +242,23 @@ mod tests {
         }
         // Its alphabet is the business of `token`.
         assert_eq!(bearer_of(b"Bearer !=,"), Ok(Some("!=,".into())));
+    }
+
+    #[test]
+    fn a_token_may_stand_alone_in_a_field_of_its_own() {
+        let of = |values: &[&[u8]]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                let value = HeaderValue::from_bytes(value).unwrap();
+                headers.append(HeaderName::from_static("x-access-token"), value);
+            }
+            bare(&headers, "x-access-token").map(|found| found.map(|text| text.as_bytes().to_vec()))
+        };
+        assert_eq!(of(&[]), Ok(None));
+        assert_eq!(of(&[b""]), Ok(None));
+        assert_eq!(of(&[b"a.b"]), Ok(Some(b"a.b".to_vec())));
+        assert_eq!(of(&[b"Bearer a.b"]), Err(CredentialError::BadToken));
+        assert_eq!(of(&[b"a.b", b"a.b"]), Err(CredentialError::Two));
     }
 
     #[test]

@@ -12,11 +12,11 @@
 use super::cors::{Cors, Met};
 use super::metrics::{Metrics, UNMATCHED};
 use super::problem::{Code, Problem};
-use super::render::{self, stamp};
+use super::render::{self, Form, stamp};
 use super::request_id::RequestId;
 use crate::web_origin::{NotAnOrigin, WebOrigin};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError as _};
 use futures_util::FutureExt as _;
@@ -28,6 +28,7 @@ use std::future::{Ready, ready};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 /// The longest target (path and query, in bytes) that is routed: room for a token in the query.
@@ -45,6 +46,7 @@ pub struct Edge {
     metrics: Arc<Metrics>,
     max_headers: usize,
     origins: Arc<[WebOrigin]>,
+    form: Form,
 }
 
 impl Edge {
@@ -55,6 +57,7 @@ impl Edge {
             metrics,
             max_headers: MAX_HEADERS,
             origins: Arc::default(),
+            form: Form::default(),
         }
     }
 
@@ -85,11 +88,18 @@ impl Edge {
         }
     }
 
-    /// The same edge, with other counters.
+    /// Tells problems in this form.
+    #[must_use]
+    pub fn form(self, form: Form) -> Self {
+        Self { form, ..self }
+    }
+
+    /// The same edge in lacre's own form, with other counters.
     #[must_use]
     pub fn counting_into(&self, metrics: Arc<Metrics>) -> Self {
         Self {
             metrics,
+            form: Form::default(),
             ..self.clone()
         }
     }
@@ -123,7 +133,7 @@ where
     fn new_transform(&self, next: S) -> Self::Future {
         let mut seeds = self.seeds.lock().unwrap_or_else(PoisonError::into_inner);
         ready(Ok(EdgeService {
-            next: Rc::new(next),
+            inner: Rc::new((next, self.form.clone())),
             ids: RefCell::new(StdRng::from_rng(&mut *seeds)),
             metrics: Arc::clone(&self.metrics),
             max_headers: self.max_headers,
@@ -134,7 +144,7 @@ where
 
 /// An [`Edge`] in front of one worker's routes.
 pub struct EdgeService<S> {
-    next: Rc<S>,
+    inner: Rc<(S, Form)>,
     ids: RefCell<StdRng>,
     metrics: Arc<Metrics>,
     max_headers: usize,
@@ -150,12 +160,14 @@ where
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<ServiceResponse, Error>>;
 
-    forward_ready!(next);
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.0.poll_ready(context)
+    }
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let began = Instant::now();
         let id = RequestId::fresh(&mut *self.ids.borrow_mut());
-        let (next, metrics) = (Rc::clone(&self.next), Arc::clone(&self.metrics));
+        let (inner, metrics) = (Rc::clone(&self.inner), Arc::clone(&self.metrics));
         let too_large = too_large(&request, self.max_headers);
         let met = self.cors.as_ref().map(|cors| cors.meet(&mut request));
         let preflight = met.as_ref().and_then(Met::preflight);
@@ -163,11 +175,13 @@ where
         Box::pin(async move {
             let _in_flight = in_flight;
             let method = request.method().clone();
+            let (next, form) = &*inner;
             let answered = match preflight {
                 Some(answer) if too_large.is_none() => {
-                    Ok(request.into_response(finish(answer, id)))
+                    let answer = finish(answer, id, form, request.headers());
+                    Ok(request.into_response(answer))
                 }
-                _ => answer(&*next, request, too_large, id, &metrics).await,
+                _ => answer(next, form, request, too_large, id, &metrics).await,
             };
             let (route, status) = match &answered {
                 Ok(response) => (response.request().match_pattern(), response.status()),
@@ -176,12 +190,12 @@ where
             let route = route.as_deref().unwrap_or(UNMATCHED);
             metrics.answered(route, &method, status, began.elapsed());
             match (answered, met) {
-                (answered, None) => answered.map_err(Into::into),
+                (answered, None) => answered.map_err(|problem| form.error(problem)),
                 (Ok(mut response), Some(met)) => {
                     met.write(response.headers_mut());
                     Ok(response)
                 }
-                (Err(problem), Some(met)) => Err(met.on(problem)),
+                (Err(problem), Some(met)) => Err(met.on(form.error(problem))),
             }
         })
     }
@@ -189,6 +203,7 @@ where
 
 async fn answer<S, B>(
     next: &S,
+    form: &Form,
     request: ServiceRequest,
     too_large: Option<Code>,
     id: RequestId,
@@ -199,7 +214,8 @@ where
     B: MessageBody + 'static,
 {
     if let Some(code) = too_large {
-        return Ok(request.error_response(Problem::new(code).with_request_id(id)));
+        let problem = Problem::new(code).with_request_id(id);
+        return Ok(request.error_response(form.error(problem)));
     }
     request.extensions_mut().insert(id);
     // Nothing that outlives a panic is left half changed: what a handler shares is behind locks
@@ -208,10 +224,8 @@ where
     match call.catch_unwind().await {
         Ok(Ok(response)) => {
             let (request, response) = response.into_parts();
-            Ok(ServiceResponse::new(
-                request,
-                finish(response.map_into_boxed_body(), id),
-            ))
+            let response = finish(response.map_into_boxed_body(), id, form, request.headers());
+            Ok(ServiceResponse::new(request, response))
         }
         Ok(Err(error)) => Err(problem_of(&error, id).with_request_id(id)),
         Err(_panic) => {
@@ -254,21 +268,31 @@ fn problem_of(error: &Error, id: RequestId) -> Problem {
     Problem::new(code)
 }
 
-fn finish(mut response: HttpResponse, id: RequestId) -> HttpResponse {
+fn finish(
+    mut response: HttpResponse,
+    id: RequestId,
+    form: &Form,
+    asked: &HeaderMap,
+) -> HttpResponse {
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         if let Some(problem) = response
             .error()
             .and_then(|error| error.as_error::<Problem>())
         {
-            let body = problem.clone().with_request_id(id).body();
-            response = response.set_body(BoxBody::new(body));
+            let problem = problem.clone().with_request_id(id);
+            response = if form.is_dialect() {
+                form.apply(response, &problem, asked)
+            } else {
+                response.set_body(BoxBody::new(problem.body()))
+            };
         } else if is_bare(&response) {
             let problem = match response.error() {
                 Some(error) => problem_of(error, id),
                 None => Problem::new(Code::for_status(status)),
             };
-            response = replace(response, &problem.with_request_id(id));
+            let problem = problem.with_request_id(id);
+            response = form.apply(replace(response, &problem), &problem, asked);
         }
     }
     stamp(response.headers_mut(), Some(id));

@@ -2,9 +2,22 @@
 //!
 //! This room must never pass the text of such an error into an answer: it goes to the log.
 
-use super::problem::{Code, Problem};
+use super::problem::{Code, Problem, Reason};
 use crate::sessions::grant::IssueError;
+use crate::token::TokenError;
 use lacre_keystore::KeystoreError;
+
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        let reason = match error {
+            proven if !proven.is_proven() => None,
+            TokenError::Expired => Some(Reason::Expired),
+            TokenError::Generation => Some(Reason::Superseded),
+            _ => Some(Reason::Claims),
+        };
+        reason.map_or_else(Self::invalid_token, Self::proven)
+    }
+}
 
 impl From<KeystoreError> for Problem {
     fn from(error: KeystoreError) -> Self {

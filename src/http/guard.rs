@@ -15,7 +15,7 @@ pub use service::GuardedService;
 use super::body;
 use super::cookies;
 use super::csrf::{self, CsrfError};
-use super::locations::{LocatedToken, Location, TokenLocations};
+use super::locations::{LocatedToken, Location, TokenField, TokenLocations};
 use super::origin::Trail;
 use super::problem::{Code, Missing, Problem};
 use super::token_kinds::TokenKinds;
@@ -56,6 +56,7 @@ pub struct TokenGuard {
 #[derive(Debug, Clone, Default)]
 struct Demands {
     locations: Vec<Location>,
+    field: TokenField,
     optional: bool,
     fresh: bool,
     kinds: TokenKinds,
@@ -103,6 +104,12 @@ impl TokenGuard {
         self.with(|demands| demands.locations = locations)
     }
 
+    /// Looks for the token in this header field.
+    #[cfg(feature = "server")]
+    pub(super) fn field(self, field: TokenField) -> Self {
+        self.with(|demands| demands.field = field)
+    }
+
     /// Demands this role.
     pub fn role(self, role: impl Into<String>) -> Self {
         self.any_role([role])
@@ -144,6 +151,7 @@ impl TokenGuard {
         let places = TokenLocations {
             enabled: &self.demands.locations,
             cookies: self.demands.kinds.cookies(),
+            field: self.demands.field,
         };
         match places.find(request, member)? {
             None if !self.demands.optional => Err(Problem::no_credentials()),
@@ -269,7 +277,7 @@ fn refused(request: &HttpRequest, refusal: &Refusal) -> Problem {
                 session: None,
             };
             Trail::of(request).record(&event);
-            Problem::invalid_token()
+            (*error).into()
         }
         Refusal::Store(error) => error.clone().into(),
     }

@@ -14,6 +14,7 @@ use super::origin::Trail;
 use super::problem::Problem;
 use crate::telemetry::audit::Event;
 use actix_web::HttpRequest;
+use actix_web::http::header::HeaderMap;
 use zeroize::Zeroizing;
 
 /// The name of the query parameter and of the JSON member.
@@ -26,6 +27,17 @@ pub(super) struct LocatedToken<'a> {
     pub(super) location: Location,
 }
 
+/// The header field that carries a token where [`Location::Header`] is enabled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum TokenField {
+    /// `Authorization: Bearer` (RFC 6750 §2.1).
+    #[default]
+    Authorization,
+    /// A field of this name, in lower case, that holds the token alone.
+    #[cfg_attr(not(feature = "server"), allow(dead_code))] // dialects are the server's
+    Bare(&'static str),
+}
+
 /// Where one route looks for a token.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TokenLocations<'a> {
@@ -33,6 +45,8 @@ pub(super) struct TokenLocations<'a> {
     pub(super) enabled: &'a [Location],
     /// Names of cookies. A browser sends all that it has, so the first name that is there counts.
     pub(super) cookies: &'a [&'a str],
+    /// The header field.
+    pub(super) field: TokenField,
 }
 
 impl TokenLocations<'_> {
@@ -45,7 +59,7 @@ impl TokenLocations<'_> {
         let headers = request.headers();
         let mut one = One::default();
         if self.has(Location::Header)
-            && let Some(token) = credentials::bearer(headers).transpose()
+            && let Some(token) = self.field.token(headers).transpose()
         {
             one.add(Location::Header, token)?;
         }
@@ -80,6 +94,15 @@ impl TokenLocations<'_> {
 
     fn has(self, location: Location) -> bool {
         self.enabled.contains(&location)
+    }
+}
+
+impl TokenField {
+    fn token(self, headers: &HeaderMap) -> Result<Option<BearerText<'_>>, CredentialError> {
+        match self {
+            Self::Authorization => credentials::bearer(headers),
+            Self::Bare(name) => credentials::bare(headers, name),
+        }
     }
 }
 

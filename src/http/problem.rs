@@ -36,6 +36,23 @@ pub(super) struct Parts {
     pub(super) request_id: Option<RequestId>,
     /// Lines of `Set-Cookie`.
     pub(super) cookies: Vec<HeaderValue>,
+    /// Why a token is refused, for a dialect that tells it. lacre's own form never does.
+    pub(super) reason: Option<Reason>,
+}
+
+/// Why a token is refused that was proven to be ours. Of any other token nothing is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// Its time has passed.
+    Expired,
+    /// It names another issuer or audience.
+    Claims,
+    /// The session has been renewed since, or its rights have changed.
+    Superseded,
+    /// It is a spent refresh token, and its use has ended the session.
+    Reused,
+    /// Its user is gone or may not log in any more.
+    UserGone,
 }
 
 /// What `WWW-Authenticate` asks for.
@@ -92,6 +109,7 @@ impl Problem {
             retry_after: code.retry_after(),
             request_id: None,
             cookies: Vec::new(),
+            reason: None,
         }))
     }
 
@@ -106,6 +124,15 @@ impl Problem {
     #[must_use]
     pub fn invalid_token() -> Self {
         Self::new(Code::InvalidToken)
+    }
+
+    /// A token that is refused for a reason that a dialect may tell. In lacre's own form it is the
+    /// same as [`invalid_token`](Self::invalid_token).
+    #[must_use]
+    pub(super) fn proven(reason: Reason) -> Self {
+        let mut problem = Self::invalid_token();
+        problem.0.reason = Some(reason);
+        problem
     }
 
     /// The request to a protected resource is malformed (RFC 6750 §3.1), with more than one

@@ -3,8 +3,8 @@
 //! its content as JSON, its cookies. Of both: the headers that every answer has.
 //!
 //! This is the one place that turns an [`Answer`] or a [`Problem`] into bytes; the
-//! [`edge`](super::edge) finds the problem in every answer that carries one. A dialect with other
-//! error bodies is another function from a problem's [`Parts`] to a response, called there.
+//! [`edge`](super::edge) finds the problem in every answer that carries one. A [`Form`] says whether
+//! it stays as RFC 9457 has it, or is told in the [`Wording`] of a dialect.
 //!
 //! This room must never decide what is answered, only how it is written.
 
@@ -14,12 +14,15 @@ use super::request_id::{RequestId, X_REQUEST_ID};
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ContentType, HeaderMap, HeaderName,
-    HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    ContentType, HeaderMap, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER,
+    SET_COOKIE, TryIntoHeaderValue as _, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use serde::Serialize;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
 /// The media type of RFC 9457 §6.1.
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -116,6 +119,115 @@ pub(super) fn response(problem: &Problem) -> HttpResponse {
     }
     stamp(headers, *request_id);
     response
+}
+
+/// How problems are told: as RFC 9457 has it, or in the words of a dialect.
+#[derive(Clone, Default)]
+pub struct Form(Option<Arc<Words>>);
+
+type Words = dyn Fn(&Parts, &HeaderMap) -> Wording + Send + Sync;
+
+/// A problem in the words of a dialect. The headers of the problem stay.
+#[derive(Debug, Clone)]
+pub(super) struct Wording {
+    pub(super) status: StatusCode,
+    pub(super) body: Body,
+    /// In the place of the challenge of RFC 6750.
+    pub(super) challenge: Option<&'static str>,
+}
+
+/// The body of a [`Wording`].
+#[derive(Debug, Clone)]
+pub(super) enum Body {
+    /// Plain text.
+    Text(Cow<'static, str>),
+    /// One JSON value.
+    Json(String),
+}
+
+impl Form {
+    /// A form that asks `words` for each problem, with the headers of its request.
+    #[cfg(feature = "server")]
+    pub(super) fn new(
+        words: impl Fn(&Parts, &HeaderMap) -> Wording + Send + Sync + 'static,
+    ) -> Self {
+        Self(Some(Arc::new(words)))
+    }
+
+    /// Whether problems are told in other words than ours.
+    pub(super) fn is_dialect(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Puts the words of the dialect, if there is one, into an answer that tells `problem`.
+    pub(super) fn apply(
+        &self,
+        mut response: HttpResponse,
+        problem: &Problem,
+        asked: &HeaderMap,
+    ) -> HttpResponse {
+        let Some(words) = &self.0 else {
+            return response;
+        };
+        let Wording {
+            status,
+            body,
+            challenge,
+        } = words(problem.parts(), asked);
+        *response.status_mut() = status;
+        let (kind, body) = match body {
+            Body::Text(text) => (ContentType::plaintext(), text.into_owned()),
+            Body::Json(text) => (ContentType::json(), text),
+        };
+        let headers = response.headers_mut();
+        for name in [CONTENT_LENGTH, CONTENT_ENCODING] {
+            headers.remove(name);
+        }
+        if let Ok(kind) = kind.try_into_value() {
+            headers.insert(CONTENT_TYPE, kind);
+        }
+        if let Some(challenge) = challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response.set_body(BoxBody::new(body))
+    }
+
+    /// The same for an answer that actix makes of an error.
+    pub(super) fn error(&self, problem: Problem) -> actix_web::Error {
+        Told(problem, self.clone()).into()
+    }
+}
+
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = if self.is_dialect() {
+            "dialect"
+        } else {
+            "RFC 9457"
+        };
+        write!(f, "Form({words})")
+    }
+}
+
+/// A problem that nobody has answered yet, and the form in which to tell it.
+#[derive(Debug)]
+struct Told(Problem, Form);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ResponseError for Told {
+    fn status_code(&self) -> StatusCode {
+        self.0.code().status()
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        let Self(problem, form) = self;
+        form.apply(response(problem), problem, &HeaderMap::new())
+    }
 }
 
 /// What actix asks for where a handler has done its work.

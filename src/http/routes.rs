@@ -6,21 +6,21 @@
 //!
 //! This room must never serve a route that is not in the table.
 
-mod account;
-mod admin;
-mod answers;
+pub(super) mod account;
+pub(super) mod admin;
+pub(super) mod answers;
 mod audited;
-mod bodies;
-mod caller;
-mod check;
-mod contract;
+pub(super) mod bodies;
+pub(super) mod caller;
+pub(super) mod check;
+pub(super) mod contract;
 mod described;
-mod login;
+pub(super) mod login;
 mod openapi;
 mod policy;
-mod renew;
-mod sessions;
-mod table;
+pub(super) mod renew;
+pub(super) mod sessions;
+pub(super) mod table;
 
 pub use contract::{Access, BodyInfo, Contract, Media, Part, Success, SuccessContent};
 pub use policy::Policy;
@@ -28,27 +28,38 @@ pub use table::{ROUTES, RouteInfo};
 
 use self::described::Document;
 use super::guard::TokenGuard;
+use super::locations::TokenField;
 use crate::service::Service;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
 
 /// Puts the public routes of `service` into an application.
 pub fn routes(service: Service, policy: Policy) -> impl Fn(&mut ServiceConfig) + Clone {
-    let document = Document::of(&openapi::document(ROUTES));
+    routes_of(ROUTES, TokenField::Authorization, service, policy)
+}
+
+/// Serves the rows of a table, with tokens in this header field.
+pub(super) fn routes_of(
+    table: &'static [RouteInfo],
+    field: TokenField,
+    service: Service,
+    policy: Policy,
+) -> impl Fn(&mut ServiceConfig) + Clone {
+    let document = Document::of(&openapi::document(table));
     move |config: &mut ServiceConfig| {
         config
             .app_data(Data::new(service.clone()))
             .app_data(Data::new(policy.clone()))
             .app_data(Data::new(document.clone()))
             .app_data(policy.trusted_proxies.clone());
-        for rows in ROUTES.chunk_by(|one, next| one.pattern == next.pattern) {
-            serve(config, &service, rows);
+        for rows in table.chunk_by(|one, next| one.pattern == next.pattern) {
+            serve(config, &service, field, rows);
         }
     }
 }
 
 /// Serves one path. Its guard stands before every method, also before those that it doesn't have.
-fn serve(config: &mut ServiceConfig, service: &Service, rows: &[RouteInfo]) {
+fn serve(config: &mut ServiceConfig, service: &Service, field: TokenField, rows: &[RouteInfo]) {
     let [first, ..] = rows else { return };
     let mut resource = web::resource(first.pattern);
     for row in rows {
@@ -73,9 +84,11 @@ fn serve(config: &mut ServiceConfig, service: &Service, rows: &[RouteInfo]) {
         Access::Guarded => required(),
         Access::Fresh => required().fresh(),
         Access::Role(role) => required().role(role),
+        Access::AnyRole(roles) => required().any_role(roles.iter().copied()),
+        Access::Permission(name) => required().permission(name),
         Access::AnyKind => required().any_kind(),
     };
-    config.service(resource.wrap(guard));
+    config.service(resource.wrap(guard.field(field)));
 }
 
 #[cfg(test)]

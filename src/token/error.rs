@@ -69,6 +69,16 @@ pub enum TokenError {
 }
 
 impl TokenError {
+    /// Whether the token was proven to be this deployment's before it was refused: a live session's
+    /// key had opened it and its signature was right. Only then may a client be told why.
+    #[must_use]
+    pub fn is_proven(self) -> bool {
+        matches!(
+            self,
+            Self::Issuer | Self::Audience | Self::Expired | Self::NotYetValid | Self::Generation
+        )
+    }
+
     /// The stable code: for logs, for `lacre token open`, never for a client.
     #[must_use]
     pub fn code(self) -> &'static str {
@@ -131,6 +141,9 @@ mod tests {
     fn each_reason_has_a_code_of_its_own() {
         let codes: BTreeSet<_> = ALL.iter().map(|error| error.code()).collect();
         assert_eq!(codes.len(), ALL.len());
+        let proven: Vec<_> = ALL.into_iter().filter(|error| error.is_proven()).collect();
+        // The kind is read before the signature is verified, so it proves nothing.
+        assert_eq!(proven, [Issuer, Audience, Expired, NotYetValid, Generation]);
         for code in codes {
             let known = code.starts_with("token_") || code == "session_unknown";
             assert!(

@@ -34,6 +34,7 @@ fn find(
     enabled: &[Location],
 ) -> Result<Option<(Location, String)>, Code> {
     let places = TokenLocations {
+        field: TokenField::Authorization,
         enabled,
         cookies: &[cookies::ACCESS],
     };
@@ -56,6 +57,7 @@ fn cookie(lines: &[&[u8]], names: &[&str]) -> Result<Option<String>, Code> {
         request = request.append_header(("Cookie", *line));
     }
     let places = TokenLocations {
+        field: TokenField::Authorization,
         enabled: &ALL,
         cookies: names,
     };

@@ -16,7 +16,7 @@ use crate::telemetry::audit::{Actor, Event, MaskedHandle};
 use actix_web::HttpRequest;
 use actix_web::web::Data;
 
-pub(super) const SIGN_UP: Contract = Contract {
+pub(in crate::http) const SIGN_UP: Contract = Contract {
     summary: "Makes an account, where the deployment lets strangers do so.",
     body: Some(BodyInfo {
         media: Media::JsonOrForm,
@@ -39,7 +39,7 @@ pub(super) const SIGN_UP: Contract = Contract {
 };
 
 /// `POST /signup`: a stranger makes an account, where the deployment lets strangers do so.
-pub(super) async fn sign_up(
+pub(in crate::http) async fn sign_up(
     service: Data<Service>,
     policy: Data<Policy>,
     request: HttpRequest,
@@ -60,7 +60,7 @@ pub(super) async fn sign_up(
     Ok(Answer::created(AccountAnswer::from(&account)))
 }
 
-pub(super) const ME: Contract = Contract {
+pub(in crate::http) const ME: Contract = Contract {
     summary: "The caller's account as it is now, and the session that asks.",
     body: None,
     query: &[],
@@ -72,7 +72,7 @@ pub(super) const ME: Contract = Contract {
 };
 
 /// `GET /me`: the account as it is now, and the session that asks.
-pub(super) async fn me(
+pub(in crate::http) async fn me(
     request: HttpRequest,
     service: Data<Service>,
     session: Session,

@@ -35,7 +35,7 @@ use std::future::{Ready, ready};
 /// How often a change is begun anew where the administrator's own account was changed meanwhile.
 const MAX_ATTEMPTS: usize = 8;
 
-pub(super) const LIST: Contract = Contract {
+pub(in crate::http) const LIST: Contract = Contract {
     summary: "A page of accounts in the order of their ids.",
     body: None,
     query: &["limit", "after", "q"],
@@ -47,7 +47,7 @@ pub(super) const LIST: Contract = Contract {
 };
 
 /// `GET /admin/users`: a page of accounts in the order of their ids.
-pub(super) async fn list(
+pub(in crate::http) async fn list(
     admin: Admin,
     query: Query<Vec<(String, String)>>,
 ) -> Result<Answer<UsersAnswer>, Problem> {
@@ -60,7 +60,7 @@ pub(super) async fn list(
     Ok(Answer::ok(UsersAnswer { users, next }))
 }
 
-pub(super) const MAKE: Contract = Contract {
+pub(in crate::http) const MAKE: Contract = Contract {
     summary: "Makes an account.",
     body: Some(BodyInfo {
         media: Media::Json,
@@ -77,7 +77,7 @@ pub(super) const MAKE: Contract = Contract {
 
 /// `POST /admin/users`: makes an account, by the rules of sign-up. One without a password can't log
 /// in; trusted clients can ask for its sessions.
-pub(super) async fn make(
+pub(in crate::http) async fn make(
     admin: Admin,
     Json(mut sent): Json,
 ) -> Result<Answer<UserAnswer>, Problem> {
@@ -88,7 +88,7 @@ pub(super) async fn make(
     Ok(Answer::created(UserAnswer::from(user)).at(location))
 }
 
-pub(super) const SHOW: Contract = Contract {
+pub(in crate::http) const SHOW: Contract = Contract {
     summary: "An account.",
     body: None,
     query: &[],
@@ -100,11 +100,14 @@ pub(super) const SHOW: Contract = Contract {
 };
 
 /// `GET /admin/users/{id}`
-pub(super) async fn show(admin: Admin, id: Path<String>) -> Result<Answer<UserAnswer>, Problem> {
+pub(in crate::http) async fn show(
+    admin: Admin,
+    id: Path<String>,
+) -> Result<Answer<UserAnswer>, Problem> {
     Ok(Answer::ok(admin.user(parsed(&id)?).await?.into()))
 }
 
-pub(super) const CHANGE: Contract = Contract {
+pub(in crate::http) const CHANGE: Contract = Contract {
     summary: "Changes what the body names, and ends the sessions that the change ends.",
     body: Some(BodyInfo {
         media: Media::Json,
@@ -128,7 +131,7 @@ pub(super) const CHANGE: Contract = Contract {
 
 /// `PUT /admin/users/{id}`: changes what the body names, leaves the rest, and ends what the change
 /// ends.
-pub(super) async fn change(
+pub(in crate::http) async fn change(
     admin: Admin,
     id: Path<String>,
     Json(mut sent): Json,
@@ -144,7 +147,7 @@ pub(super) async fn change(
     Ok(Answer::ok(user.into()))
 }
 
-pub(super) const DELETE: Contract = Contract {
+pub(in crate::http) const DELETE: Contract = Contract {
     summary: "Deletes an account and ends its sessions.",
     body: None,
     query: &[],
@@ -156,13 +159,13 @@ pub(super) const DELETE: Contract = Contract {
 };
 
 /// `DELETE /admin/users/{id}`
-pub(super) async fn delete(admin: Admin, id: Path<String>) -> Result<Answer, Problem> {
+pub(in crate::http) async fn delete(admin: Admin, id: Path<String>) -> Result<Answer, Problem> {
     let user = parsed(&id)?;
     admin.change(UsersRequest::Delete { user }, problem).await?;
     Ok(Answer::nothing())
 }
 
-pub(super) const SESSIONS: Contract = Contract {
+pub(in crate::http) const SESSIONS: Contract = Contract {
     summary: "The sessions of a user, the newest first.",
     body: None,
     query: &[],
@@ -174,7 +177,7 @@ pub(super) const SESSIONS: Contract = Contract {
 };
 
 /// `GET /admin/users/{id}/sessions`: the live ones, the newest first.
-pub(super) async fn sessions(
+pub(in crate::http) async fn sessions(
     admin: Admin,
     id: Path<String>,
 ) -> Result<Answer<Vec<SessionAnswer>>, Problem> {
@@ -192,7 +195,7 @@ pub(super) async fn sessions(
     ))
 }
 
-pub(super) const END_SESSIONS: Contract = Contract {
+pub(in crate::http) const END_SESSIONS: Contract = Contract {
     summary: "Revokes all sessions of a user.",
     body: None,
     query: &[],
@@ -205,7 +208,7 @@ pub(super) const END_SESSIONS: Contract = Contract {
 
 /// `DELETE /admin/users/{id}/sessions`: ends all of the user's, also what was left behind by an
 /// account that is gone.
-pub(super) async fn end_sessions(
+pub(in crate::http) async fn end_sessions(
     admin: Admin,
     id: Path<String>,
 ) -> Result<Answer<RevokedAnswer>, Problem> {
@@ -248,7 +251,7 @@ fn unexpected() -> Problem {
 }
 
 /// Who asks. The guard before the route has seen to the role.
-pub(super) struct Admin(Caller);
+pub(in crate::http) struct Admin(Caller);
 
 impl Admin {
     /// Asks for something that changes no account.

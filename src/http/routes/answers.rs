@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 /// The text of a token, in the answer that gives it out.
 #[derive(Debug)]
-pub(super) struct TokenText(IssuedToken);
+pub(in crate::http) struct TokenText(IssuedToken);
 
 impl Serialize for TokenText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -31,7 +31,7 @@ impl Shape for TokenText {
 
 answer! {
     /// What a client is given: RFC 6749 §5.1 with the first service's names for token and session.
-    pub(super) struct TokenAnswer {
+    pub(in crate::http) struct TokenAnswer {
         /// The access token.
         auth: TokenText,
         /// The session handle.
@@ -65,7 +65,7 @@ impl From<Issued> for TokenAnswer {
 
 answer! {
     /// What an account says of itself.
-    pub(super) struct AccountAnswer {
+    pub(in crate::http) struct AccountAnswer {
         id: String,
         email: String,
         name: Option<String>,
@@ -93,7 +93,7 @@ impl From<&Account> for AccountAnswer {
 
 answer! {
     /// `GET /me`
-    pub(super) struct MeAnswer {
+    pub(in crate::http) struct MeAnswer {
         ..account: AccountAnswer,
         session: OwnSession,
     }
@@ -101,7 +101,7 @@ answer! {
 
 answer! {
     /// The session that asks.
-    pub(super) struct OwnSession {
+    pub(in crate::http) struct OwnSession {
         crt: String,
         created_at: Time,
         expires_at: Time,
@@ -126,14 +126,14 @@ impl From<&LiveSession> for OwnSession {
 
 answer! {
     /// `GET /open`
-    pub(super) struct VisitorAnswer {
+    pub(in crate::http) struct VisitorAnswer {
         user: Option<VisitorUser>,
     }
 }
 
 answer! {
     /// What a token says of its user.
-    pub(super) struct VisitorUser {
+    pub(in crate::http) struct VisitorUser {
         id: String,
         email: Option<String>,
         role: Option<String>,
@@ -157,7 +157,7 @@ impl From<&LiveSession> for VisitorUser {
 
 answer! {
     /// What may be told of a session to its user and to administrators.
-    pub(super) struct SessionAnswer {
+    pub(in crate::http) struct SessionAnswer {
         crt: String,
         created_at: Time,
         last_seen_at: Time,
@@ -203,14 +203,14 @@ impl SessionAnswer {
 
 answer! {
     /// How many sessions were revoked.
-    pub(super) struct RevokedAnswer {
+    pub(in crate::http) struct RevokedAnswer {
         revoked: u64,
     }
 }
 
 answer! {
     /// What administrators see of an account.
-    pub(super) struct UserAnswer {
+    pub(in crate::http) struct UserAnswer {
         ..account: AccountAnswer,
         created_at: Time,
         updated_at: Time,
@@ -237,7 +237,7 @@ impl From<ops::User> for UserAnswer {
 
 answer! {
     /// A page of accounts.
-    pub(super) struct UsersAnswer {
+    pub(in crate::http) struct UsersAnswer {
         users: Vec<UserAnswer>,
         /// The `after` of the next page; `null` on the last.
         next: Option<String>,

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 body! {
     /// `POST /signup`
-    pub(super) struct SignUp {
+    pub(in crate::http) struct SignUp {
         email: String,
         password: Zeroizing<String>,
         name: Option<String>,
@@ -21,14 +21,14 @@ body! {
 
 body! {
     /// The name that a user gives a session, for the list of sessions.
-    pub(super) struct Label {
+    pub(in crate::http) struct Label {
         label: Option<String>,
     }
 }
 
 body! {
     /// What is asked of a new session.
-    pub(super) struct SessionRequest {
+    pub(in crate::http) struct SessionRequest {
         /// The name by which a back end replaces it.
         user_session: Option<String>,
         /// Additional claims; for back ends alone.
@@ -65,28 +65,28 @@ impl Body for LogInRequest {
 
 body! {
     /// Whom a back end asks a session for.
-    pub(super) struct OnBehalfRequest {
+    pub(in crate::http) struct OnBehalfRequest {
         id: String,
     }
 }
 
 body! {
     /// `POST /refresh`, where the token stands neither in the header nor in a cookie.
-    pub(super) struct RefreshRequest {
+    pub(in crate::http) struct RefreshRequest {
         refresh: Option<Zeroizing<String>>,
     }
 }
 
 body! {
     /// `POST /reauth`
-    pub(super) struct Reauthentication {
+    pub(in crate::http) struct Reauthentication {
         password: PresentedPassword,
     }
 }
 
 body! {
     /// `PUT /me/password`
-    pub(super) struct PasswordChange {
+    pub(in crate::http) struct PasswordChange {
         current: PresentedPassword,
         new: Password,
     }

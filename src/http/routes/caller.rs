@@ -15,7 +15,7 @@ use actix_web::{FromRequest, HttpRequest};
 use std::future::{Ready, ready};
 
 /// The session that asks, and what the audit log says of its request.
-pub(super) struct Caller {
+pub(in crate::http) struct Caller {
     pub(super) session: Session,
     pub(super) service: Data<Service>,
     pub(super) trail: Trail,

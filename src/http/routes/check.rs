@@ -9,7 +9,7 @@ use super::contract::{Contract, Success, SuccessContent};
 
 const GRANTED: &str = "Access Granted";
 
-pub(super) const HEADERS: Contract = Contract {
+pub(in crate::http) const HEADERS: Contract = Contract {
     summary: "Says that the token was good.",
     body: None,
     query: &[],
@@ -21,11 +21,11 @@ pub(super) const HEADERS: Contract = Contract {
 };
 
 /// `GET /headers`: the sentence that says that the token was good.
-pub(super) async fn headers(_session: Session) -> Answer {
+pub(in crate::http) async fn headers(_session: Session) -> Answer {
     Answer::text(GRANTED)
 }
 
-pub(super) const OPEN: Contract = Contract {
+pub(in crate::http) const OPEN: Contract = Contract {
     summary: "For everyone; says whose token came, if one did.",
     body: None,
     query: &[],
@@ -37,7 +37,7 @@ pub(super) const OPEN: Contract = Contract {
 };
 
 /// `GET /open`: for everyone; says whose token came, if one did.
-pub(super) async fn open(session: Option<Session>) -> Answer<VisitorAnswer> {
+pub(in crate::http) async fn open(session: Option<Session>) -> Answer<VisitorAnswer> {
     let user = session.map(|session| VisitorUser::from(&*session));
     Answer::ok(VisitorAnswer { user })
 }

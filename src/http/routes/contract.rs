@@ -23,6 +23,10 @@ pub enum Access {
     Fresh,
     /// Who has an access token with this role.
     Role(&'static str),
+    /// Who has an access token with one of these roles.
+    AnyRole(&'static [&'static str]),
+    /// Who has an access token with this permission.
+    Permission(&'static str),
     /// Who has a good token, whether for access or for refresh.
     AnyKind,
     /// Who has a refresh token. The handler opens it, for its use changes the session.
@@ -137,7 +141,10 @@ impl Access {
         if !matches!(self, Self::Open | Self::Optional) {
             codes.push(Code::NoCredentials);
         }
-        if matches!(self, Self::Fresh | Self::Role(_)) {
+        if matches!(
+            self,
+            Self::Fresh | Self::Role(_) | Self::AnyRole(_) | Self::Permission(_)
+        ) {
             codes.push(Code::InsufficientScope);
         }
         codes

@@ -70,7 +70,7 @@ impl TokenRequest {
     }
 }
 
-pub(super) const GET_TOKEN: Contract = Contract {
+pub(in crate::http) const GET_TOKEN: Contract = Contract {
     summary: "Begins a session: for a user by a password, for a back end (HTTP Basic) by an id.",
     body: Some(BodyInfo {
         media: Media::JsonOrForm,
@@ -105,7 +105,7 @@ pub(super) const GET_TOKEN: Contract = Contract {
     ],
 };
 
-pub(super) async fn get_token(
+pub(in crate::http) async fn get_token(
     request: HttpRequest,
     service: Data<Service>,
     JsonOrForm(mut sent): JsonOrForm,

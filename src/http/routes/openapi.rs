@@ -127,7 +127,11 @@ fn security(route: &RouteInfo) -> Value {
         Access::Open if by_client => json!([{}, {"client": []}]),
         Access::Open => json!([]),
         Access::Optional => json!([{}, {"access": []}]),
-        Access::Guarded | Access::Fresh | Access::Role(_) => json!([{"access": []}]),
+        Access::Guarded
+        | Access::Fresh
+        | Access::Role(_)
+        | Access::AnyRole(_)
+        | Access::Permission(_) => json!([{"access": []}]),
         Access::AnyKind => json!([{"access": []}, {"refresh": []}]),
         // The token may stand in the body as well.
         Access::Refresh => json!([{"refresh": []}, {}]),

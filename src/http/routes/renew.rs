@@ -6,9 +6,9 @@ use super::super::answer::Answer;
 use super::super::body::{Body as _, Json, OptionalJson};
 use super::super::cookies;
 use super::super::csrf::{self, CsrfError};
-use super::super::locations::{LocatedToken, Location, TokenLocations};
+use super::super::locations::{LocatedToken, Location, TokenField, TokenLocations};
 use super::super::origin::Trail;
-use super::super::problem::{Code, Problem};
+use super::super::problem::{Code, Problem, Reason};
 use super::super::schema::Shape as _;
 use super::super::turns::next_turn;
 use super::answers::TokenAnswer;
@@ -30,7 +30,7 @@ use actix_web::web::Data;
 /// written into logs. The member `refresh` is this route's own and always taken.
 const PLACES: [Location; 2] = [Location::Header, Location::Cookie];
 
-pub(super) const REFRESH: Contract = Contract {
+pub(in crate::http) const REFRESH: Contract = Contract {
     summary: "New tokens for a session; the access token of before is refused from now on.",
     body: Some(BodyInfo {
         media: Media::Json,
@@ -46,7 +46,7 @@ pub(super) const REFRESH: Contract = Contract {
 };
 
 /// The refresh token comes as Bearer, as a cookie or as the member `refresh`, in one place only.
-pub(super) async fn refresh(
+pub(in crate::http) async fn refresh(
     request: HttpRequest,
     service: Data<Service>,
     OptionalJson(mut sent): OptionalJson,
@@ -57,6 +57,7 @@ pub(super) async fn refresh(
     let places = TokenLocations {
         enabled: &enabled,
         cookies: &[cookies::REFRESH],
+        field: TokenField::Authorization,
     };
     let member = RefreshRequest::read(&mut sent)?.refresh;
     let token = places
@@ -98,16 +99,16 @@ fn check_forgery(
 /// One answer for every bad token; whoever reads the log sees a theft as one.
 fn refused(error: RefreshError<AccountsError>) -> Problem {
     match error {
-        RefreshError::Refused(Refusal::Token(_))
-        | RefreshError::Reused { .. }
-        | RefreshError::UserGone { .. } => Problem::invalid_token(),
+        RefreshError::Refused(Refusal::Token(error)) => error.into(),
+        RefreshError::Reused { .. } => Problem::proven(Reason::Reused),
+        RefreshError::UserGone { .. } => Problem::proven(Reason::UserGone),
         RefreshError::Refused(Refusal::Store(error)) => error.into(),
         RefreshError::Issue(error) => error.into(),
         RefreshError::Subject(error) => error.into(),
     }
 }
 
-pub(super) const REAUTHENTICATE: Contract = Contract {
+pub(in crate::http) const REAUTHENTICATE: Contract = Contract {
     summary: "Proves the password once more: a fresh access token for this session.",
     body: Some(BodyInfo {
         media: Media::Json,
@@ -128,7 +129,7 @@ pub(super) const REAUTHENTICATE: Contract = Contract {
 };
 
 /// Proves the password once more: a fresh access token for this session.
-pub(super) async fn reauthenticate(
+pub(in crate::http) async fn reauthenticate(
     request: HttpRequest,
     caller: Caller,
     Json(mut sent): Json,
@@ -144,7 +145,7 @@ pub(super) async fn reauthenticate(
     Ok(answer(lacre, issued, Some(lasts)))
 }
 
-pub(super) const CHANGE_PASSWORD: Contract = Contract {
+pub(in crate::http) const CHANGE_PASSWORD: Contract = Contract {
     summary: "Changes the caller's own password; every other session of the user ends.",
     body: Some(BodyInfo {
         media: Media::Json,
@@ -166,7 +167,7 @@ pub(super) const CHANGE_PASSWORD: Contract = Contract {
 };
 
 /// Changes the caller's own password; every other session of the user ends.
-pub(super) async fn change_password(
+pub(in crate::http) async fn change_password(
     caller: Caller,
     Json(mut sent): Json,
 ) -> Result<Answer, Problem> {

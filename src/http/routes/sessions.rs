@@ -16,7 +16,7 @@ use crate::service::Service;
 use crate::token::Handle;
 use actix_web::web::{Data, Path, Query};
 
-pub(super) const LIST: Contract = Contract {
+pub(in crate::http) const LIST: Contract = Contract {
     summary: "The caller's sessions, the newest first.",
     body: None,
     query: &[],
@@ -27,7 +27,7 @@ pub(super) const LIST: Contract = Contract {
     codes: &[],
 };
 
-pub(super) async fn list(
+pub(in crate::http) async fn list(
     service: Data<Service>,
     session: Session,
 ) -> Result<Answer<Vec<SessionAnswer>>, Problem> {
@@ -38,7 +38,7 @@ pub(super) async fn list(
     )))
 }
 
-pub(super) const END_ONE: Contract = Contract {
+pub(in crate::http) const END_ONE: Contract = Contract {
     summary: "Revokes one of the caller's sessions.",
     body: None,
     query: &[],
@@ -51,7 +51,7 @@ pub(super) const END_ONE: Contract = Contract {
 
 /// One session of the caller's: 204 also where it has ended already. Another user's is 404, as one
 /// that never was.
-pub(super) async fn end_one(caller: Caller, crt: Path<String>) -> Result<Answer, Problem> {
+pub(in crate::http) async fn end_one(caller: Caller, crt: Path<String>) -> Result<Answer, Problem> {
     let handle = Handle::parse(&crt).map_err(|_| Problem::new(Code::NotFound))?;
     let user = caller.session.user_id();
     let owner = caller.owner();
@@ -63,7 +63,7 @@ pub(super) async fn end_one(caller: Caller, crt: Path<String>) -> Result<Answer,
     Ok(Answer::nothing())
 }
 
-pub(super) const END_SEVERAL: Contract = Contract {
+pub(in crate::http) const END_SEVERAL: Contract = Contract {
     summary: "Revokes the caller's sessions, with `except=current` all but the one that asks.",
     body: None,
     query: &["except"],
@@ -75,7 +75,7 @@ pub(super) const END_SEVERAL: Contract = Contract {
 };
 
 /// `?except=current` keeps the session that asks; without it all of the caller's sessions end.
-pub(super) async fn end_several(
+pub(in crate::http) async fn end_several(
     caller: Caller,
     query: Query<Vec<(String, String)>>,
 ) -> Result<Answer<RevokedAnswer>, Problem> {
@@ -105,7 +105,7 @@ pub(super) async fn end_several(
     Ok(answer)
 }
 
-pub(super) const LOG_OUT: Contract = Contract {
+pub(in crate::http) const LOG_OUT: Contract = Contract {
     summary: "Revokes the session that asks.",
     body: None,
     query: &[],
@@ -117,7 +117,7 @@ pub(super) const LOG_OUT: Contract = Contract {
 };
 
 /// Revokes the session that asks.
-pub(super) async fn log_out(caller: Caller) -> Result<Answer, Problem> {
+pub(in crate::http) async fn log_out(caller: Caller) -> Result<Answer, Problem> {
     let owner = caller.owner();
     caller.service.log_out(&owner, &caller.session).await?;
     Ok(Answer::nothing().cookies(cookies::clearing_lines(caller.lacre())))

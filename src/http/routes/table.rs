@@ -21,7 +21,7 @@ pub struct RouteInfo {
     pub access: Access,
     /// What it takes, answers and refuses.
     pub contract: Contract,
-    pub(super) handler: fn(Route) -> Route,
+    pub(in crate::http) handler: fn(Route) -> Route,
 }
 
 impl RouteInfo {
@@ -141,7 +141,8 @@ pub const ROUTES: &[RouteInfo] = {
     ]
 };
 
-const fn row(
+/// A row.
+pub(in crate::http) const fn row(
     method: Method,
     pattern: &'static str,
     access: Access,
