@@ -19,6 +19,7 @@ mod progress;
 mod prompt;
 mod serve;
 mod sessions;
+mod stand_in;
 mod token;
 mod users;
 mod way;

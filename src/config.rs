@@ -39,8 +39,9 @@ pub use listen::Listen;
 pub use reference::reference;
 pub use secret::SecretText;
 pub use sections::{
-    AccountsConfig, CorsConfig, Engine, ErrorStyle, ErrorsConfig, HashingConfig, KeystoreConfig,
-    LimitsConfig, RefreshConfig, ServerConfig, SessionConfig, Signup, TokenConfig,
+    AccountsConfig, CorsConfig, Dialect, DialectConfig, DialectMembers, DialectTexts, Engine,
+    ErrorStyle, ErrorsConfig, HashingConfig, KeystoreConfig, LimitsConfig, RefreshConfig,
+    ServerConfig, SessionConfig, Signup, TokenConfig,
 };
 pub use setting::{Setting, Source};
 pub use sources::Sources;
@@ -65,6 +66,8 @@ pub struct Config {
     pub signup: Signup,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Proxy>,
+    /// Whose paths, members, statuses and texts the public listener speaks.
+    pub dialect: DialectConfig,
     /// `keystore.*`
     pub keystore: KeystoreConfig,
     /// `accounts.*`
@@ -160,6 +163,8 @@ impl Config {
         let limits = LimitsConfig::read(reader);
         let hashing = HashingConfig::read(reader);
         let server = ServerConfig::read(reader);
+        let dialect_members = DialectMembers::read(reader);
+        let dialect_texts = DialectTexts::read(reader);
         if let Ok(top) = &top {
             reader.note_all(checks::top(top, dev));
         }
@@ -176,6 +181,11 @@ impl Config {
             master_key_file: top.master_key_file,
             signup: top.signup,
             trusted_proxies: top.trusted_proxies,
+            dialect: DialectConfig {
+                dialect: top.dialect,
+                members: dialect_members?,
+                texts: dialect_texts?,
+            },
             keystore: keystore?,
             accounts: accounts?,
             token: token?,

@@ -3,8 +3,9 @@
 //! A request passes the [`edge`] first: it gives the request an id, refuses what is too large, turns
 //! a panic into an answer, and adds the headers that every answer has. A [`guard`] verifies the
 //! token, which it looks for in the [`locations`] where one may stand. A handler of the [`routes`]
-//! reads a typed [`body`], which has the guard verify again once it has come, and returns a typed `Answer`, or a [`Problem`](problem::Problem); `render`
-//! writes either. How a client proves itself is `client_auth`'s.
+//! reads a typed [`body`], which has the guard verify again once it has come, and returns a typed `Answer`, or a
+//! [`Problem`](problem::Problem); `render` writes either. Whose words both are in, the [`dialects`] say. How a client
+//! proves itself is `client_auth`'s.
 //!
 //! This room must never decide whether a token is good, and never put a cause of refusal, a path
 //! or a library's text into an answer.
@@ -12,11 +13,13 @@
 mod answer;
 pub mod body;
 #[cfg(feature = "server")]
-mod client_auth;
+pub mod client_auth;
 pub mod cookies;
 mod cors;
 pub mod credentials;
 pub mod csrf;
+#[cfg(feature = "server")]
+pub mod dialects;
 pub mod edge;
 mod from_below;
 #[cfg(feature = "server")]

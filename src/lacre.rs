@@ -231,6 +231,13 @@ impl Lacre {
         self.0.listing.owns(user_id, handle)
     }
 
+    /// Whether this is the session that a client of the user's called so.
+    #[must_use]
+    pub(crate) fn is_called(&self, session: &LiveSession, user_session: &str) -> bool {
+        let handles = self.0.records.keyring().handles();
+        handles.named_session(session.user_id(), user_session) == session.key
+    }
+
     /// The handle of the record with this key.
     #[must_use]
     pub fn handle_of(&self, key: &RecordKey) -> Handle {

@@ -1,6 +1,6 @@
 //! The tests from outside: what a stranger, an operator and an attacker can do with lacre.
 //!
-//! One binary: `support` has the gestures, `hostile` the attacks, `interop` other libraries,
+//! One binary: `support` has the gestures, `dialects` other services' clients, `hostile` the attacks, `interop` other libraries,
 //! `journeys` what people do, `cli` what operators and scripts type, `pages` what the documentation
 //! says.
 
@@ -13,6 +13,7 @@
 )]
 
 mod cli;
+mod dialects;
 mod hostile;
 mod interop;
 mod journeys;

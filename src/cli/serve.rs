@@ -8,18 +8,20 @@
 use super::failure::{self, Failure};
 use super::handed_over::HandedOver;
 use super::place::Place;
+use super::stand_in::{INSECURE_ISSUE, StandIn};
 use clap::Args;
 use futures_util::Stream;
 use lacre::clock::{Clock, SystemClock};
-use lacre::internals::config::{Config, Proxy, Signup, WebOrigin};
+use lacre::internals::config::{Config, Dialect, Proxy, Signup, WebOrigin};
 use lacre::internals::deployment::{Deployment, OpenError};
 use lacre::internals::entropy;
 use lacre::internals::http::body::BodyLimits;
+use lacre::internals::http::dialects;
 use lacre::internals::http::edge::Edge;
 use lacre::internals::http::management::{Management, StoreCheck};
 use lacre::internals::http::metrics::{Kind, Measured, Metrics};
 use lacre::internals::http::origin::TrustedProxies;
-use lacre::internals::http::routes::{Policy, routes};
+use lacre::internals::http::routes::Policy;
 use lacre::internals::http::server::{Reached, ServerError, Settings, Stop, stop_signals};
 use lacre::internals::ops::{AdminSocket, SocketError};
 use lacre::internals::service::Service;
@@ -39,6 +41,9 @@ pub(crate) struct Serve {
     /// For trying it out: loopback addresses only, open sign-up, next steps to paste
     #[arg(long)]
     dev: bool,
+    /// With `--dev` and the dialect `jwe-flask`: give whoever asks the token of any user
+    #[arg(long, requires = "dev")]
+    dev_insecure_issue: bool,
     /// Where the service answers [default: 127.0.0.1:8080]; port 0 picks a free one; or unix:PATH, systemd
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
@@ -64,17 +69,24 @@ impl Serve {
             // Before anything else: from here on no signal ends the process in the middle of something.
             let stops = stop_signals()?;
             let config = place.resolve(&flags, self.dev)?;
+            if self.dev_insecure_issue && config.dialect.dialect != Dialect::JweFlask {
+                return Err(Failure::usage(
+                    "insecure_issue_unused",
+                    "--dev-insecure-issue is for the dialect `jwe-flask` alone",
+                ));
+            }
             telemetry::never_wait(config.server.audit_queue).map_err(|error| {
                 let text = format!("the thread that writes the log could not be started: {error}");
                 Failure::failed("log_unavailable", text)
             })?;
-            serve(&config, handed_over, stops).await
+            serve(&config, self.dev_insecure_issue, handed_over, stops).await
         })
     }
 }
 
 async fn serve(
     config: &Config,
+    insecure_issue: bool,
     handed_over: HandedOver,
     stops: impl Stream<Item = Stop> + Unpin,
 ) -> Result<(), Failure> {
@@ -89,28 +101,34 @@ async fn serve(
     let metrics = Arc::new(Metrics::default());
     let edge = Edge::new(&mut (entropy::system())(), Arc::clone(&metrics))
         .max_headers(config.limits.header)
+        .form(dialects::form(&config.dialect))
         .origins(config.cors.origins.iter().map(WebOrigin::as_str))
         .map_err(|error| Failure::new(failure::CONFIG, "config_bad_value", error))?;
+    let stand_in = StandIn::prepare(&service, insecure_issue).await?;
     let policy = Policy {
         open_signup: config.signup == Signup::Open,
         trusted_proxies: TrustedProxies::new(config.trusted_proxies.clone()),
+        stand_in: stand_in.as_ref().map(StandIn::credentials),
     };
     let running = listeners.serve(
         &settings(config),
         edge,
-        routes(service.clone(), policy),
+        dialects::routes(&config.dialect, service.clone(), policy),
         operators_view(metrics, &service),
     )?;
     let admin = AdminSocket::open(deployment.data_dir(), service.clone())?;
     let keeper = tokio::spawn(service.lacre().keep_last_seen());
-    let sweeper = tokio::spawn(sweep(service));
+    let sweeper = tokio::spawn(sweep(service.clone()));
     // Also a reader who is gone is a failure here: nobody would know where the service is.
-    announce(config.dev, &public, &management)
+    announce(config.dev, insecure_issue, &public, &management)
         .map_err(|error| Failure::failed("output_failed", error))?;
     let ended = running.until(stops).await;
     sweeper.abort();
     keeper.abort();
     admin.stop().await;
+    if let Some(stand_in) = stand_in {
+        stand_in.dismiss(&service).await?;
+    }
     deployment.close().await;
     log::info!("stopped: {:?}", ended?);
     Ok(())
@@ -271,10 +289,18 @@ fn check_reach(config: &Config, both: [&Reached; 2]) -> Result<(), Failure> {
 }
 
 /// Says where the service is; the last line is the sign that it answers.
-fn announce(dev: bool, public: &Reached, management: &Reached) -> std::io::Result<()> {
+fn announce(
+    dev: bool,
+    insecure_issue: bool,
+    public: &Reached,
+    management: &Reached,
+) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     if dev {
         write!(out, "{}", next_steps(public))?;
+    }
+    if insecure_issue {
+        writeln!(out, "{INSECURE_ISSUE}")?;
     }
     writeln!(out, "management on {management}")?;
     writeln!(out, "listening on {public}")?;

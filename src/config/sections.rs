@@ -7,6 +7,7 @@
 
 mod accounts;
 mod cors;
+mod dialect;
 mod errors;
 mod hashing;
 mod keystore;
@@ -21,6 +22,7 @@ use super::schema::{Schema, single};
 
 pub use accounts::AccountsConfig;
 pub use cors::CorsConfig;
+pub use dialect::{Dialect, DialectConfig, DialectMembers, DialectTexts};
 pub use errors::{ErrorStyle, ErrorsConfig};
 pub use hashing::HashingConfig;
 pub use keystore::{Engine, KeystoreConfig};
@@ -45,4 +47,6 @@ pub(super) static SCHEMA: &Schema = &[
     single("limits", limits::KEYS),
     single("hashing", hashing::KEYS),
     single("server", server::KEYS),
+    single("dialect_members", dialect::MEMBERS),
+    single("dialect_texts", dialect::TEXTS),
 ];

@@ -17,11 +17,12 @@ use zeroize::Zeroizing;
 const MAX_BASIC_LENGTH: usize = 1024;
 
 /// The id and the secret of a client, not yet compared with anything.
-pub(super) struct ClientCredentials {
+#[derive(Clone)]
+pub struct ClientCredentials {
     /// Everything before the first colon.
-    pub(super) id: String,
+    pub id: String,
     /// Everything after it.
-    pub(super) secret: Zeroizing<String>,
+    pub secret: Zeroizing<String>,
 }
 
 impl fmt::Debug for ClientCredentials {

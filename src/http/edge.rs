@@ -16,7 +16,7 @@ use super::render::{self, Form, stamp};
 use super::request_id::RequestId;
 use crate::web_origin::{NotAnOrigin, WebOrigin};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::dev::{RequestHead, Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError as _};
 use futures_util::FutureExt as _;
@@ -178,7 +178,7 @@ where
             let (next, form) = &*inner;
             let answered = match preflight {
                 Some(answer) if too_large.is_none() => {
-                    let answer = finish(answer, id, form, request.headers());
+                    let answer = finish(answer, id, form, request.head());
                     Ok(request.into_response(answer))
                 }
                 _ => answer(next, form, request, too_large, id, &metrics).await,
@@ -224,7 +224,7 @@ where
     match call.catch_unwind().await {
         Ok(Ok(response)) => {
             let (request, response) = response.into_parts();
-            let response = finish(response.map_into_boxed_body(), id, form, request.headers());
+            let response = finish(response.map_into_boxed_body(), id, form, request.head());
             Ok(ServiceResponse::new(request, response))
         }
         Ok(Err(error)) => Err(problem_of(&error, id).with_request_id(id)),
@@ -272,7 +272,7 @@ fn finish(
     mut response: HttpResponse,
     id: RequestId,
     form: &Form,
-    asked: &HeaderMap,
+    asked: &RequestHead,
 ) -> HttpResponse {
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {

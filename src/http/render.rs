@@ -4,7 +4,7 @@
 //!
 //! This is the one place that turns an [`Answer`] or a [`Problem`] into bytes; the
 //! [`edge`](super::edge) finds the problem in every answer that carries one. A [`Form`] says whether
-//! it stays as RFC 9457 has it, or is told in the [`Wording`] of a dialect.
+//! it stays as RFC 9457 has it, or is told in the words of a dialect.
 //!
 //! This room must never decide what is answered, only how it is written.
 
@@ -12,6 +12,7 @@ use super::answer::{Answer, Content};
 use super::problem::{Challenge, Missing, Parts, Problem};
 use super::request_id::{RequestId, X_REQUEST_ID};
 use actix_web::body::BoxBody;
+use actix_web::dev::RequestHead;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
@@ -125,7 +126,7 @@ pub(super) fn response(problem: &Problem) -> HttpResponse {
 #[derive(Clone, Default)]
 pub struct Form(Option<Arc<Words>>);
 
-type Words = dyn Fn(&Parts, &HeaderMap) -> Wording + Send + Sync;
+type Words = dyn Fn(&Parts, &RequestHead) -> Wording + Send + Sync;
 
 /// A problem in the words of a dialect. The headers of the problem stay.
 #[derive(Debug, Clone)]
@@ -146,10 +147,10 @@ pub(super) enum Body {
 }
 
 impl Form {
-    /// A form that asks `words` for each problem, with the headers of its request.
+    /// A form that asks `words` for each problem, with the head of its request.
     #[cfg(feature = "server")]
     pub(super) fn new(
-        words: impl Fn(&Parts, &HeaderMap) -> Wording + Send + Sync + 'static,
+        words: impl Fn(&Parts, &RequestHead) -> Wording + Send + Sync + 'static,
     ) -> Self {
         Self(Some(Arc::new(words)))
     }
@@ -164,7 +165,7 @@ impl Form {
         &self,
         mut response: HttpResponse,
         problem: &Problem,
-        asked: &HeaderMap,
+        asked: &RequestHead,
     ) -> HttpResponse {
         let Some(words) = &self.0 else {
             return response;
@@ -226,7 +227,7 @@ impl ResponseError for Told {
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let Self(problem, form) = self;
-        form.apply(response(problem), problem, &HeaderMap::new())
+        form.apply(response(problem), problem, &RequestHead::default())
     }
 }
 

@@ -24,13 +24,18 @@ fn rounds() -> usize {
 }
 
 /// A service with one session, all of whose keys the attacker has.
-struct Service {
-    server: Server,
+pub(crate) struct Service {
+    pub(crate) server: Server,
     forge: Forge,
 }
 
 impl Service {
     fn new() -> Self {
+        Self::on(|setup| setup)
+    }
+
+    /// The same, started again in another way once the session has begun.
+    pub(crate) fn on(again: impl FnOnce(Setup) -> Setup) -> Self {
         let setup = Setup::new()
             .env("RUST_LOG", "info")
             .env("LACRE_TOKEN__LOCATIONS", "header,cookie");
@@ -41,11 +46,13 @@ impl Service {
         let forge = forge(&setup, &account.id, &token.crt);
         server.restart();
         server.accepts(&forge.token());
+        assert!(server.stop().success());
+        let server = again(setup).start();
         Self { server, forge }
     }
 
     /// The attacks that a header can carry and that don't depend on this very second.
-    fn attacks(&self) -> Vec<Case> {
+    pub(crate) fn attacks(&self) -> Vec<Case> {
         let mut cases = attacks::all(&self.forge);
         cases.retain(|case| {
             !case.token.is_empty()

@@ -5,7 +5,7 @@ mod beneath;
 pub(crate) mod builder;
 pub(crate) mod corpus;
 mod fuzzed;
-mod http;
+pub(crate) mod http;
 mod published;
 mod vectors;
 mod wiped;

@@ -16,6 +16,7 @@ use crate::support::walked::walked;
 use call::{CALLS, Call};
 use lacre::internals::http::routes::{Access, Media, ROUTES, RouteInfo};
 use serde_json::Value;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 walked! {
     /// What the account is allowed to be.
@@ -43,7 +44,7 @@ walked! {
 
 /// What a route answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Verdict {
+pub(crate) enum Verdict {
     /// The handler does its work.
     In,
     /// It is refused with this status and code.
@@ -60,7 +61,7 @@ impl Role {
 }
 
 impl State {
-    fn text(self) -> &'static str {
+    pub(crate) fn text(self) -> &'static str {
         match self {
             Self::NoToken => "no token",
             Self::Good => "good",
@@ -77,7 +78,7 @@ impl State {
 }
 
 /// What is due; `None` where the state makes no difference to this route.
-fn due(route: &RouteInfo, role: Role, state: State) -> Option<Verdict> {
+pub(crate) fn due(route: &RouteInfo, role: Role, state: State) -> Option<Verdict> {
     let refused = |status, code: &str| Some(Verdict::Refused(status, code.to_owned()));
     let lets_in = match (route.access, state) {
         (_, State::OfAnother) if route.pattern.contains("{crt}") => {
@@ -108,6 +109,15 @@ fn due(route: &RouteInfo, role: Role, state: State) -> Option<Verdict> {
             needed == role.word()
         }
         (
+            Access::AnyRole(needed),
+            State::Good | State::Fresh | State::Cookie | State::CookieAlone,
+        ) => needed.contains(&role.word()),
+        // No account here has one.
+        (
+            Access::Permission(_),
+            State::Good | State::Fresh | State::Cookie | State::CookieAlone,
+        ) => false,
+        (
             Access::Optional | Access::Guarded | Access::AnyKind | Access::Refresh,
             State::Good | State::Fresh | State::Cookie | State::CookieAlone,
         ) => true,
@@ -120,8 +130,8 @@ fn due(route: &RouteInfo, role: Role, state: State) -> Option<Verdict> {
 }
 
 /// One account of the role, and what it was given in earlier days.
-struct Person {
-    role: Role,
+pub(crate) struct Person {
+    pub(crate) role: Role,
     id: String,
     email: String,
     fresh: Held,
@@ -130,10 +140,12 @@ struct Person {
     elsewhere: Held,
 }
 
-struct House {
+pub(crate) struct House {
     server: Server,
     shop: Client,
     people: Vec<Person>,
+    /// How many sessions have been named.
+    named: AtomicU64,
     /// Somebody else, and a session of theirs.
     another: String,
     anothers: Held,
@@ -148,8 +160,10 @@ fn add(server: &Server, email: &str, role: Role) -> String {
 
 impl House {
     /// Starts the service four times on the same data: each time it gives other tokens.
-    fn open() -> Self {
-        let base = Setup::new().env("LACRE_TOKEN__LOCATIONS", "header,cookie");
+    pub(crate) fn open() -> Self {
+        let base = Setup::new()
+            .env("LACRE_TOKEN__LOCATIONS", "header,cookie")
+            .env("LACRE_SESSION__MAX_PER_USER", "1000");
         let with = |key: &str, value: &str| base.clone().env(key, value).start();
         let server = with("LACRE_TOKEN__ACCESS_TTL", "1s");
         let shop = server.add_client("shop");
@@ -207,20 +221,33 @@ impl House {
             anothers: give(&server, &another, "another's"),
             another,
             people,
+            named: AtomicU64::new(0),
             server,
             shop,
         }
     }
 
+    /// The people, for a walk that changes what they hold.
+    pub(crate) fn people_out(&mut self) -> Vec<Person> {
+        std::mem::take(&mut self.people)
+    }
+
+    /// Stops the server and leaves the deployment.
+    pub(crate) fn stop(mut self) -> Setup {
+        assert!(self.server.stop().success());
+        self.server.setup().clone()
+    }
+
     /// A new session of the person, begun by a back end and refreshed: not fresh, with the value
     /// against forgery.
     fn good(&self, person: &Person) -> Held {
-        let begun = Held::of(&self.server.client_token(&self.shop, &person.id, "good"));
+        let name = format!("good {}", self.named.fetch_add(1, Ordering::Relaxed));
+        let begun = Held::of(&self.server.client_token(&self.shop, &person.id, &name));
         Held::of(&self.server.call("POST", "/refresh", &begun.refresh))
     }
 
     /// The tokens for a request in this state.
-    fn held(&self, person: &mut Person, state: State) -> Held {
+    pub(crate) fn held(&self, person: &mut Person, state: State) -> Held {
         match state {
             State::NoToken => self.anothers.clone(), // for the path alone
             State::Good | State::OtherKind | State::Cookie | State::CookieAlone => {
@@ -299,7 +326,7 @@ fn call_of(route: &RouteInfo) -> &'static Call {
 fn every_route_lets_in_whom_the_table_says() {
     let mut house = House::open();
     let (mut wrong, mut cells) = (Vec::new(), 0);
-    let mut people = std::mem::take(&mut house.people);
+    let mut people = house.people_out();
     for person in &mut people {
         for route in ROUTES {
             let call = call_of(route);
@@ -339,7 +366,7 @@ fn every_route_lets_in_whom_the_table_says() {
 #[test]
 fn every_route_takes_the_bodies_that_the_table_says() {
     let mut house = House::open();
-    let mut people = std::mem::take(&mut house.people);
+    let mut people = house.people_out();
     let admin = people.last_mut().unwrap();
     for route in ROUTES {
         let held = house.held(admin, State::Fresh);
@@ -424,22 +451,33 @@ fn no_file_serves_a_route_beside_the_table() {
     );
 }
 
+/// Whom a route lets in, in words.
+pub(crate) fn lets_in(route: &RouteInfo) -> String {
+    match route.access {
+        Access::Open => "everybody".to_owned(),
+        Access::Optional => "everybody, but no bad token".to_owned(),
+        Access::Guarded => "an access token".to_owned(),
+        Access::Fresh => "a fresh access token".to_owned(),
+        Access::Role(role) => format!("an access token with the role `{role}`"),
+        Access::AnyRole(roles) => format!("an access token with one of {roles:?}"),
+        Access::Permission(name) => {
+            format!("an access token with the permission `{name}`")
+        }
+        Access::AnyKind => "an access or a refresh token".to_owned(),
+        Access::Refresh => "a refresh token".to_owned(),
+    }
+}
+
 #[test]
 fn the_page_of_rights_is_the_table() {
     let mut head = vec!["Route", "Lets in"];
     head.extend(State::ALL.iter().map(|state| state.text()));
     for role in Role::ALL {
         let rows = ROUTES.iter().map(|route| {
-            let lets_in = match route.access {
-                Access::Open => "everybody".to_owned(),
-                Access::Optional => "everybody, but no bad token".to_owned(),
-                Access::Guarded => "an access token".to_owned(),
-                Access::Fresh => "a fresh access token".to_owned(),
-                Access::Role(role) => format!("an access token with the role `{role}`"),
-                Access::AnyKind => "an access or a refresh token".to_owned(),
-                Access::Refresh => "a refresh token".to_owned(),
-            };
-            let mut row = vec![format!("`{} {}`", route.method, route.pattern), lets_in];
+            let mut row = vec![
+                format!("`{} {}`", route.method, route.pattern),
+                lets_in(route),
+            ];
             row.extend(
                 State::ALL
                     .iter()

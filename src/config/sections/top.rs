@@ -25,6 +25,7 @@ pub(in crate::config) struct Top {
     pub(in crate::config) master_key_file: PathBuf,
     pub(in crate::config) signup: Signup,
     pub(in crate::config) trusted_proxies: Vec<Proxy>,
+    pub(in crate::config) dialect: super::dialect::Dialect,
 }
 
 static LISTEN: Key<Place> = key(
@@ -86,6 +87,7 @@ pub(super) static KEYS: &[&dyn Row] = &[
     &MASTER_KEY_FILE,
     &SIGNUP,
     &TRUSTED_PROXIES,
+    &super::dialect::DIALECT,
 ];
 
 impl Top {
@@ -98,6 +100,7 @@ impl Top {
         });
         let signup = reader.value(&SIGNUP);
         let trusted_proxies = reader.value(&TRUSTED_PROXIES);
+        let dialect = reader.value(&super::dialect::DIALECT);
         Ok(Self {
             listen: listen?,
             management_listen: management_listen?,
@@ -105,6 +108,7 @@ impl Top {
             master_key_file: master_key_file?,
             signup: signup?,
             trusted_proxies: trusted_proxies?,
+            dialect: dialect?,
         })
     }
 }

@@ -43,6 +43,22 @@ impl Members {
             .ok_or_else(|| Problem::missing_member(name))
     }
 
+    /// A text that must be there, or a whole number as text: clients of other services have such
+    /// ids.
+    #[cfg(feature = "server")]
+    pub(in crate::http) fn required_text_or_number(
+        &mut self,
+        name: &'static str,
+    ) -> Result<String, Problem> {
+        match self.members.get(name).and_then(Value::as_u64) {
+            Some(number) => {
+                self.members.remove(name);
+                Ok(number.to_string())
+            }
+            None => self.required_text(name),
+        }
+    }
+
     /// A text that may be there.
     pub fn optional_text(&mut self, name: &'static str) -> Result<Option<String>, Problem> {
         match self.take(name) {
@@ -145,6 +161,16 @@ impl Members {
         Ok(object.map(Self::into_map))
     }
 
+    /// Moves a member into another body under another name. An empty text isn't moved.
+    #[cfg(feature = "server")]
+    pub(in crate::http) fn move_into(&mut self, other: &mut Self, name: &str, new_name: &str) {
+        if let Some(value) = self.take(name)
+            && value.as_str() != Some("")
+        {
+            other.members.insert(new_name.to_owned(), value);
+        }
+    }
+
     /// The members as they are, for whoever passes them on unread. They are wiped no more.
     #[must_use]
     pub fn into_map(mut self) -> Map<String, Value> {
@@ -159,6 +185,12 @@ impl Members {
 impl From<Map<String, Value>> for Members {
     fn from(members: Map<String, Value>) -> Self {
         Self::new(members, Vec::new())
+    }
+}
+
+impl FromIterator<(String, Value)> for Members {
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(members: I) -> Self {
+        members.into_iter().collect::<Map<_, _>>().into()
     }
 }
 
@@ -272,6 +304,17 @@ mod tests {
         assert_eq!(inner.into_map().len(), 0);
         assert_eq!(body.optional_text("n").unwrap(), None, "null is absent");
         assert!(body.optional_object("absent").unwrap().is_none());
+    }
+
+    #[test]
+    #[cfg(feature = "server")]
+    fn an_id_may_be_a_whole_number() {
+        let id = |value: Value| members(json!({"id": value})).required_text_or_number("id");
+        assert_eq!(id(json!("a")).unwrap(), "a");
+        assert_eq!(id(json!(7)).unwrap(), "7");
+        for bad in [json!(-1), json!(1.5), json!(true), json!([7])] {
+            assert_eq!(refused(id(bad)), (Code::BodyWrongType, json!("id")));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::http::credentials::CredentialError;
-use crate::http::problem::Code;
+use crate::http::problem::{Code, Reason};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -196,4 +196,52 @@ async fn an_answer_names_what_was_made_and_sets_cookies_in_order() {
     assert_eq!(*headers.get(LOCATION).unwrap(), "/made");
     let cookies: Vec<_> = headers.get_all(SET_COOKIE).collect();
     assert_eq!(cookies, ["a=1", "b=2"]);
+}
+
+#[test]
+fn a_dialect_words_a_problem_and_its_headers_stay() {
+    let form = Form::new(|problem, _| Wording {
+        status: StatusCode::IM_A_TEAPOT,
+        body: Body::Text(problem.detail.clone()),
+        challenge: None,
+    });
+    let problem = Problem::new(Code::RateLimited).retry_after(7);
+    let answer = form.error(problem).error_response();
+    assert_eq!(answer.status(), StatusCode::IM_A_TEAPOT);
+    let header = |name: HeaderName| {
+        answer
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap())
+    };
+    assert_eq!(header(CONTENT_TYPE), Some("text/plain; charset=utf-8"));
+    assert_eq!(header(RETRY_AFTER), Some("7"));
+    let ours = Form::default()
+        .error(Problem::invalid_token())
+        .error_response();
+    assert_eq!(ours.status(), 401);
+}
+
+#[test]
+fn our_own_form_tells_no_reason() {
+    let plain = sent(&Problem::invalid_token());
+    let fields = |headers: &HeaderMap| {
+        let mut fields: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.clone()))
+            .collect();
+        fields.sort();
+        fields
+    };
+    for reason in [
+        Reason::Expired,
+        Reason::Claims,
+        Reason::Superseded,
+        Reason::Reused,
+        Reason::UserGone,
+    ] {
+        let found = sent(&Problem::proven(reason));
+        assert_eq!((found.0, &found.2), (plain.0, &plain.2));
+        assert_eq!(fields(&found.1), fields(&plain.1));
+    }
 }

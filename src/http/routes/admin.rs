@@ -254,6 +254,23 @@ fn unexpected() -> Problem {
 pub(in crate::http) struct Admin(Caller);
 
 impl Admin {
+    /// Accounts in the order of their ids, and the id after which the next ones begin.
+    pub(in crate::http) async fn accounts(
+        &self,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<User>, Option<String>), Problem> {
+        let request = UsersRequest::List {
+            after,
+            limit: Some(limit),
+            text: None,
+        };
+        match self.ask(Request::Users(request)).await.map_err(problem)? {
+            OpsAnswer::Users { users, next } => Ok((users, next)),
+            _ => Err(unexpected()),
+        }
+    }
+
     /// Asks for something that changes no account.
     async fn ask(&self, request: Request) -> Result<OpsAnswer, OpsError> {
         ops::perform(&self.0.service, &self.caller(), request).await

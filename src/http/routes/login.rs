@@ -14,6 +14,7 @@ use super::super::schema::Shape as _;
 use super::answers::TokenAnswer;
 use super::bodies::{Label, LogInRequest, OnBehalfRequest, SessionRequest};
 use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent};
+use super::policy::Policy;
 use crate::accounts::ClientId;
 use crate::lacre::Lacre;
 use crate::service::{LogIn, OnBehalf, Service};
@@ -108,9 +109,32 @@ pub(in crate::http) const GET_TOKEN: Contract = Contract {
 pub(in crate::http) async fn get_token(
     request: HttpRequest,
     service: Data<Service>,
-    JsonOrForm(mut sent): JsonOrForm,
+    policy: Data<Policy>,
+    JsonOrForm(sent): JsonOrForm,
 ) -> Result<Answer<TokenAnswer>, Problem> {
-    let trail = Trail::of(&request);
+    let begun = begin(&request, &service, &policy, sent).await?;
+    // A back end that keeps cookies would send one user's along with the next one's token.
+    Ok(if begun.by_client {
+        Answer::ok(begun.issued.into())
+    } else {
+        answer(service.lacre(), begun.issued, None)
+    })
+}
+
+/// A session that has just begun.
+pub(in crate::http) struct Begun {
+    pub(in crate::http) issued: Issued,
+    by_client: bool,
+}
+
+/// Begins the session that a body asks for.
+pub(in crate::http) async fn begin(
+    request: &HttpRequest,
+    service: &Service,
+    policy: &Policy,
+    mut sent: Members,
+) -> Result<Begun, Problem> {
+    let trail = Trail::of(request);
     let failed = |code, client: Option<&ClientId>| {
         let client = client.map(|id| UserId::new(id.as_str()));
         let user = None;
@@ -121,12 +145,13 @@ pub(in crate::http) async fn get_token(
             failed(error.code(), None);
         }
     })?;
+    let client = client.or_else(|| policy.stand_in.clone());
     // What has no form of an id isn't logged: it may be a secret in the wrong place.
     let named = client.as_ref();
     let named = named.and_then(|client| ClientId::parse(&client.id).ok());
     let Label { label } = Label::read(&mut sent)?;
-    let origin = origin::of(&request, label.as_deref());
-    csrf::check_sender(&request, service.lacre())
+    let origin = origin::of(request, label.as_deref());
+    csrf::check_sender(request, service.lacre())
         .inspect_err(|error| failed(error.code(), named.as_ref()))?;
     let token_request = TokenRequest::read(client, sent, origin).inspect_err(|problem| {
         if problem.code() == Code::InvalidClient {
@@ -138,17 +163,12 @@ pub(in crate::http) async fn get_token(
         TokenRequest::OnBehalf(request) => service.on_behalf(request, trail.origin()).await,
         TokenRequest::LogIn(request) => service.log_in(request, trail.origin()).await,
     }?;
-    // A back end that keeps cookies would send one user's along with the next one's token.
-    Ok(if by_client {
-        Answer::ok(issued.into())
-    } else {
-        answer(service.lacre(), issued, None)
-    })
+    Ok(Begun { issued, by_client })
 }
 
 /// The answer that gives a browser or a client its tokens, with the cookies where they are used.
 /// `session_lasts`, in seconds, is needed where no refresh token says it.
-pub(super) fn answer(
+pub(in crate::http) fn answer(
     lacre: &Lacre,
     issued: Issued,
     session_lasts: Option<u64>,

@@ -29,6 +29,7 @@ async fn whatever_opens_an_unknown_token_waits_for_its_turn_and_who_is_known_doe
     let deployed = Deployed::new().await;
     let issued = deployed.fixture.log_in("u1").await;
     let policy = Policy {
+        stand_in: None,
         open_signup: false,
         trusted_proxies: TrustedProxies::default(),
     };
