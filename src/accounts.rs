@@ -21,6 +21,7 @@ mod hashing;
 mod identity;
 mod imported;
 mod outbox;
+mod owner;
 mod password;
 mod proving;
 mod revisions;
@@ -42,6 +43,7 @@ pub use self::hashing::{HashingPool, HashingSettings};
 pub use self::identity::{Email, LoginName, UserId};
 pub use self::imported::ImportedHash;
 pub use self::outbox::{Ends, Kept, OutboxRow, Reach, Target};
+pub use self::owner::Owner;
 pub use self::password::{Password, PresentedPassword};
 pub use self::proving::Named;
 pub use self::subscriber::Subscriber;
@@ -136,6 +138,18 @@ impl Accounts {
             authority: Some(authority),
             ..self.clone()
         }
+    }
+
+    /// Whose accounts the database at `url` has, to the deployment of this name. Makes and changes
+    /// nothing, and so comes before [`Accounts::open`].
+    pub async fn owner(url: &str, deployment: &str) -> Result<Owner, AccountsError> {
+        Store::owner(url, deployment).await
+    }
+
+    /// Writes down, durably, that these are the accounts of the deployment of this name. Others that
+    /// have claimed them keep their claim.
+    pub async fn claim(&self, deployment: &str) -> Result<(), AccountsError> {
+        self.inner.store.claim(deployment).await
     }
 
     /// The URL of a `SQLite` database at `path`, for [`Accounts::open`].

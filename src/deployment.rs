@@ -1,11 +1,12 @@
 //! Opening a deployment: the parts on disk, in the order that loses nothing.
 //!
 //! The directory is taken first. Then the keys: where a keyring exists, the master key must open
-//! it, and where sessions exist, there must be a keyring. Only when all of that fits is the
+//! it, and where sessions exist, there must be a keyring; where a keyring exists, the accounts must be
+//! there and its own, and a new one is written after they were made. Only when all of that fits is the
 //! keystore opened and the accounts' database brought up to date. Last, the sessions end that a
 //! change of an account had to end when the process before this one died.
 //!
-//! This room must never make a new key where an old one is missing.
+//! This room must never make a new key, nor a new database, where an old one is missing.
 
 pub mod data_dir;
 mod embedded;

@@ -11,6 +11,7 @@ mod insert;
 mod outbox;
 mod prove;
 mod row;
+mod seen;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ use super::client::{Client, ClientId, Fingerprint};
 use super::error::AccountsError;
 use super::identity::{Email, UserId};
 use super::outbox::NewOutboxRow;
+use super::owner::Owner;
 use super::revisions::Revisions;
 use crate::clock::UnixSeconds;
 
@@ -74,11 +76,39 @@ struct Together<'a> {
 }
 
 impl Store {
+    /// Whose accounts the database at `url` has, to the deployment of this name. Makes and changes
+    /// nothing.
+    pub(super) async fn owner(url: &str, deployment: &str) -> Result<Owner, AccountsError> {
+        connect::owner(url, deployment).await
+    }
+
     /// Opens the database and brings its schema up to date.
     ///
     /// `new_key` is kept where there is no such key yet.
     pub(super) async fn open(url: &str, new_key: MirrorKey) -> Result<Self, AccountsError> {
         connect::open(url, new_key).await
+    }
+
+    /// Writes down that these are the accounts of this deployment.
+    pub(super) async fn claim(&self, deployment: &str) -> Result<(), AccountsError> {
+        within_timeout(async {
+            let mut transaction = self.write.begin().await?;
+            for (statement, name) in [
+                (
+                    "INSERT INTO lacre_deployments (name) VALUES ($1) ON CONFLICT DO NOTHING",
+                    deployment,
+                ),
+                (
+                    "DELETE FROM lacre_deployments WHERE name = $1",
+                    seen::UNCLAIMED,
+                ),
+            ] {
+                let question: Question = sqlx::query(statement).bind(name.to_owned());
+                question.execute(&mut *transaction).await?;
+            }
+            transaction.commit().await
+        })
+        .await
     }
 
     pub(super) async fn by_id(&self, id: &UserId) -> Result<Option<Found>, AccountsError> {

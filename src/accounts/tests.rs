@@ -10,6 +10,7 @@ mod importing;
 mod lasting;
 mod listing;
 mod outbox;
+mod owning;
 
 use engine::{Engine, email, on_every_engine, password, presented};
 

@@ -6,7 +6,7 @@
 //! This room must never open a directory by other steps than the service does.
 
 use super::error::OpenError;
-use super::parts::{keystore_on, open_keys};
+use super::parts::{Keys, keystore_on};
 use crate::deployment::data_dir::DataDir;
 use crate::entropy;
 use crate::lacre::Lacre;
@@ -26,10 +26,12 @@ impl Lacre {
     /// it before anything is served.
     pub fn open(directory: impl AsRef<Path>, rules: Rules) -> Result<Self, OpenError> {
         let data_dir = DataDir::open(directory.as_ref())?;
-        let (master, keyring) = open_keys(&data_dir, &data_dir.master_key(), &entropy::system())?;
+        let entropy = entropy::system();
+        let keys = Keys::open(&data_dir, &data_dir.master_key(), &entropy)?;
+        keys.keep(&data_dir, &entropy)?;
         let engine = SledEngine::open_with(data_dir.keystore(), SledOptions::default())?;
-        let keystore = at_once(keystore_on(engine, master))?;
-        Ok(Self::builder(keystore, keyring, rules)
+        let keystore = at_once(keystore_on(engine, keys.master))?;
+        Ok(Self::builder(keystore, keys.keyring, rules)
             .holding(data_dir)
             .build())
     }

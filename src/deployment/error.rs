@@ -44,6 +44,33 @@ pub enum OpenError {
     #[cfg(feature = "server")]
     #[error("{0}")]
     Accounts(#[from] AccountsError),
+    /// There is a keyring, and so there were accounts: with an empty database in their place the tokens
+    /// of users would be accepted whom nobody can disable or delete any more.
+    #[cfg(feature = "server")]
+    #[error(
+        "{accounts}: the accounts of this deployment are missing; put them back from the backup, or, to \
+         begin without any, remove `keyring` and `keystore` from {}, which ends all sessions",
+        data_dir.display()
+    )]
+    AccountsMissing {
+        /// Where they were looked for, without what an URL has of secrets.
+        accounts: String,
+        /// The directory of the deployment.
+        data_dir: PathBuf,
+    },
+    /// The database has the accounts of other deployments.
+    #[cfg(feature = "server")]
+    #[error(
+        "{accounts}: these are the accounts of another deployment; put those of this one in their place, \
+         or, to go on with these, remove `keyring` and `keystore` from {}, which ends all sessions",
+        data_dir.display()
+    )]
+    AccountsForeign {
+        /// Where they are, without what an URL has of secrets.
+        accounts: String,
+        /// The directory of the deployment.
+        data_dir: PathBuf,
+    },
     /// Sessions that a change of an account had to end before the start don't end.
     #[cfg(feature = "server")]
     #[error("sessions are left to end from before the start: {0}")]
@@ -63,6 +90,10 @@ impl OpenError {
             Self::Keystore(error) => error.code(),
             #[cfg(feature = "server")]
             Self::Accounts(error) => error.code(),
+            #[cfg(feature = "server")]
+            Self::AccountsMissing { .. } => "accounts_missing",
+            #[cfg(feature = "server")]
+            Self::AccountsForeign { .. } => "accounts_foreign",
             #[cfg(feature = "server")]
             Self::Outbox(error) => error.code(),
         }

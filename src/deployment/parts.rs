@@ -9,29 +9,50 @@ use crate::sessions::keyring::{Keyring, KeyringError};
 use lacre_keystore::{Keystore, KeystoreError, LocalStore, MasterKey, MasterKeyRing};
 use std::path::Path;
 
-/// Reads the master keys and the keyring; makes both where the directory is new.
-pub(super) fn open_keys(
-    data_dir: &DataDir,
-    master_key_file: &Path,
-    entropy: &Entropy,
-) -> Result<(MasterKeyRing, Keyring), OpenError> {
-    let sealed = read_secret(&data_dir.keyring())?;
-    if sealed.is_some() && !master_key_file.exists() {
-        return Err(OpenError::MasterKeyMissing {
-            path: master_key_file.to_owned(),
-        });
+/// The keys of a deployment.
+pub(super) struct Keys {
+    pub(super) master: MasterKeyRing,
+    pub(super) keyring: Keyring,
+    /// Whether the keyring was made just now: it isn't on the disk until [`Keys::keep`].
+    pub(super) new: bool,
+}
+
+impl Keys {
+    /// Reads the master keys and the keyring; makes both where the directory is new.
+    pub(super) fn open(
+        data_dir: &DataDir,
+        master_key_file: &Path,
+        entropy: &Entropy,
+    ) -> Result<Self, OpenError> {
+        let sealed = read_secret(&data_dir.keyring())?;
+        if sealed.is_some() && !master_key_file.exists() {
+            return Err(OpenError::MasterKeyMissing {
+                path: master_key_file.to_owned(),
+            });
+        }
+        if sealed.is_none() && data_dir.keystore().exists() {
+            return Err(KeyringError::Missing.into());
+        }
+        let master = ring(&MasterKeyFile::open(master_key_file, &mut entropy())?)?;
+        let (keyring, new) = match sealed {
+            Some(sealed) => (Keyring::open(&sealed, &master)?, false),
+            None => (Keyring::generate(&mut entropy())?, true),
+        };
+        Ok(Self {
+            master,
+            keyring,
+            new,
+        })
     }
-    if sealed.is_none() && data_dir.keystore().exists() {
-        return Err(KeyringError::Missing.into());
+
+    /// Writes a new keyring. What must exist wherever there is a keyring is made before.
+    pub(super) fn keep(&self, data_dir: &DataDir, entropy: &Entropy) -> Result<(), OpenError> {
+        if self.new {
+            let sealed = self.keyring.seal(&self.master, &mut entropy())?;
+            write_secret(&data_dir.keyring(), &sealed)?;
+        }
+        Ok(())
     }
-    let master = ring(&MasterKeyFile::open(master_key_file, &mut entropy())?)?;
-    if let Some(sealed) = sealed {
-        let keyring = Keyring::open(&sealed, &master)?;
-        return Ok((master, keyring));
-    }
-    let keyring = Keyring::generate(&mut entropy())?;
-    write_secret(&data_dir.keyring(), &keyring.seal(&master, &mut entropy())?)?;
-    Ok((master, keyring))
 }
 
 /// The key with the highest id seals, the others only open.

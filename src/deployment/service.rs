@@ -2,8 +2,8 @@
 
 use super::data_dir::{DataDir, check_database};
 use super::error::OpenError;
-use super::parts::{keystore_on, open_keys};
-use crate::accounts::{Accounts, HashingSettings};
+use super::parts::{Keys, keystore_on};
+use crate::accounts::{Accounts, HashingSettings, Owner};
 use crate::clock::Clock;
 use crate::config::{Config, Engine};
 use crate::entropy::Entropy;
@@ -64,31 +64,45 @@ impl Deployment {
 }
 
 /// The service on the parts in this directory, with the accounts at this URL.
+///
+/// A keyring is the sign that accounts were made, so a new one is written after they were: a start that
+/// is killed anywhere leaves a directory that the next start takes.
 pub(super) async fn assemble(
     config: &Config,
     data_dir: &DataDir,
     accounts_url: &str,
     (clock, entropy): (Arc<dyn Clock>, Entropy),
 ) -> Result<Service, OpenError> {
-    let (master, keyring) = open_keys(data_dir, &config.master_key_file, &entropy)?;
+    let keys = Keys::open(data_dir, &config.master_key_file, &entropy)?;
+    let name = keys.keyring.handles().name();
+    let owner = Accounts::owner(accounts_url, &name).await?;
+    if !keys.new {
+        check_owner(owner, config)?;
+    }
     let issuer = config.token.issuer.clone();
-    let issuer = issuer.unwrap_or_else(|| own_issuer(&keyring));
-    let keystore = open_keystore(config, data_dir, master).await?;
-    let accounts = Accounts::open(
-        accounts_url,
-        HashingSettings {
-            memory_kib: config.hashing.memory_kib,
-            iterations: config.hashing.iterations,
-            lanes: config.hashing.lanes,
-            threads: config.hashing.threads,
-            queue: config.hashing.queue,
-            queue_per_address: config.hashing.queue_per_address,
-        },
-        Arc::clone(&clock),
-        Box::new(rand::rngs::StdRng::from_rng(&mut entropy())),
-    )
-    .await?;
-    let lacre = Lacre::builder(keystore, keyring, rules(config, issuer))
+    let issuer = issuer.unwrap_or_else(|| own_issuer(&keys.keyring));
+    let open_accounts = async || {
+        let random = rand::rngs::StdRng::from_rng(&mut entropy());
+        let clock = Arc::clone(&clock);
+        let accounts =
+            Accounts::open(accounts_url, hashing(config), clock, Box::new(random)).await?;
+        if owner != Owner::Ours {
+            accounts.claim(&name).await?;
+        }
+        Ok::<_, OpenError>(accounts)
+    };
+    let (keystore, accounts) = if keys.new {
+        let accounts = open_accounts().await?;
+        keys.keep(data_dir, &entropy)?;
+        (
+            open_keystore(config, data_dir, keys.master).await?,
+            accounts,
+        )
+    } else {
+        let keystore = open_keystore(config, data_dir, keys.master).await?;
+        (keystore, open_accounts().await?)
+    };
+    let lacre = Lacre::builder(keystore, keys.keyring, rules(config, issuer))
         .clock(clock)
         .entropy(entropy)
         .content_key_memory(config.token.content_key_memory)
@@ -99,6 +113,32 @@ pub(super) async fn assemble(
         signup_per_address: config.limits.signup_per_address,
     });
     Ok(Service::new(lacre, accounts, limits))
+}
+
+/// Refuses to go on with a deployment's keys where its accounts aren't. What is named is what the
+/// configuration names, also where a copy of it is opened.
+fn check_owner(owner: Owner, config: &Config) -> Result<(), OpenError> {
+    let accounts = match Accounts::sqlite_file(config.accounts.url.expose()) {
+        Some(file) => file.display().to_string(),
+        None => "the database of `accounts.url`".to_owned(),
+    };
+    let data_dir = config.data_dir.clone();
+    match owner {
+        Owner::Ours | Owner::Nobody => Ok(()),
+        Owner::NoAccounts => Err(OpenError::AccountsMissing { accounts, data_dir }),
+        Owner::Another => Err(OpenError::AccountsForeign { accounts, data_dir }),
+    }
+}
+
+fn hashing(config: &Config) -> HashingSettings {
+    HashingSettings {
+        memory_kib: config.hashing.memory_kib,
+        iterations: config.hashing.iterations,
+        lanes: config.hashing.lanes,
+        threads: config.hashing.threads,
+        queue: config.hashing.queue,
+        queue_per_address: config.hashing.queue_per_address,
+    }
 }
 
 /// What a deployment calls itself where nobody has named it: the same wherever it is served, for as

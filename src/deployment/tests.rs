@@ -1,4 +1,5 @@
 use super::*;
+use crate::accounts::{Email, NewAccount};
 use crate::clock::FixedClock;
 use crate::config::Sources;
 use crate::config::{Config, Engine};
@@ -179,14 +180,58 @@ async fn without_its_keystore_a_deployment_starts_and_all_sessions_have_ended() 
 async fn without_any_key_and_record_new_keys_are_made_and_accounts_stay() {
     let directory = tempfile::tempdir().unwrap();
     let issued = session_in(directory.path()).await;
-    let accounts = fs::read(directory.path().join("accounts.sqlite")).unwrap();
+    let deployment = open(directory.path()).await.unwrap();
+    let new = NewAccount::with_email(Email::parse("ada@example.com").unwrap());
+    let ada = deployment.service().accounts().create(new).await.unwrap();
+    deployment.close().await;
     fs::remove_dir_all(directory.path().join("keystore")).unwrap();
     for name in ["master.key", "keyring"] {
         fs::remove_file(directory.path().join(name)).unwrap();
     }
     assert!(!is_good_in(directory.path(), &issued).await);
-    let after = fs::read(directory.path().join("accounts.sqlite")).unwrap();
-    assert_eq!(after, accounts);
+    let deployment = open(directory.path()).await.unwrap();
+    let found = deployment.service().accounts().get(&ada.id).await.unwrap();
+    assert_eq!(found, Some(ada));
+    deployment.close().await;
+}
+
+#[tokio::test]
+async fn no_accounts_are_made_where_those_of_before_are_missing() {
+    let (directory, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let issued = session_in(directory.path()).await;
+    session_in(other.path()).await;
+    let file = directory.path().join("accounts.sqlite");
+    let kept = fs::read(&file).unwrap();
+
+    fs::remove_file(&file).unwrap();
+    refuses_untouched(directory.path(), "accounts_missing").await;
+    fs::write(&file, "").unwrap();
+    refuses_untouched(directory.path(), "accounts_missing").await;
+    fs::copy(other.path().join("accounts.sqlite"), &file).unwrap();
+    refuses_untouched(directory.path(), "accounts_foreign").await;
+
+    fs::write(&file, kept).unwrap();
+    assert!(is_good_in(directory.path(), &issued).await, "put back");
+}
+
+#[tokio::test]
+async fn without_keyring_and_keystore_a_deployment_begins_with_the_accounts_that_it_finds() {
+    let (directory, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let issued = session_in(directory.path()).await;
+    session_in(other.path()).await;
+    for accounts in [None, Some(other.path().join("accounts.sqlite"))] {
+        fs::remove_file(directory.path().join("keyring")).unwrap();
+        fs::remove_dir_all(directory.path().join("keystore")).unwrap();
+        let file = directory.path().join("accounts.sqlite");
+        fs::remove_file(&file).unwrap();
+        if let Some(accounts) = accounts {
+            fs::copy(accounts, &file).unwrap();
+        }
+        // Twice: what the first start has made is what the second expects.
+        for _ in 0..2 {
+            assert!(!is_good_in(directory.path(), &issued).await);
+        }
+    }
 }
 
 /// Nothing in the directory can tell; `docs/operating.md` says what to do instead.
@@ -275,6 +320,17 @@ async fn a_look_makes_nothing_where_something_is_missing() {
         assert_eq!(stamped(directory.path()), before, "{code}");
         crate::deployment::data_dir::write_secret(&path, &kept).unwrap();
     }
+    let path = directory.path().join("accounts.sqlite");
+    let kept = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    let refused = look().await;
+    assert_eq!(refused.code(), "accounts_missing");
+    assert!(
+        refused.to_string().contains(path.to_str().unwrap()),
+        "{refused}"
+    );
+    assert!(!path.exists());
+    fs::write(&path, kept).unwrap();
     let held = open(directory.path()).await.unwrap();
     assert_eq!(look().await.code(), "data_dir_held");
     held.close().await;

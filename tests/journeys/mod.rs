@@ -15,6 +15,7 @@ mod hung_up;
 mod hygiene;
 mod limits;
 mod locations;
+mod lost_accounts;
 mod origins;
 mod races;
 mod refresh;

@@ -166,6 +166,38 @@ fn a_keyring_that_is_missing() {
 }
 
 #[test]
+fn accounts_that_are_missing() {
+    spoiled(
+        "accounts.sqlite",
+        |path| std::fs::remove_file(path).unwrap(),
+        78,
+        "accounts_missing",
+    );
+}
+
+#[test]
+fn accounts_that_were_emptied() {
+    spoiled(
+        "accounts.sqlite",
+        |path| std::fs::write(path, "").unwrap(),
+        78,
+        "accounts_missing",
+    );
+}
+
+#[test]
+fn accounts_of_another_deployment() {
+    let (other, _) = stopped();
+    let accounts = std::fs::read(other.data().join("accounts.sqlite")).unwrap();
+    spoiled(
+        "accounts.sqlite",
+        |path| std::fs::write(path, &accounts).unwrap(),
+        78,
+        "accounts_foreign",
+    );
+}
+
+#[test]
 fn a_port_that_is_taken() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -5,6 +5,8 @@ pub(crate) mod front;
 pub(crate) mod generated;
 pub(crate) mod http;
 pub(crate) mod memory;
+pub(crate) mod postgres;
+pub(crate) mod preload;
 pub(crate) mod promise;
 pub(crate) mod robbed;
 pub(crate) mod server;

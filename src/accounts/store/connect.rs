@@ -13,11 +13,12 @@ use std::time::Duration;
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _, Row as _, SqlSafeStr as _};
-use tokio::time::timeout;
+use sqlx::{AnyPool, Executor as _, SqlSafeStr as _};
 
 use super::super::error::{AccountsError, invalid};
-use super::{MirrorKey, QUERY_TIMEOUT, Store, within_timeout};
+use super::super::owner::Owner;
+use super::seen::{POSTGRES_TABLES, STEPS_DONE, Seen, at_start};
+use super::{MirrorKey, QUERY_TIMEOUT, Store};
 
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 8;
@@ -36,12 +37,8 @@ const SQLITE_ALONE: &str = "UPDATE accounts SET revision = revision WHERE id = '
 /// A lock of our own, for the length of a transaction.
 const POSTGRES_ALONE: &str = "SELECT 1 FROM pg_advisory_xact_lock(4993435208401347)";
 
-/// Where the steps done are written down; not sqlx's own name for it, which another program in the
-/// same `PostgreSQL` database may use.
-const STEPS_DONE: &str = "lacre_schema";
-
 /// The schema, one step a file. A step that was ever released is never edited.
-const SQLITE_STEPS: [(&str, &str); 3] = [
+const SQLITE_STEPS: [(&str, &str); 4] = [
     (
         "accounts",
         include_str!("../migrations/sqlite/0001_accounts.sql"),
@@ -54,8 +51,12 @@ const SQLITE_STEPS: [(&str, &str); 3] = [
         "mirror",
         include_str!("../migrations/sqlite/0003_mirror.sql"),
     ),
+    (
+        "deployments",
+        include_str!("../migrations/sqlite/0004_deployments.sql"),
+    ),
 ];
-const POSTGRES_STEPS: [(&str, &str); 3] = [
+const POSTGRES_STEPS: [(&str, &str); 4] = [
     (
         "accounts",
         include_str!("../migrations/postgres/0001_accounts.sql"),
@@ -68,12 +69,14 @@ const POSTGRES_STEPS: [(&str, &str); 3] = [
         "mirror",
         include_str!("../migrations/postgres/0003_mirror.sql"),
     ),
+    (
+        "deployments",
+        include_str!("../migrations/postgres/0004_deployments.sql"),
+    ),
 ];
 
-const SQLITE_HAS_SCHEMA: &str =
-    "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'lacre_schema'";
-const POSTGRES_HAS_SCHEMA: &str = "SELECT COUNT(*) FROM information_schema.tables \
-     WHERE table_name = 'lacre_schema' AND table_schema = current_schema()";
+/// The step from which on a database says whose accounts it has.
+const SAYS_WHOSE: i64 = 4;
 
 /// The URL of a `SQLite` database at a path.
 pub(in super::super) fn sqlite_url(path: &Path) -> String {
@@ -96,35 +99,69 @@ pub(in super::super) fn sqlite_file(url: &str) -> Option<PathBuf> {
     (url.starts_with("sqlite:") && !file.as_os_str().is_empty()).then_some(file)
 }
 
-pub(super) async fn open(url: &str, new_key: MirrorKey) -> Result<Store, AccountsError> {
-    sqlx::any::install_default_drivers();
-    if url.starts_with("sqlite:") {
-        open_sqlite(url, new_key).await
-    } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-        open_postgres(url, new_key).await
-    } else {
-        Err(invalid(
-            "accounts.url",
-            "must begin with 'sqlite:' or 'postgres:'",
-        ))
+/// A database by what its URL says, before it is opened.
+enum Place {
+    Sqlite(PathBuf),
+    Postgres,
+}
+
+impl Place {
+    fn of(url: &str) -> Result<Self, AccountsError> {
+        sqlx::any::install_default_drivers();
+        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            return Ok(Self::Postgres);
+        }
+        if !url.starts_with("sqlite:") {
+            let reason = "must begin with 'sqlite:' or 'postgres:'";
+            return Err(invalid("accounts.url", reason));
+        }
+        let in_memory = url.contains(":memory:") || url.contains("mode=memory");
+        sqlite_file(url)
+            .filter(|_| !in_memory)
+            .map(Self::Sqlite)
+            .ok_or_else(|| invalid("accounts.url", "is no URL of a SQLite file"))
+    }
+
+    /// What is in it; [`AccountsError::AccountsTooNew`] where a newer version of this program wrote it.
+    async fn seen(&self, url: &str) -> Result<Seen, AccountsError> {
+        let (seen, known) = match self {
+            Self::Sqlite(path) => (
+                Seen::in_file(path, &sqlite_url(path)).await?,
+                newest(&SQLITE_STEPS),
+            ),
+            Self::Postgres => (
+                Seen::in_database(url, POSTGRES_TABLES).await?,
+                newest(&POSTGRES_STEPS),
+            ),
+        };
+        let found = seen.schema;
+        if found > known {
+            return Err(AccountsError::AccountsTooNew { found, known });
+        }
+        Ok(seen)
     }
 }
 
-async fn open_sqlite(url: &str, new_key: MirrorKey) -> Result<Store, AccountsError> {
-    let unusable = || invalid("accounts.url", "is no URL of a SQLite file");
-    let options = SqliteConnectOptions::from_str(url).map_err(|_| unusable())?;
-    let path = options.get_filename();
-    if path.as_os_str().is_empty() || url.contains(":memory:") || url.contains("mode=memory") {
-        return Err(unusable());
+pub(super) async fn owner(url: &str, deployment: &str) -> Result<Owner, AccountsError> {
+    let seen = Place::of(url)?.seen(url).await?;
+    Ok(seen.owner(deployment, SAYS_WHOSE))
+}
+
+pub(super) async fn open(url: &str, new_key: MirrorKey) -> Result<Store, AccountsError> {
+    let place = Place::of(url)?;
+    place.seen(url).await?;
+    match place {
+        Place::Sqlite(path) => open_sqlite(&path, new_key).await,
+        Place::Postgres => open_postgres(url, new_key).await,
     }
+}
+
+async fn open_sqlite(path: &Path, new_key: MirrorKey) -> Result<Store, AccountsError> {
     create_private(path).map_err(|error| {
         log::error!("the file of the accounts can't be made: {error}");
         AccountsError::AccountsUnavailable
     })?;
     let url = sqlite_url(path);
-    let known = newest(&SQLITE_STEPS);
-    // Read-only, so that a database of a newer version stays as it is to the last byte.
-    refuse_newer(&format!("{url}?mode=ro"), SQLITE_HAS_SCHEMA, known).await?;
     let write = pool(&url, 1, Some(SQLITE_WRITER)).await?;
     migrate(&write, &SQLITE_STEPS).await?;
     let read = pool(&url, SQLITE_READERS, Some(SQLITE_READER)).await?;
@@ -132,7 +169,6 @@ async fn open_sqlite(url: &str, new_key: MirrorKey) -> Result<Store, AccountsErr
 }
 
 async fn open_postgres(url: &str, new_key: MirrorKey) -> Result<Store, AccountsError> {
-    refuse_newer(url, POSTGRES_HAS_SCHEMA, newest(&POSTGRES_STEPS)).await?;
     let write = pool(url, POSTGRES_CONNECTIONS, None).await?;
     migrate(&write, &POSTGRES_STEPS).await?;
     let read = write.clone();
@@ -196,32 +232,6 @@ async fn pool(
     options.connect(url).await.map_err(|error| at_start(&error))
 }
 
-async fn refuse_newer(
-    url: &str,
-    has_schema: &'static str,
-    known: i64,
-) -> Result<(), AccountsError> {
-    let connecting = timeout(QUERY_TIMEOUT, AnyConnection::connect(url)).await;
-    let mut connection = connecting
-        .map_err(|_| sqlx::Error::PoolTimedOut)
-        .flatten()
-        .map_err(|error| at_start(&error))?;
-    let found = within_timeout(async {
-        let tables: i64 = connection.fetch_one(has_schema).await?.try_get(0)?;
-        if tables == 0 {
-            return Ok(0);
-        }
-        let newest = "SELECT COALESCE(MAX(version), 0) FROM lacre_schema";
-        connection.fetch_one(newest).await?.try_get(0)
-    })
-    .await?;
-    within_timeout(connection.close()).await?;
-    if found > known {
-        return Err(AccountsError::AccountsTooNew { found, known });
-    }
-    Ok(())
-}
-
 async fn migrate(
     pool: &AnyPool,
     steps: &'static [(&'static str, &'static str)],
@@ -241,15 +251,6 @@ async fn migrate(
     })
 }
 
-/// Nobody but the operator is there to read while the program starts, so the log may say it all.
-fn at_start(error: &sqlx::Error) -> AccountsError {
-    log::error!("the accounts can't be opened: {error}");
-    match error {
-        sqlx::Error::Configuration(_) => invalid("accounts.url", "is no usable database URL"),
-        _ => AccountsError::AccountsUnavailable,
-    }
-}
-
 /// The number of the last step.
 fn newest(steps: &[(&str, &str)]) -> i64 {
     i64::try_from(steps.len()).unwrap_or(i64::MAX)
@@ -260,6 +261,7 @@ mod tests {
     use super::*;
     use rand::SeedableRng as _;
     use rand::rngs::StdRng;
+    use sqlx::Row as _;
 
     fn key() -> MirrorKey {
         MirrorKey::generate(&mut StdRng::seed_from_u64(1))
