@@ -29,8 +29,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use reader::{Noted, Reader};
-use sections::{SCHEMA, Top};
+use sections::{SCHEMA, Top, read_issuers};
 
+use crate::federation::Issuer;
 pub use crate::network::Proxy;
 pub use crate::web_origin::WebOrigin;
 pub use environment::{log_filter, started_by_cargo, variables_set};
@@ -80,6 +81,8 @@ pub struct Config {
     pub refresh: RefreshConfig,
     /// `cors.*`
     pub cors: CorsConfig,
+    /// `[[issuer]]`: no two of one name or one issuer.
+    pub issuers: Vec<Issuer>,
     /// `errors.*`
     pub errors: ErrorsConfig,
     /// `limits.*`
@@ -159,6 +162,7 @@ impl Config {
         let session = SessionConfig::read(reader);
         let refresh = RefreshConfig::read(reader);
         let cors = CorsConfig::read(reader);
+        let issuers = read_issuers(reader);
         let style = ErrorsConfig::read(reader);
         let limits = LimitsConfig::read(reader);
         let hashing = HashingConfig::read(reader);
@@ -170,6 +174,9 @@ impl Config {
         }
         if let (Ok(token), Ok(session)) = (&token, &session) {
             reader.note_all(checks::lifetimes(token, session));
+        }
+        if let (Ok(token), Ok(issuers)) = (&token, &issuers) {
+            reader.note_all(checks::issuers(issuers, token.issuer.as_deref()));
         }
         reader.note_all(checks::log_filter(log_filter));
         let top = top?;
@@ -192,6 +199,7 @@ impl Config {
             session: session?,
             refresh: refresh?,
             cors: cors?,
+            issuers: issuers?,
             errors: style?,
             limits: limits?,
             hashing: hashing?,

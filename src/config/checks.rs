@@ -12,6 +12,7 @@ use super::error::ConfigError;
 use super::listen::Listen;
 use super::quantity::duration_text;
 use super::sections::{SessionConfig, TokenConfig, Top};
+use crate::federation::Issuer;
 
 /// Addresses and paths.
 pub(super) fn top(top: &Top, dev: bool) -> Vec<ConfigError> {
@@ -44,6 +45,29 @@ pub(super) fn lifetimes(token: &TokenConfig, session: &SessionConfig) -> Option<
         access: duration_text(token.access_ttl),
         absolute: duration_text(session.absolute_ttl),
     })
+}
+
+/// An issuer is told from the others by its name and by the `iss` of its tokens, and from this
+/// deployment by that.
+pub(super) fn issuers(issuers: &[Issuer], own: Option<&str>) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    for (i, issuer) in issuers.iter().enumerate() {
+        let before = &issuers[..i];
+        let why = if before.iter().any(|other| other.name == issuer.name) {
+            "an issuer before it has the same name"
+        } else if before.iter().any(|other| other.issuer == issuer.issuer) {
+            "an issuer before it has the same issuer"
+        } else if own == Some(issuer.issuer.as_str()) {
+            "its issuer is token.issuer, which is this deployment's own"
+        } else {
+            continue;
+        };
+        errors.push(ConfigError::IssuerUnusable {
+            entry: format!("issuer[{i}]"),
+            why: why.to_owned(),
+        });
+    }
+    errors
 }
 
 /// The logger passes over a part of its filter that it can't read, and would log something else than

@@ -74,6 +74,9 @@ pub enum ConfigError {
         path: PathBuf,
         why: &'static str,
     },
+    /// An issuer whose tokens could not be verified, or not told from another's.
+    #[error("{entry}: {why}")]
+    IssuerUnusable { entry: String, why: String },
     /// `LACRE_LOG` would not do what it says.
     #[error("environment LACRE_LOG: {} is no log filter: expected levels (`off`, `error`, `warn`, `info`, `debug`, `trace`) by target, such as `warn,lacre::audit=info`", quoted(.value))]
     BadLogFilter { value: String },
@@ -104,6 +107,7 @@ impl ConfigError {
                 key: "data_dir", ..
             } => "data_dir_unwritable",
             Self::PathUnusable { .. } => "config_path_unusable",
+            Self::IssuerUnusable { .. } => "config_issuer_unusable",
             Self::BadLogFilter { .. } => "config_bad_log_filter",
             Self::DevNotLoopback { .. } => "config_dev_not_loopback",
         }

@@ -13,7 +13,7 @@ use super::listen::{Listen, NoPlace};
 use super::quantity::{count, duration, duration_text, rate, rate_text, size, size_text};
 use super::secret::SecretText;
 use super::written::Written;
-use crate::network::{NotANetwork, Proxy};
+use crate::network::{Network, NotANetwork, Proxy};
 use crate::service::Rate;
 
 /// How a value is read and what its limits are.
@@ -78,6 +78,63 @@ impl Kind for Text {
     #[cfg(test)]
     fn samples(&self) -> BoxedStrategy<String> {
         "[a-z][a-z0-9:/. ]{0,20}[a-z]".boxed()
+    }
+}
+
+/// A label of a name: 1 to 63 of `a-z`, `0-9` and `-`, which neither begins nor ends it.
+pub(super) struct Label;
+
+impl Kind for Label {
+    type Value = String;
+
+    fn read(&self, written: &Written) -> Result<String, Refusal> {
+        let text = good(written.text())?;
+        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let whole = (1..=63).contains(&text.len()) && text.bytes().all(inner);
+        let is_label = whole && !text.starts_with('-') && !text.ends_with('-');
+        good(is_label.then(|| text.to_owned()))
+    }
+
+    fn shown(&self, value: &String) -> String {
+        value.clone()
+    }
+
+    fn takes(&self) -> String {
+        "1 to 63 of `a-z`, `0-9` and `-`, which neither begins nor ends it".to_owned()
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        "[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?".boxed()
+    }
+}
+
+/// Yes or no.
+pub(super) struct Switch;
+
+impl Kind for Switch {
+    type Value = bool;
+
+    fn read(&self, written: &Written) -> Result<bool, Refusal> {
+        match (written, written.text()) {
+            (Written::Truth(is), _) => Ok(*is),
+            (_, Some("true")) => Ok(true),
+            (_, Some("false")) => Ok(false),
+            _ => Err(Refusal::Bad),
+        }
+    }
+
+    fn shown(&self, value: &bool) -> String {
+        value.to_string()
+    }
+
+    fn takes(&self) -> String {
+        "`true` or `false`".to_owned()
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        any::<bool>().prop_map(|is| is.to_string()).boxed()
     }
 }
 
@@ -463,6 +520,39 @@ impl Kind for Networks {
         let word = prop_oneof![4 => address, 1 => Just("unix".to_owned())];
         prop::collection::vec(word, 0..4)
             .prop_map(|words| words.join(","))
+            .boxed()
+    }
+}
+
+/// Addresses and networks alone, perhaps none.
+pub(super) struct Ranges;
+
+impl Kind for Ranges {
+    type Value = Vec<Network>;
+
+    fn read(&self, written: &Written) -> Result<Vec<Network>, Refusal> {
+        let words = good(written.items())?;
+        let ranges: Result<_, NotANetwork> = words.iter().map(|word| word.parse()).collect();
+        ranges.map_err(|NotANetwork| Refusal::Bad)
+    }
+
+    fn shown(&self, value: &Vec<Network>) -> String {
+        let words: Vec<_> = value.iter().map(Network::to_string).collect();
+        format!("{words:?}")
+    }
+
+    fn takes(&self) -> String {
+        "a list of addresses and networks such as `10.0.0.0/8`".to_owned()
+    }
+
+    fn is_list(&self) -> bool {
+        true
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        any::<std::net::IpAddr>()
+            .prop_map(|address| address.to_canonical().to_string())
             .boxed()
     }
 }

@@ -107,7 +107,6 @@ impl Reader {
 
     /// Reads each entry of the repeated section `section` by `read`, which also gets the entry's
     /// name: `0`, `1` … of an array, the name of a named one. Fails after all entries were read.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no section repeats so far"))]
     pub(super) fn entries<T>(
         &mut self,
         section: &'static str,

@@ -19,14 +19,14 @@ Flags win over the environment, the environment wins over the file.
   if there is one. The key `a.b` is `b = …` below `[a]`.
 
 Sections that may occur several times (`[[a]]` or `[a.NAME]`) are set by the file only: a variable's
-name would have to say which entry it means. No section does so far.
+name would have to say which entry it means.
 
 A secret key is never shown. It may also be given as the path of a file that holds it, by the key
 with `_file` behind its name.
 
 An unknown key or variable, a value outside its limits, a value that isn't built yet, and values
 that don't go together (both listeners at one address, access tokens that outlive sessions, a
-`data_dir` that is a file) are errors, all reported at once, with exit status 78;
+`data_dir` that is a file, an issuer twice) are errors, all reported at once, with exit status 78;
 `lacre config check` reports the same as `lacre serve` without starting anything.
 `lacre config show` prints every key with its value and where the value came from.
 `LACRE_LOG` says what is logged: `info` (the default), `debug`, or by target, such as

@@ -26,10 +26,9 @@ pub(super) enum Shape {
     /// Once: `[token]`.
     Single,
     /// As an array of tables: `[[issuer]]`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no section repeats so far"))]
     Array,
     /// As a table of tables: `[service.NAME]`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no section repeats so far"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "no section has names so far"))]
     Named,
 }
 

@@ -10,6 +10,7 @@ mod cors;
 mod dialect;
 mod errors;
 mod hashing;
+mod issuer;
 mod keystore;
 mod limits;
 mod refresh;
@@ -18,13 +19,14 @@ mod session;
 mod token;
 mod top;
 
-use super::schema::{Schema, single};
+use super::schema::{Schema, Section, Shape, single};
 
 pub use accounts::AccountsConfig;
 pub use cors::CorsConfig;
 pub use dialect::{Dialect, DialectConfig, DialectMembers, DialectTexts};
 pub use errors::{ErrorStyle, ErrorsConfig};
 pub use hashing::HashingConfig;
+pub(super) use issuer::read as read_issuers;
 pub use keystore::{Engine, KeystoreConfig};
 pub use limits::LimitsConfig;
 pub use refresh::RefreshConfig;
@@ -43,6 +45,11 @@ pub(super) static SCHEMA: &Schema = &[
     single("session", session::KEYS),
     single("refresh", refresh::KEYS),
     single("cors", cors::KEYS),
+    Section {
+        name: issuer::SECTION,
+        shape: Shape::Array,
+        keys: issuer::KEYS,
+    },
     single("errors", errors::KEYS),
     single("limits", limits::KEYS),
     single("hashing", hashing::KEYS),

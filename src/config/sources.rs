@@ -223,7 +223,7 @@ fn flatten(schema: &Schema, name: &Name, value: toml::Value, flat: &mut Vec<(Nam
         toml::Value::Integer(number) => Written::Number(number),
         toml::Value::Array(items) => list(items),
         toml::Value::Float(number) => Written::Other(number.to_string()),
-        toml::Value::Boolean(is) => Written::Other(is.to_string()),
+        toml::Value::Boolean(is) => Written::Truth(is),
         toml::Value::Datetime(date) => Written::Other(date.to_string()),
     };
     flat.push((name.clone(), written));

@@ -21,6 +21,8 @@ pub(super) enum Written {
     Text(Zeroizing<String>),
     /// A whole number of the file.
     Number(i64),
+    /// `true` or `false` of the file.
+    Truth(bool),
     /// An array of texts of the file.
     List(Vec<String>),
     /// Something that no key takes, as text.
@@ -59,6 +61,7 @@ impl Written {
             (_, Some(words)) if as_list => format!("{words:?}"),
             (Self::Text(text), _) => text.to_string(),
             (Self::Number(number), _) => number.to_string(),
+            (Self::Truth(is), _) => is.to_string(),
             (Self::Other(text), _) => text.clone(),
             (Self::List(_), None) => String::new(),
         }
