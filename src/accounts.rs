@@ -20,6 +20,8 @@ mod error;
 mod hashing;
 mod identity;
 mod imported;
+mod link;
+mod links;
 mod outbox;
 mod owner;
 mod password;
@@ -34,7 +36,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::CryptoRng;
 
-pub(crate) use self::account::ADMIN_ROLE;
+pub(crate) use self::account::{ADMIN_ROLE, roles_from_outside};
 pub use self::account::{Account, Change, ImportedAccount, NewAccount, Page};
 pub use self::authority::Authority;
 pub use self::client::{Client, ClientId, ClientSecret, NewClient};
@@ -42,6 +44,7 @@ pub use self::error::AccountsError;
 pub use self::hashing::{HashingPool, HashingSettings};
 pub use self::identity::{Email, LoginName, UserId};
 pub use self::imported::ImportedHash;
+pub use self::link::{FirstSight, Link, OutsideSubject};
 pub use self::outbox::{Ends, Kept, OutboxRow, Reach, Target};
 pub use self::owner::Owner;
 pub use self::password::{Password, PresentedPassword};

@@ -291,6 +291,18 @@ impl Lacre {
         self.0.revoker.client(client_id, ended).await
     }
 
+    /// Ends the sessions of a user that were begun by tokens of an outside issuer
+    /// ([`Occasion::Outside`]), and returns which.
+    ///
+    /// [`Occasion::Outside`]: crate::Occasion::Outside
+    pub async fn revoke_begun_through(
+        &self,
+        user_id: &str,
+        issuer: &str,
+    ) -> Result<Vec<Handle>, KeystoreError> {
+        self.0.revoker.begun_through(user_id, issuer).await
+    }
+
     /// Ends the access tokens of a user and leaves the sessions: the next refresh of each brings
     /// new ones, with the rights that the user has then.
     pub async fn revoke_access_of(&self, user_id: &str) -> Result<Vec<Handle>, KeystoreError> {

@@ -26,7 +26,7 @@ mod steps;
 mod timeouts;
 mod users;
 
-pub use answer::{Answer, Client, Damaged, RefusedUser, Session, Sessions, Step, User};
+pub use answer::{Answer, Client, Damaged, Link, RefusedUser, Session, Sessions, Step, User};
 pub use client::{AdminClient, ClientError};
 pub use error::{AdminError, Kind, OpsError};
 pub use listening::{Told, Wait};

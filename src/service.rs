@@ -9,8 +9,10 @@
 mod attempt;
 mod caller;
 mod clients;
+mod exchange;
 mod going_on;
 mod limits;
+mod links;
 mod log_in;
 mod outbox;
 mod renew;
@@ -19,11 +21,13 @@ mod sweep;
 mod users;
 
 pub use caller::Caller;
+pub use exchange::Exchange;
 pub use limits::{LimitSettings, Limits, Rate};
 pub use log_in::{LogIn, MAX_CLAIMS, OnBehalf};
 pub use users::Changed;
 
 use crate::accounts::{Accounts, AccountsError};
+use crate::federation::{Federation, FederationError};
 use crate::lacre::Lacre;
 use crate::sessions::grant::IssueError;
 use lacre_keystore::KeystoreError;
@@ -37,6 +41,7 @@ pub struct Service {
     lacre: Lacre,
     accounts: Accounts,
     limits: Limits,
+    federation: Federation,
 }
 
 impl Service {
@@ -47,7 +52,20 @@ impl Service {
             lacre,
             accounts,
             limits,
+            federation: Federation::default(),
         }
+    }
+
+    /// The same, believing these outside issuers.
+    #[must_use]
+    pub fn believing(self, federation: Federation) -> Self {
+        Self { federation, ..self }
+    }
+
+    /// The outside issuers that are believed.
+    #[must_use]
+    pub fn federation(&self) -> &Federation {
+        &self.federation
     }
 
     /// The sessions.
@@ -90,6 +108,18 @@ pub enum ServiceError {
     /// A client asks for a user that can't log in.
     #[error("there is no such user")]
     IncorrectUser,
+    /// The token of an outside issuer isn't believed.
+    #[error("{0}")]
+    Outside(FederationError),
+    /// The subject of an outside issuer is no account here.
+    #[error("the subject of the outside token is linked to no account")]
+    NotLinked,
+    /// An account can't be made for a subject, whose verified address another account has.
+    #[error("the address of the outside token's subject is another account's: link the two")]
+    EmailTaken,
+    /// An operator named an issuer that isn't configured.
+    #[error("no issuer is configured under this name: give the name, or its `issuer`")]
+    IssuerUnknown,
     /// The name that a caller gave the session is empty, too long or not plain text.
     #[error("user_session must be 1 to 4096 characters without control characters")]
     UserSession,
@@ -114,6 +144,10 @@ impl ServiceError {
             Self::InvalidClient => "invalid_client",
             Self::TooMany { .. } => "rate_limited",
             Self::IncorrectUser => "invalid_credentials",
+            Self::Outside(error) => error.code(),
+            Self::NotLinked => "outside_subject_not_linked",
+            Self::EmailTaken => "outside_email_taken",
+            Self::IssuerUnknown => "issuer_unknown",
             Self::UserSession => "user_session_invalid",
             Self::ClaimsTooLong => "claims_too_long",
             Self::Issue(error) => error.code(),

@@ -200,6 +200,33 @@ pub(super) fn roles(names: Vec<String>) -> Result<Vec<String>, AccountsError> {
     rights("role", names, ROLES_TOGETHER)
 }
 
+/// The roles of an account whose issuer says that it has these, where it has `current` here.
+///
+/// `admin` is given here and nowhere else (threat: outside-roles): it is left out of what the issuer
+/// says, and stays where it is. What is no role here is left out, as is what would not fit into a
+/// token.
+pub(crate) fn roles_from_outside(current: &[String], said: &[String]) -> Vec<String> {
+    let mut left = ROLES_TOGETHER - ADMIN_ROLE.len() - 1;
+    let mut roles: Vec<String> = Vec::new();
+    for role in said {
+        let known = roles.contains(role) || role == ADMIN_ROLE;
+        if known || !is_right(role) || role.len() >= left {
+            continue;
+        }
+        left -= role.len() + 1;
+        roles.push(role.clone());
+    }
+    if roles.is_empty() {
+        roles.push(FIRST_ROLE.to_owned());
+    }
+    match current.iter().position(|role| role == ADMIN_ROLE) {
+        Some(0) => roles.insert(0, ADMIN_ROLE.to_owned()),
+        Some(_) => roles.push(ADMIN_ROLE.to_owned()),
+        None => {}
+    }
+    roles
+}
+
 /// Permissions, each once, in the order given.
 pub(super) fn permissions(names: Vec<String>) -> Result<Vec<String>, AccountsError> {
     rights("permission", names, PERMISSIONS_TOGETHER)
@@ -282,6 +309,21 @@ mod tests {
         assert!(permissions(many(257)).is_err());
         assert!(roles(many(64)).is_ok());
         assert!(roles(many(65)).is_err());
+    }
+
+    #[test]
+    fn no_issuer_gives_or_takes_the_role_of_administrators() {
+        let from =
+            |current: &[&str], said: &[&str]| roles_from_outside(&owned(current), &owned(said));
+        assert_eq!(from(&["user"], &["admin"]), ["user"]);
+        assert_eq!(from(&["user"], &["clerk", "admin", "clerk"]), ["clerk"]);
+        assert_eq!(from(&["admin", "clerk"], &["editor"]), ["admin", "editor"]);
+        assert_eq!(from(&["clerk", "admin"], &["editor"]), ["editor", "admin"]);
+        assert_eq!(from(&["admin"], &[]), ["admin", "user"]);
+        assert_eq!(from(&[], &["Domain Users", "a,b", "", "x"]), ["x"]);
+        let many: Vec<_> = (0..300).map(|i| format!("r{i:06}")).collect();
+        let fitting = roles_from_outside(&owned(&["admin"]), &many);
+        assert!(roles(fitting.clone()).is_ok() && fitting.len() > 50);
     }
 
     #[test]

@@ -28,6 +28,9 @@ pub enum AccountsError {
         /// The newest schema version that this program knows.
         known: i64,
     },
+    /// The subject of an outside issuer is another account's.
+    #[error("this subject is linked to another account: unlink it there first")]
+    LinkExists,
     /// There is no account with this id.
     #[error("there is no such account")]
     AccountUnknown,
@@ -57,6 +60,7 @@ impl AccountsError {
             Self::HashingBusy => "hashing_busy",
             Self::AccountsUnavailable => "accounts_unavailable",
             Self::AccountsTooNew { .. } => "accounts_too_new",
+            Self::LinkExists => "link_exists",
             Self::AccountUnknown => "account_unknown",
             Self::LastAdministrator => "last_administrator",
             Self::AuthorityChanged => "authority_changed",
@@ -91,6 +95,7 @@ mod tests {
             AccountsError::HashingBusy,
             AccountsError::AccountsUnavailable,
             AccountsError::AccountsTooNew { found: 2, known: 1 },
+            AccountsError::LinkExists,
             AccountsError::AccountUnknown,
             AccountsError::LastAdministrator,
             AccountsError::AuthorityChanged,

@@ -19,6 +19,8 @@ pub enum Reach {
     AllBut(Kept),
     /// The access tokens; the sessions stay.
     Access,
+    /// The sessions begun by tokens of this outside issuer.
+    Through(String),
 }
 
 /// The session that stays, by its handle and its beginning: a handle alone may name another one

@@ -8,6 +8,7 @@
 
 mod connect;
 mod insert;
+mod links;
 mod outbox;
 mod prove;
 mod row;

@@ -8,6 +8,7 @@ mod credentials;
 mod engine;
 mod importing;
 mod lasting;
+mod links;
 mod listing;
 mod outbox;
 mod owning;

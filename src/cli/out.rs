@@ -90,10 +90,11 @@ impl<const N: usize> Table<N> {
 }
 
 /// A name before each value, a line each.
-pub(super) fn write_fields<const N: usize>(
+pub(super) fn write_fields<'n>(
     out: &mut impl Write,
-    fields: [(&str, String); N],
+    fields: impl IntoIterator<Item = (&'n str, String)>,
 ) -> io::Result<()> {
+    let fields: Vec<_> = fields.into_iter().collect();
     let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in fields {
         let value = printable(&value).replace('\n', "\\n");

@@ -9,12 +9,13 @@ mod lines;
 use super::failure::Failure;
 use super::out::{self, Table};
 use super::place::Place;
+use super::printable::printable;
 use super::prompt;
 use super::way::{Absent, Way, unexpected};
 use clap::{ArgGroup, Args, Subcommand};
 use lacre::internals::accounts::{Email, UserId};
 use lacre::internals::ops::{
-    Answer, NewUser, Request, Secret, Step, User, UserChange, UsersRequest,
+    Answer, Link, NewUser, Request, Secret, Step, User, UserChange, UsersRequest,
 };
 use serde_json::{Value, json};
 use std::io::{BufWriter, Read as _, Write as _};
@@ -55,6 +56,16 @@ pub(crate) enum Command {
     /// Delete an account and end all of its sessions
     #[command(after_help = "Example:\n  lacre users delete ada@example.com")]
     Delete(One),
+    /// Let a subject of an outside issuer log in to an account
+    #[command(
+        after_help = "Example:\n  lacre users link ada@example.com --issuer corp --subject 248289761001\n\nA subject is one account at most; to link it to another one, unlink it first."
+    )]
+    Link(LinkTo),
+    /// Take an account's links to an issuer away and end the sessions begun through them
+    #[command(
+        after_help = "Example:\n  lacre users unlink ada@example.com --issuer corp\n\nWhere the issuer makes accounts, the subject gets a new one when it comes again: disable the account to\nkeep it out."
+    )]
+    Unlink(LinkOf),
     /// Set a password and end all of the user's sessions
     #[command(
         after_help = "Examples:\n  lacre users set-password ada@example.com\n  lacre users set-password ada@example.com --password-stdin < password.txt\n\nOn a terminal it asks for the password and shows nothing of it."
@@ -129,6 +140,24 @@ pub(crate) struct Set {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct LinkOf {
+    #[command(flatten)]
+    one: One,
+    /// The issuer: its name in the configuration, or its iss
+    #[arg(long, value_name = "NAME")]
+    issuer: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LinkTo {
+    #[command(flatten)]
+    of: LinkOf,
+    /// What the issuer calls the user: the claim sub of its tokens
+    #[arg(long, value_name = "SUB", allow_hyphen_values = true)]
+    subject: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct SetPassword {
     #[command(flatten)]
     one: One,
@@ -150,6 +179,12 @@ impl Command {
             Self::Delete(one) => {
                 let user = one.user.clone();
                 one.changed(place, UsersRequest::Delete { user }, "is deleted")
+            }
+            Self::Link(link) => link.run(place),
+            Self::Unlink(LinkOf { one, issuer }) => {
+                let user = one.user.clone();
+                let request = UsersRequest::Unlink { user, issuer };
+                one.changed(place, request, "is unlinked")
             }
             Self::SetPassword(SetPassword {
                 one,
@@ -209,6 +244,43 @@ impl Set {
     }
 }
 
+impl LinkTo {
+    fn run(self, place: &Place) -> Result<(), Failure> {
+        let LinkOf { one, issuer } = self.of;
+        let request = Request::Users(UsersRequest::Link {
+            user: one.user.clone(),
+            issuer,
+            subject: self.subject,
+        });
+        let links = Way::with(place, Absent::Fail, |way| links(way, request))?;
+        let mut stdout = std::io::stdout().lock();
+        if one.json {
+            writeln!(stdout, "{}", out::json(&links_shown(&links))?)?;
+        } else {
+            let count = links.len();
+            let subjects = if count == 1 { "subject" } else { "subjects" };
+            let user = printable(&one.user);
+            writeln!(stdout, "{user} is linked to {count} {subjects}")?;
+        }
+        Ok(())
+    }
+}
+
+fn links(way: &mut Way, request: Request) -> Result<Vec<Link>, Failure> {
+    match way.ask(request)? {
+        Answer::Links(links) => Ok(links),
+        _ => Err(unexpected()),
+    }
+}
+
+fn links_shown(links: &[Link]) -> Value {
+    let shown = links.iter().map(|link| {
+        let since = out::time(link.created_at);
+        json!({"issuer": link.issuer, "subject": link.subject, "created_at": since})
+    });
+    shown.collect()
+}
+
 impl Listing {
     fn run(&self, place: &Place) -> Result<(), Failure> {
         Way::with(place, Absent::Fail, |way| self.write(way))
@@ -252,14 +324,21 @@ impl Listing {
 
 impl One {
     fn show(self, place: &Place) -> Result<(), Failure> {
-        let request = Request::Users(UsersRequest::Show { user: self.user });
-        let answer = Way::with(place, Absent::Fail, |way| way.ask(request))?;
+        let user = self.user;
+        let (answer, links) = Way::with(place, Absent::Fail, |way| {
+            let show = UsersRequest::Show { user: user.clone() };
+            let answer = way.ask(Request::Users(show))?;
+            let of = UsersRequest::Links { user: user.clone() };
+            Ok((answer, links(way, Request::Users(of))?))
+        })?;
         let Answer::User(user) = answer else {
             return Err(unexpected());
         };
         let mut stdout = std::io::stdout().lock();
         if self.json {
-            writeln!(stdout, "{}", out::json(&shown(&user))?)?;
+            let mut shown = shown(&user);
+            shown["links"] = links_shown(&links);
+            writeln!(stdout, "{}", out::json(&shown)?)?;
             return Ok(());
         }
         let fields = [
@@ -272,7 +351,14 @@ impl One {
             ("created", out::time(user.created_at)),
             ("updated", out::time(user.updated_at)),
         ];
-        Ok(out::write_fields(&mut stdout, fields)?)
+        let links = links.into_iter().map(|link| {
+            let (subject, issuer) = (link.subject, link.issuer);
+            ("link", format!("{subject} at {issuer}"))
+        });
+        Ok(out::write_fields(
+            &mut stdout,
+            fields.into_iter().chain(links),
+        )?)
     }
 
     fn change(self, place: &Place, to: UserChange, what: &str) -> Result<(), Failure> {

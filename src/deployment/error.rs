@@ -4,6 +4,8 @@ use super::data_dir::DataDirError;
 #[cfg(feature = "server")]
 use crate::accounts::AccountsError;
 #[cfg(feature = "server")]
+use crate::federation::KeysError;
+#[cfg(feature = "server")]
 use crate::service::ServiceError;
 use crate::sessions::keyring::KeyringError;
 use lacre_keystore::KeystoreError;
@@ -71,6 +73,10 @@ pub enum OpenError {
         /// The directory of the deployment.
         data_dir: PathBuf,
     },
+    /// The keys of an outside issuer, in a file.
+    #[cfg(feature = "server")]
+    #[error("the keys of an issuer can't be used: {0}")]
+    Issuer(#[from] KeysError),
     /// Sessions that a change of an account had to end before the start don't end.
     #[cfg(feature = "server")]
     #[error("sessions are left to end from before the start: {0}")]
@@ -94,6 +100,8 @@ impl OpenError {
             Self::AccountsMissing { .. } => "accounts_missing",
             #[cfg(feature = "server")]
             Self::AccountsForeign { .. } => "accounts_foreign",
+            #[cfg(feature = "server")]
+            Self::Issuer(error) => error.code(),
             #[cfg(feature = "server")]
             Self::Outbox(error) => error.code(),
         }

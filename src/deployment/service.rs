@@ -7,6 +7,7 @@ use crate::accounts::{Accounts, HashingSettings, Owner};
 use crate::clock::Clock;
 use crate::config::{Config, Engine};
 use crate::entropy::Entropy;
+use crate::federation::Federation;
 use crate::lacre::Lacre;
 use crate::service::{LimitSettings, Limits, Service};
 use crate::sessions::keyring::Keyring;
@@ -112,7 +113,9 @@ pub(super) async fn assemble(
         login_per_account: config.limits.login_per_account,
         signup_per_address: config.limits.signup_per_address,
     });
-    Ok(Service::new(lacre, accounts, limits))
+    let issuers = config.issuers.clone();
+    let federation = Federation::open(issuers, config.token.leeway.as_secs()).await?;
+    Ok(Service::new(lacre, accounts, limits).believing(federation))
 }
 
 /// Refuses to go on with a deployment's keys where its accounts aren't. What is named is what the

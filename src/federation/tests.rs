@@ -572,16 +572,6 @@ async fn keys_that_ssh_keygen_and_openssl_made_are_taken() {
 }
 
 #[test]
-fn what_a_token_claims_is_counted_under_one_name() {
-    let key = KeyPair::ec("ec");
-    let token = key.token(&header("ES256", "ec"), &claims());
-    assert_eq!(Federation::claimed(&token), "https://issuer.example/ ada");
-    for nothing in ["", "x", "a.b.c"] {
-        assert_eq!(Federation::claimed(nothing), "");
-    }
-}
-
-#[test]
 fn every_error_has_a_code_of_its_own() {
     use FederationError as E;
     let codes = [

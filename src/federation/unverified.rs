@@ -70,12 +70,6 @@ impl<'t> Unverified<'t> {
         &self.issuer
     }
 
-    /// Whose it says it is, as one text.
-    pub(super) fn claimed_identity(&self) -> String {
-        let subject = self.claims.get("sub").and_then(Value::as_str);
-        format!("{} {}", self.issuer, subject.unwrap_or_default())
-    }
-
     /// The name of the key that it says it is signed with.
     pub(super) fn kid(&self) -> Option<&str> {
         self.header.get("kid").and_then(Value::as_str)

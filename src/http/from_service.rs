@@ -4,13 +4,16 @@
 
 use super::problem::{Code, Problem};
 use crate::accounts::AccountsError;
+use crate::federation::FederationError;
 use crate::service::ServiceError;
 
 impl From<AccountsError> for Problem {
     fn from(error: AccountsError) -> Self {
         match error {
             AccountsError::InvalidCredentials => Self::new(Code::InvalidCredentials),
-            AccountsError::AccountExists => Self::new(Code::AccountExists),
+            AccountsError::AccountExists | AccountsError::LinkExists => {
+                Self::new(Code::AccountExists)
+            }
             AccountsError::AccountInvalid { field, reason } => Self::new(Code::AccountInvalid)
                 .field(field)
                 .detail(format!("`{field}` {reason}.")),
@@ -38,6 +41,15 @@ impl From<ServiceError> for Problem {
                 Self::new(Code::RateLimited).retry_after(seconds)
             }
             ServiceError::IncorrectUser => Self::incorrect_user(),
+            // Whoever sends such a token hears no more than whoever sends a wrong password; but that
+            // nobody can say whether it is good isn't that it is bad.
+            ServiceError::Outside(FederationError::KeysUnavailable) => {
+                Self::new(Code::StoreUnavailable)
+            }
+            ServiceError::Outside(_) | ServiceError::NotLinked | ServiceError::EmailTaken => {
+                Self::new(Code::InvalidCredentials)
+            }
+            ServiceError::IssuerUnknown => Self::new(Code::NotFound),
             ServiceError::UserSession => {
                 Self::new(Code::BodyWrongType).field("user_session").detail(
                     "`user_session` must be 1 to 4096 bytes of text without control characters.",

@@ -21,6 +21,8 @@ pub enum Answer {
     },
     /// What became of the accounts of an import.
     Imported(Vec<RefusedUser>),
+    /// The subjects of outside issuers that an account is.
+    Links(Vec<Link>),
     /// Some accounts, in the order of their ids.
     Users {
         /// The accounts.
@@ -86,6 +88,15 @@ pub struct User {
     pub active: bool,
     pub created_at: UnixSeconds,
     pub updated_at: UnixSeconds,
+}
+
+/// A subject of an outside issuer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // what `accounts::Link` says
+pub struct Link {
+    pub issuer: String,
+    pub subject: String,
+    pub created_at: UnixSeconds,
 }
 
 /// An account that was not imported; all others of its request were.

@@ -69,6 +69,29 @@ pub enum UsersRequest {
         /// Id or e-mail.
         user: String,
     },
+    /// The subjects of outside issuers that an account is: [`Answer::Links`](super::Answer::Links).
+    Links {
+        /// Id or e-mail.
+        user: String,
+    },
+    /// Links a subject of an outside issuer to an account:
+    /// [`Answer::Links`](super::Answer::Links), all that it has then.
+    Link {
+        /// Id or e-mail.
+        user: String,
+        /// The issuer's name in the configuration, or its `iss`.
+        issuer: String,
+        /// The subject's name there.
+        subject: String,
+    },
+    /// Takes the links of an account to an issuer away, and ends the sessions begun through them:
+    /// [`Answer::Changed`](super::Answer::Changed).
+    Unlink {
+        /// Id or e-mail.
+        user: String,
+        /// The issuer's name in the configuration, or its `iss`.
+        issuer: String,
+    },
     /// Changes an account, and ends what the change ends: [`Answer::Changed`](super::Answer::Changed).
     Change {
         /// Id or e-mail.

@@ -5,13 +5,13 @@
 //!
 //! This room must never change an account past [`Service`], which ends what the change ends.
 
-use super::answer::{Answer, RefusedUser, User};
+use super::answer::{Answer, Link, RefusedUser, User};
 use super::error::OpsError;
 use super::request::{ImportedUser, NewUser, UserChange, UsersRequest};
 use super::steps::{MAX_PAGE, Steps};
 use crate::accounts::{
-    Account, AccountsError, Change, Email, ImportedAccount, ImportedHash, NewAccount, Password,
-    UserId,
+    Account, AccountsError, Change, Email, ImportedAccount, ImportedHash, NewAccount,
+    OutsideSubject, Password, UserId,
 };
 use crate::service::{Caller, Changed, Service};
 use crate::telemetry::audit::Actor;
@@ -31,6 +31,25 @@ pub(super) async fn perform(
         UsersRequest::Show { user } => Ok(Answer::User(shown(service.find_user(&user).await?))),
         UsersRequest::Change { user, to } => change(service, caller, &user, to).await,
         UsersRequest::Delete { user } => delete(service, caller, &user).await,
+        UsersRequest::Links { user } => links(service, &service.find_user(&user).await?.id).await,
+        UsersRequest::Link {
+            user,
+            issuer,
+            subject,
+        } => {
+            let user = service.find_user(&user).await?.id;
+            let issuer = service.issuer_meant(&issuer)?;
+            let outside = OutsideSubject { issuer, subject };
+            service.link_user(caller, &user, outside).await?;
+            links(service, &user).await
+        }
+        UsersRequest::Unlink { user, issuer } => {
+            let account = service.find_user(&user).await?;
+            let issuer = service.issuer_meant(&issuer)?;
+            let unlinked = service.unlink_user(caller, &account.id, &issuer);
+            let ended = unlinked.await?.1;
+            Ok(answer(Changed { account, ended }))
+        }
     }
 }
 
@@ -144,6 +163,16 @@ async fn change(
     }
     let changed = service.change_user(caller, &before.id, change, password);
     Ok(answer(changed.await?))
+}
+
+async fn links(service: &Service, user: &UserId) -> Result<Answer, OpsError> {
+    let links = service.links_of(user).await?;
+    let shown = links.into_iter().map(|link| Link {
+        issuer: link.outside.issuer,
+        subject: link.outside.subject,
+        created_at: link.created_at,
+    });
+    Ok(Answer::Links(shown.collect()))
 }
 
 async fn delete(service: &Service, caller: &Caller, user: &str) -> Result<Answer, OpsError> {

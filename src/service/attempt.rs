@@ -13,6 +13,7 @@ use crate::accounts::{
     Account, AccountsError, Client, ClientId, LoginName, Named, PresentedPassword, Subscriber,
     UserId,
 };
+use crate::federation::{FederationError, Identity};
 use crate::telemetry::audit::Origin;
 use std::time::Duration;
 
@@ -70,6 +71,8 @@ impl Attempt {
                 ServiceError::InvalidClient
                 | ServiceError::Accounts(AccountsError::InvalidCredentials),
             ) => {}
+            // Where the issuer's keys aren't to be had, nobody knows.
+            Err(ServiceError::Outside(error)) if *error != FederationError::KeysUnavailable => {}
             Ok(_) | Err(_) => counted.give_back(),
         }
         outcome.inspect_err(|error| self.failed(error.code()))
@@ -134,6 +137,19 @@ impl Service {
             }
         })
         .await
+    }
+
+    /// Who a token of an outside issuer proves somebody to be. A failure is in the log when this
+    /// returns.
+    pub(super) async fn prove_outside(
+        &self,
+        token: &str,
+        from: &Origin,
+    ) -> Result<Identity, ServiceError> {
+        let counted = self.limits.user(subscriber(from));
+        let attempt = Attempt::begin(counted, from, None, None)?;
+        let verified = self.federation.verify(token, self.lacre.now()).await;
+        attempt.ended(verified.map_err(ServiceError::Outside))
     }
 
     /// The client that an id and a secret prove to be. A failure is in the log when this returns.

@@ -5,7 +5,9 @@
 use super::caller::{Caller, login_failed};
 use super::going_on::to_the_end;
 use super::{Service, ServiceError};
-use crate::accounts::{Account, AccountsError, ClientId, LoginName, PresentedPassword, UserId};
+use crate::accounts::{
+    Account, AccountsError, ClientId, LoginName, OutsideSubject, PresentedPassword, UserId,
+};
 use crate::sessions::grant::{Grant, Issued, Occasion, Origin, Subject, check_additional};
 use crate::telemetry::audit::{self, Actor, Cause};
 use serde_json::{Map, Value};
@@ -135,7 +137,7 @@ impl Service {
     /// that it found, and this one came too late to be among them. `None` where that is so.
     ///
     /// Its caller goes on to the end.
-    async fn begin(
+    pub(super) async fn begin(
         &self,
         account: &Account,
         grant: Grant,
@@ -162,7 +164,7 @@ impl Service {
         Ok(None)
     }
 
-    /// Whether the account is unchanged, and the client that asked is still there.
+    /// Whether the account is unchanged, and the client that asked, or the link, is still there.
     async fn still_stands(
         &self,
         account: &Account,
@@ -176,6 +178,14 @@ impl Service {
             Occasion::LogIn => Ok(true),
             Occasion::OnBehalf { client_id } => {
                 self.accounts.has_client(&ClientId::parse(client_id)?).await
+            }
+            Occasion::Outside { issuer, subject } => {
+                let outside = OutsideSubject {
+                    issuer: issuer.clone(),
+                    subject: subject.clone(),
+                };
+                let linked = self.accounts.linked(&outside).await?;
+                Ok(linked.is_some_and(|linked| linked.id == account.id))
             }
         }
     }

@@ -38,7 +38,11 @@ impl Service {
             match &row.target {
                 Target::User(user, reach) => {
                     let ended = self.end_reach(user, reach).await?;
-                    caller.ended(user.as_str(), &ended, self.cause_of(user).await);
+                    let cause = match reach {
+                        Reach::Through(_) => Cause::Unlinked,
+                        _ => self.cause_of(user).await,
+                    };
+                    caller.ended(user.as_str(), &ended, cause);
                 }
                 Target::Client(client) => {
                     self.end_client(&caller, client, Cause::ClientDeleted)
@@ -91,6 +95,7 @@ impl Service {
                 },
                 Err(_) => self.lacre.revoke_user(user).await,
             },
+            Reach::Through(issuer) => self.lacre.revoke_begun_through(user, issuer).await,
             Reach::Access => {
                 self.lacre.revoke_access_of(user).await?;
                 Ok(Vec::new())

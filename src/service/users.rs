@@ -180,7 +180,7 @@ impl Service {
 
     /// The accounts for a change that this caller asks for. An administrator makes none without saying
     /// by which rights.
-    fn accounts_for(&self, caller: &Caller) -> Result<Accounts, AccountsError> {
+    pub(super) fn accounts_for(&self, caller: &Caller) -> Result<Accounts, AccountsError> {
         let accounts = self.accounts_of(caller);
         match (&caller.authority, &caller.actor) {
             (Some(authority), _) => Ok(accounts.by(authority.clone())),

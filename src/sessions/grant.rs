@@ -44,6 +44,30 @@ pub enum Occasion {
         /// The client's id.
         client_id: String,
     },
+    /// An outside issuer says who the user is. Not a fresh session: its token may be older.
+    Outside {
+        /// The `iss` of the issuer.
+        issuer: String,
+        /// The user's name there.
+        subject: String,
+    },
+}
+
+impl Occasion {
+    /// Who asked for the session, as its record says it; `None` for the user.
+    pub(super) fn asked_by(&self) -> Option<String> {
+        match self {
+            Self::LogIn => None,
+            Self::OnBehalf { client_id } => Some(client_id.clone()),
+            Self::Outside { issuer, .. } => Some(through(issuer)),
+        }
+    }
+}
+
+/// How a record says that the session was begun by a token of this outside issuer. No client's id
+/// has a colon.
+pub(super) fn through(issuer: &str) -> String {
+    format!("issuer:{issuer}")
 }
 
 /// One request for a session.

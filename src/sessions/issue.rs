@@ -101,10 +101,11 @@ impl Issuer {
     fn new_record(&self, grant: &Grant, now: UnixSeconds) -> Record {
         let session_key = SessionKey::generate(&mut (self.entropy)());
         let ends_at = now.saturating_add(self.rules.absolute_ttl);
-        // A client that speaks for a user proves itself, and nothing about the user.
-        let (client_id, authenticated_at) = match &grant.occasion {
-            Occasion::LogIn => (None, now),
-            Occasion::OnBehalf { client_id } => (Some(client_id.clone()), 0),
+        // A client that speaks for a user proves itself, and nothing about the user; an outside issuer
+        // doesn't say when the user has proven it.
+        let authenticated_at = match &grant.occasion {
+            Occasion::LogIn => now,
+            Occasion::OnBehalf { .. } | Occasion::Outside { .. } => 0,
         };
         Record {
             private_scalar: PrivateScalar::new(*session_key.scalar()),
@@ -120,7 +121,7 @@ impl Issuer {
             label: grant.origin.label.clone(),
             address: grant.origin.address.clone(),
             user_agent: grant.origin.user_agent.clone(),
-            client_id,
+            client_id: grant.occasion.asked_by(),
         }
     }
 

@@ -5,6 +5,7 @@
 //!
 //! This room must never report an end that isn't durable.
 
+use super::grant::through;
 use super::list::Listing;
 use super::records::Records;
 use crate::token::Handle;
@@ -79,6 +80,23 @@ impl Revoker {
                 None => return Ok(count),
             }
         }
+    }
+
+    /// Ends the sessions of a user that were begun by tokens of an outside issuer, and returns which.
+    pub(crate) async fn begun_through(
+        &self,
+        user_id: &str,
+        issuer: &str,
+    ) -> Result<Vec<Handle>, KeystoreError> {
+        let asked_by = through(issuer);
+        let mut ended = Vec::new();
+        for session in self.listing.sessions_of(user_id).await? {
+            let begun_so = session.client_id.as_deref() == Some(&asked_by);
+            if begun_so && self.session(&session.key).await? {
+                ended.push(session.handle);
+            }
+        }
+        Ok(ended)
     }
 
     /// Ends the access tokens of a user and leaves the sessions: the next refresh of each brings

@@ -17,6 +17,7 @@ mod limits;
 mod locations;
 mod lost_accounts;
 mod origins;
+mod outside;
 mod races;
 mod refresh;
 mod refusals;

@@ -4,6 +4,8 @@ pub(crate) mod browser;
 pub(crate) mod front;
 pub(crate) mod generated;
 pub(crate) mod http;
+pub(crate) mod https;
+pub(crate) mod issuer;
 pub(crate) mod memory;
 pub(crate) mod postgres;
 pub(crate) mod preload;

@@ -38,7 +38,7 @@ const SQLITE_ALONE: &str = "UPDATE accounts SET revision = revision WHERE id = '
 const POSTGRES_ALONE: &str = "SELECT 1 FROM pg_advisory_xact_lock(4993435208401347)";
 
 /// The schema, one step a file. A step that was ever released is never edited.
-const SQLITE_STEPS: [(&str, &str); 4] = [
+const SQLITE_STEPS: [(&str, &str); 5] = [
     (
         "accounts",
         include_str!("../migrations/sqlite/0001_accounts.sql"),
@@ -55,8 +55,9 @@ const SQLITE_STEPS: [(&str, &str); 4] = [
         "deployments",
         include_str!("../migrations/sqlite/0004_deployments.sql"),
     ),
+    ("links", include_str!("../migrations/sqlite/0005_links.sql")),
 ];
-const POSTGRES_STEPS: [(&str, &str); 4] = [
+const POSTGRES_STEPS: [(&str, &str); 5] = [
     (
         "accounts",
         include_str!("../migrations/postgres/0001_accounts.sql"),
@@ -72,6 +73,10 @@ const POSTGRES_STEPS: [(&str, &str); 4] = [
     (
         "deployments",
         include_str!("../migrations/postgres/0004_deployments.sql"),
+    ),
+    (
+        "links",
+        include_str!("../migrations/postgres/0005_links.sql"),
     ),
 ];
 

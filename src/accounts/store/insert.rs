@@ -61,7 +61,7 @@ impl Store {
     }
 }
 
-fn insert(new: NewRow) -> Question {
+pub(super) fn insert(new: NewRow) -> Question {
     let NewRow {
         account,
         password_hash,

@@ -18,6 +18,8 @@ use crate::clock::UnixSeconds;
 const ALL: &str = "all";
 const ALL_BUT: &str = "all_but";
 const ACCESS: &str = "access";
+/// In a row of this reach, `kept` is the issuer.
+const THROUGH: &str = "through";
 /// In a row of this reach, `user_id` is the id of a client: no user's id can be one.
 const CLIENT: &str = "client";
 
@@ -123,11 +125,14 @@ async fn has_an_administrator(transaction: &mut Transaction<'_, Any>) -> Result<
 }
 
 fn insert_row(new: &NewOutboxRow) -> Question {
-    let (whose, reach, kept) = match &new.row.target {
-        Target::User(user, Reach::All) => (user.as_str(), ALL, None),
-        Target::User(user, Reach::AllBut(kept)) => (user.as_str(), ALL_BUT, Some(kept)),
-        Target::User(user, Reach::Access) => (user.as_str(), ACCESS, None),
-        Target::Client(client) => (client.as_str(), CLIENT, None),
+    let (whose, reach, kept, since) = match &new.row.target {
+        Target::User(user, Reach::All) => (user.as_str(), ALL, None, None),
+        Target::User(user, Reach::AllBut(kept)) => {
+            (user.as_str(), ALL_BUT, Some(&kept.handle), Some(kept.since))
+        }
+        Target::User(user, Reach::Access) => (user.as_str(), ACCESS, None, None),
+        Target::User(user, Reach::Through(issuer)) => (user.as_str(), THROUGH, Some(issuer), None),
+        Target::Client(client) => (client.as_str(), CLIENT, None, None),
     };
     sqlx::query(
         "INSERT INTO owed_ends (id, keystore, user_id, reach, kept, kept_since, created_at) \
@@ -137,8 +142,8 @@ fn insert_row(new: &NewOutboxRow) -> Question {
     .bind(new.keystore.clone())
     .bind(whose.to_owned())
     .bind(reach)
-    .bind(kept.map(|kept| kept.handle.clone()))
-    .bind(kept.map(|kept| to_stored(kept.since)))
+    .bind(kept.cloned())
+    .bind(since.map(to_stored))
     .bind(to_stored(new.created_at))
 }
 
@@ -154,6 +159,7 @@ fn outbox_row(row: &AnyRow) -> Result<OutboxRow, AccountsError> {
         (ALL, None, None) => of_user(Reach::All)?,
         (ALL_BUT, Some(handle), Some(since)) => of_user(Reach::AllBut(Kept { handle, since }))?,
         (ACCESS, None, None) => of_user(Reach::Access)?,
+        (THROUGH, Some(issuer), None) => of_user(Reach::Through(issuer))?,
         (CLIENT, None, None) => {
             Target::Client(ClientId::parse(&whose).map_err(|_| spoilt("user_id"))?)
         }

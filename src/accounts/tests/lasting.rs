@@ -51,7 +51,7 @@ async fn a_newer_schema_is_refused_and_left_alone(engine: &Engine) {
     };
     let before = file();
     let error = engine.try_open(super::engine::cheap()).await.err();
-    let expected = AccountsError::AccountsTooNew { found: 7, known: 4 };
+    let expected = AccountsError::AccountsTooNew { found: 7, known: 5 };
     assert_eq!(error, Some(expected));
     assert!(file() == before, "not one byte was changed");
 

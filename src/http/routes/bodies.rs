@@ -36,6 +36,14 @@ body! {
     }
 }
 
+body! {
+    /// What the user of an outside issuer logs in with.
+    pub(super) struct ExchangeRequest {
+        /// The issuer's token.
+        user_session: Zeroizing<String>,
+    }
+}
+
 /// What a user logs in with.
 pub(super) struct LogInRequest {
     /// The e-mail or the id, in the member of that name.

@@ -12,21 +12,24 @@ use super::super::origin::{self, Trail};
 use super::super::problem::{Code, Problem};
 use super::super::schema::Shape as _;
 use super::answers::TokenAnswer;
-use super::bodies::{Label, LogInRequest, OnBehalfRequest, SessionRequest};
+use super::bodies::{ExchangeRequest, Label, LogInRequest, OnBehalfRequest, SessionRequest};
 use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent};
 use super::policy::Policy;
 use crate::accounts::ClientId;
+use crate::federation::Federation;
 use crate::lacre::Lacre;
-use crate::service::{LogIn, OnBehalf, Service};
+use crate::service::{Exchange, LogIn, OnBehalf, Service};
 use crate::sessions::grant::{Issued, Origin};
 use crate::telemetry::audit::{Event, UserId};
 use actix_web::HttpRequest;
 use actix_web::web::Data;
 
-/// Who asks for a session: a user who proves a password, or a back end in the name of one.
+/// Who asks for a session: a user who proves a password or brings the token of an outside issuer, or a
+/// back end in the name of one.
 enum TokenRequest {
     LogIn(LogIn),
     OnBehalf(OnBehalf),
+    Exchange(Exchange),
 }
 
 impl TokenRequest {
@@ -34,7 +37,17 @@ impl TokenRequest {
         client: Option<ClientCredentials>,
         mut sent: Members,
         origin: Origin,
+        federation: &Federation,
     ) -> Result<Self, Problem> {
+        let names_somebody = ["password", "id", "email", "claims"];
+        let names_somebody = names_somebody.iter().any(|name| sent.has(name));
+        let is_token_alone = client.is_none() && sent.has("user_session") && !names_somebody;
+        if is_token_alone && !federation.is_empty() {
+            let ExchangeRequest {
+                user_session: token,
+            } = ExchangeRequest::read(&mut sent)?;
+            return Ok(Self::Exchange(Exchange { token, origin }));
+        }
         let session = SessionRequest::read(&mut sent)?;
         let has_password = sent.has("password");
         let Some(client) = client else {
@@ -72,7 +85,8 @@ impl TokenRequest {
 }
 
 pub(in crate::http) const GET_TOKEN: Contract = Contract {
-    summary: "Begins a session: for a user by a password, for a back end (HTTP Basic) by an id.",
+    summary: "Begins a session: for a user by a password or a token of an outside issuer, for a back end \
+              (HTTP Basic) by an id.",
     body: Some(BodyInfo {
         media: Media::JsonOrForm,
         required: true,
@@ -87,6 +101,7 @@ pub(in crate::http) const GET_TOKEN: Contract = Contract {
                 SessionRequest::members,
                 OnBehalfRequest::members,
             ],
+            &[Label::members, ExchangeRequest::members],
         ],
     }),
     query: &[],
@@ -153,14 +168,16 @@ pub(in crate::http) async fn begin(
     let origin = origin::of(request, label.as_deref());
     csrf::check_sender(request, service.lacre())
         .inspect_err(|error| failed(error.code(), named.as_ref()))?;
-    let token_request = TokenRequest::read(client, sent, origin).inspect_err(|problem| {
-        if problem.code() == Code::InvalidClient {
-            failed(problem.code().as_str(), None);
-        }
-    })?;
+    let token_request = TokenRequest::read(client, sent, origin, service.federation())
+        .inspect_err(|problem| {
+            if problem.code() == Code::InvalidClient {
+                failed(problem.code().as_str(), None);
+            }
+        })?;
     let by_client = matches!(token_request, TokenRequest::OnBehalf(_));
     let issued = match token_request {
         TokenRequest::OnBehalf(request) => service.on_behalf(request, trail.origin()).await,
+        TokenRequest::Exchange(request) => service.exchange(request, trail.origin()).await,
         TokenRequest::LogIn(request) => service.log_in(request, trail.origin()).await,
     }?;
     Ok(Begun { issued, by_client })

@@ -13,6 +13,8 @@ pub enum Actor {
     Owner,
     /// A trusted client, by its id.
     Client(String),
+    /// An outside issuer, by its name in the configuration.
+    Issuer(String),
     /// Another account with the role `admin`, by its id.
     Admin(String),
     /// Somebody at the command line, with the data directory or through the admin socket.
@@ -54,6 +56,8 @@ pub enum Cause {
     AccountClosed,
     /// The client that asked for it was deleted.
     ClientDeleted,
+    /// The link through which it was begun was taken away.
+    Unlinked,
 }
 
 /// What changed of an account.
@@ -74,6 +78,10 @@ pub enum Change {
     Enabled,
     /// It was deleted.
     Deleted,
+    /// A subject of an outside issuer was linked to it.
+    Linked,
+    /// Its links to an outside issuer were taken away.
+    Unlinked,
 }
 
 impl Actor {
@@ -83,16 +91,17 @@ impl Actor {
         match self {
             Self::Owner => "owner",
             Self::Client(_) => "client",
+            Self::Issuer(_) => "issuer",
             Self::Admin(_) => "admin",
             Self::Operator => "operator",
             Self::Lacre => "lacre",
         }
     }
 
-    /// The id of a client or an administrator.
+    /// The id of a client or an administrator, the name of an issuer.
     pub(super) fn id(&self) -> Option<&str> {
         match self {
-            Self::Client(id) | Self::Admin(id) => Some(id),
+            Self::Client(id) | Self::Issuer(id) | Self::Admin(id) => Some(id),
             Self::Owner | Self::Operator | Self::Lacre => None,
         }
     }
@@ -113,6 +122,7 @@ impl Cause {
             Self::PasswordChanged => "password_changed",
             Self::AccountClosed => "account_closed",
             Self::ClientDeleted => "client_deleted",
+            Self::Unlinked => "unlinked",
         }
     }
 }
@@ -129,6 +139,8 @@ impl Change {
             Self::Disabled => "disabled",
             Self::Enabled => "enabled",
             Self::Deleted => "deleted",
+            Self::Linked => "linked",
+            Self::Unlinked => "unlinked",
         }
     }
 }
