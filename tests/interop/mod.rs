@@ -7,6 +7,7 @@
 mod claims;
 mod hashes;
 mod openapi;
+mod openid;
 mod peer;
 
 use crate::hostile::builder::{encode, jwk, new_key, thumbprint};

@@ -61,6 +61,15 @@ impl Peer {
         .if_there("panva/jose", there)
     }
 
+    pub(super) fn openid_provider() -> Option<Self> {
+        let package = installed().join("node_modules/oidc-provider/package.json");
+        Self {
+            program: "node".into(),
+            script: "oidc_provider.mjs",
+        }
+        .if_there("oidc-provider", package.is_file())
+    }
+
     fn if_there(self, name: &str, there: bool) -> Option<Self> {
         if there {
             return Some(self);
@@ -69,17 +78,23 @@ impl Peer {
         None
     }
 
-    /// Gives the peer its setting and these lines, and takes one line for each.
-    pub(super) fn run(&self, work: &str, setting: &str, lines: &[String]) -> Vec<String> {
+    /// The peer's program, to be started.
+    pub(super) fn started(&self) -> Command {
         let script = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/interop/peers")
             .join(self.script);
         let mut command = Command::new(&self.program);
         command
             .arg(script)
-            .arg(work)
             .env("LACRE_INTEROP_DIR", installed())
             .env("PYTHONUTF8", "1");
+        command
+    }
+
+    /// Gives the peer its setting and these lines, and takes one line for each.
+    pub(super) fn run(&self, work: &str, setting: &str, lines: &[String]) -> Vec<String> {
+        let mut command = self.started();
+        command.arg(work);
         let mut input = vec![setting.to_owned()];
         input.extend_from_slice(lines);
         let answers = filter(&mut command, &input);
