@@ -44,9 +44,10 @@ async fn a_database_that_is_older_than_claims_is_nobodys(engine: &Engine) {
     let accounts = engine.open().await;
     let ann = accounts.sign_up("ann@b", "correct horse").await;
     accounts.close().await;
+    engine.meddle("DROP TABLE links").await;
     engine.meddle("DROP TABLE lacre_deployments").await;
     engine
-        .meddle("DELETE FROM lacre_schema WHERE version = 4")
+        .meddle("DELETE FROM lacre_schema WHERE version >= 4")
         .await;
     assert_eq!(engine.owner("one").await, Owner::Nobody);
 
