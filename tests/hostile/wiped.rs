@@ -297,6 +297,12 @@ fn a_password_is_gone_from_memory_when_it_was_compared() {
             let text = body(before, after);
             drop(lacre::internals::token::json::object(&text).map(Members::from));
         }
+    });
+    gone(needle, "the password in JSON that nobody asked for");
+    // On a thread of its own: unoptimised, the search for the line of an error leaves 32 bytes of a text
+    // that isn't JSON on the stack, and a request that is made there next would take them to the heap with
+    // a part of itself that has no value yet.
+    aside(|| {
         for (before, after) in [
             ("password=", "&password=1"),
             ("password=", "&x"),
@@ -310,5 +316,5 @@ fn a_password_is_gone_from_memory_when_it_was_compared() {
             assert!(runtime.block_on(read).is_err());
         }
     });
-    gone(needle, "the password that nobody asked for");
+    gone(needle, "the password in a form that nobody asked for");
 }
