@@ -34,6 +34,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::BoxFuture;
 use rand::CryptoRng;
 
 pub(crate) use self::account::{ADMIN_ROLE, roles_from_outside};
@@ -73,7 +74,12 @@ pub struct Accounts {
     asker: Option<Subscriber>,
     /// By whose rights this handle makes changes; `None` where nobody's have to hold.
     authority: Option<Authority>,
+    /// Whether who asks may still ask.
+    still: Option<Still>,
 }
+
+/// Says whether something is still so that was so when a request began.
+pub type Still = Arc<dyn Fn() -> BoxFuture<'static, Result<bool, AccountsError>> + Send + Sync>;
 
 struct Inner {
     store: Store,
@@ -111,6 +117,7 @@ impl Accounts {
         let store = Store::open(url, MirrorKey::generate(&mut *random)).await?;
         Ok(Self {
             authority: None,
+            still: None,
             inner: Arc::new(Inner {
                 store,
                 hashing,
@@ -128,6 +135,17 @@ impl Accounts {
     pub fn asked_by(&self, asker: Option<Subscriber>) -> Self {
         Self {
             asker,
+            ..self.clone()
+        }
+    }
+
+    /// A handle that makes and changes accounts only while `still` says so, which is asked when a hash
+    /// is done that the change had to wait for. Then it is [`AccountsError::AuthorityChanged`], and nothing
+    /// is done.
+    #[must_use]
+    pub fn while_true(&self, still: Still) -> Self {
+        Self {
+            still: Some(still),
             ..self.clone()
         }
     }
@@ -182,7 +200,9 @@ impl Accounts {
         let password_hash = match password {
             Some(password) => {
                 password.must_differ_from(&account.account.email)?;
-                Some(self.hash(self.place()?, password).await?)
+                let hash = self.hash(self.place()?, password).await?;
+                self.is_still_true().await?;
+                Some(hash)
             }
             None => None,
         };
@@ -341,6 +361,7 @@ impl Accounts {
         let (hash, account) = match password {
             Some(password) => {
                 let (hash, revision) = self.hash_for(id, &change, password).await?;
+                self.is_still_true().await?;
                 // The hash took its time: an account made anew under the id must not get it.
                 (Some(hash), Revisions::of_the_account_at(revision))
             }
@@ -365,6 +386,14 @@ impl Accounts {
             }
         }
         Err(AccountsError::AccountsUnavailable)
+    }
+
+    /// Whether who asks may still ask, once a hash has taken its time.
+    async fn is_still_true(&self) -> Result<(), AccountsError> {
+        match &self.still {
+            Some(still) if !still().await? => Err(AccountsError::AuthorityChanged),
+            _ => Ok(()),
+        }
     }
 
     /// The change with all the roles that the account has after it and, where they depend on those

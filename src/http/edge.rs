@@ -94,12 +94,14 @@ impl Edge {
         Self { form, ..self }
     }
 
-    /// The same edge in lacre's own form, with other counters.
+    /// The same edge for a listener that isn't the public one: in lacre's own form, with other counters,
+    /// and for pages of no other origin.
     #[must_use]
     pub fn counting_into(&self, metrics: Arc<Metrics>) -> Self {
         Self {
             metrics,
             form: Form::default(),
+            origins: Arc::default(),
             ..self.clone()
         }
     }

@@ -19,6 +19,8 @@ pub struct Caller {
     pub origin: Origin,
     /// By whose rights accounts are changed; `None` where nobody's have to hold.
     pub authority: Option<Authority>,
+    /// The session that asks: what it has to wait for isn't done once it has ended.
+    pub session: Option<Handle>,
 }
 
 impl Caller {
@@ -29,6 +31,7 @@ impl Caller {
             actor,
             origin,
             authority: None,
+            session: None,
         }
     }
 
@@ -37,6 +40,15 @@ impl Caller {
     pub fn by(self, authority: Authority) -> Self {
         Self {
             authority: Some(authority),
+            ..self
+        }
+    }
+
+    /// The same, by this session.
+    #[must_use]
+    pub fn in_session(self, session: &Handle) -> Self {
+        Self {
+            session: Some(session.clone()),
             ..self
         }
     }

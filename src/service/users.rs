@@ -13,10 +13,11 @@ use super::going_on::to_the_end;
 use super::{Caller, Service, ServiceError};
 use crate::accounts::{
     Account, Accounts, AccountsError, Change, ImportedAccount, NewAccount, OutboxRow, Password,
-    Reach, UserId,
+    Reach, Still, UserId,
 };
 use crate::telemetry::audit::{self, Actor, Cause};
 use crate::token::Handle;
+use std::sync::Arc;
 
 /// A changed account and what the change ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,7 +176,25 @@ impl Service {
             Actor::Operator | Actor::Lacre => None,
             _ => Some(subscriber(&caller.origin)),
         };
-        self.accounts.asked_by(asker)
+        let accounts = self.accounts.asked_by(asker);
+        match &caller.session {
+            Some(session) => accounts.while_true(self.still_lives(session)),
+            None => accounts,
+        }
+    }
+
+    /// Whether a session still lives: ended while a change waited for a hash, it changes nothing.
+    fn still_lives(&self, session: &Handle) -> Still {
+        let (lacre, session) = (self.lacre.clone(), session.clone());
+        Arc::new(move || {
+            let (lacre, session) = (lacre.clone(), session.clone());
+            Box::pin(async move {
+                let found = lacre.session(&session).await;
+                found
+                    .map(|found| found.is_some())
+                    .map_err(|_unavailable| AccountsError::AccountsUnavailable)
+            })
+        })
     }
 
     /// The accounts for a change that this caller asks for. An administrator makes none without saying

@@ -3,7 +3,7 @@
 use super::PASSWORD;
 use crate::support::browser::Browser;
 use crate::support::front;
-use crate::support::http::{Answer, Request};
+use crate::support::http::{self, Answer, Request};
 use crate::support::server::{Server, Setup, Token};
 use lacre::internals::http::routes::ROUTES;
 use serde_json::{Value, json};
@@ -82,6 +82,13 @@ fn every_answer_of_every_route_is_for_the_named_origins_alone() {
         readable(&answer, APP, true);
     }
     assert_eq!(server.send(&preflight(&long, "GET", APP)).status, 414);
+    // The operators' listener is no part of it.
+    let request = Request::get("/readyz").header("Origin", APP);
+    let answer = http::send(server.management, &request);
+    assert_eq!(
+        answer.expect(200).header("access-control-allow-origin"),
+        None
+    );
 }
 
 #[test]

@@ -314,7 +314,8 @@ impl Admin {
 
     fn caller(&self) -> service::Caller {
         let actor = Actor::Admin(self.0.session.user_id().to_owned());
-        service::Caller::new(actor, self.0.trail.origin().clone())
+        let caller = service::Caller::new(actor, self.0.trail.origin().clone());
+        caller.in_session(self.0.session.handle())
     }
 
     async fn user(&self, id: String) -> Result<User, Problem> {

@@ -53,7 +53,8 @@ impl Caller {
 
     /// Who asks, where it is about the account that the token belongs to.
     pub(super) fn owner(&self) -> service::Caller {
-        service::Caller::new(Actor::Owner, self.trail.origin().clone())
+        let owner = service::Caller::new(Actor::Owner, self.trail.origin().clone());
+        owner.in_session(self.session.handle())
     }
 }
 

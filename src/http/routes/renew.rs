@@ -18,7 +18,7 @@ use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent};
 use super::login::answer;
 use crate::accounts::AccountsError;
 use crate::lacre::Lacre;
-use crate::service::Service;
+use crate::service::{Service, ServiceError};
 use crate::sessions::guard::Refusal;
 use crate::sessions::refresh::RefreshError;
 use crate::telemetry::audit::Event;
@@ -175,8 +175,13 @@ pub(in crate::http) async fn change_password(
     let (owner, session) = (caller.owner(), &caller.session);
     let changed = caller
         .service
-        .change_password(&owner, session, current, new);
-    changed.await?;
+        .change_password(&owner, session, current, new)
+        .await;
+    if let Err(ServiceError::Accounts(AccountsError::AuthorityChanged)) = changed {
+        // The session has ended while the password was hashed: the guard says so.
+        caller.verify_again().await?;
+    }
+    changed?;
     Ok(Answer::nothing())
 }
 
