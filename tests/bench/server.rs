@@ -26,7 +26,7 @@ use lacre::internals::http::edge::Edge;
 use lacre::internals::http::guard::TokenGuard;
 use lacre::internals::http::management::Management;
 use lacre::internals::http::metrics::Metrics;
-use lacre::internals::http::server::{Listeners, Settings};
+use lacre::internals::http::server::{Listeners, Reached, Settings};
 use lacre::internals::token::TokenKind;
 use rules::{AUDIENCE, ISSUER};
 use serde::{Deserialize, Serialize};
@@ -173,9 +173,12 @@ fn main() {
         .build()
         .unwrap()
         .block_on(async move {
-            let any = "127.0.0.1:0".parse().unwrap();
-            let listeners = Listeners::bind(any, any).unwrap();
-            let edge_address = listeners.public_address().unwrap();
+            let any = "127.0.0.1:0";
+            let listen = any.parse().unwrap();
+            let listeners = Listeners::bind(&listen, &listen).unwrap();
+            let Reached::Tcp(edge_address) = listeners.public.reached().unwrap() else {
+                unreachable!("an address was asked for")
+            };
             let (shared, given) = (lacre.clone(), guards.clone());
             let bare = HttpServer::new(move || {
                 App::new().configure(|config| routes(config, &shared, &given))

@@ -266,7 +266,7 @@ async fn a_full_queue_is_told_at_once(engine: &Engine) {
     assert_eq!(accounts.create(new).await, Err(AccountsError::HashingBusy));
     assert_eq!(accounts.find("new@b").await.unwrap(), None);
     // Nor does who is sent away cost a question: there is nothing left to ask.
-    engine.meddle("DROP TABLE accounts").await;
+    engine.meddle("DROP TABLE links; DROP TABLE accounts").await;
     let sent_away = accounts.log_in("bob@b", "correct horse").await;
     assert_eq!(sent_away, Err(AccountsError::HashingBusy));
 

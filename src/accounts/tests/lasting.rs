@@ -67,7 +67,7 @@ async fn a_database_that_lost_its_tables_is_unavailable_and_not_wrong_credential
     let ann = accounts.sign_up("ann@b", "correct horse").await;
     let shop = accounts.create_client("shop").await.unwrap();
     accounts.health().await.unwrap();
-    engine.meddle("DROP TABLE accounts").await;
+    engine.meddle("DROP TABLE links; DROP TABLE accounts").await;
     engine.meddle("DROP TABLE clients").await;
 
     let away = AccountsError::AccountsUnavailable;

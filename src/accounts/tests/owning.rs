@@ -68,7 +68,7 @@ async fn a_database_whose_tables_are_gone_has_no_accounts(engine: &Engine) {
     for spoil in [
         "DELETE FROM lacre_deployments",
         "DROP TABLE lacre_deployments",
-        "DROP TABLE accounts",
+        "DROP TABLE links; DROP TABLE accounts",
         "DROP TABLE lacre_schema",
     ] {
         engine.meddle(spoil).await;
