@@ -30,7 +30,7 @@ use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use mark::Mark;
 use rustix::fs::OFlags;
-use trial::{LOCK_PAUSE, LOCK_TRIES, NoTrial, Trial};
+use trial::{LOCK_PAUSE, LOCK_TRIES, NoTrial, Trial, set_aside, was_finished};
 
 /// The tree that holds the records.
 const RECORDS: &str = "records";
@@ -262,6 +262,20 @@ fn try_on_copy(folder: &Path, options: SledOptions, noted: u64) -> Result<(), Ke
             ));
         }
     };
+    let read = read_all(&copy, options);
+    match read {
+        // A first start that was killed leaves files of sled's that it didn't write to their end. Nothing
+        // was promised before the mark was there; they are kept all the same.
+        Err(KeystoreError::StoreCorrupt { .. }) if !was_finished(folder) => {
+            log::warn!("a store that was never finished is set aside, and another one is made");
+            set_aside(folder).map_err(|error| io_error("set the files aside", &error))
+        }
+        read => nothing_missing(read?, noted),
+    }
+}
+
+/// The last group of a copy of which everything can be read.
+fn read_all(copy: &Trial, options: SledOptions) -> Result<u64, KeystoreError> {
     let store = guarded(|| open_sled(copy.folder(), options))?;
     let read = guarded(|| {
         let group = last_group(&store)?;
@@ -275,7 +289,7 @@ fn try_on_copy(folder: &Path, options: SledOptions, noted: u64) -> Result<(), Ke
     // A copy that is thrown away may go as it likes.
     let _ = catch_unwind(AssertUnwindSafe(move || drop(store)));
     copy.wait_until_let_go();
-    nothing_missing(read?, noted)
+    read
 }
 
 /// Refuses a store that ends with an earlier group than was durable.

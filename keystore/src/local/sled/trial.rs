@@ -21,8 +21,11 @@ use rustix::fs::OFlags;
 /// Where the copy is made, inside the store's folder: there is room for it, and it is as private.
 const NAME: &str = "trial";
 
+/// Where the files of a store go that was never finished.
+const UNFINISHED: &str = "unfinished";
+
 /// What is ours in the folder, and nothing that sled reads.
-const OURS: [&str; 3] = ["lock", "mark", NAME];
+const OURS: [&str; 4] = ["lock", "mark", NAME, UNFINISHED];
 
 /// How often, and how long between, sled's own lock is tried once the folder is ours.
 pub(super) const LOCK_TRIES: u32 = 100;
@@ -87,6 +90,23 @@ impl Drop for Trial {
             log::warn!("{} is left behind: {error}", self.0.display());
         }
     }
+}
+
+/// Whether the store in this folder was ever opened to the end: the mark is made then.
+pub(super) fn was_finished(folder: &Path) -> bool {
+    // What can't be looked at counts as there.
+    folder.join("mark").try_exists().unwrap_or(true)
+}
+
+/// Moves what sled has put into the folder aside, for a new store to be made.
+pub(super) fn set_aside(folder: &Path) -> io::Result<()> {
+    let aside = folder.join(UNFINISHED);
+    remove(&aside)?;
+    make_folder(&aside)?;
+    for file in files_of_sled(folder)? {
+        fs::rename(folder.join(&file), aside.join(&file))?;
+    }
+    File::open(folder)?.sync_all()
 }
 
 /// The names of what sled has put into the folder.
