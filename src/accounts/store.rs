@@ -37,7 +37,9 @@ pub(super) use self::insert::{Keep, NewRow};
 pub(super) use self::prove::{MirrorKey, ToProve};
 pub(super) use self::row::Found;
 
-/// How long a question may take before the database counts as away.
+/// How long a question may take before the database counts as away. Whoever waits for another writer's lock
+/// gives up before (`connect`), and every change is a transaction that is committed last: one that was answered
+/// with a refusal is never made afterwards.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A question with its arguments bound.
@@ -318,8 +320,13 @@ impl Store {
     }
 
     async fn change(&self, question: Question) -> Result<u64, AccountsError> {
-        let done = within_timeout(question.execute(&self.write)).await?;
-        Ok(done.rows_affected())
+        within_timeout(async {
+            let mut transaction = self.write.begin().await?;
+            let done = question.execute(&mut *transaction).await?;
+            transaction.commit().await?;
+            Ok(done.rows_affected())
+        })
+        .await
     }
 }
 

@@ -6,6 +6,7 @@ mod changing;
 mod clients;
 mod credentials;
 mod engine;
+mod held;
 mod importing;
 mod lasting;
 mod links;

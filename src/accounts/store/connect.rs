@@ -25,11 +25,14 @@ const POSTGRES_CONNECTIONS: u32 = 8;
 
 /// WAL: readers never wait for the writer. FULL: what is answered survives a power cut.
 const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-     PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;";
+     PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 3000;";
 
 /// The same, and a reader that would write by mistake is refused.
 const SQLITE_READER: &str = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-     PRAGMA busy_timeout = 5000; PRAGMA query_only = ON;";
+     PRAGMA busy_timeout = 3000; PRAGMA query_only = ON;";
+
+/// As long as `SQLite` waits for another writer: well below [`QUERY_TIMEOUT`].
+const POSTGRES_SETTINGS: &str = "SET lock_timeout = '3s'";
 
 /// A write that changes nothing takes the one lock of a writer before anything is read.
 const SQLITE_ALONE: &str = "UPDATE accounts SET revision = revision WHERE id = ''";
@@ -174,8 +177,11 @@ async fn open_sqlite(path: &Path, new_key: MirrorKey) -> Result<Store, AccountsE
 }
 
 async fn open_postgres(url: &str, new_key: MirrorKey) -> Result<Store, AccountsError> {
-    let write = pool(url, POSTGRES_CONNECTIONS, None).await?;
-    migrate(&write, &POSTGRES_STEPS).await?;
+    // A step may take its time, and waits for a node that is at it already.
+    let migrating = pool(url, 1, None).await?;
+    migrate(&migrating, &POSTGRES_STEPS).await?;
+    migrating.close().await;
+    let write = pool(url, POSTGRES_CONNECTIONS, Some(POSTGRES_SETTINGS)).await?;
     let read = write.clone();
     Store::new(read, write, POSTGRES_ALONE, new_key).await
 }
@@ -309,7 +315,7 @@ mod tests {
             for (setting, expected) in [
                 ("PRAGMA synchronous", 2),
                 ("PRAGMA foreign_keys", 1),
-                ("PRAGMA busy_timeout", 5000),
+                ("PRAGMA busy_timeout", 3000),
             ] {
                 let row = pool.fetch_one(setting).await.unwrap();
                 let found: i64 = row.try_get(0).unwrap();
