@@ -2,8 +2,11 @@
 
 use super::{PASSWORD, Ran, add_user, lacre, lacre_with};
 use crate::support::server::Setup;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
 
 /// [`PASSWORD`], by Werkzeug 3.1.9 with few iterations.
 const HASH: &str = "pbkdf2:sha256:1000$saltsaltsalt$2900e57bc4976516bbb0151941f918408e8d5e7671ba9c61c6d9be6979c29728";
@@ -45,7 +48,7 @@ fn an_import_says_the_same_beside_a_server_and_without_one() {
         line 4: email: needs an '@' (account_invalid)\n\
         line 5: hash: is none of argon2, bcrypt, PBKDF2 and scrypt as docs/operating.md lists them, or costs too much (account_invalid)\n\
         line 7: missing field `hash` (line_invalid)\n\
-        line 8: unknown field `password`, expected one of `id`, `email`, `name`, `roles`, `permissions`, `active`, `hash` (line_invalid)\n\
+        line 8: has a member that isn't known (line_invalid)\n\
         line 9: is no JSON object (line_invalid)\n";
     for beside in [true, false] {
         let setup = Setup::new();
@@ -150,4 +153,36 @@ fn what_can_not_be_read_is_said() {
     lacre(&setup, "users import .").failed(1, "input_unreadable");
     assert!(!setup.data().exists(), "nothing was made for it");
     assert_eq!(lacre(&setup, "users import").status, Some(2));
+}
+
+/// SIGINT and SIGTERM in the middle, without a server: every account that was made has its event.
+#[test]
+fn an_import_that_is_interrupted_says_how_far_it_came_and_has_recorded_it() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let setup = Setup::new().without_dev();
+        let users =
+            (0..40_000).map(|n| json!({"email": format!("u{n}@example.com"), "hash": HASH}));
+        file(&setup, users);
+        let mut child = setup
+            .lacre(["users", "import", "users.jsonl"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut text = String::new();
+        while !text.contains("change=created") {
+            assert!(stderr.read_line(&mut text).unwrap() > 0, "{text}");
+        }
+        let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
+        kill_process(pid, signal).unwrap();
+        stderr.read_to_string(&mut text).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{text}");
+        let listed = lacre(&setup, "users list --json").ok().json();
+        let made = listed.as_array().unwrap().len();
+        assert!((1..40_000).contains(&made), "{made}");
+        assert_eq!(text.matches("change=created").count(), made);
+        let said = format!("interrupted: {made} accounts were imported and 0 refused");
+        assert!(text.contains(&said), "{}", text.lines().last().unwrap());
+    }
 }

@@ -8,13 +8,21 @@ use super::super::place::Place;
 use super::super::printable::printable;
 use super::super::progress::Progress;
 use super::super::way::{Absent, Way, unexpected};
-use super::lines::{Line, Lines};
+use super::lines::{Input, Line, Lines};
 use clap::Args;
+use futures_util::StreamExt as _;
+use lacre::internals::http::server::stop_signals;
 use lacre::internals::ops::{Answer, RefusedUser, Request, UsersRequest};
 use serde_json::json;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufReader, BufWriter, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use tokio::sync::oneshot;
+
+/// As a shell says of a program that SIGINT ended.
+const INTERRUPTED: u8 = 130;
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
@@ -43,10 +51,37 @@ struct Outcome {
 }
 
 impl Import {
+    /// In a thread of its own: an import that is interrupted (SIGINT, SIGTERM) ends between two batches, when
+    /// the audit events of all that was made are written, and says how far it came.
     pub(super) fn run(self, place: &Place) -> Result<(), Failure> {
         let (input, length) = self.open()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let _guard = runtime.enter();
+        let mut stops = stop_signals()?;
+        let (outcome, place) = (Arc::new(Mutex::new(Outcome::default())), place.clone());
+        let (tell, told) = oneshot::channel();
+        let shared = Arc::clone(&outcome);
+        thread::spawn(move || tell.send(self.import(&place, input, length, &shared)));
+        runtime.block_on(async {
+            tokio::select! {
+                ended = told => ended.unwrap_or_else(|_| Err(Failure::failed(
+                    "import_failed", "the import broke off",
+                ))),
+                _ = stops.next() => Err(interrupted(&outcome)),
+            }
+        })
+    }
+
+    fn import(
+        &self,
+        place: &Place,
+        input: Input,
+        length: Option<u64>,
+        outcome: &Mutex<Outcome>,
+    ) -> Result<(), Failure> {
         let mut progress = Progress::new();
-        let mut outcome = Outcome::default();
         let mut stdout = BufWriter::new(std::io::stdout().lock());
         let absent = if self.dry_run {
             Absent::Fail
@@ -57,6 +92,7 @@ impl Import {
             let mut lines = Lines::new(input);
             let mut before = "";
             while let Some(batch) = lines.batch()? {
+                let mut outcome = locked(outcome);
                 let refused = self.send(way, batch, &mut outcome)?;
                 progress.clear();
                 for refused in refused {
@@ -67,6 +103,7 @@ impl Import {
                     before = ",";
                     refused.write(&mut stdout, self.json)?;
                 }
+                stdout.flush()?;
                 progress.show(Shown {
                     accounts: outcome.imported + outcome.refused,
                     read: lines.read,
@@ -76,14 +113,15 @@ impl Import {
             Ok(way.data_dir().display().to_string())
         });
         progress.clear();
+        let outcome = locked(outcome);
         let data_dir = data_dir.inspect_err(|_| outcome.note(self.dry_run))?;
-        outcome.write(&mut stdout, &self, &data_dir)?;
+        outcome.write(&mut stdout, self, &data_dir)?;
         stdout.flush()?;
         outcome.verdict()
     }
 
     /// What is read, and how long it is where that is known.
-    fn open(&self) -> Result<(Box<dyn BufRead>, Option<u64>), Failure> {
+    fn open(&self) -> Result<(Input, Option<u64>), Failure> {
         if self.file == "-" {
             return Ok((Box::new(BufReader::new(std::io::stdin())), None));
         }
@@ -202,6 +240,20 @@ impl Outcome {
             )),
         }
     }
+}
+
+fn locked(outcome: &Mutex<Outcome>) -> MutexGuard<'_, Outcome> {
+    outcome.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for the batch under way, and lets no other begin.
+fn interrupted(outcome: &Mutex<Outcome>) -> Failure {
+    let outcome = std::mem::ManuallyDrop::new(locked(outcome));
+    let text = format!(
+        "interrupted: {} accounts were imported and {} refused before this",
+        outcome.imported, outcome.refused
+    );
+    Failure::new(INTERRUPTED, "interrupted", text)
 }
 
 /// How far it is, for a terminal.

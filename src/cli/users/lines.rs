@@ -12,6 +12,9 @@ const MAX_LINE: usize = 16 << 10;
 /// The lines of one request, in bytes: with what JSON puts between them far below a frame's length.
 const MAX_BATCH: u64 = 256 << 10;
 
+/// Where the lines come from.
+pub(super) type Input = Box<dyn BufRead + Send>;
+
 /// A line of the file.
 pub(super) struct Line {
     /// Its number, from 1.
@@ -22,14 +25,14 @@ pub(super) struct Line {
 
 /// The lines of the input, some at a time.
 pub(super) struct Lines {
-    input: Box<dyn BufRead>,
+    input: Input,
     number: u64,
     /// The bytes read so far.
     pub(super) read: u64,
 }
 
 impl Lines {
-    pub(super) fn new(input: Box<dyn BufRead>) -> Self {
+    pub(super) fn new(input: Input) -> Self {
         Self {
             input,
             number: 0,
@@ -96,6 +99,10 @@ fn parsed(line: &[u8]) -> Result<ImportedUser, RefusedUser> {
             .iter()
             .any(|begin| text.starts_with(begin));
         refused(match (error.is_data(), says_names_alone) {
+            // The name of an unknown member may be a value in the wrong place as well.
+            (true, true) if text.starts_with("unknown") => {
+                "has a member that isn't known".to_owned()
+            }
             (true, true) => text
                 .split(" at line ")
                 .next()
@@ -162,7 +169,7 @@ mod tests {
     #[test]
     fn what_is_no_account_is_refused_without_a_value_of_it() {
         assert_eq!(reason("{\"email\":\"a@b\"}"), "missing field `hash`");
-        assert!(reason("{\"mail\":1}").starts_with("unknown field `mail`"));
+        assert_eq!(reason("{\"mail\":1}"), "has a member that isn't known");
         for secret in [
             "{\"email\":\"a@b\",\"hash\":12345678}",
             "{\"email\":\"a@b\",\"hash\":null,\"roles\":\"12345678\"}",
