@@ -193,3 +193,39 @@ async fn what_a_killed_start_left_of_its_copy_goes() {
     assert_whole(&home, "a killed start").await;
     assert!(!left.exists());
 }
+
+/// Without a mark nothing was ever promised: a first start that was killed left it so.
+#[tokio::test]
+async fn a_store_that_was_never_finished_is_set_aside_and_kept() {
+    let home = filled().await;
+    until_let_go(home.path());
+    let is_snapshot = |path: &PathBuf| {
+        path.file_name()
+            .unwrap()
+            .as_encoded_bytes()
+            .starts_with(b"snap.")
+    };
+    let snapshot = files(home.path()).into_keys().find(is_snapshot).unwrap();
+    fs::write(&snapshot, "cut off").unwrap();
+    let error = SledEngine::open(home.path()).err().unwrap();
+    assert_eq!(error.code(), "store_corrupt", "with a mark it is refused");
+    let database = fs::read(home.path().join("db")).unwrap();
+
+    fs::remove_file(home.path().join("mark")).unwrap();
+    let keystore = keystore_on(SledEngine::open(home.path()).unwrap());
+    let found = keystore.get(&key(1, 0)).await;
+    assert!(matches!(found, Ok(None)), "another store was made");
+    keystore.close().await;
+    drop(keystore);
+    let aside = home.path().join("unfinished");
+    let kept = aside.join(snapshot.file_name().unwrap());
+    assert_eq!(fs::read(kept).unwrap(), b"cut off");
+    assert!(
+        fs::read(aside.join("db")).unwrap() == database,
+        "every byte is kept"
+    );
+    assert!(
+        SledEngine::open(home.path()).is_ok(),
+        "and the new one is whole"
+    );
+}
