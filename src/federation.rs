@@ -22,7 +22,7 @@ mod unverified;
 
 pub use claims::Identity;
 pub use error::{FederationError, KeysError};
-pub use issuer::{Algorithm, Issuer, KeySource};
+pub use issuer::{Accept, Algorithm, Issuer, KeySource};
 
 use crate::clock::UnixSeconds;
 use cache::Keys;
@@ -85,19 +85,53 @@ impl Federation {
         self.known(iss).map(|known| &*known.issuer)
     }
 
-    /// Verifies a token: whose it is, at `now`.
+    /// Whether an issuer is configured whose tokens are good for this.
+    #[must_use]
+    pub fn accepts(&self, accept: Accept) -> bool {
+        let mut issuers = self.0.issuers.iter();
+        issuers.any(|known| known.issuer.accept == accept)
+    }
+
+    /// Verifies a token that is to be good for `accept`: whose it is, at `now`.
     ///
     /// The claims are looked at only once the signature is verified, so that an error about a claim
     /// concerns a token that the issuer has made.
-    pub async fn verify(&self, token: &str, now: UnixSeconds) -> Result<Identity, FederationError> {
+    pub async fn verify(
+        &self,
+        token: &str,
+        accept: Accept,
+        now: UnixSeconds,
+    ) -> Result<Identity, FederationError> {
         let unverified = Unverified::parse(token)?;
-        let known = self
-            .known(unverified.claimed_issuer())
-            .ok_or(FederationError::IssuerUnknown)?;
+        let Some(known) = self.known(unverified.claimed_issuer()) else {
+            return Err(self.stranger(&unverified, accept));
+        };
+        if known.issuer.accept != accept {
+            return Err(FederationError::NotAccepted);
+        }
         let algorithm = unverified.algorithm(&known.issuer)?;
         let keys = known.keys.with(unverified.kid()).await?;
         let claims = unverified.verify(&keys, algorithm)?;
         claims::check(&known.issuer, &claims, now, self.0.leeway)
+    }
+
+    /// Why a token is refused whose `iss` is of no configured issuer. If an issuer's key has signed it all the same,
+    /// the configuration or the token has the name wrong, by a slash at its end for instance. Only keys
+    /// that are held already are tried, and nothing is fetched.
+    fn stranger(&self, token: &Unverified<'_>, accept: Accept) -> FederationError {
+        let issuers = self.0.issuers.iter();
+        let mut fitting = issuers.filter(|known| known.issuer.accept == accept);
+        let signed = fitting.any(|known| {
+            let held = known.keys.held_with(token.kid());
+            let algorithm = token.algorithm(&known.issuer);
+            matches!((held, algorithm), (Ok(keys), Ok(algorithm))
+                if token.check_signature(&keys, algorithm).is_ok())
+        });
+        if signed {
+            FederationError::Issuer
+        } else {
+            FederationError::IssuerUnknown
+        }
     }
 
     fn known(&self, iss: &str) -> Option<&Known> {

@@ -30,6 +30,7 @@ pub mod locations;
 pub mod management;
 pub mod metrics;
 pub mod origin;
+pub mod outside;
 pub mod problem;
 mod render;
 pub mod request_id;

@@ -52,6 +52,8 @@
 //! | [`LiveSession`], [`Claims`], [`TokenKind`] | what a token is verified to |
 //! | [`SessionInfo`], [`SessionPage`], [`Handle`] | sessions as their users and operators see them |
 //! | [`TokenGuard`], [`Session`], [`VerifiedAfter`], [`Location`], [`Edge`], [`Problem`], [`Code`] | the guard in front of actix-web handlers (feature `actix`) |
+//! | [`AnySession`], [`OutsideUser`] | who asks, where tokens of outside issuers are taken as they are (feature `actix`) |
+//! | [`federation`] | outside issuers: their keys, and whose a token of theirs is (feature `federation`) |
 //! | [`TrustedProxies`] | whose `X-Forwarded-For` the audit events take (feature `actix`) |
 //! | [`cookies`] | tokens in cookies, for log-in and log-out (feature `actix`) |
 //! | [`clock`] | where the time comes from |
@@ -64,6 +66,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `actix` | the guard for actix-web |
+//! | `federation` | tokens of outside issuers, and the client that fetches their keys |
 //! | `server` | accounts, configuration, the routes of the service, databases |
 //! | `cli` (default) | the program `lacre` |
 //! | `vendored` | OpenSSL built from source |
@@ -87,8 +90,8 @@ mod config;
 mod defaults;
 mod deployment;
 mod entropy;
-#[cfg(feature = "server")]
-mod federation;
+#[cfg(feature = "federation")]
+pub mod federation;
 #[cfg(feature = "actix")]
 mod http;
 mod lacre;
@@ -109,9 +112,11 @@ pub mod internals;
 #[cfg(feature = "actix")]
 pub use http::edge::Edge;
 #[cfg(feature = "actix")]
-pub use http::guard::{Session, TokenGuard, VerifiedAfter};
+pub use http::guard::{AnySession, Session, TokenGuard, VerifiedAfter};
 #[cfg(feature = "actix")]
 pub use http::origin::TrustedProxies;
+#[cfg(feature = "actix")]
+pub use http::outside::OutsideUser;
 #[cfg(feature = "actix")]
 pub use http::problem::{Code, Problem};
 pub use lacre::{Lacre, LacreBuilder};

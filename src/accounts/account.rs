@@ -18,7 +18,7 @@ const PERMISSIONS_TOGETHER: usize = 2048;
 const FIRST_ROLE: &str = "user";
 
 /// The role of administrators.
-pub(crate) const ADMIN_ROLE: &str = "admin";
+pub(crate) const ADMIN_ROLE: &str = crate::defaults::ADMIN_ROLE;
 
 /// One who may log in.
 #[derive(Debug, Clone, PartialEq, Eq)]

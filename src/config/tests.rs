@@ -780,9 +780,14 @@ fn an_issuer_that_could_not_be_believed_is_refused_by_name() {
             "`true` or `false`",
         ),
         (
-            "jwks_file = \"k\"\naccept = \"direct\"",
-            "config_not_built",
-            "issuer[0].accept",
+            "jwks_file = \"k\"\naccept = \"direct\"\nmake_accounts = true",
+            "config_issuer_unusable",
+            "leave make_accounts out",
+        ),
+        (
+            "jwks_file = \"k\"\naccept = \"directly\"",
+            "config_bad_value",
+            "`exchange` or `direct`",
         ),
         (
             "jwks_file = \"k\"\njwks_uri = \"x\"",

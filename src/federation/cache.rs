@@ -101,7 +101,8 @@ impl Keys {
         self.held_with(kid)
     }
 
-    fn held_with(&self, kid: Option<&str>) -> Result<Arc<KeySet>, FederationError> {
+    /// The keys that were read last, if `kid` is among them.
+    pub(super) fn held_with(&self, kid: Option<&str>) -> Result<Arc<KeySet>, FederationError> {
         let held = self.0.held().ok_or(FederationError::KeysUnavailable)?;
         if held.set.has(kid) {
             Ok(held.set)

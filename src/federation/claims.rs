@@ -31,6 +31,8 @@ pub struct Identity {
     pub name: Option<String>,
     /// The roles, where the configuration names a claim of them; none where the token doesn't have it.
     pub roles: Option<Vec<String>>,
+    /// When the token expires.
+    pub expires_at: UnixSeconds,
 }
 
 /// Checks the claims of a token of `issuer` at `now`.
@@ -69,6 +71,7 @@ pub(super) fn check(
         email: optional("email").filter(|_| verified),
         name: optional("name"),
         roles,
+        expires_at: expires_at.floor,
     })
 }
 

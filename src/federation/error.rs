@@ -21,6 +21,12 @@ pub enum FederationError {
     /// No issuer is configured whose `iss` this is.
     #[error("the outside token is of no configured issuer")]
     IssuerUnknown,
+    /// Its `iss` is another than that of the configured issuer whose key has signed it.
+    #[error("the outside token is signed by a configured issuer and names another")]
+    Issuer,
+    /// The tokens of its issuer are configured for something else.
+    #[error("the tokens of the outside token's issuer are accepted for another use")]
+    NotAccepted,
     /// Its `alg` is none of those that are configured for its issuer.
     #[error("the outside token is signed with an algorithm that isn't configured for its issuer")]
     AlgorithmRefused,
@@ -59,6 +65,8 @@ impl FederationError {
             Self::Malformed => "outside_token_malformed",
             Self::HeaderRefused => "outside_header_refused",
             Self::IssuerUnknown => "outside_issuer_unknown",
+            Self::Issuer => "outside_issuer_invalid",
+            Self::NotAccepted => "outside_token_not_accepted",
             Self::AlgorithmRefused => "outside_algorithm_refused",
             Self::KidMissing => "outside_kid_missing",
             Self::KeyUnknown => "outside_key_unknown",

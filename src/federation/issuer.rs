@@ -19,12 +19,24 @@ pub struct Issuer {
     pub algorithms: Vec<Algorithm>,
     /// Where its keys are.
     pub keys: KeySource,
+    /// What its tokens are good for.
+    pub accept: Accept,
     /// Whether an account is made for a subject that comes for the first time.
     pub make_accounts: bool,
     /// The claim that says who the subject is.
     pub subject_claim: String,
     /// The claim that says which roles the subject has; without one, roles are kept here.
     pub roles_claim: Option<String>,
+}
+
+/// What the tokens of an issuer are good for: one thing, so that a token that was given for one can't be
+/// used for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accept {
+    /// For a session of this deployment.
+    Exchange,
+    /// For the guard, which takes them as they are.
+    Direct,
 }
 
 /// Where the keys of an issuer are.

@@ -8,6 +8,7 @@ use signing::{KeyPair, encode};
 use std::path::PathBuf;
 
 pub(super) const NOW: u64 = 1_800_000_000;
+const USE: Accept = Accept::Exchange;
 const ISSUER: &str = "https://issuer.example/";
 
 /// An issuer of RS256 tokens whose keys are nowhere.
@@ -18,6 +19,7 @@ pub(super) fn issuer() -> Issuer {
         audience: "lacre".to_owned(),
         algorithms: Algorithm::ALL.to_vec(),
         keys: KeySource::SetFile(PathBuf::new()),
+        accept: USE,
         make_accounts: false,
         subject_claim: "sub".to_owned(),
         roles_claim: None,
@@ -61,7 +63,7 @@ impl Corp {
     }
 
     async fn verify(&self, token: &str) -> Result<Identity, FederationError> {
-        self.open().await.verify(token, NOW).await
+        self.open().await.verify(token, USE, NOW).await
     }
 
     fn rsa(&self) -> &KeyPair {
@@ -93,7 +95,7 @@ async fn a_token_of_each_algorithm_is_whose_its_issuer_says() {
     for (alg, key) in [("RS256", 0), ("PS256", 0), ("ES256", 1), ("EdDSA", 2)] {
         let key = &corp.keys[key];
         let token = key.token(&header(alg, key.kid), &claims());
-        let identity = federation.verify(&token, NOW).await.unwrap();
+        let identity = federation.verify(&token, USE, NOW).await.unwrap();
         assert_eq!(
             (&*identity.issuer_name, &*identity.issuer),
             ("corp", ISSUER)
@@ -216,21 +218,50 @@ async fn the_key_of_one_issuer_signs_for_no_other() {
     let of_other = with(|claims| claims["iss"] = json!("https://other.example/"));
     for kid in ["rsa", "other"] {
         let token = one.rsa().token(&header("RS256", kid), &of_other);
-        let error = federation.verify(&token, NOW).await.unwrap_err();
+        let error = federation.verify(&token, USE, NOW).await.unwrap_err();
         let expected = match kid {
             "rsa" => FederationError::KeyUnknown,
             _ => FederationError::Signature,
         };
         assert_eq!(error, expected);
         let token = other.rsa().token(&header("RS256", kid), &claims());
-        assert!(federation.verify(&token, NOW).await.is_err());
+        assert!(federation.verify(&token, USE, NOW).await.is_err());
     }
     let token = other.rsa().token(&header("RS256", "other"), &of_other);
-    let identity = federation.verify(&token, NOW).await.unwrap();
+    let identity = federation.verify(&token, USE, NOW).await.unwrap();
     assert_eq!(
         (&*identity.issuer_name, &*identity.subject),
         ("other", "ada")
     );
+}
+
+/// A token that was given for a session is no key to the guard, nor the other way round.
+#[tokio::test]
+async fn a_token_is_good_for_what_its_issuer_is_configured_for_alone() {
+    let mut corp = Corp::new();
+    let token = corp.rsa().token(&header("RS256", "rsa"), &claims());
+    let other = with(|claims| claims["iss"] = json!("https://elsewhere.example/"));
+    let misnamed = corp.rsa().token(&header("RS256", "rsa"), &other);
+    for (configured, other) in [
+        (Accept::Exchange, Accept::Direct),
+        (Accept::Direct, Accept::Exchange),
+    ] {
+        corp.issuer.accept = configured;
+        let federation = corp.open().await;
+        assert!(federation.accepts(configured) && !federation.accepts(other));
+        assert!(federation.verify(&token, configured, NOW).await.is_ok());
+        let refused =
+            async |token, accept| federation.verify(token, accept, NOW).await.unwrap_err();
+        assert_eq!(refused(&token, other).await, FederationError::NotAccepted);
+        assert_eq!(
+            refused(&misnamed, configured).await,
+            FederationError::Issuer
+        );
+        assert_eq!(
+            refused(&misnamed, other).await,
+            FederationError::IssuerUnknown
+        );
+    }
 }
 
 #[tokio::test]
@@ -248,11 +279,24 @@ async fn an_issuer_is_found_by_its_exact_name_only() {
         let error = corp
             .verify(&corp.rsa().token(&header("RS256", "rsa"), &claims))
             .await;
-        assert_eq!(error.unwrap_err(), FederationError::IssuerUnknown, "{iss}");
+        // The key is the issuer's: it has signed another name than it is configured with.
+        let due = if iss.is_string() {
+            FederationError::Issuer
+        } else {
+            FederationError::IssuerUnknown
+        };
+        assert_eq!(error.unwrap_err(), due, "{iss}");
     }
+    let elsewhere = with(|claims| claims["iss"] = json!("https://elsewhere.example/"));
+    let stranger = KeyPair::rsa("rsa", 2048).token(&header("RS256", "rsa"), &elsewhere);
+    let error = corp.verify(&stranger).await.unwrap_err();
+    assert_eq!(error, FederationError::IssuerUnknown);
     assert!(Federation::default().is_empty());
     let token = corp.rsa().token(&header("RS256", "rsa"), &claims());
-    let error = Federation::default().verify(&token, NOW).await.unwrap_err();
+    let error = Federation::default()
+        .verify(&token, USE, NOW)
+        .await
+        .unwrap_err();
     assert_eq!(error, FederationError::IssuerUnknown);
 }
 
@@ -303,7 +347,7 @@ async fn a_claim_that_is_wrong_missing_or_of_another_type_is_refused() {
             }
         });
         let token = corp.rsa().token(&header("RS256", "rsa"), &claims);
-        let error = federation.verify(&token, NOW).await.unwrap_err();
+        let error = federation.verify(&token, USE, NOW).await.unwrap_err();
         assert_eq!(error, expected, "{name}: {value}");
     }
     for (name, value) in [
@@ -317,7 +361,7 @@ async fn a_claim_that_is_wrong_missing_or_of_another_type_is_refused() {
         let claims = with(|claims| claims[name] = value.clone());
         let token = corp.rsa().token(&header("RS256", "rsa"), &claims);
         assert!(
-            federation.verify(&token, NOW).await.is_ok(),
+            federation.verify(&token, USE, NOW).await.is_ok(),
             "{name}: {value}"
         );
     }
@@ -336,7 +380,7 @@ async fn clocks_may_differ_by_the_leeway_and_no_more() {
         (NOW + 604, true),
         (NOW + 605, false),
     ] {
-        let verified = federation.verify(&token, now).await;
+        let verified = federation.verify(&token, USE, now).await;
         assert_eq!(verified.is_ok(), good, "{now}");
     }
 }
@@ -442,7 +486,10 @@ async fn no_changed_character_of_a_token_passes() {
             let mut bytes = good.clone().into_bytes();
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
             let text = String::from_utf8(bytes).unwrap();
-            assert!(federation.verify(&text, NOW).await.is_err(), "{alg} {at}");
+            assert!(
+                federation.verify(&text, USE, NOW).await.is_err(),
+                "{alg} {at}"
+            );
         }
     }
 }
@@ -562,11 +609,11 @@ async fn keys_that_ssh_keygen_and_openssl_made_are_taken() {
             ..issuer()
         };
         let federation = Federation::open(vec![issuer], 0).await.unwrap();
-        let identity = federation.verify(token, NOW).await.unwrap();
+        let identity = federation.verify(token, USE, NOW).await.unwrap();
         assert_eq!(identity.subject, "ada");
         // Keys of a PEM have no names, so a token may give its own any.
         let stranger = KeyPair::rsa("rsa", 2048).token(&header("RS256", "rsa"), &claims());
-        let error = federation.verify(&stranger, NOW).await.unwrap_err();
+        let error = federation.verify(&stranger, USE, NOW).await.unwrap_err();
         assert_eq!(error, FederationError::Signature);
     }
 }
@@ -579,6 +626,8 @@ fn every_error_has_a_code_of_its_own() {
         E::Malformed,
         E::HeaderRefused,
         E::IssuerUnknown,
+        E::Issuer,
+        E::NotAccepted,
         E::AlgorithmRefused,
         E::KidMissing,
         E::KeyUnknown,

@@ -101,6 +101,16 @@ impl<'t> Unverified<'t> {
         keys: &KeySet,
         algorithm: Algorithm,
     ) -> Result<Map<String, Value>, FederationError> {
+        self.check_signature(keys, algorithm)?;
+        Ok(self.claims)
+    }
+
+    /// Verifies the signature.
+    pub(super) fn check_signature(
+        &self,
+        keys: &KeySet,
+        algorithm: Algorithm,
+    ) -> Result<(), FederationError> {
         let kid = self.kid();
         if keys.is_named() && kid.is_none() {
             return Err(FederationError::KidMissing);
@@ -111,8 +121,7 @@ impl<'t> Unverified<'t> {
             return Err(FederationError::KeyUnknown);
         }
         if fitting.any(|verifier| verifier.verify(signed, &self.signature).is_ok()) {
-            drop(fitting);
-            Ok(self.claims)
+            Ok(())
         } else {
             Err(FederationError::Signature)
         }

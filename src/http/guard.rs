@@ -17,10 +17,11 @@ use super::cookies;
 use super::csrf::{self, CsrfError};
 use super::locations::{LocatedToken, Location, TokenField, TokenLocations};
 use super::origin::Trail;
+use super::outside::{self, Issuers, OutsideUser};
 use super::problem::{Code, Missing, Problem};
 use super::token_kinds::TokenKinds;
 use super::turns::next_turn;
-use super::visitor::{Verified, Verifier, Visitor};
+use super::visitor::{Found, Verified, Verifier, Visitor};
 use crate::lacre::Lacre;
 use crate::sessions::guard::{LiveSession, Refusal};
 use crate::telemetry::audit::{Event, MaskedHandle, UserId};
@@ -50,6 +51,8 @@ use zeroize::Zeroizing;
 pub struct TokenGuard {
     lacre: Lacre,
     demands: Rc<Demands>,
+    /// The outside issuers whose tokens it takes as they are.
+    issuers: Option<Issuers>,
 }
 
 /// What a guard asks of a request.
@@ -73,6 +76,7 @@ impl TokenGuard {
                 locations: lacre.rules().locations.clone(),
                 ..Demands::default()
             }),
+            issuers: None,
         }
     }
 
@@ -95,6 +99,22 @@ impl TokenGuard {
     /// stands in a cookie and is good no more, the 401 takes the cookies of the session back.
     pub fn any_kind(self) -> Self {
         self.with(|demands| demands.kinds = TokenKinds::Any)
+    }
+
+    /// Takes tokens of outside issuers as well, those that are configured with
+    /// [`Accept::Direct`](crate::federation::Accept::Direct). A handler tells by
+    /// [`AnySession`] who came; one that asks for a [`Session`] isn't called for such a token. They have
+    /// the roles of the configured claim but `admin`, no permissions, and are never fresh. They aren't
+    /// taken from cookies, nor by a guard for refresh tokens or for any kind.
+    ///
+    /// Such a token can't be revoked here: it is good until it expires.
+    #[cfg(feature = "federation")]
+    pub fn direct(self, issuers: &crate::federation::Federation) -> Self {
+        let accepts = issuers.accepts(crate::federation::Accept::Direct);
+        Self {
+            issuers: accepts.then(|| issuers.clone()),
+            ..self
+        }
     }
 
     /// Looks for the token in these places only, whatever the rules of the deployment say. Cookies
@@ -168,7 +188,8 @@ impl TokenGuard {
         };
         let known = self.demands.kinds.kept()?;
         let session = self.lacre.guard_at_once(token.text.as_bytes(), known)?;
-        Some(self.check(request, token.location, session).map(Some))
+        let checked = self.check(request, token.location, session);
+        Some(checked.map(|session| Some(ours(session))))
     }
 
     /// Verifies a request; what it leaves in the request is the session, or nothing for a visitor
@@ -184,6 +205,8 @@ impl TokenGuard {
         };
         let session = if let Some(session) = known {
             session
+        } else if let Some(issuers) = self.takes_directly(&token) {
+            return self.verify_outside(request, issuers, bytes).await;
         } else {
             let turn = next_turn().await;
             let verified = self.demands.kinds.open(&self.lacre, bytes).await;
@@ -193,7 +216,47 @@ impl TokenGuard {
                 self.without_cookies(request, token.location, problem)
             })?
         };
-        self.check(request, token.location, session).map(Some)
+        let checked = self.check(request, token.location, session)?;
+        Ok(Some(ours(checked)))
+    }
+
+    /// The issuers, if this token may be one of theirs that is taken as it is.
+    fn takes_directly(&self, token: &LocatedToken<'_>) -> Option<&Issuers> {
+        let issuers = self.issuers.as_ref()?;
+        // What another site makes a browser send, no double submit would guard: it has no session.
+        let good = self.demands.kinds == TokenKinds::Access && token.location != Location::Cookie;
+        (good && outside::is_jws(token.text.as_bytes())).then_some(issuers)
+    }
+
+    /// Verifies a token of an outside issuer. It waits for a turn, and not with one: the issuer's keys
+    /// may have to be fetched first.
+    async fn verify_outside(
+        &self,
+        request: &HttpRequest,
+        issuers: &Issuers,
+        token: &[u8],
+    ) -> Verified {
+        drop(next_turn().await);
+        let verified = outside::verify(issuers, token, self.lacre.now()).await;
+        let user = verified.map_err(|refused| {
+            if refused.problem.code() == Code::InvalidToken {
+                let (code, session) = (refused.code, None);
+                Trail::of(request).record(&Event::TokenRefused { code, session });
+            }
+            refused.problem
+        })?;
+        self.demands
+            .check_rights(&user.roles, &[], false)
+            .map_err(|missing| {
+                let event = Event::OutsideAccessDenied {
+                    code: code_of(&missing),
+                    issuer: UserId::new(&user.issuer_name),
+                    subject: UserId::new(&user.subject),
+                };
+                Trail::of(request).record(&event);
+                Problem::insufficient_scope(missing)
+            })?;
+        Ok(Some(Found::Outside(Rc::new(user))))
     }
 
     /// The refusal of a token. A browser that logs out with a cookie whose token is good no more is to
@@ -246,9 +309,16 @@ impl Verifier for TokenGuard {
 impl Demands {
     fn check(&self, session: &LiveSession) -> Result<(), Missing> {
         let claims = &session.claims;
-        if !self.any_role.is_empty()
-            && !self.any_role.iter().any(|role| claims.roles.contains(role))
-        {
+        self.check_rights(&claims.roles, &claims.permissions, session.is_fresh())
+    }
+
+    fn check_rights(
+        &self,
+        roles: &[String],
+        permissions: &[String],
+        fresh: bool,
+    ) -> Result<(), Missing> {
+        if !self.any_role.is_empty() && !self.any_role.iter().any(|role| roles.contains(role)) {
             return Err(match self.any_role.as_slice() {
                 [one] => Missing::Role(one.clone()),
                 several => Missing::AnyRole(several.to_vec()),
@@ -257,15 +327,19 @@ impl Demands {
         if let Some(missing) = self
             .permissions
             .iter()
-            .find(|name| !claims.permissions.contains(name))
+            .find(|name| !permissions.contains(name))
         {
             return Err(Missing::Permission(missing.clone()));
         }
-        if self.fresh && !session.is_fresh() {
+        if self.fresh && !fresh {
             return Err(Missing::FreshLogin);
         }
         Ok(())
     }
+}
+
+fn ours(session: LiveSession) -> Found {
+    Found::Session(Rc::new(session))
 }
 
 /// One answer for every bad token; the reason is for the log alone.
@@ -286,16 +360,20 @@ fn refused(request: &HttpRequest, refusal: &Refusal) -> Problem {
 /// A good token that isn't enough: the log says who came, and what was missing.
 fn denied(request: &HttpRequest, session: &LiveSession, missing: Missing) -> Problem {
     let event = Event::AccessDenied {
-        code: match missing {
-            Missing::Role(_) | Missing::AnyRole(_) => "role_missing",
-            Missing::Permission(_) => "permission_missing",
-            Missing::FreshLogin => "token_not_fresh",
-        },
+        code: code_of(&missing),
         user: UserId::new(session.user_id()),
         session: MaskedHandle::of(session.handle().as_str()),
     };
     Trail::of(request).record(&event);
     Problem::insufficient_scope(missing)
+}
+
+fn code_of(missing: &Missing) -> &'static str {
+    match missing {
+        Missing::Role(_) | Missing::AnyRole(_) => "role_missing",
+        Missing::Permission(_) => "permission_missing",
+        Missing::FreshLogin => "token_not_fresh",
+    }
 }
 
 /// One answer for everything that another site may have sent.
@@ -311,6 +389,10 @@ fn forged(request: &HttpRequest, session: &LiveSession, error: CsrfError) -> Pro
 
 /// The session of a guarded request, as a handler's parameter: `Session` behind a required
 /// guard, `Option<Session>` behind an optional one.
+///
+/// It is a session of this deployment, always: behind a guard that takes tokens of outside issuers
+/// [directly](TokenGuard::direct), such a token is refused here like any bad one, and a handler that
+/// is to be called for it asks for [`AnySession`].
 ///
 /// Without a guard in front of the route the answer is 500: a handler that wants a session must
 /// not run because somebody forgot the guard.
@@ -330,13 +412,49 @@ impl FromRequest for Session {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(match Visitor::session(request) {
-            Some(Some(session)) => Ok(Self(session)),
-            Some(None) => Err(Problem::no_credentials()),
-            None => {
-                log::error!("a handler asks for a session and no guard stands before it");
-                Err(Problem::new(Code::InternalError))
+        ready(found(request).and_then(|found| match found {
+            Found::Session(session) => Ok(Self(session)),
+            Found::Outside(_) => {
+                Trail::of(request).record(&Event::TokenRefused {
+                    code: "outside_token_no_session",
+                    session: None,
+                });
+                Err(Problem::invalid_token())
             }
-        })
+        }))
+    }
+}
+
+/// Who asks, as a parameter of a handler that is also called for tokens of outside issuers
+/// ([`TokenGuard::direct`]): a session of this deployment, or somebody whom an issuer vouches for.
+#[derive(Debug, Clone)]
+pub enum AnySession {
+    /// A session of this deployment.
+    Session(Session),
+    /// The bearer of an outside token, which has no handle and can't be revoked here.
+    Outside(Rc<OutsideUser>),
+}
+
+impl FromRequest for AnySession {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(found(request).map(|found| match found {
+            Found::Session(session) => Self::Session(Session(session)),
+            Found::Outside(user) => Self::Outside(user),
+        }))
+    }
+}
+
+/// Whom the guards found.
+fn found(request: &HttpRequest) -> Result<Found, Problem> {
+    match Visitor::found(request) {
+        Some(Some(found)) => Ok(found),
+        Some(None) => Err(Problem::no_credentials()),
+        None => {
+            log::error!("a handler asks for a session and no guard stands before it");
+            Err(Problem::new(Code::InternalError))
+        }
     }
 }

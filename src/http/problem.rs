@@ -40,7 +40,9 @@ pub(super) struct Parts {
     pub(super) reason: Option<Reason>,
 }
 
-/// Why a token is refused that was proven to be ours. Of any other token nothing is told.
+/// Why a token is refused that was proven to be ours, or to be of an outside issuer whose tokens are
+/// taken directly. Of any other token nothing is told but which key of such an issuer it lacks: that
+/// stands in its header and in what the issuer publishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
     /// Its time has passed.
@@ -53,6 +55,10 @@ pub(super) enum Reason {
     Reused,
     /// Its user is gone or may not log in any more.
     UserGone,
+    /// It is an outside token whose header names no key.
+    KeyUnnamed,
+    /// It is an outside token whose issuer has published no key of that name.
+    KeyUnknown,
 }
 
 /// What `WWW-Authenticate` asks for.

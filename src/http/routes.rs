@@ -88,6 +88,11 @@ fn serve(config: &mut ServiceConfig, service: &Service, field: TokenField, rows:
         Access::Permission(name) => required().permission(name),
         Access::AnyKind => required().any_kind(),
     };
+    let guard = if first.direct {
+        guard.direct(service.federation())
+    } else {
+        guard
+    };
     config.service(resource.wrap(guard.field(field)));
 }
 
@@ -105,7 +110,8 @@ mod tests {
             let methods: HashSet<&Method> = rows.iter().map(|row| &row.method).collect();
             assert_eq!(methods.len(), rows.len(), "{}", rows[0].pattern);
             for row in rows {
-                assert_eq!(row.access, rows[0].access, "{}", row.pattern);
+                let people = |row: &RouteInfo| (row.access, row.direct);
+                assert_eq!(people(row), people(&rows[0]), "{}", row.pattern);
             }
         }
         assert_eq!(seen.len(), 16);

@@ -7,14 +7,22 @@
 //!
 //! This room must never let what was verified before the body stand for what is true after it.
 
+use super::outside::OutsideUser;
 use super::problem::Problem;
 use crate::sessions::guard::LiveSession;
 use actix_web::{HttpMessage as _, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use std::rc::Rc;
 
-/// The session that a guard found, or nothing for a visitor whom an optional guard lets in.
-pub(super) type Verified = Result<Option<LiveSession>, Problem>;
+/// Whom a guard found: a session of ours, or somebody whom an outside issuer vouches for.
+#[derive(Debug, Clone)]
+pub(super) enum Found {
+    Session(Rc<LiveSession>),
+    Outside(Rc<OutsideUser>),
+}
+
+/// Whom a guard found, or nothing for a visitor whom an optional guard lets in.
+pub(super) type Verified = Result<Option<Found>, Problem>;
 
 /// A guard that can verify a request again.
 pub(super) trait Verifier {
@@ -24,7 +32,7 @@ pub(super) trait Verifier {
 
 /// What a guard leaves in a request that it lets in.
 pub(super) struct Visitor {
-    session: Option<Rc<LiveSession>>,
+    found: Option<Found>,
     guard: Rc<dyn Verifier>,
     /// What the guard before this one left.
     outer: Option<Box<Self>>,
@@ -32,14 +40,10 @@ pub(super) struct Visitor {
 
 impl Visitor {
     /// Leaves what a guard found.
-    pub(super) fn enters(
-        request: &HttpRequest,
-        session: Option<LiveSession>,
-        guard: Rc<dyn Verifier>,
-    ) {
+    pub(super) fn enters(request: &HttpRequest, found: Option<Found>, guard: Rc<dyn Verifier>) {
         let mut extensions = request.extensions_mut();
         let outer = extensions.insert(Self {
-            session: session.map(Rc::new),
+            found,
             guard,
             outer: None,
         });
@@ -50,12 +54,12 @@ impl Visitor {
         }
     }
 
-    /// The session that the last guard found; the outer `None` where no guard let the request in.
-    #[allow(clippy::option_option)] // no guard, no session, a session
-    pub(super) fn session(request: &HttpRequest) -> Option<Option<Rc<LiveSession>>> {
+    /// Whom the last guard found; the outer `None` where no guard let the request in.
+    #[allow(clippy::option_option)] // no guard, nobody, somebody
+    pub(super) fn found(request: &HttpRequest) -> Option<Option<Found>> {
         let extensions = request.extensions();
         let visitor = extensions.get::<Self>()?;
-        Some(visitor.session.clone())
+        Some(visitor.found.clone())
     }
 
     /// The guards that let the request in, the last one first.
@@ -79,8 +83,8 @@ pub(super) async fn verify_again(request: &HttpRequest) -> Result<(), Problem> {
         last = Some(guard.verify_again(request).await?);
     }
     let mut extensions = request.extensions_mut();
-    if let (Some(session), Some(visitor)) = (last, extensions.get_mut::<Visitor>()) {
-        visitor.session = session.map(Rc::new);
+    if let (Some(found), Some(visitor)) = (last, extensions.get_mut::<Visitor>()) {
+        visitor.found = found;
     }
     Ok(())
 }

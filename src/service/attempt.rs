@@ -13,7 +13,7 @@ use crate::accounts::{
     Account, AccountsError, Client, ClientId, LoginName, Named, PresentedPassword, Subscriber,
     UserId,
 };
-use crate::federation::{FederationError, Identity};
+use crate::federation::{Accept, FederationError, Identity};
 use crate::telemetry::audit::Origin;
 use std::time::Duration;
 
@@ -148,7 +148,10 @@ impl Service {
     ) -> Result<Identity, ServiceError> {
         let counted = self.limits.user(subscriber(from));
         let attempt = Attempt::begin(counted, from, None, None)?;
-        let verified = self.federation.verify(token, self.lacre.now()).await;
+        let verified = self
+            .federation
+            .verify(token, Accept::Exchange, self.lacre.now())
+            .await;
         attempt.ended(verified.map_err(ServiceError::Outside))
     }
 

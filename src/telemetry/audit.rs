@@ -53,6 +53,12 @@ pub enum Event<'a> {
         user: UserId<'a>,
         session: MaskedHandle,
     },
+    /// The same for a token of an outside issuer, which has no session here.
+    OutsideAccessDenied {
+        code: &'static str,
+        issuer: UserId<'a>,
+        subject: UserId<'a>,
+    },
     /// So many events of refused requests were dropped: nobody read the log.
     RefusalsDropped { count: u64 },
     /// A stranger may not sign up now.
@@ -122,7 +128,7 @@ impl Event<'_> {
             Self::LoginSucceeded { .. } => "login_succeeded",
             Self::LoginFailed { .. } => "login_failed",
             Self::TokenRefused { .. } => TOKEN_REFUSED,
-            Self::AccessDenied { .. } => ACCESS_DENIED,
+            Self::AccessDenied { .. } | Self::OutsideAccessDenied { .. } => ACCESS_DENIED,
             Self::RefusalsDropped { .. } => "refusals_dropped",
             Self::SignupRefused { .. } => "signup_refused",
             Self::SessionStarted { .. } => "session_started",
@@ -138,6 +144,7 @@ impl Event<'_> {
             Self::LoginFailed { .. }
             | Self::TokenRefused { .. }
             | Self::AccessDenied { .. }
+            | Self::OutsideAccessDenied { .. }
             | Self::RefusalsDropped { .. }
             | Self::SignupRefused { .. }
             | Self::SessionEnded {
@@ -159,6 +166,7 @@ impl Event<'_> {
             Self::LoginFailed { .. }
             | Self::TokenRefused { .. }
             | Self::AccessDenied { .. }
+            | Self::OutsideAccessDenied { .. }
             | Self::RefusalsDropped { .. }
             | Self::SignupRefused { .. } => None,
         }
@@ -192,6 +200,15 @@ impl Event<'_> {
             } => {
                 id("user", user);
                 out.push(("session", Value::from_display(session)));
+                out.push(("code", Value::from(*code)));
+            }
+            Self::OutsideAccessDenied {
+                code,
+                issuer,
+                subject,
+            } => {
+                id("issuer", issuer);
+                id("subject", subject);
                 out.push(("code", Value::from(*code)));
             }
             Self::RefusalsDropped { count } => out.push(("dropped", Value::from(*count))),

@@ -3,10 +3,11 @@
 use super::replay::replay;
 use super::speaking;
 use crate::support::http::Request;
+use crate::support::issuer::{SigningKey, Site, believing, claims, set};
 use crate::support::server::{Server, Setup};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 const PASSWORD: &str = "correct horse battery";
@@ -98,6 +99,65 @@ fn the_resource_behind_auth0_says_access_granted() {
     add(&server, "ken@example.com", &[]);
     let transcript = include_str!("transcripts/auth0.txt");
     assert_eq!(replay(&server, transcript, &mut known(&[])), 12);
+}
+
+/// The tokens of the outside issuer itself, as that service took them.
+#[test]
+fn tokens_of_the_outside_issuer_are_taken_as_that_service_took_them() {
+    let (key, another) = (SigningKey::new("k1"), SigningKey::new("k2"));
+    let site = Site::new(set(&[&key]));
+    let setup = believing(&format!("{}accept = \"direct\"\n", site.keys()));
+    let other = Site::new(set(&[&another]));
+    let lines = other.keys();
+    let second = format!(
+        "[[issuer]]\nname = \"other\"\nissuer = \"https://other.example/\"\naudience = \"lacre\"\n\
+         algorithms = [\"RS256\"]\naccept = \"direct\"\n{lines}\n"
+    );
+    let path = setup.home().join("lacre.toml");
+    let first = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, first + &second).unwrap();
+    let server = speaking(&setup, "auth0").start();
+    let stranger = SigningKey::new("k1");
+    let saying = |name: &str, value: Value| {
+        let mut claims = claims("auth0|1");
+        claims[name] = value;
+        claims
+    };
+    let under = |name: &str, value: Value| {
+        let mut header = json!({"alg": "RS256", "typ": "JWT", "kid": "k1"});
+        header[name] = value;
+        key.token_with(&header, &claims("auth0|1"))
+    };
+    let embedded = json!({"alg": "RS256", "typ": "JWT", "kid": "k1", "jwk": stranger.jwk()});
+    let past = json!(1_000_000_000);
+    let mut known: BTreeMap<String, String> = [
+        ("good", key.token(&claims("auth0|1"))),
+        (
+            "no_kid",
+            key.token_with(&json!({"alg": "RS256"}), &claims("auth0|1")),
+        ),
+        ("unknown_key", under("kid", json!("k9"))),
+        ("expired", key.token(&saying("exp", past.clone()))),
+        ("audience", key.token(&saying("aud", json!("another")))),
+        (
+            "issuer",
+            key.token(&saying("iss", json!("https://corp.example"))),
+        ),
+        ("forged", stranger.token(&claims("auth0|1"))),
+        ("forged_and_expired", stranger.token(&saying("exp", past))),
+        ("none", under("alg", json!("none"))),
+        ("hs256", under("alg", json!("HS256"))),
+        ("jwk", stranger.token_with(&embedded, &claims("auth0|1"))),
+        ("jku", under("jku", json!("http://127.0.0.1:1/"))),
+        ("x5u", under("x5u", json!("http://127.0.0.1:1/"))),
+        ("anothers_kid", under("kid", json!("k2"))),
+    ]
+    .map(|(name, token)| (name.to_owned(), token))
+    .into();
+    let transcript = include_str!("transcripts/auth0-outside.txt");
+    assert_eq!(replay(&server, transcript, &mut known), 21);
+    // The unknown names made it fetch no more than once in half a minute.
+    assert_eq!((site.asked(), other.asked()), (1, 0));
 }
 
 #[test]

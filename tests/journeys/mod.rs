@@ -9,6 +9,7 @@ mod browser;
 mod clients;
 mod cookies;
 mod crash;
+mod direct;
 mod ended_while_hashed;
 mod full_disk;
 mod guards;

@@ -21,7 +21,7 @@ fn me(server: &Server, token: &Token) -> Answer {
     server.send(&Request::get("/me").bearer(&token.auth))
 }
 
-fn with(subject: &str, change: impl FnOnce(&mut Value)) -> Value {
+pub(super) fn with(subject: &str, change: impl FnOnce(&mut Value)) -> Value {
     let mut claims = claims(subject);
     change(&mut claims);
     claims
@@ -110,7 +110,7 @@ fn a_token_that_is_exchanged_again_replaces_its_session() {
 }
 
 /// Tokens with one thing wrong, each with the code that the log has for it.
-fn wrong_tokens(key: &SigningKey, stranger: &SigningKey) -> Vec<(&'static str, String)> {
+pub(super) fn wrong_tokens(key: &SigningKey, stranger: &SigningKey) -> Vec<(&'static str, String)> {
     let good = key.token(&claims("ada"));
     let header = |change: &dyn Fn(&mut Value)| {
         let mut header = json!({"alg": "RS256", "typ": "JWT", "kid": "k1"});

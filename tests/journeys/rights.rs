@@ -453,7 +453,7 @@ fn no_file_serves_a_route_beside_the_table() {
 
 /// Whom a route lets in, in words.
 pub(crate) fn lets_in(route: &RouteInfo) -> String {
-    match route.access {
+    let lets_in = match route.access {
         Access::Open => "everybody".to_owned(),
         Access::Optional => "everybody, but no bad token".to_owned(),
         Access::Guarded => "an access token".to_owned(),
@@ -465,6 +465,11 @@ pub(crate) fn lets_in(route: &RouteInfo) -> String {
         }
         Access::AnyKind => "an access or a refresh token".to_owned(),
         Access::Refresh => "a refresh token".to_owned(),
+    };
+    if route.direct {
+        lets_in + "; an outside token"
+    } else {
+        lets_in
     }
 }
 

@@ -4,16 +4,10 @@ use crate::config::error::ConfigError;
 use crate::config::key::{DefaultValue, Key, Row, key};
 use crate::config::kind::{Choice, Choices, FilePath, Label, Ranges, Switch, Text, Url};
 use crate::config::reader::{Noted, Reader};
-use crate::federation::{Algorithm, Issuer, KeySource};
+use crate::federation::{Accept, Algorithm, Issuer, KeySource};
 
 /// The name of the section.
 pub(super) const SECTION: &str = "issuer";
-
-/// What an outside token is good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Accept {
-    Exchange,
-}
 
 static NAME: Key<Label> = key(
     "issuer.name",
@@ -93,11 +87,13 @@ static ALGORITHMS: Key<Choices<Algorithm>> = key(
 static ACCEPT: Key<Choice<Accept>> = key(
     "issuer.accept",
     Choice {
-        built: &[("exchange", Accept::Exchange)],
-        planned: &["direct"],
+        built: &[("exchange", Accept::Exchange), ("direct", Accept::Direct)],
+        planned: &[],
     },
     DefaultValue::Value(|| Accept::Exchange),
-    "What its tokens are good for: with `exchange`, `POST /getToken` gives a session for one.",
+    "What its tokens are good for. With `exchange`, `POST /getToken` gives a session for one. With \
+     `direct`, the routes that say so in `docs/rights.md` take the token itself, without a session or \
+     an account: it can't be revoked here, and is good until it expires.",
 );
 
 static MAKE_ACCOUNTS: Key<Switch> = key(
@@ -155,13 +151,20 @@ fn one(reader: &mut Reader, entry: &str) -> Result<Issuer, Noted> {
     let make_accounts = reader.value(&MAKE_ACCOUNTS);
     let subject_claim = reader.value(&SUBJECT_CLAIM);
     let roles_claim = reader.optional(&ROLES_CLAIM);
-    let Accept::Exchange = accept?;
+    if matches!((&accept, &make_accounts), (Ok(Accept::Direct), Ok(true))) {
+        let entry = format!("{SECTION}[{entry}]");
+        let why = "with accept = \"direct\" nobody needs an account: leave make_accounts out";
+        let why = why.to_owned();
+        reader.note_all([ConfigError::IssuerUnusable { entry, why }]);
+        return Err(Noted);
+    }
     Ok(Issuer {
         name: name?,
         issuer: issuer?,
         audience: audience?,
         algorithms: algorithms?,
         keys: keys?,
+        accept: accept?,
         make_accounts: make_accounts?,
         subject_claim: subject_claim?,
         roles_claim: roles_claim?,

@@ -119,7 +119,7 @@ pub(super) fn words(problem: &Parts, asked: &RequestHead) -> Wording {
         }
         (Code::InvalidToken, Some(Reason::UserGone)) => of_token(6, "The user can't be loaded."),
         (Code::InvalidToken, Some(Reason::Reused)) => of_token(8, "The session has ended."),
-        (Code::InvalidToken, None) => of_token(3, "The token is not accepted."),
+        (Code::InvalidToken, _) => of_token(3, "The token is not accepted."),
         (Code::InsufficientScope, _) if problem.missing == Some(Missing::FreshLogin) => {
             of_token(4, "A fresh token is needed.")
         }

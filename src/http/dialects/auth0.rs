@@ -23,7 +23,8 @@ pub(super) const ROUTES: &[RouteInfo] = {
     &[
         row(Method::GET, "/headers", Guarded, check::HEADERS, |r| {
             r.to(check::headers)
-        }),
+        })
+        .and_direct(),
         row(Method::POST, "/getToken", Open, login::GET_TOKEN, |r| {
             r.to(login::get_token)
         }),
@@ -67,6 +68,12 @@ pub(super) fn words(problem: &Parts, asked: &RequestHead) -> Wording {
             code: "invalid_claims",
             description: "Incorrect claims. Please, check the audience and issuer.",
         }),
+        (Code::InvalidToken, Some(Reason::KeyUnnamed)) => {
+            of_token(invalid_header("Authorization malformed."))
+        }
+        (Code::InvalidToken, Some(Reason::KeyUnknown)) => {
+            of_token(invalid_header("Unable to find the appropriate key."))
+        }
         (Code::InvalidToken, _) => {
             let there = asked.headers.contains_key(AUTHORIZATION);
             let fault = header().filter(|_| there);

@@ -102,8 +102,10 @@ pub(super) fn words(spoken: &DialectConfig, problem: &Parts, asked: &RequestHead
         (Code::InvalidToken, Some(Reason::Claims)) => {
             of_token(Is::UNPROCESSABLE_ENTITY, &texts.claims)
         }
-        (Code::InvalidToken, Some(_)) => of_token(Is::UNAUTHORIZED, &texts.revoked),
-        (Code::InvalidToken, None) => of_token(Is::UNPROCESSABLE_ENTITY, &texts.invalid),
+        (Code::InvalidToken, Some(Reason::Superseded | Reason::Reused | Reason::UserGone)) => {
+            of_token(Is::UNAUTHORIZED, &texts.revoked)
+        }
+        (Code::InvalidToken, _) => of_token(Is::UNPROCESSABLE_ENTITY, &texts.invalid),
         (Code::InvalidRequest, _) if has_bad_header(problem) => of_token(
             Is::UNPROCESSABLE_ENTITY,
             "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'",

@@ -8,8 +8,9 @@ use actix_web::dev::Payload;
 use actix_web::{Error, FromRequest, HttpRequest};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 
-/// What another extractor takes out of a request, such as `web::Json<T>`, and the [`Session`], which
-/// the guards before the route have verified again after it.
+/// What another extractor takes out of a request, such as `web::Json<T>`, and the [`Session`] (or the
+/// [`AnySession`](super::AnySession), where it is named), which the guards before the route have
+/// verified again after it.
 ///
 /// A body may come seconds after the head by which the guard let the request in. Meanwhile the session
 /// may have ended, or lost the role that the guard demands: then the answer is that of the guard, and the
@@ -25,14 +26,14 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture};
 /// }
 /// ```
 #[derive(Debug)]
-pub struct VerifiedAfter<T> {
+pub struct VerifiedAfter<T, S = Session> {
     /// The session, good and with the rights that the guards demand, after the body had come.
-    pub session: Session,
+    pub session: S,
     /// What the extractor took out of the request.
     pub content: T,
 }
 
-impl<T: FromRequest + 'static> FromRequest for VerifiedAfter<T> {
+impl<T: FromRequest + 'static, S: FromRequest + 'static> FromRequest for VerifiedAfter<T, S> {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;
 
@@ -42,7 +43,7 @@ impl<T: FromRequest + 'static> FromRequest for VerifiedAfter<T> {
         async move {
             let content = content.await.map_err(Into::into)?;
             verify_again(&request).await?;
-            let session = Session::extract(&request).await?;
+            let session = S::extract(&request).await.map_err(Into::into)?;
             Ok(Self { session, content })
         }
         .boxed_local()

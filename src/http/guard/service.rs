@@ -48,8 +48,8 @@ fn admit<B>(
     guard: Rc<dyn Verifier>,
 ) -> Result<ServiceRequest, Box<ServiceResponse<EitherBody<B>>>> {
     match verified {
-        Ok(session) => {
-            Visitor::enters(request.request(), session, guard);
+        Ok(found) => {
+            Visitor::enters(request.request(), found, guard);
             Ok(request)
         }
         Err(problem) => Err(Box::new(

@@ -2,6 +2,7 @@
 //!
 //! This room must never show a key, a password or a token but in [`TokenAnswer`].
 
+use super::super::guard::AnySession;
 use super::super::schema::{Kind, Shape, answer};
 use super::super::time::Time;
 use crate::accounts::Account;
@@ -134,7 +135,9 @@ answer! {
 answer! {
     /// What a token says of its user.
     pub(in crate::http) struct VisitorUser {
+        /// Of an account; with an `issuer`, who it is there.
         id: String,
+        issuer ["Option::is_none"]: Option<String>,
         email: Option<String>,
         role: Option<String>,
         roles: Vec<String>,
@@ -147,10 +150,27 @@ impl From<&LiveSession> for VisitorUser {
         let claims = &session.claims;
         Self {
             id: claims.subject.clone(),
+            issuer: None,
             email: claims.email.clone(),
             role: claims.role.clone(),
             roles: claims.roles.clone(),
             permissions: claims.permissions.clone(),
+        }
+    }
+}
+
+impl From<&AnySession> for VisitorUser {
+    fn from(session: &AnySession) -> Self {
+        match session {
+            AnySession::Session(session) => Self::from(&**session),
+            AnySession::Outside(user) => Self {
+                id: user.subject.clone(),
+                issuer: Some(user.issuer.clone()),
+                email: user.email.clone(),
+                role: user.roles.first().cloned(),
+                roles: user.roles.clone(),
+                permissions: Vec::new(),
+            },
         }
     }
 }

@@ -2,7 +2,7 @@
 //! which a client checks its token.
 
 use super::super::answer::Answer;
-use super::super::guard::Session;
+use super::super::guard::AnySession;
 use super::super::schema::Shape as _;
 use super::answers::{VisitorAnswer, VisitorUser};
 use super::contract::{Contract, Success, SuccessContent};
@@ -21,7 +21,7 @@ pub(in crate::http) const HEADERS: Contract = Contract {
 };
 
 /// `GET /headers`: the sentence that says that the token was good.
-pub(in crate::http) async fn headers(_session: Session) -> Answer {
+pub(in crate::http) async fn headers(_session: AnySession) -> Answer {
     Answer::text(GRANTED)
 }
 
@@ -37,7 +37,7 @@ pub(in crate::http) const OPEN: Contract = Contract {
 };
 
 /// `GET /open`: for everyone; says whose token came, if one did.
-pub(in crate::http) async fn open(session: Option<Session>) -> Answer<VisitorAnswer> {
-    let user = session.map(|session| VisitorUser::from(&*session));
+pub(in crate::http) async fn open(session: Option<AnySession>) -> Answer<VisitorAnswer> {
+    let user = session.as_ref().map(VisitorUser::from);
     Answer::ok(VisitorAnswer { user })
 }

@@ -19,12 +19,21 @@ pub struct RouteInfo {
     pub pattern: &'static str,
     /// Who may call it.
     pub access: Access,
+    /// Whether a token of an outside issuer with `accept = "direct"` lets in as well.
+    pub direct: bool,
     /// What it takes, answers and refuses.
     pub contract: Contract,
     pub(in crate::http) handler: fn(Route) -> Route,
 }
 
 impl RouteInfo {
+    /// The same row, which a token of an outside issuer lets into as well. Its handler needs neither an
+    /// account nor a session.
+    pub(in crate::http) const fn and_direct(mut self) -> Self {
+        self.direct = true;
+        self
+    }
+
     /// Every code that this route may answer, in the order of `docs/errors.md`.
     #[must_use]
     pub fn codes(&self) -> Vec<Code> {
@@ -75,10 +84,12 @@ pub const ROUTES: &[RouteInfo] = {
         ),
         row(Method::GET, "/open", Optional, check::OPEN, |r| {
             r.to(check::open)
-        }),
+        })
+        .and_direct(),
         row(Method::GET, "/headers", Guarded, check::HEADERS, |r| {
             r.to(check::headers)
-        }),
+        })
+        .and_direct(),
         row(Method::GET, "/me", Guarded, account::ME, |r| {
             r.to(account::me)
         }),
@@ -153,6 +164,7 @@ pub(in crate::http) const fn row(
         method,
         pattern,
         access,
+        direct: false,
         contract,
         handler,
     }

@@ -124,6 +124,7 @@ fn a_visitor_is_nobody_or_what_the_token_says() {
     assert_eq!(sent(&VisitorAnswer { user: None }), r#"{"user":null}"#);
     let user = VisitorUser {
         id: "u1".into(),
+        issuer: None,
         email: None,
         role: Some("clerk".into()),
         roles: vec!["clerk".into()],
