@@ -12,6 +12,7 @@ mod demo;
 mod failure;
 mod handed_over;
 mod keystore;
+mod measured;
 mod out;
 mod place;
 mod printable;

@@ -2,6 +2,10 @@
 //!
 //! This room must never do a part's work, nor hand a part out.
 
+mod timings;
+
+pub use timings::Timed;
+
 use crate::clock::{Clock, SystemClock, UnixSeconds};
 use crate::entropy::{self, Entropy};
 use crate::sessions::content_keys::ContentKeys;
@@ -23,6 +27,7 @@ use lacre_keystore::{Keystore, KeystoreError, RecordKey};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use timings::{Timings, timed};
 
 /// How much memory content keys may take where nobody says otherwise.
 pub(crate) const CONTENT_KEY_BYTES: u64 = 256 << 20;
@@ -45,6 +50,7 @@ struct Parts {
     revoker: Revoker,
     sweeper: Sweeper,
     last_seen: LastSeen,
+    timings: Timings,
     /// What the keystore's directory is locked with: held as long as the keystore, which stands
     /// above and is dropped first.
     _lock: Option<Lock>,
@@ -96,6 +102,16 @@ impl Lacre {
         self.0.tokens.largest()
     }
 
+    /// What was measured of this deployment's work since the start.
+    #[must_use]
+    pub fn timed(&self) -> Timed {
+        Timed {
+            issued: self.0.timings.issued.read(),
+            opened: self.0.timings.opened.read(),
+            content_keys: self.0.content_keys.kept(),
+        }
+    }
+
     /// Wipes the content keys of tokens in use; the next request of each works its own out anew.
     pub fn forget_content_keys(&self) {
         self.0.content_keys.clear();
@@ -106,7 +122,7 @@ impl Lacre {
 impl Lacre {
     /// Begins a session and returns its tokens, after its record is durable.
     pub async fn issue(&self, grant: &Grant) -> Result<Issued, IssueError> {
-        self.0.issuer.issue(grant).await
+        timed(&self.0.timings.issued, self.0.issuer.issue(grant)).await
     }
 
     /// Gives new tokens for a refresh token.
@@ -158,7 +174,11 @@ impl Lacre {
         token: &[u8],
         kind: TokenKind,
     ) -> Result<LiveSession, Refusal> {
-        self.0.guard.verify_unknown(token, kind).await
+        timed(
+            &self.0.timings.opened,
+            self.0.guard.verify_unknown(token, kind),
+        )
+        .await
     }
 
     /// Makes a token against cross-site request forgery for a session's browser.
@@ -439,6 +459,7 @@ impl LacreBuilder {
             revoker: Revoker::new(records.clone(), Arc::clone(&listing)),
             sweeper: Sweeper::new(records.clone()),
             last_seen,
+            timings: Timings::default(),
             listing,
             rules,
             records,

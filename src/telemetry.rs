@@ -15,12 +15,15 @@
 pub mod audit;
 #[cfg(feature = "server")]
 mod broken;
+pub mod histogram;
 #[cfg(feature = "server")]
 mod invisible;
 #[cfg(feature = "server")]
 mod line;
 #[cfg(feature = "server")]
 mod panic;
+#[cfg(feature = "server")]
+pub mod process;
 #[cfg(feature = "server")]
 mod queue;
 #[cfg(feature = "server")]

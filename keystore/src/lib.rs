@@ -145,4 +145,4 @@ pub use local::memory::MemoryEngine;
 pub use local::sled::{SledEngine, SledOptions};
 pub use record::{MAX_SEALED_RECORD, PrivateScalar, Record};
 pub use seal::master_key::{MasterKey, MasterKeyRing};
-pub use store::{Stats, Store};
+pub use store::{Stats, Store, Writes};

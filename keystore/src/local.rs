@@ -120,6 +120,7 @@ impl Store for LocalStore {
             Stats {
                 records: self.committer.records(),
                 bytes_on_disk,
+                writes: self.committer.writes(),
             }
         })))
     }

@@ -173,4 +173,17 @@ pub struct Stats {
     pub records: u64,
     /// The bytes that the store's files take on this machine; 0 where there are none.
     pub bytes_on_disk: u64,
+    /// What this process has written.
+    pub writes: Writes,
+}
+
+/// What a process has written since it opened the store; all 0 where the store doesn't say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Writes {
+    /// Records put, changed and removed.
+    pub changes: u64,
+    /// Groups of changes that were made durable together.
+    pub groups: u64,
+    /// How long making them durable took, all together.
+    pub time: std::time::Duration,
 }

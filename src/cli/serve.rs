@@ -7,6 +7,7 @@
 
 use super::failure::{self, Failure};
 use super::handed_over::HandedOver;
+use super::measured::measure;
 use super::place::Place;
 use super::stand_in::{INSECURE_ISSUE, StandIn};
 use clap::Args;
@@ -19,7 +20,7 @@ use lacre::internals::http::body::BodyLimits;
 use lacre::internals::http::dialects;
 use lacre::internals::http::edge::Edge;
 use lacre::internals::http::management::{Management, StoreCheck};
-use lacre::internals::http::metrics::{Kind, Measured, Metrics};
+use lacre::internals::http::metrics::Metrics;
 use lacre::internals::http::origin::TrustedProxies;
 use lacre::internals::http::routes::Policy;
 use lacre::internals::http::server::{Reached, ServerError, Settings, Stop, stop_signals};
@@ -174,71 +175,6 @@ fn operators_view(metrics: Arc<Metrics>, service: &Service) -> Management {
         async move { measure(&service).await }
     };
     Management::new(metrics, ready, gauges)
-}
-
-/// What the metrics page shows beside the requests.
-async fn measure(service: &Service) -> Vec<Measured> {
-    let mut gauges = vec![
-        gauge(
-            "lacre_hashing_queue_length",
-            "Passwords that wait to be hashed.",
-            service.accounts().queue_length() as u64,
-        ),
-        gauge(
-            "lacre_token_largest_bytes",
-            "Bytes of the longest token that was issued since the start.",
-            service.lacre().largest_token() as u64,
-        ),
-    ];
-    let log = telemetry::counts();
-    gauges.extend([
-        gauge(
-            "lacre_audit_queued",
-            "Audit events that are not written to the log yet.",
-            log.audit_waiting,
-        ),
-        counter(
-            "lacre_audit_refusals_dropped_total",
-            "Audit events of refused requests that were dropped, since nobody read the log.",
-            log.refusals_dropped,
-        ),
-        counter(
-            "lacre_log_dropped_total",
-            "Lines of the log that were dropped, since nobody read it; no audit events.",
-            log.ordinary_dropped,
-        ),
-    ]);
-    if let Ok(stats) = service.lacre().keystore().stats().await {
-        gauges.push(gauge(
-            "lacre_keystore_records",
-            "Session records, expired ones that are not swept yet included.",
-            stats.records,
-        ));
-        gauges.push(gauge(
-            "lacre_keystore_bytes",
-            "Bytes that the keystore's files take.",
-            stats.bytes_on_disk,
-        ));
-    }
-    gauges
-}
-
-fn gauge(name: &'static str, help: &'static str, value: u64) -> Measured {
-    let kind = Kind::Gauge;
-    Measured {
-        name,
-        help,
-        kind,
-        value,
-    }
-}
-
-fn counter(name: &'static str, help: &'static str, value: u64) -> Measured {
-    let kind = Kind::Counter;
-    Measured {
-        kind,
-        ..gauge(name, help, value)
-    }
 }
 
 /// Removes what has expired, on which nothing depends but the size of the keystore: the guard refuses

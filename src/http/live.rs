@@ -5,7 +5,7 @@ use super::body::{Json, JsonOrForm, OptionalJson};
 use super::credentials::bearer;
 use super::edge::Edge;
 use super::management::{Management, StoreCheck};
-use super::metrics::{Kind, Measured, Metrics};
+use super::metrics::{Measured, Metrics, Reading};
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::server::{Ended, Listener, Listeners, Reached, ServerError, Settings, Stop};
@@ -127,8 +127,7 @@ impl Live {
                 vec![Measured {
                     name: "lacre_hash_queue_length",
                     help: "Waiting.",
-                    kind: Kind::Gauge,
-                    value: 3,
+                    value: Reading::Gauge(3),
                 }]
             },
         );

@@ -6,46 +6,24 @@
 //!
 //! This room must never take a label from a request, but for a method and a status of a fixed set.
 
+mod measured;
+mod text;
+
+pub use measured::{Measured, Reading};
+
+use crate::telemetry::histogram::Histogram;
 use actix_web::http::{Method, StatusCode};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use text::Kind;
 
 /// The media type of the text format, version 0.0.4.
 pub const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The route of a request that met no resource.
 pub const UNMATCHED: &str = "unmatched";
-
-/// Upper bounds in microseconds: from a cached open to a queue of password hashes.
-const BOUNDS: [u64; 14] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
-    1_000_000, 5_000_000,
-];
-
-/// Whether a value goes up and down, or only up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// How much there is now.
-    Gauge,
-    /// How often something has happened since the start.
-    Counter,
-}
-
-/// A value that another room measures, at the moment of asking.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Measured {
-    /// The whole name, `lacre_` first and the unit last: `[a-z0-9_]`.
-    pub name: &'static str,
-    /// One sentence.
-    pub help: &'static str,
-    /// Whether it goes up and down.
-    pub kind: Kind,
-    /// The value now.
-    pub value: u64,
-}
 
 /// Counters for all requests of one listener. Shared by all workers.
 #[derive(Debug, Default)]
@@ -61,17 +39,14 @@ pub struct Metrics {
 struct Series {
     /// Statuses 100 to 599.
     statuses: [AtomicU64; 500],
-    /// Durations within each of [`BOUNDS`], not cumulated; the last is everything above.
-    buckets: [AtomicU64; BOUNDS.len() + 1],
-    sum_micros: AtomicU64,
+    durations: Histogram,
 }
 
 impl Default for Series {
     fn default() -> Self {
         Self {
             statuses: [const { AtomicU64::new(0) }; 500],
-            buckets: [const { AtomicU64::new(0) }; BOUNDS.len() + 1],
-            sum_micros: AtomicU64::new(0),
+            durations: Histogram::default(),
         }
     }
 }
@@ -98,11 +73,8 @@ impl Metrics {
     pub fn answered(&self, route: &str, method: &Method, status: StatusCode, took: Duration) {
         let series = self.series(route, label(method));
         let status = usize::from(status.as_u16()).saturating_sub(100).min(499);
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let bucket = BOUNDS.partition_point(|&bound| bound < micros);
         series.statuses[status].fetch_add(1, Relaxed);
-        series.buckets[bucket].fetch_add(1, Relaxed);
-        series.sum_micros.fetch_add(micros, Relaxed);
+        series.durations.observe(took);
     }
 
     /// A handler panicked.
@@ -119,72 +91,43 @@ impl Metrics {
     /// Everything in Prometheus text, [`PROMETHEUS_TEXT`].
     #[must_use]
     pub fn render(&self, measured: &[Measured]) -> String {
-        let mut text = String::new();
+        let mut out = String::new();
         let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
-        head(
-            &mut text,
-            "lacre_http_requests_total",
-            "counter",
-            "Requests answered.",
-        );
+        let name = "lacre_http_requests_total";
+        text::head(&mut out, name, Kind::Counter, "Requests answered.");
         for (labels, series) in labelled(&series) {
             for (status, count) in (100..).zip(&series.statuses) {
                 let count = count.load(Relaxed);
                 if count > 0 {
-                    let name = "lacre_http_requests_total";
-                    let _ = writeln!(text, "{name}{{{labels},status=\"{status}\"}} {count}");
+                    let labels = format!("{labels},{}", text::label("status", &status.to_string()));
+                    text::sample(&mut out, name, &labels, count);
                 }
             }
         }
         let name = "lacre_http_request_duration_seconds";
-        head(
-            &mut text,
-            name,
-            "histogram",
-            "Time from the request's head to its answer's.",
-        );
+        let help = "Time from the request's head to its answer's.";
+        text::head(&mut out, name, Kind::Histogram, help);
         for (labels, series) in labelled(&series) {
-            let mut total = 0;
-            for (bound, count) in BOUNDS.iter().zip(&series.buckets) {
-                total += count.load(Relaxed);
-                let _ = writeln!(
-                    text,
-                    "{name}_bucket{{{labels},le=\"{}\"}} {total}",
-                    seconds(*bound)
-                );
-            }
-            total += series.buckets[BOUNDS.len()].load(Relaxed);
-            let sum = seconds(series.sum_micros.load(Relaxed));
-            let _ = writeln!(text, "{name}_bucket{{{labels},le=\"+Inf\"}} {total}");
-            let _ = writeln!(text, "{name}_sum{{{labels}}} {sum}");
-            let _ = writeln!(text, "{name}_count{{{labels}}} {total}");
+            text::histogram(&mut out, name, &labels, &series.durations.read());
         }
-        let name = "lacre_http_requests_in_flight";
-        head(&mut text, name, "gauge", "Requests not answered yet.");
-        let _ = writeln!(text, "{name} {}", self.in_flight());
-        let name = "lacre_http_panics_total";
-        head(
-            &mut text,
-            name,
-            "counter",
-            "Handlers that panicked; each is a bug.",
-        );
-        let _ = writeln!(text, "{name} {}", self.panics.load(Relaxed));
-        for Measured {
-            name,
-            help,
-            kind,
-            value,
-        } in measured
-        {
-            let kind = match kind {
-                Kind::Gauge => "gauge",
-                Kind::Counter => "counter",
-            };
-            head(&mut text, name, kind, help);
-            let _ = writeln!(text, "{name} {value}");
+        for own in [
+            Measured {
+                name: "lacre_http_requests_in_flight",
+                help: "Requests not answered yet.",
+                value: Reading::Gauge(self.in_flight()),
+            },
+            Measured {
+                name: "lacre_http_panics_total",
+                help: "Handlers that panicked; each is a bug.",
+                value: Reading::Counter(self.panics.load(Relaxed)),
+            },
+        ] {
+            own.write(&mut out);
         }
-        text
+        for measured in measured {
+            measured.write(&mut out);
+        }
+        out
     }
 
     fn series(&self, route: &str, method: &'static str) -> Arc<Series> {
@@ -208,24 +151,12 @@ fn labelled<'a>(
     series: &'a BTreeMap<String, BTreeMap<&'static str, Arc<Series>>>,
 ) -> impl Iterator<Item = (String, &'a Series)> {
     series.iter().flat_map(|(route, methods)| {
-        let route = route
-            .replace('\\', r"\\")
-            .replace('"', r#"\""#)
-            .replace('\n', r"\n");
+        let route = text::label("route", route);
         methods.iter().map(move |(method, series)| {
-            (format!("route=\"{route}\",method=\"{method}\""), &**series)
+            let method = text::label("method", method);
+            (format!("{route},{method}"), &**series)
         })
     })
-}
-
-fn head(text: &mut String, name: &str, kind: &str, help: &str) {
-    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-}
-
-/// Microseconds as exact decimal seconds, without trailing zeros.
-fn seconds(micros: u64) -> String {
-    let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Anybody can invent a method; only the usual ones become labels.
@@ -311,14 +242,12 @@ mod tests {
         let gauge = Measured {
             name: "lacre_hash_queue_length",
             help: "Waiting.",
-            kind: Kind::Gauge,
-            value: 25,
+            value: Reading::Gauge(25),
         };
         let counter = Measured {
             name: "lacre_log_dropped_total",
             help: "Dropped.",
-            kind: Kind::Counter,
-            value: 3,
+            value: Reading::Counter(3),
         };
         let text = Metrics::default().render(&[gauge, counter]);
         assert!(

@@ -170,6 +170,11 @@ impl ContentKeys {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many keys are kept.
+    pub(crate) fn kept(&self) -> usize {
+        self.entries.len()
+    }
+
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         let names = self.names();

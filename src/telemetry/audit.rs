@@ -8,9 +8,13 @@
 //! program, a handle is cut on the way in, and an id that looks like a token is masked.
 
 mod masked;
+#[cfg(feature = "server")]
+mod tally;
 mod who;
 
 pub use masked::{MaskedHandle, UserId};
+#[cfg(feature = "server")]
+pub use tally::{Counted, Counts};
 pub use who::{Actor, Cause, Change, Origin};
 
 use log::kv::Value;
@@ -18,6 +22,26 @@ use log::{Level, Log, Record};
 
 /// The log target of all audit events.
 pub const TARGET: &str = "lacre::audit";
+
+/// What this process has recorded.
+#[cfg(feature = "server")]
+static TALLY: tally::Tally = tally::Tally::new();
+
+/// How often each kind of event was recorded since the start. Whatever a monitor may wait for is there from
+/// the start, with 0.
+#[cfg(feature = "server")]
+#[must_use]
+pub fn counts() -> Counts {
+    let ended = Cause::ALL.map(|cause| (Counted::SessionsEnded, cause.name()));
+    let changes = Change::ALL.map(|change| (Counted::AccountChanges, change.name()));
+    let log_ins = [SUCCEEDED, INVALID_CREDENTIALS].map(|name| (Counted::LogIns, name));
+    TALLY.read(ended.into_iter().chain(changes).chain(log_ins))
+}
+
+#[cfg(feature = "server")]
+const SUCCEEDED: &str = "succeeded";
+#[cfg(feature = "server")]
+const INVALID_CREDENTIALS: &str = "invalid_credentials";
 
 const TOKEN_REFUSED: &str = "token_refused";
 const ACCESS_DENIED: &str = "access_denied";
@@ -93,6 +117,10 @@ pub enum Event<'a> {
 impl Event<'_> {
     /// Writes the event to the log, at once.
     pub fn record(&self, origin: &Origin) {
+        #[cfg(feature = "server")]
+        if let Some((kind, name)) = self.counted() {
+            TALLY.add(kind, name);
+        }
         self.record_to(log::logger(), origin);
     }
 
@@ -121,6 +149,25 @@ impl Event<'_> {
                 .key_values(&fields.as_slice())
                 .build(),
         );
+    }
+
+    /// As what it is counted; `None` for what is a count itself.
+    #[cfg(feature = "server")]
+    fn counted(&self) -> Option<(Counted, &'static str)> {
+        Some(match self {
+            Self::LoginSucceeded { .. } => (Counted::LogIns, SUCCEEDED),
+            Self::LoginFailed { code, .. } => (Counted::LogIns, code),
+            Self::TokenRefused { code, .. } => (Counted::TokensRefused, code),
+            Self::AccessDenied { code, .. } | Self::OutsideAccessDenied { code, .. } => {
+                (Counted::AccessDenied, code)
+            }
+            Self::RefusalsDropped { .. } => return None,
+            Self::SignupRefused { code } => (Counted::SignupsRefused, code),
+            Self::SessionStarted { by, .. } => (Counted::SessionsStarted, by.name()),
+            Self::SessionEnded { cause, .. } => (Counted::SessionsEnded, cause.name()),
+            Self::AccountChanged { change, .. } => (Counted::AccountChanges, change.name()),
+            Self::OperatorActed { action, .. } => (Counted::OperatorActs, action),
+        })
     }
 
     fn name(&self) -> &'static str {

@@ -18,6 +18,7 @@ mod hygiene;
 mod limits;
 mod locations;
 mod lost_accounts;
+mod metrics;
 mod origins;
 mod outside;
 mod races;

@@ -20,7 +20,8 @@ use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use crate::local::engine::{Change, Engine};
 use crate::local::stamps::Stamps;
-use job::{Answer, Job, Shared, Watcher};
+use crate::store::Writes;
+use job::{Answer, Job, Shared, Watcher, Written};
 use worker::Worker;
 
 /// How many jobs may wait; beyond that, callers wait to queue theirs.
@@ -59,6 +60,7 @@ impl Committer {
         let shared = Arc::new(Shared {
             failure: OnceLock::new(),
             records: AtomicU64::new(engine.count()?),
+            written: Written::default(),
             watcher: OnceLock::new(),
         });
         let (queue, jobs) = mpsc::channel(MAX_QUEUE);
@@ -108,6 +110,11 @@ impl Committer {
     /// How many records there are.
     pub(crate) fn records(&self) -> u64 {
         self.shared.records.load(Ordering::Relaxed)
+    }
+
+    /// What was written since the start.
+    pub(crate) fn writes(&self) -> Writes {
+        self.shared.written.read()
     }
 
     /// Whether changes are still taken.

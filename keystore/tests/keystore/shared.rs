@@ -11,7 +11,7 @@ use lacre_keystore::conformance::Fixture;
 use lacre_keystore::conformance::samples::{key, record, ring, user};
 use lacre_keystore::store::{Answer, Found, RemovalWatcher, Sealed, Stamp, Write};
 use lacre_keystore::{
-    KeyRange, Keystore, KeystoreError, PutOutcome, RecordKey, Stats, Store, Swap, UserTag,
+    KeyRange, Keystore, KeystoreError, PutOutcome, RecordKey, Stats, Store, Swap, UserTag, Writes,
 };
 use rand::rngs::SysRng;
 use tokio::sync::RwLock;
@@ -234,6 +234,7 @@ impl Store for SharedStore {
             Ok(Stats {
                 records: self.table.records.lock().unwrap().len() as u64,
                 bytes_on_disk: 0,
+                writes: Writes::default(),
             })
         })
     }

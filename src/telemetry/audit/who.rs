@@ -108,6 +108,22 @@ impl Actor {
 }
 
 impl Cause {
+    /// Every cause.
+    #[cfg(feature = "server")]
+    pub(super) const ALL: [Self; 11] = [
+        Self::Logout,
+        Self::RevokedByUser,
+        Self::RevokedByAdmin,
+        Self::Expired,
+        Self::Evicted,
+        Self::Replaced,
+        Self::RefreshReused,
+        Self::PasswordChanged,
+        Self::AccountClosed,
+        Self::ClientDeleted,
+        Self::Unlinked,
+    ];
+
     /// Its stable name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -128,6 +144,20 @@ impl Cause {
 }
 
 impl Change {
+    /// Every change.
+    #[cfg(feature = "server")]
+    pub(super) const ALL: [Self; 9] = [
+        Self::Created,
+        Self::Profile,
+        Self::Password,
+        Self::Rights,
+        Self::Disabled,
+        Self::Enabled,
+        Self::Deleted,
+        Self::Linked,
+        Self::Unlinked,
+    ];
+
     /// Its stable name.
     #[must_use]
     pub fn name(self) -> &'static str {

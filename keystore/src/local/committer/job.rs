@@ -2,12 +2,15 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use crate::local::engine::Change;
+use crate::store::Writes;
 
 /// Where an answer goes.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, KeystoreError>>;
@@ -35,8 +38,35 @@ pub(super) struct Shared {
     pub(super) failure: OnceLock<KeystoreError>,
     /// How many records there are, as far as they are applied.
     pub(super) records: AtomicU64,
+    /// What was written so far.
+    pub(super) written: Written,
     /// Who is told of each record that goes, before anybody is answered.
     pub(super) watcher: OnceLock<Watcher>,
+}
+
+/// [`Writes`], as the thread counts them.
+#[derive(Default)]
+pub(super) struct Written {
+    pub(super) changes: AtomicU64,
+    groups: AtomicU64,
+    micros: AtomicU64,
+}
+
+impl Written {
+    /// A group became durable in this time.
+    pub(super) fn group(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.groups.fetch_add(1, Relaxed);
+        self.micros.fetch_add(micros, Relaxed);
+    }
+
+    pub(super) fn read(&self) -> Writes {
+        Writes {
+            changes: self.changes.load(Relaxed),
+            groups: self.groups.load(Relaxed),
+            time: Duration::from_micros(self.micros.load(Relaxed)),
+        }
+    }
 }
 
 impl Shared {

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::job::Shared;
 use crate::error::KeystoreError;
@@ -42,7 +43,10 @@ impl Writer {
 
     /// Returns once all changes so far are durable.
     pub(super) fn persist(&self) -> Result<(), KeystoreError> {
-        self.engine.persist().map_err(|error| self.fail(error))
+        let began = Instant::now();
+        self.engine.persist().map_err(|error| self.fail(error))?;
+        self.shared.written.group(began.elapsed());
+        Ok(())
     }
 
     fn fail(&self, error: KeystoreError) -> KeystoreError {
@@ -70,6 +74,7 @@ impl Writer {
             (Some(_), None) => self.shared.records.fetch_sub(1, Ordering::Relaxed),
             _ => 0,
         };
+        self.shared.written.changes.fetch_add(1, Ordering::Relaxed);
         if let (None, Some(watcher)) = (&change.new, self.shared.watcher.get()) {
             watcher(&change.key);
         }
