@@ -75,7 +75,7 @@ interop: ## Exchange tokens with jwcrypto, panva/jose and an OpenID provider
 
 browser: ## Use the cookies in a real browser: chromium, without a window
 	@flags=$$(.ci/need build browser); LACRE_TEST_ALL=1 \
-		$(CARGO) test --locked $$flags --test main journeys::browser -- --nocapture
+		$(CARGO) test --locked $$flags --test main -- --nocapture journeys::browser journeys::tabs
 
 fuzz: ## Fuzz one target for five minutes (TARGET=token, stages, header, …; SECONDS_LONG=300 or RUNS=n)
 	@.ci/need build fuzz >/dev/null; cp Cargo.lock tests/fuzz/Cargo.lock; \

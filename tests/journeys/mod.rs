@@ -35,6 +35,7 @@ mod stalled_log;
 mod starting;
 mod stopping;
 mod story;
+mod tabs;
 
 /// Good enough for every account here.
 const PASSWORD: &str = "correct horse battery";

@@ -18,6 +18,9 @@ pub(crate) struct Browser {
     _profile: TempDir,
 }
 
+/// A tab of a browser.
+pub(crate) struct Tab(String);
+
 impl Browser {
     /// `None` where there is none: the test is skipped.
     pub(crate) fn open() -> Option<Self> {
@@ -138,6 +141,30 @@ impl Browser {
             let text = self.try_command(Method::POST, "/execute/async", Some(&read));
             serde_json::from_str(text.ok()?.as_str()?).ok()
         })
+    }
+
+    /// Opens one more tab, which the browser stays in, and says which.
+    pub(crate) fn opens_tab(&self) -> Tab {
+        let opened = self.command(Method::POST, "/window/new", Some(&json!({"type": "tab"})));
+        let tab = Tab(opened["handle"].as_str().unwrap().to_owned());
+        self.goes_to(&tab);
+        tab
+    }
+
+    /// The tab that the browser is in.
+    pub(crate) fn tab(&self) -> Tab {
+        let handle = self.command(Method::GET, "/window", None);
+        Tab(handle.as_str().unwrap().to_owned())
+    }
+
+    pub(crate) fn goes_to(&self, tab: &Tab) {
+        self.command(Method::POST, "/window", Some(&json!({"handle": tab.0})));
+    }
+
+    /// Closes a tab, whatever its page is doing; the browser has to go to another one then.
+    pub(crate) fn closes(&self, tab: &Tab) {
+        self.goes_to(tab);
+        self.command(Method::DELETE, "/window", None);
     }
 
     /// What the browser keeps for the page that it is on.

@@ -14,6 +14,7 @@ pub(crate) mod robbed;
 pub(crate) mod server;
 pub(crate) mod skipped;
 pub(crate) mod snapshot;
+pub(crate) mod typescript;
 pub(crate) mod vectors;
 pub(crate) mod wait;
 pub(crate) mod walked;
