@@ -69,7 +69,7 @@ bench-instructions: ## Compare instruction counts with those kept (ARGS=--write 
 bench-oracle: ## Measure whether the time of a refusal tells its reason (ARGS=samples a class)
 	@flags=$$(.ci/need build); $(CARGO) bench --locked $$flags --bench oracle -- $(ARGS)
 
-interop: ## Exchange tokens with jwcrypto, panva/jose and an OpenID provider
+interop: ## Exchange tokens with other libraries, and test the packages for other languages
 	@flags=$$(.ci/need build interop); LACRE_TEST_ALL=1 LACRE_INTEROP_TOKENS=1000 \
 		$(CARGO) test --locked $$flags --test main interop -- --nocapture
 

@@ -9,6 +9,7 @@ mod hashes;
 mod openapi;
 mod openid;
 mod peer;
+mod python;
 mod typescript;
 
 use crate::hostile::builder::{encode, jwk, new_key, thumbprint};

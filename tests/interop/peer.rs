@@ -47,6 +47,19 @@ impl Peer {
         Self { program, script }.if_there("schemathesis", there)
     }
 
+    /// What the Python package is tested, checked and built with.
+    pub(super) fn python() -> Option<Self> {
+        let program = installed().join("venv/bin/python3");
+        let needed =
+            "import build, django, fastapi, flask_jwt_extended, hatchling, httpx, mypy, pytest";
+        let there = Command::new(&program)
+            .args(["-c", needed])
+            .output()
+            .is_ok_and(|output| output.status.success());
+        let script = "";
+        Self { program, script }.if_there("what the Python package is tested with", there)
+    }
+
     /// The program itself, for one that needs no script.
     pub(super) fn command(&self) -> Command {
         Command::new(&self.program)

@@ -1,0 +1,85 @@
+"""The session of a request, as lacre has just told it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import Unavailable
+
+
+@dataclass(frozen=True)
+class Session:
+    """A live session: what an introspection (RFC 7662 §2.2) says of its access token.
+
+    It holds for the request that it was asked for. It is no use to keep it: whether the session is
+    still alive at the next request, only lacre knows.
+    """
+
+    #: The user's id.
+    user: str
+    #: The session's handle: what `Lacre.end_session` takes.
+    handle: str
+    #: The name of the account or user, such as an e-mail address, where there is one.
+    username: str | None
+    roles: tuple[str, ...]
+    permissions: frozenset[str]
+    #: Whether a password was proven for this token.
+    fresh: bool
+    #: Unix seconds.
+    issued_at: int
+    expires_at: int
+    #: The back end that vouches for the user; `None` for an account of lacre's own.
+    client_id: str | None
+    #: Everything that was told, further claims among it.
+    claims: Mapping[str, Any] = field(repr=False)
+    #: The access token itself, for `Lacre.revoke`.
+    token: str = field(repr=False)
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any], token: str) -> Session:
+        """Raises `Unavailable` for an active token without what lacre always tells."""
+        try:
+            return cls(
+                user=_text(told["sub"]),
+                handle=_text(told["sid"]),
+                username=told.get("username"),
+                roles=tuple(_text(role) for role in told.get("roles") or ()),
+                permissions=frozenset(_text(told.get("scope") or "").split()),
+                fresh=told.get("fresh") is True,
+                issued_at=int(told["iat"]),
+                expires_at=int(told["exp"]),
+                client_id=told.get("client_id"),
+                claims=told,
+                token=token,
+            )
+        except (KeyError, TypeError, ValueError):
+            raise Unavailable("lacre's answer lacks what an active token has") from None
+
+    def has_role(self, *roles: str) -> bool:
+        """Whether it has at least one of them."""
+        return any(role in self.roles for role in roles)
+
+    def has_permission(self, *permissions: str) -> bool:
+        """Whether it has all of them."""
+        return all(permission in self.permissions for permission in permissions)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+#: The session of the request that this thread or task is answering.
+running: ContextVar[Session | None] = ContextVar("lacre_session", default=None)
+
+
+def current_session() -> Session | None:
+    """The session of the request that is being answered, inside a view that `session_required` guards.
+
+    `None` where there is none: the view isn't guarded, or it is `optional=True` and no token came.
+    """
+    return running.get()

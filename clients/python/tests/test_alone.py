@@ -1,0 +1,167 @@
+"""What needs no lacre to be shown: the answer without one, and what is refused before one is asked."""
+
+import os
+import socket
+import threading
+import time
+
+import pytest
+
+from lacre import Lacre, Misconfigured
+from lacre import flask_jwt_extended as jwt
+from lacre.configuration import from_settings
+from lacre.connections import Address
+from lacre.flask_jwt_extended import exceptions
+
+from .conftest import assert_no_verdict, free_port
+from .frameworks import FRAMEWORKS
+
+
+@pytest.fixture(params=FRAMEWORKS, ids=lambda one: one.__name__)
+def framework(request):
+    return request.param
+
+
+class Nowhere:
+    """A service that isn't there."""
+
+    def __init__(self, gateway):
+        names = {"LACRE_GATEWAY": gateway, "LACRE_CLIENT_ID": "a", "LACRE_CLIENT_SECRET": "b"}
+        self.settings = {**names, "LACRE_TIMEOUT": 0.5}
+
+    def lacre(self, **changes):
+        given = {name.removeprefix("LACRE_").lower(): one for name, one in self.settings.items()}
+        return Lacre(**{**given, **changes})
+
+
+class saying:  # noqa: N801
+    """A listener that answers every connection with these bytes and closes it."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def __enter__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.serve, daemon=True).start()
+        return f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+
+    def serve(self):
+        try:
+            while True:
+                peer, _ = self.socket.accept()
+                with peer:
+                    peer.recv(65536)
+                    peer.sendall(self.answer)
+        except OSError:
+            pass
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+def test_where_nobody_listens_a_token_is_503_and_none_is_401(framework, place):
+    for address in (f"http://127.0.0.1:{free_port()}", f"unix:{place}/none.sock"):
+        app = framework(Nowhere(address))
+        for path in ("/me", "/maybe", "/editors", "/any", "/async"):
+            assert_no_verdict(app.get(path, "Bearer x"))
+        assert app.get("/me").status == 401
+        assert app.get("/maybe").json == {"user": None, "roles": None}
+        assert app.get("/unguarded").status == 200
+
+
+def test_where_something_else_answers_a_token_is_503(framework):
+    answers = [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"active":"yes"}',
+        b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"active":true}',
+        b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"active":true}',
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
+        b"noise\r\n\r\n",
+        b"",
+    ]
+    for answer in answers:
+        with saying(answer) as address:
+            assert_no_verdict(framework(Nowhere(address)).get("/me", "Bearer x"))
+
+
+def test_where_nothing_is_answered_a_token_is_503_in_time(framework):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        assert_no_verdict(
+            framework(Nowhere(f"http://127.0.0.1:{silent.getsockname()[1]}")).get("/me", "Bearer x")
+        )
+        assert time.monotonic() - began < 2
+
+
+def test_a_setting_of_the_server_in_the_environment_is_none_of_ours(monkeypatch, place):
+    monkeypatch.setitem(os.environ, "LACRE_CLIENT_ID", "x")
+    monkeypatch.setitem(os.environ, "LACRE_CLIENT_SECRET", "x")
+    with pytest.raises(Misconfigured, match="LACRE_CLIENT_ID is missing"):
+        from_settings({"LACRE_GATEWAY": "http://127.0.0.1:1"})
+    with pytest.raises(Misconfigured, match="LACRE_CLIENT_SECRET is missing"):
+        from_settings({"LACRE_CLIENT_ID": "a"})
+    named = {"LACRE_CLIENT_ID": "a", "LACRE_CLIENT_SECRET_FILE": place / "secret"}
+    with pytest.raises(Misconfigured, match="can't be read"):
+        from_settings(named)
+    (place / "secret").write_text("b\n")
+    assert repr(from_settings(named)) == "Lacre()"
+
+
+def test_a_guard_without_a_name_is_refused_where_it_stands():
+    from lacre.django import session_required as of_django
+    from lacre.fastapi import session_required as of_fastapi
+    from lacre.flask import session_required as of_flask
+
+    for session_required in (of_django, of_fastapi, of_flask):
+        for bad in ({"role": []}, {"role": ""}, {"permission": [""]}, {"permission": []}):
+            with pytest.raises(ValueError, match="has a name"):
+                session_required(**bad)
+        with pytest.raises(TypeError):
+            session_required(lambda: None)
+
+
+def test_addresses_are_read_strictly():
+    assert Address.parse("http://127.0.0.1:9091") == Address("http", "127.0.0.1", 9091)
+    assert Address.parse("https://lacre.internal/below/") == Address(
+        "https", "lacre.internal", None, "/below"
+    )
+    assert Address.parse("unix:/run/a.sock") == Address("unix", "/run/a.sock", None)
+    assert Address.parse("http://[::1]:80").host == "::1"
+    bad = [
+        "",
+        "127.0.0.1:9091",
+        "ftp://x",
+        "http://",
+        "http://u:p@x",
+        "http://x?q",
+        "http://x:y",
+        "unix:a.sock",
+    ]
+    for text in bad:
+        with pytest.raises(Misconfigured):
+            Address.parse(text)
+
+
+def test_a_setting_that_is_missing_is_named():
+    with pytest.raises(Misconfigured, match="credentials"):
+        Lacre(gateway="http://127.0.0.1:1", client_id="", client_secret="")
+    with pytest.raises(Misconfigured, match="timeout"):
+        Lacre(gateway="http://127.0.0.1:1", client_id="a", client_secret="b", timeout=0)
+    nowhere = Lacre(gateway=None, client_id="a", client_secret="b")
+    with pytest.raises(Misconfigured, match="gateway"):
+        nowhere.introspect("x")
+    with pytest.raises(Misconfigured, match="public"):
+        nowhere.get_token("x")
+
+
+def test_the_guards_names_are_those_of_the_original():
+    import flask_jwt_extended as original
+
+    names = {name for name in dir(original) if not name.startswith("_")}
+    modules = {"config", "default_callbacks", "internal_utils", "tokens", "typing"}
+    assert names - modules - set(dir(jwt)) == set()
+    of_original = {name for name in dir(original.JWTManager) if not name.startswith("_")}
+    assert of_original - set(dir(jwt.JWTManager)) == set()
+    known = {name for name in dir(original.exceptions) if name[0].isupper()}
+    assert known - set(dir(exceptions)) == set()
