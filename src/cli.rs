@@ -11,6 +11,7 @@ mod cores;
 mod demo;
 mod failure;
 mod handed_over;
+mod keys;
 mod keystore;
 mod measured;
 mod out;
@@ -66,6 +67,9 @@ enum Command {
     /// Look into the keystore
     #[command(subcommand)]
     Keystore(keystore::Command),
+    /// Say which keys are in use
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// End sessions
     #[command(subcommand)]
     Sessions(sessions::Command),
@@ -132,6 +136,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Users(command) => command.run(&arguments.place),
         Command::Clients(command) => command.run(&arguments.place),
         Command::Keystore(command) => command.run(&arguments.place),
+        Command::Keys(command) => command.run(&arguments.place),
         Command::Sessions(command) => command.run(&arguments.place),
         Command::Config(command) => command.run(&arguments.place),
         Command::Token(command) => token::run(command),

@@ -18,11 +18,13 @@ mod error;
 mod fetch;
 mod issuer;
 mod keys;
+mod status;
 mod unverified;
 
 pub use claims::Identity;
 pub use error::{FederationError, KeysError};
 pub use issuer::{Accept, Algorithm, Issuer, KeySource};
+pub use status::{IssuerStatus, PublicKeyInfo};
 
 use crate::clock::UnixSeconds;
 use cache::Keys;
@@ -90,6 +92,28 @@ impl Federation {
     pub fn accepts(&self, accept: Accept) -> bool {
         let mut issuers = self.0.issuers.iter();
         issuers.any(|known| known.issuer.accept == accept)
+    }
+
+    /// The issuers in their order, each with the keys that its tokens are verified with now. Fetches
+    /// nothing.
+    #[must_use]
+    pub fn status(&self) -> Vec<IssuerStatus> {
+        let issuers = self.0.issuers.iter();
+        let status = |known: &Known| {
+            let issuer = &known.issuer;
+            let (held, failing) = known.keys.status();
+            let keys = held.iter().flat_map(|(set, _)| set.infos());
+            IssuerStatus {
+                name: issuer.name.clone(),
+                issuer: issuer.issuer.clone(),
+                accept: issuer.accept,
+                source: issuer.keys.to_string(),
+                failing,
+                keys: keys.cloned().collect(),
+                read_ago: held.map(|(_, ago)| ago),
+            }
+        };
+        issuers.map(status).collect()
     }
 
     /// Verifies a token that is to be good for `accept`: whose it is, at `now`.

@@ -96,6 +96,12 @@ impl Lacre {
         self.0.records.keyring().handles().name()
     }
 
+    /// The ids of the keys that sign tokens: the one that signs now, then those that still verify.
+    pub(crate) fn signing_key_ids(&self) -> Vec<String> {
+        let ids = self.0.records.keyring().signer_ids();
+        ids.map(str::to_owned).collect()
+    }
+
     /// The bytes of the longest token that was made since the start.
     #[must_use]
     pub fn largest_token(&self) -> usize {

@@ -13,6 +13,7 @@ mod clients;
 mod error;
 mod frame;
 mod handles;
+mod keys;
 mod keystore;
 mod listening;
 mod perform;
@@ -26,14 +27,17 @@ mod steps;
 mod timeouts;
 mod users;
 
-pub use answer::{Answer, Client, Damaged, Link, RefusedUser, Session, Sessions, Step, User};
+pub use answer::{
+    Answer, Client, Damaged, IssuerKey, IssuerKeys, Keys, Link, RefusedUser, Session, Sessions,
+    Step, User,
+};
 pub use client::{AdminClient, ClientError};
 pub use error::{AdminError, Kind, OpsError};
 pub use listening::{Told, Wait};
 pub use perform::{Running, begin, perform};
 pub use request::{
-    ClientsRequest, ImportedUser, KeystoreRequest, NewUser, Request, SessionsRequest, UserChange,
-    UsersRequest, Which,
+    ClientsRequest, ImportedUser, KeysRequest, KeystoreRequest, NewUser, Request, SessionsRequest,
+    UserChange, UsersRequest, Which,
 };
 pub use secret::Secret;
 pub use socket::{AdminSocket, SocketError};

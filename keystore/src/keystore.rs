@@ -21,7 +21,7 @@ use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey};
 use crate::record::Record;
 use crate::seal::codec;
-use crate::seal::master_key::MasterKeyRing;
+use crate::seal::master_key::{MasterKey, MasterKeyRing};
 use crate::seal::nonces::NonceSource;
 use crate::store::{Sealed, Stamp, Stats, Store, Write};
 
@@ -284,6 +284,12 @@ impl Keystore {
     /// Whether changes are taken: not after a write has failed, nor after [`close`](Self::close).
     pub fn health(&self) -> Result<(), KeystoreError> {
         self.inner.store.health()
+    }
+
+    /// The ids of the master keys: the one that seals, then those that still open.
+    #[must_use]
+    pub fn master_key_ids(&self) -> Vec<u32> {
+        self.ring().keys().map(MasterKey::id).collect()
     }
 
     /// The size of the keystore.

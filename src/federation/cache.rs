@@ -101,6 +101,15 @@ impl Keys {
         self.held_with(kid)
     }
 
+    /// The keys that were read last and how long ago; and why the last reading failed, where it has
+    /// ended and did.
+    pub(super) fn status(&self) -> (Option<(Arc<KeySet>, Duration)>, Option<KeysError>) {
+        let held = self.0.held();
+        let held = held.map(|held| (held.set, held.read_at.elapsed()));
+        let readings = self.0.reading.try_lock();
+        (held, readings.ok().and_then(|readings| readings.failing))
+    }
+
     /// The keys that were read last, if `kid` is among them.
     pub(super) fn held_with(&self, kid: Option<&str>) -> Result<Arc<KeySet>, FederationError> {
         let held = self.0.held().ok_or(FederationError::KeysUnavailable)?;

@@ -4,6 +4,7 @@
 //! are always the operator's words.
 
 use crate::network::Network;
+use std::fmt;
 use std::path::PathBuf;
 
 /// An issuer whose tokens are believed.
@@ -62,6 +63,16 @@ impl KeySource {
     }
 }
 
+/// The address or the path. An address has no secret in it: one with credentials is refused.
+impl fmt::Display for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url { url, .. } => f.write_str(url),
+            Self::SetFile(path) | Self::PemFile(path) => path.display().fmt(f),
+        }
+    }
+}
+
 /// A signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1). There is none with a shared secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
@@ -73,6 +84,17 @@ pub enum Algorithm {
     Es256,
     /// Ed25519.
     EdDsa,
+}
+
+impl Accept {
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exchange => "exchange",
+            Self::Direct => "direct",
+        }
+    }
 }
 
 impl Algorithm {

@@ -12,10 +12,12 @@ mod pem;
 
 use super::error::KeysError;
 use super::issuer::Algorithm;
+use super::status::PublicKeyInfo;
 use josekit::jws::{ES256, EdDSA, JwsVerifier, PS256, RS256};
 use openssl::bn::BigNumRef;
 use openssl::nid::Nid;
 use openssl::pkey::{Id, PKey, Public};
+use openssl::sha::sha256;
 use std::fmt;
 
 /// More than any issuer has.
@@ -35,7 +37,7 @@ pub(super) struct KeySet {
 }
 
 struct Key {
-    kid: Option<String>,
+    info: PublicKeyInfo,
     verifiers: Vec<(Algorithm, Box<dyn JwsVerifier>)>,
 }
 
@@ -73,6 +75,11 @@ impl KeySet {
         Ok(Self { keys, named })
     }
 
+    /// What may be shown of the keys, in their order.
+    pub(super) fn infos(&self) -> impl Iterator<Item = &PublicKeyInfo> {
+        self.keys.iter().map(|key| &key.info)
+    }
+
     /// Whether a token has to say which key it is signed with.
     pub(super) fn is_named(&self) -> bool {
         self.named
@@ -80,7 +87,7 @@ impl KeySet {
 
     /// Whether there is a key of this name; keys without names are there for every token.
     pub(super) fn has(&self, kid: Option<&str>) -> bool {
-        !self.named || self.keys.iter().any(|key| key.kid.as_deref() == kid)
+        !self.named || self.keys.iter().any(|key| key.info.kid.as_deref() == kid)
     }
 
     /// The keys that a token with this `kid` and this algorithm can be signed with.
@@ -90,7 +97,7 @@ impl KeySet {
         algorithm: Algorithm,
     ) -> impl Iterator<Item = &'k dyn JwsVerifier> {
         let named = self.named;
-        let of_name = move |key: &&Key| !named || key.kid.as_deref() == kid;
+        let of_name = move |key: &&Key| !named || key.info.kid.as_deref() == kid;
         let keys = self.keys.iter().filter(of_name);
         let verifiers = keys.flat_map(|key| &key.verifiers);
         verifiers
@@ -113,7 +120,30 @@ impl Key {
             let verifier = verifier(algorithm, &der).ok_or(KeysError::BadKey)?;
             verifiers.push((algorithm, verifier));
         }
-        Ok((!verifiers.is_empty()).then_some(Self { kid, verifiers }))
+        if verifiers.is_empty() {
+            return Ok(None);
+        }
+        let info = PublicKeyInfo {
+            kid,
+            kty: kty(key),
+            bits: key.bits(),
+            sha256: hexadecimal(&sha256(&der)),
+            algorithms: verifiers.iter().map(|(algorithm, _)| *algorithm).collect(),
+        };
+        Ok(Some(Self { info, verifiers }))
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+    digits.fold(String::new(), |text, digits| text + &digits)
+}
+
+fn kty(key: &PKey<Public>) -> &'static str {
+    match key.id() {
+        Id::RSA => "RSA",
+        Id::EC => "EC",
+        _ => "OKP",
     }
 }
 
@@ -162,7 +192,7 @@ fn verifier(algorithm: Algorithm, der: &[u8]) -> Option<Box<dyn JwsVerifier>> {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Key")
-            .field("kid", &self.kid)
+            .field("kid", &self.info.kid)
             .finish_non_exhaustive()
     }
 }

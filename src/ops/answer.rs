@@ -52,6 +52,8 @@ pub enum Answer {
         /// The bytes that its files take.
         bytes_on_disk: u64,
     },
+    /// The keys in use.
+    Keys(Keys),
     /// What ended, or would end.
     Revoked {
         /// How many records of sessions, expired and damaged ones included.
@@ -156,4 +158,45 @@ pub struct Damaged {
     pub handle: String,
     /// Why it doesn't open: a code of the keystore.
     pub code: String,
+}
+
+/// The keys that a deployment goes by: what may be known of them, and no key itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keys {
+    /// The ids of the master keys: the one that seals, then those that still open.
+    pub master: Vec<u32>,
+    /// The ids of the signing keys: the one that signs, then those that still verify.
+    pub signing: Vec<String>,
+    /// The outside issuers, in the order of the configuration.
+    pub issuers: Vec<IssuerKeys>,
+}
+
+/// An outside issuer and the keys that its tokens are verified with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuerKeys {
+    /// The issuer's name in the configuration.
+    pub name: String,
+    /// `iss` of its tokens.
+    pub issuer: String,
+    /// What its tokens are good for: `exchange` or `direct`.
+    pub accept: String,
+    /// Where the keys are: the address, or the file's path.
+    pub source: String,
+    /// When the keys were read; nothing where they never were by this process.
+    pub read_at: Option<UnixSeconds>,
+    /// Why the last reading failed, if it did: a code.
+    pub failing: Option<String>,
+    /// The keys that were read last.
+    pub keys: Vec<IssuerKey>,
+}
+
+/// A public key of an outside issuer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // what `federation::PublicKeyInfo` says
+pub struct IssuerKey {
+    pub kid: Option<String>,
+    pub kty: String,
+    pub bits: u32,
+    pub sha256: String,
+    pub algorithms: Vec<String>,
 }

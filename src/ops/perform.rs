@@ -6,7 +6,7 @@ use super::answer::{Answer, Step};
 use super::error::OpsError;
 use super::request::Request;
 use super::steps::Steps;
-use super::{clients, keystore, sessions, users};
+use super::{clients, keys, keystore, sessions, users};
 use crate::accounts::AccountsError;
 use crate::service::{Caller, Service};
 use crate::telemetry;
@@ -91,6 +91,7 @@ async fn act(
         Request::Users(request) => users::perform(service, caller, request, steps).await,
         Request::Clients(request) => clients::perform(service, caller, request).await,
         Request::Keystore(request) => keystore::perform(service, request, steps).await,
+        Request::Keys(request) => Ok(keys::perform(service, &request)),
         Request::Sessions(request) => sessions::perform(service, caller, request, steps).await,
     }
 }

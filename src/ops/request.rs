@@ -20,6 +20,8 @@ pub enum Request {
     Keystore(KeystoreRequest),
     /// About sessions.
     Sessions(SessionsRequest),
+    /// About the keys that this deployment goes by.
+    Keys(KeysRequest),
 }
 
 impl Request {
@@ -34,7 +36,7 @@ impl Request {
                     | UsersRequest::Import { dry_run: true, .. }
             ),
             Self::Clients(request) => !matches!(request, ClientsRequest::List),
-            Self::Keystore(_) => false,
+            Self::Keystore(_) | Self::Keys(KeysRequest::Status) => false,
             Self::Sessions(request) => {
                 matches!(request, SessionsRequest::Revoke { dry_run: false, .. })
             }
@@ -165,6 +167,14 @@ pub enum SessionsRequest {
     },
 }
 
+/// A request about the keys that a deployment goes by.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeysRequest {
+    /// Which keys are in use: [`Answer::Keys`](super::Answer::Keys).
+    Status,
+}
+
 /// Which sessions to end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -265,6 +275,7 @@ mod tests {
             import(true),
             Request::Clients(ClientsRequest::List),
             Request::Keystore(KeystoreRequest::Stats),
+            Request::Keys(KeysRequest::Status),
             Request::Sessions(SessionsRequest::Of { user: user() }),
             revoke(true),
         ] {

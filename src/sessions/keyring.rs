@@ -113,6 +113,11 @@ impl Keyring {
         &self.signers[0]
     }
 
+    /// The ids of the signing keys: the one that signs, then those that still verify.
+    pub fn signer_ids(&self) -> impl Iterator<Item = &str> {
+        self.signers.iter().map(SigningKey::id)
+    }
+
     /// The keys whose signatures are ours.
     #[must_use]
     pub fn verifiers(&self) -> &VerifyingKeys {

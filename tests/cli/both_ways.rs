@@ -23,6 +23,8 @@ const LOOKS: &[&str] = &[
     "keystore show HANDLE",
     "keystore show HANDLE --json",
     "keystore show abc",
+    "keys status",
+    "keys status --json",
     "sessions revoke HANDLE --dry-run",
     "sessions revoke --user USER --dry-run --json",
     "sessions revoke --all --dry-run",

@@ -5,6 +5,7 @@ mod both_ways;
 mod config;
 mod demo;
 mod importing;
+mod keys;
 mod keystore;
 mod reach;
 mod secrets;

@@ -6,6 +6,7 @@
 
 mod claims;
 mod hashes;
+mod made_keys;
 mod openapi;
 mod openid;
 mod peer;
