@@ -3,6 +3,7 @@
 
 mod commands;
 mod deployment;
+mod described;
 mod embed;
 mod example_token;
 mod links;

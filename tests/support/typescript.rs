@@ -70,6 +70,11 @@ impl Package {
         self.runs("esbuild", &words)
     }
 
+    /// What is published, beside the tests.
+    pub(crate) fn publishes(&self) {
+        self.runs("tsc", &["-p", "tsconfig.json"]);
+    }
+
     /// The tests of this name in Node; each starts the real program.
     pub(crate) fn passes(&self, name: &str) {
         let mut command = self.node();

@@ -27,7 +27,7 @@ export interface Routes {
   };
   /** For everyone; says whose token came, if one did. */
   "GET /open": {
-    answer: { user: { id: string; email: string | null; role: string | null; roles: string[]; permissions: string[] } | null };
+    answer: { user: { id: string; issuer?: string; email: string | null; role: string | null; roles: string[]; permissions: string[] } | null };
     codes: "invalid_request" | "body_malformed" | "body_not_utf8" | "body_wrong_type" | "body_too_many_members" | "invalid_token" | "csrf_failed" | "request_timeout" | "body_too_large" | "uri_too_long" | "header_too_large" | "internal_error" | "store_unavailable";
   };
   /** Says that the token was good. */

@@ -169,13 +169,10 @@ export class Lacre {
     const given = new Headers(init?.headers ?? request?.headers);
     // A request that brings its own proof, or goes elsewhere, is none of ours.
     const ours = this.#holder.reaches(url) && !given.has("Authorization");
-    const send = (headers: Headers) => {
-      const how: RequestInit = { ...init, headers };
-      if (url.origin === this.#url.origin && !init?.credentials) how.credentials = this.#holder.credentials;
-      return fetch(request ? request.clone() : url, how);
-    };
+    const send = (headers: Headers) => fetch(request ? request.clone() : url, { ...init, headers });
     // Of what a stream has given there is no second copy.
-    const once = init?.body instanceof ReadableStream;
+    const body: unknown = init?.body;
+    const once = body instanceof ReadableStream || (typeof body === "object" && body !== null && Symbol.asyncIterator in body);
     for (let sent = 1; ; sent++) {
       const answer = await (ours ? this.#proven(method, given, send, once, signal) : send(given));
       const wait = once ? undefined : pause(method, answer, sent, this.#retry);

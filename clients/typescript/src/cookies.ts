@@ -14,9 +14,10 @@ export class Cookies implements Holder {
 
   constructor(service: URL) {
     this.#origin = service.origin;
-    if (globalThis.location?.origin !== service.origin) {
+    // A worker has an origin and no `document.cookie`.
+    if (typeof document === "undefined" || location.origin !== service.origin) {
       throw new TypeError(
-        `cookies reach the page's own origin only: use { hold: "tokens" } for a service at ${service.origin}`,
+        `cookies are for a page, and reach its own origin only: use { hold: "tokens" } for a service at ${service.origin}`,
       );
     }
   }

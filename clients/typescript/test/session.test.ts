@@ -70,6 +70,12 @@ test("the body of a request is sent again, that of a stream is not", async (t) =
   const init = { method: "PUT", headers, body: stream, duplex: "half" } as RequestInit;
   assert.equal((await lacre.fetch(target, init)).status, 401);
   assert.equal((await lacre.call("GET /me")).email, ADA.email); // and the session was refreshed
+  endTheToken("c");
+  const pieces = async function* () {
+    yield new TextEncoder().encode(body);
+  };
+  const piecemeal = { method: "PUT", headers, body: pieces(), duplex: "half" } as unknown as RequestInit;
+  assert.equal((await lacre.fetch(target, piecemeal)).status, 401);
 });
 
 test("a session that was revoked is over, and is asked for once", async (t) => {
