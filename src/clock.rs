@@ -1,12 +1,16 @@
-//! The only reader of the wall clock.
+//! The only reader of the machine's clocks.
 //!
 //! Everything that depends on time takes a [`Clock`], so that a test can stand at any second and
 //! no room can disagree with another about what "now" is.
 //!
 //! This room must never sleep, never schedule, and never return a time that a caller can't replace.
 
+mod carried;
+mod machine;
+mod shown;
+
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970-01-01T00:00:00Z, the `NumericDate` of RFC 7519 §2 in whole seconds.
 pub type UnixSeconds = u64;
@@ -15,28 +19,57 @@ pub type UnixSeconds = u64;
 pub trait Clock: Send + Sync {
     /// The time now, in whole Unix seconds.
     fn now(&self) -> UnixSeconds;
+
+    /// Shows `time` or later from now on: what a deployment has seen before a restart stays in the past.
+    fn raise_to(&self, time: UnixSeconds);
 }
 
-/// The machine's wall clock, which never runs backwards within one process.
+/// The machine's time, which never runs backwards within one process (threat: clock).
 ///
-/// A clock that is set back would bring expired tokens to life again (threat: clock); this one stands
-/// still until the machine has caught up.
-#[derive(Debug, Default)]
-pub struct SystemClock {
-    latest: AtomicU64,
+/// A clock that is set back would bring expired tokens to life again, and one that is ahead for a moment
+/// would end all of them, or stop time until that moment. So time goes on with the clock that nobody can
+/// set, which also counts while the machine is suspended. Once a second it is compared with the wall clock:
+///
+/// - Where that is up to five seconds ahead, it is followed at once.
+/// - Where it is further ahead, it is followed when it has been so for a minute.
+/// - Where it is behind, time goes a tenth slower until the wall clock has caught up.
+///
+/// A difference of more than five seconds is logged when it begins and when it ends.
+pub struct SystemClock(shown::Shown<machine::System>);
+
+impl SystemClock {
+    /// How often the wall clock was found to be more than five seconds off.
+    #[must_use]
+    pub fn jumps(&self) -> u64 {
+        self.0.jumps()
+    }
+
+    /// By how many seconds the wall clock was off, ahead or behind, when it was last looked at.
+    #[must_use]
+    pub fn off_by(&self) -> u64 {
+        self.0.off_by()
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self(shown::Shown::new(machine::System))
+    }
+}
+
+impl fmt::Debug for SystemClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SystemClock").finish_non_exhaustive()
+    }
 }
 
 impl Clock for SystemClock {
-    #[allow(clippy::disallowed_methods)] // the one place that may read the wall clock
     fn now(&self) -> UnixSeconds {
-        let read = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
-        let latest = self.latest.load(Ordering::Relaxed);
-        if read <= latest {
-            return latest; // nearly always, and all workers may look at once
-        }
-        self.latest.fetch_max(read, Ordering::Relaxed).max(read)
+        self.0.now()
+    }
+
+    fn raise_to(&self, time: UnixSeconds) {
+        self.0.raise_to(time);
     }
 }
 
@@ -61,6 +94,10 @@ impl Clock for FixedClock {
     fn now(&self) -> UnixSeconds {
         self.0.load(Ordering::Relaxed)
     }
+
+    fn raise_to(&self, time: UnixSeconds) {
+        self.0.fetch_max(time, Ordering::Relaxed);
+    }
 }
 
 #[cfg(test)]
@@ -68,16 +105,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_system_clock_never_runs_backwards() {
-        let clock = SystemClock::default();
-        let far_ahead = clock.now() + 1_000;
-        clock.latest.store(far_ahead, Ordering::Relaxed);
-        assert_eq!(clock.now(), far_ahead, "a clock set back must stand still");
+    fn the_system_clock_reads_this_century() {
+        assert!(SystemClock::default().now() > 1_700_000_000);
     }
 
     #[test]
-    fn the_system_clock_reads_this_century() {
-        assert!(SystemClock::default().now() > 1_700_000_000);
+    fn the_system_clock_goes_on_from_where_it_is_raised_to() {
+        let clock = SystemClock::default();
+        let far_ahead = clock.now() + 1_000;
+        clock.raise_to(far_ahead);
+        assert!((far_ahead..far_ahead + 10).contains(&clock.now()));
+        clock.raise_to(far_ahead - 500);
+        assert!(clock.now() >= far_ahead, "raising never lowers");
+        clock.raise_to(u64::MAX);
+        assert!(clock.now() > 7_000_000_000);
     }
 
     #[test]
@@ -86,5 +127,9 @@ mod tests {
         assert_eq!(clock.now(), 10);
         clock.advance(5);
         assert_eq!(clock.now(), 15);
+        clock.raise_to(12);
+        assert_eq!(clock.now(), 15);
+        clock.raise_to(20);
+        assert_eq!(clock.now(), 20);
     }
 }

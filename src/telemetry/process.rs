@@ -29,6 +29,7 @@ impl Process {
 
     fn read_from(root: &Path) -> Self {
         let page = rustix::param::page_size() as u64;
+        #[allow(clippy::disallowed_methods)] // processor time is no time of day
         let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
         Self {
             cpu: Duration::try_from(time).ok(),

@@ -189,6 +189,10 @@ impl crate::clock::Clock for Ticking {
     fn now(&self) -> UnixSeconds {
         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
     }
+
+    fn raise_to(&self, time: UnixSeconds) {
+        self.0.fetch_max(time, std::sync::atomic::Ordering::Relaxed);
+    }
 }
 
 #[tokio::test]
