@@ -1,6 +1,6 @@
 //! Opening a deployment: the parts on disk, in the order that loses nothing.
 //!
-//! The directory is taken first. Then the keys: where a keyring exists, the master key must open
+//! The directory is taken first, and the time goes on from the latest one that it has seen. Then the keys: where a keyring exists, the master key must open
 //! it, and where sessions exist, there must be a keyring; where a keyring exists, the accounts must be
 //! there and its own, and a new one is written after they were made. Only when all of that fits is the
 //! keystore opened and the accounts' database brought up to date. Last, the sessions end that a
@@ -13,6 +13,7 @@ mod embedded;
 mod error;
 #[cfg(feature = "server")]
 mod inspected;
+mod kept_time;
 mod parts;
 #[cfg(feature = "server")]
 mod service;

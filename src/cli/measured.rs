@@ -3,6 +3,7 @@
 //! This room must never name a metric that docs/operating.md doesn't explain.
 
 use lacre::Lacre;
+use lacre::clock::SystemClock;
 use lacre::internals::accounts::Accounts;
 use lacre::internals::http::metrics::{Measured, Reading};
 use lacre::internals::service::Service;
@@ -11,7 +12,7 @@ use lacre::internals::telemetry::audit::{self, Counted};
 use lacre::internals::telemetry::process::Process;
 
 /// Asks everybody who measures something.
-pub(super) async fn measure(service: &Service) -> Vec<Measured> {
+pub(super) async fn measure(service: &Service, clock: &SystemClock) -> Vec<Measured> {
     let mut all = vec![Measured {
         name: "lacre_build_info",
         help: "Which version this is.",
@@ -21,6 +22,7 @@ pub(super) async fn measure(service: &Service) -> Vec<Measured> {
     all.extend(events());
     all.extend(hashing(service.accounts()));
     all.extend(log());
+    all.extend(time(clock));
     all.extend(keystore(service.lacre()).await);
     all.extend(process());
     all
@@ -141,6 +143,21 @@ fn log() -> [Measured; 3] {
             "lacre_log_dropped_total",
             "Lines of the log that were dropped, since nobody read it; no audit events.",
             log.ordinary_dropped,
+        ),
+    ]
+}
+
+fn time(clock: &SystemClock) -> [Measured; 2] {
+    [
+        gauge(
+            "lacre_clock_off_seconds",
+            "Seconds between the machine's clock and the time that lacre goes by, ahead or behind.",
+            clock.off_by(),
+        ),
+        counter(
+            "lacre_clock_jumps_total",
+            "Times that the machine's clock was found to be more than five seconds off.",
+            clock.jumps(),
         ),
     ]
 }

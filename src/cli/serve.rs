@@ -12,7 +12,7 @@ use super::place::Place;
 use super::stand_in::{INSECURE_ISSUE, StandIn};
 use clap::Args;
 use futures_util::Stream;
-use lacre::clock::{Clock, SystemClock};
+use lacre::clock::SystemClock;
 use lacre::internals::config::{Config, Dialect, Proxy, Signup, WebOrigin};
 use lacre::internals::deployment::{Deployment, OpenError};
 use lacre::internals::entropy;
@@ -95,8 +95,8 @@ async fn serve(
     let public = listeners.public.reached()?;
     let management = listeners.management.reached()?;
     check_reach(config, [&public, &management])?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let deployment = Deployment::open(config, clock, entropy::system()).await?;
+    let clock = Arc::new(SystemClock::default());
+    let mut deployment = Deployment::open(config, clock.clone(), entropy::system()).await?;
     let service = deployment.service().clone();
 
     let metrics = Arc::new(Metrics::default());
@@ -115,9 +115,10 @@ async fn serve(
         &settings(config),
         edge,
         dialects::routes(&config.dialect, service.clone(), policy),
-        operators_view(metrics, &service),
+        operators_view(metrics, clock, &service),
     )?;
     let admin = AdminSocket::open(deployment.data_dir(), service.clone())?;
+    deployment.keep_time()?;
     let keeper = tokio::spawn(service.lacre().keep_last_seen());
     let sweeper = tokio::spawn(sweep(service.clone()));
     // Also a reader who is gone is a failure here: nobody would know where the service is.
@@ -153,7 +154,7 @@ fn settings(config: &Config) -> Settings {
 }
 
 /// Readiness asks the stores; the gauges are what an operator watches.
-fn operators_view(metrics: Arc<Metrics>, service: &Service) -> Management {
+fn operators_view(metrics: Arc<Metrics>, clock: Arc<SystemClock>, service: &Service) -> Management {
     let (asked, watched) = (service.clone(), service.clone());
     let ready = move || {
         let service = asked.clone();
@@ -171,8 +172,8 @@ fn operators_view(metrics: Arc<Metrics>, service: &Service) -> Management {
         }
     };
     let gauges = move || {
-        let service = watched.clone();
-        async move { measure(&service).await }
+        let (service, clock) = (watched.clone(), Arc::clone(&clock));
+        async move { measure(&service, &clock).await }
     };
     Management::new(metrics, ready, gauges)
 }

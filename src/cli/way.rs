@@ -44,7 +44,7 @@ pub(super) struct Way {
 enum Through {
     Directory {
         runtime: Runtime,
-        deployment: Deployment,
+        deployment: Box<Deployment>,
     },
     Server(AdminClient),
 }
@@ -149,7 +149,7 @@ fn directory(config: &Config) -> Result<Through, Failure> {
     ))?;
     Ok(Through::Directory {
         runtime,
-        deployment,
+        deployment: Box::new(deployment),
     })
 }
 

@@ -8,6 +8,7 @@
 //! | `accounts.sqlite` | the accounts, unless `accounts.url` says otherwise |
 //! | `keyring` | the signing keys, sealed under the master key |
 //! | `master.key` | the master keys, unless `master_key_file` says otherwise |
+//! | `clock` | the latest time that the deployment has reached |
 //! | `admin.sock` | the admin socket of the running server |
 //!
 //! This room must never change a directory that is newer than this program or that another
@@ -15,6 +16,7 @@
 //! work where others can write.
 
 mod error;
+mod mark;
 mod master_key;
 mod private;
 mod secret_file;
@@ -27,6 +29,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 
 pub use error::DataDirError;
+pub(super) use mark::{Mark, read_mark, write_mark};
 pub use master_key::MasterKeyFile;
 pub(super) use private::check_database;
 pub use private::check_directory;
@@ -122,6 +125,12 @@ impl DataDir {
     #[must_use]
     pub fn master_key(&self) -> PathBuf {
         self.path.join("master.key")
+    }
+
+    /// The latest time that the deployment in `path` has reached. Who looks at a deployment without
+    /// holding it goes on from there as well.
+    pub(super) fn clock(path: &Path) -> PathBuf {
+        path.join("clock")
     }
 
     /// The admin socket of the server that works in `path`. Commands ask it without holding the

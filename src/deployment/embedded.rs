@@ -6,8 +6,10 @@
 //! This room must never open a directory by other steps than the service does.
 
 use super::error::OpenError;
+use super::kept_time::{TimeKeeper, go_on};
 use super::parts::{Keys, keystore_on};
-use crate::deployment::data_dir::DataDir;
+use crate::clock::{Clock, SystemClock};
+use crate::deployment::data_dir::{DataDir, DataDirError};
 use crate::entropy;
 use crate::lacre::Lacre;
 use crate::sessions::keyring::Keyring;
@@ -17,6 +19,7 @@ use lacre_keystore::{
     Keystore, KeystoreError, MasterKey, MasterKeyRing, MemoryEngine, SledEngine, SledOptions,
 };
 use std::path::Path;
+use std::sync::Arc;
 
 impl Lacre {
     /// Opens the sessions kept in `directory`; makes it, and all keys, at the first start.
@@ -26,13 +29,19 @@ impl Lacre {
     /// it before anything is served.
     pub fn open(directory: impl AsRef<Path>, rules: Rules) -> Result<Self, OpenError> {
         let data_dir = DataDir::open(directory.as_ref())?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        go_on(data_dir.path(), &*clock)?;
         let entropy = entropy::system();
         let keys = Keys::open(&data_dir, &data_dir.master_key(), &entropy)?;
         keys.keep(&data_dir, &entropy)?;
         let engine = SledEngine::open_with(data_dir.keystore(), SledOptions::default())?;
         let keystore = at_once(keystore_on(engine, keys.master))?;
+        let keeper = TimeKeeper::start(&data_dir, Arc::clone(&clock))
+            .map_err(|why| DataDirError::unusable(data_dir.path(), why))?;
         Ok(Self::builder(keystore, keys.keyring, rules)
-            .holding(data_dir)
+            .clock(clock)
+            // Dropped in this order: the last mark is written while the directory is still held.
+            .holding((keeper, data_dir))
             .build())
     }
 
@@ -87,6 +96,35 @@ mod tests {
         let session = lacre.guard(token, TokenKind::Access).await.unwrap();
         assert_eq!(session.user_id(), "u1");
         assert!(session.is_fresh());
+    }
+
+    #[tokio::test]
+    async fn time_goes_on_from_the_last_process_s() {
+        let directory = tempfile::tempdir().unwrap();
+        let mark = directory.path().join("clock");
+        let read = || -> u64 {
+            let text = std::fs::read_to_string(&mark).unwrap();
+            text.trim_end().parse().unwrap()
+        };
+        let lacre = Lacre::open(directory.path(), rules()).unwrap();
+        let issued = lacre.issue(&log_in("u1")).await.unwrap();
+        drop(lacre);
+        // Whatever the machine's clock shows, it is a quarter of an hour later.
+        let later = read() + 901 + 60;
+        std::fs::write(&mark, format!("{later}\n")).unwrap();
+        let lacre = Lacre::open(directory.path(), rules()).unwrap();
+        let token = issued.access.token.expose().as_bytes();
+        let refused = lacre.guard(token, TokenKind::Access).await.unwrap_err();
+        assert_eq!(refused.code(), "token_expired");
+        assert!(lacre.now() >= later);
+        drop(lacre);
+        assert!((later..later + 60).contains(&read()));
+        std::fs::write(&mark, format!("{}\n", later + 2 * 86_400)).unwrap();
+        let refused = Lacre::open(directory.path(), rules()).unwrap_err();
+        assert_eq!(refused.code(), "clock_far_behind");
+        std::fs::remove_file(&mark).unwrap();
+        let lacre = Lacre::open(directory.path(), rules()).unwrap();
+        assert!(lacre.guard(token, TokenKind::Access).await.is_ok());
     }
 
     #[tokio::test]

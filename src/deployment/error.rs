@@ -25,6 +25,21 @@ pub enum OpenError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// The machine's clock is more than a day behind the latest time that the deployment has reached.
+    #[error(
+        "the machine's clock is {} hours behind the time at which this deployment was last in use \
+         ({mark}, in Unix seconds): set the clock right; or, if it was wrong then and is right now, remove \
+         {}: tokens that have expired since the present time are good again",
+        behind / 3600, path.display()
+    )]
+    ClockFarBehind {
+        /// The file that the latest time is in.
+        path: PathBuf,
+        /// The latest time, in Unix seconds.
+        mark: u64,
+        /// By how many seconds the clock is behind.
+        behind: u64,
+    },
     /// There is no deployment to look at.
     #[error("there is no deployment in {}", path.display())]
     Absent {
@@ -90,6 +105,7 @@ impl OpenError {
         match self {
             Self::DataDir(error) => error.code(),
             Self::MasterKeyMissing { .. } => "master_key_missing",
+            Self::ClockFarBehind { .. } => "clock_far_behind",
             Self::Absent { .. } => "deployment_missing",
             Self::NotCopied => "deployment_not_copied",
             Self::Keyring(error) => error.code(),

@@ -8,6 +8,7 @@
 
 use super::data_dir::{DataDir, DataDirError};
 use super::error::OpenError;
+use super::kept_time::go_on;
 use super::service::assemble;
 use crate::accounts::Accounts;
 use crate::clock::Clock;
@@ -53,6 +54,7 @@ impl Inspected {
             .tempdir_in(scratch)
             .map_err(unusable)?;
         let shared = DataDir::share(path)?;
+        go_on(path, &*clock)?;
         copy_whole(path, &accounts, copy.path()).map_err(unusable)?;
         drop(shared);
         let data_dir = DataDir::open(copy.path())?;

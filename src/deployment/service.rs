@@ -1,7 +1,8 @@
 //! A whole deployment: keys, keystore and accounts, opened as the configuration says.
 
-use super::data_dir::{DataDir, check_database};
+use super::data_dir::{DataDir, DataDirError, check_database};
 use super::error::OpenError;
+use super::kept_time::{TimeKeeper, go_on};
 use super::parts::{Keys, keystore_on};
 use crate::accounts::{Accounts, HashingSettings, Owner};
 use crate::clock::Clock;
@@ -16,12 +17,15 @@ use lacre_keystore::{
     Keystore, KeystoreError, MasterKeyRing, MemoryEngine, SledEngine, SledOptions,
 };
 use rand::SeedableRng as _;
+use std::fmt;
 use std::sync::Arc;
 
 /// A deployment that this process holds.
-#[derive(Debug)]
 pub struct Deployment {
     service: Service,
+    clock: Arc<dyn Clock>,
+    /// Dropped before the directory, so that the last mark is written while that is still held.
+    keeper: Option<TimeKeeper>,
     data_dir: DataDir,
 }
 
@@ -33,16 +37,22 @@ impl Deployment {
         entropy: Entropy,
     ) -> Result<Self, OpenError> {
         let data_dir = DataDir::open(&config.data_dir)?;
+        go_on(data_dir.path(), &*clock)?;
         let url = config.accounts.url.expose();
         if let Some(file) = Accounts::sqlite_file(url) {
             check_database(&file)?;
         }
-        let service = assemble(config, &data_dir, url, (clock, entropy)).await?;
+        let service = assemble(config, &data_dir, url, (Arc::clone(&clock), entropy)).await?;
         let delivered = service.deliver_all().await?;
         if delivered > 0 {
             log::warn!(delivered; "ended the sessions that changes of accounts had left before the start");
         }
-        Ok(Self { service, data_dir })
+        Ok(Self {
+            service,
+            clock,
+            keeper: None,
+            data_dir,
+        })
     }
 
     /// Accounts and sessions.
@@ -57,10 +67,27 @@ impl Deployment {
         &self.data_dir
     }
 
+    /// Keeps the latest time on the disk from now on, so that the next start goes on from there: for the
+    /// server. Commands go on from it, and leave it.
+    pub fn keep_time(&mut self) -> Result<(), OpenError> {
+        let keeper = TimeKeeper::start(&self.data_dir, Arc::clone(&self.clock))
+            .map_err(|why| DataDirError::unusable(self.data_dir.path(), why))?;
+        self.keeper = Some(keeper);
+        Ok(())
+    }
+
     /// Ends what is under way, durably, and gives the directory free.
     pub async fn close(self) {
         self.service.lacre().keystore().close().await;
         self.service.accounts().close().await;
+    }
+}
+
+impl fmt::Debug for Deployment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deployment")
+            .field("data_dir", &self.data_dir)
+            .finish_non_exhaustive()
     }
 }
 

@@ -302,6 +302,42 @@ async fn a_look_changes_no_byte_and_leaves_no_copy() {
 }
 
 #[tokio::test]
+async fn a_look_goes_on_from_the_latest_time_and_leaves_it() {
+    let (directory, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    session_in(directory.path()).await;
+    let mark = directory.path().join("clock");
+    assert!(!mark.exists(), "only who serves writes it");
+    let later = NOW + 3_600;
+    fs::write(&mark, format!("{later}\n")).unwrap();
+    let before = stamped(directory.path());
+    let inspected = inspect(directory.path(), scratch.path()).await.unwrap();
+    assert_eq!(inspected.service().lacre().now(), later);
+    inspected.close().await;
+    assert_eq!(stamped(directory.path()), before);
+    fs::write(&mark, format!("{}\n", NOW + 90_000)).unwrap();
+    let refused = inspect(directory.path(), scratch.path()).await.unwrap_err();
+    assert_eq!(refused.code(), "clock_far_behind");
+    refuses_untouched(directory.path(), "clock_far_behind").await;
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_deployment_keeps_its_time_from_when_it_is_told_to_its_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(FixedClock::at(NOW));
+    let config = config(directory.path());
+    let opened = Deployment::open(&config, clock.clone(), entropy::system()).await;
+    let mut deployment = opened.unwrap();
+    deployment.keep_time().unwrap();
+    clock.advance(30);
+    deployment.close().await;
+    let text = fs::read_to_string(directory.path().join("clock")).unwrap();
+    assert_eq!(text, format!("{}\n", NOW + 30));
+    let later = open(directory.path()).await.unwrap();
+    assert_eq!(later.service().lacre().now(), NOW + 30);
+}
+
+#[tokio::test]
 async fn a_look_makes_nothing_where_something_is_missing() {
     let (directory, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let look = async || inspect(directory.path(), scratch.path()).await.unwrap_err();

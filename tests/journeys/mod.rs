@@ -7,6 +7,7 @@ mod audit;
 mod bad_input;
 mod browser;
 mod clients;
+mod clock;
 mod cookies;
 mod crash;
 mod direct;

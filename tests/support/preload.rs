@@ -1,14 +1,38 @@
-//! The program with something between it and the C library: a kill at one call.
+//! The program with something between it and the C library: a kill at one call, a clock that is moved.
 //!
 //! Takes the C compiler that the build takes.
 
 use super::server::Setup;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Kills each process of this setup at its `call`th call that changes a file.
 pub(crate) fn killed_at(setup: Setup, call: usize) -> Setup {
     preloaded(setup, "killed").env("KILLED_AT", &call.to_string())
+}
+
+/// The wall clock of all processes of a setup.
+#[derive(Debug)]
+pub(crate) struct WallClock(PathBuf);
+
+impl WallClock {
+    /// The setup with a wall clock of its own, which is right until it is moved.
+    pub(crate) fn of(setup: Setup) -> (Setup, Self) {
+        let clock = Self(setup.home().join("offset"));
+        clock.is_off_by(0);
+        let offset = clock.0.to_str().unwrap().to_owned();
+        (
+            preloaded(setup, "clock").env("CLOCK_OFFSET", &offset),
+            clock,
+        )
+    }
+
+    /// Moves the clock at once to so many seconds after the true time, or before.
+    pub(crate) fn is_off_by(&self, seconds: i64) {
+        let new = self.0.with_extension("new");
+        std::fs::write(&new, format!("{seconds}\n")).unwrap();
+        std::fs::rename(new, &self.0).unwrap();
+    }
 }
 
 fn preloaded(setup: Setup, name: &str) -> Setup {

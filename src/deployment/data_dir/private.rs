@@ -17,10 +17,11 @@ use rustix::fs::OFlags;
 use super::error::DataDirError;
 
 /// What lies in the directory, besides the keystore's folder. The master key has rules of its own.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "version",
     "lock",
     "keyring",
+    "clock",
     "admin.sock",
     "accounts.sqlite",
     "accounts.sqlite-wal",
