@@ -75,6 +75,19 @@ impl Package {
         self.runs("tsc", &["-p", "tsconfig.json"]);
     }
 
+    /// Compiles these files, by name and text, as those of an application that has the package.
+    pub(crate) fn compiles(&self, files: &[(String, String)]) {
+        let folder = self.folder().join("shown");
+        std::fs::create_dir(&folder).unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.join(name).with_extension("ts"), text).unwrap();
+        }
+        let settings = r#"{"extends": "../tsconfig.json", "include": ["."],
+            "compilerOptions": {"noEmit": true, "rootDir": "..", "noUnusedLocals": false}}"#;
+        std::fs::write(folder.join("tsconfig.json"), settings).unwrap();
+        self.runs("tsc", &["-p", "shown"]);
+    }
+
     /// The tests of this name in Node; each starts the real program.
     pub(crate) fn passes(&self, name: &str) {
         let mut command = self.node();
