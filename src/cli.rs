@@ -9,8 +9,10 @@ mod clients;
 mod config;
 mod cores;
 mod demo;
+mod doctor;
 mod failure;
 mod handed_over;
+mod health;
 mod keys;
 mod keystore;
 mod measured;
@@ -73,6 +75,10 @@ enum Command {
     /// End sessions
     #[command(subcommand)]
     Sessions(sessions::Command),
+    /// Ask a running server whether it is ready
+    Health(health::Health),
+    /// Examine a deployment, its settings and its machine, and say what to do
+    Doctor(doctor::Doctor),
     /// Show and check the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -138,6 +144,8 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Keystore(command) => command.run(&arguments.place),
         Command::Keys(command) => command.run(&arguments.place),
         Command::Sessions(command) => command.run(&arguments.place),
+        Command::Health(command) => command.run(&arguments.place),
+        Command::Doctor(command) => command.run(&arguments.place),
         Command::Config(command) => command.run(&arguments.place),
         Command::Token(command) => token::run(command),
     }

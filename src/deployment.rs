@@ -12,6 +12,8 @@ pub mod data_dir;
 mod embedded;
 mod error;
 #[cfg(feature = "server")]
+mod examined;
+#[cfg(feature = "server")]
 mod inspected;
 mod kept_time;
 mod parts;
@@ -19,6 +21,8 @@ mod parts;
 mod service;
 
 pub use error::OpenError;
+#[cfg(feature = "server")]
+pub use examined::{Examined, examine};
 #[cfg(feature = "server")]
 pub use inspected::Inspected;
 #[cfg(feature = "server")]

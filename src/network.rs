@@ -38,6 +38,12 @@ impl Network {
             _ => false,
         }
     }
+
+    /// Whether every address of its kind belongs to it.
+    #[must_use]
+    pub fn is_everybody(&self) -> bool {
+        self.prefix == 0
+    }
 }
 
 fn same_prefix(a: u128, b: u128, bits: u8, prefix: u8) -> bool {
@@ -130,6 +136,8 @@ mod tests {
         assert!(ten.contains(address("10.255.0.1")));
         assert!(!ten.contains(address("11.0.0.1")));
         assert!(!ten.contains(address("::a00:1")));
+        assert!(network("0.0.0.0/0").is_everybody() && network("::/0").is_everybody());
+        assert!(!ten.is_everybody());
         assert!(network("192.0.2.7").contains(address("192.0.2.7")));
         assert!(!network("192.0.2.7").contains(address("192.0.2.8")));
         assert!(network("2001:db8::/32").contains(address("2001:db8:1::1")));

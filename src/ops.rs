@@ -10,6 +10,7 @@
 mod answer;
 mod client;
 mod clients;
+mod doctor;
 mod error;
 mod frame;
 mod handles;
@@ -32,6 +33,7 @@ pub use answer::{
     Step, User,
 };
 pub use client::{AdminClient, ClientError};
+pub use doctor::{Finding, Level, Machine, doctor};
 pub use error::{AdminError, Kind, OpsError};
 pub use listening::{Told, Wait};
 pub use perform::{Running, begin, perform};

@@ -46,6 +46,11 @@ impl Failure {
         Self::new(USAGE, code, text)
     }
 
+    /// The sentence for a person.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Whether it is the failure with this code.
     pub(super) fn is(&self, code: &str) -> bool {
         self.code == code

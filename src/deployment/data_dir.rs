@@ -31,8 +31,8 @@ use rustix::fs::FlockOperation;
 pub use error::DataDirError;
 pub(super) use mark::{Mark, read_mark, write_mark};
 pub use master_key::MasterKeyFile;
-pub(super) use private::check_database;
 pub use private::check_directory;
+pub(super) use private::{check_database, problems};
 pub use secret_file::{read_or_create_secret, read_secret, write_secret};
 
 /// The layout that this program reads and writes.

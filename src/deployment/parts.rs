@@ -45,6 +45,34 @@ impl Keys {
         })
     }
 
+    /// Whether the master keys open the keyring, without making either; `None` where the directory has
+    /// neither keyring nor keystore yet. What fails here is what [`Keys::open`] refuses.
+    pub(super) fn look(
+        directory: &Path,
+        master_key_file: &Path,
+    ) -> Result<Option<Self>, OpenError> {
+        let Some(sealed) = read_secret(&directory.join("keyring"))? else {
+            let lost = directory.join("keystore").exists();
+            return if lost {
+                Err(KeyringError::Missing.into())
+            } else {
+                Ok(None)
+            };
+        };
+        let Some(file) = MasterKeyFile::read(master_key_file)? else {
+            return Err(OpenError::MasterKeyMissing {
+                path: master_key_file.to_owned(),
+            });
+        };
+        let master = ring(&file)?;
+        let keyring = Keyring::open(&sealed, &master)?;
+        Ok(Some(Self {
+            master,
+            keyring,
+            new: false,
+        }))
+    }
+
     /// Writes a new keyring. What must exist wherever there is a keyring is made before.
     pub(super) fn keep(&self, data_dir: &DataDir, entropy: &Entropy) -> Result<(), OpenError> {
         if self.new {

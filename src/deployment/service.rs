@@ -147,7 +147,7 @@ pub(super) async fn assemble(
 
 /// Refuses to go on with a deployment's keys where its accounts aren't. What is named is what the
 /// configuration names, also where a copy of it is opened.
-fn check_owner(owner: Owner, config: &Config) -> Result<(), OpenError> {
+pub(super) fn check_owner(owner: Owner, config: &Config) -> Result<(), OpenError> {
     let accounts = match Accounts::sqlite_file(config.accounts.url.expose()) {
         Some(file) => file.display().to_string(),
         None => "the database of `accounts.url`".to_owned(),

@@ -4,6 +4,8 @@
 mod both_ways;
 mod config;
 mod demo;
+mod doctor;
+mod health;
 mod importing;
 mod keys;
 mod keystore;

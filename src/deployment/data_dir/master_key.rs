@@ -17,7 +17,7 @@ use std::path::Path;
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::{DataDirError, read_or_create_secret, write_secret};
+use super::{DataDirError, read_or_create_secret, read_secret, write_secret};
 use crate::token::base64url;
 
 /// The 256-bit master keys with their ids, ascending, one at least. Wiped when dropped.
@@ -33,7 +33,17 @@ impl MasterKeyFile {
     /// Reads the file at `path`, and makes it with one new key if there is none.
     pub fn open(path: &Path, rng: &mut (impl CryptoRng + ?Sized)) -> Result<Self, DataDirError> {
         let text = read_or_create_secret(path, || Self::generate(rng).to_bytes())?;
-        Self::parse(&text).map_err(|(line, why)| DataDirError::BadMasterKey {
+        Self::read_from(path, &text)
+    }
+
+    /// Reads the file at `path`; `None` where there is none.
+    pub fn read(path: &Path) -> Result<Option<Self>, DataDirError> {
+        let text = read_secret(path)?;
+        text.map(|text| Self::read_from(path, &text)).transpose()
+    }
+
+    fn read_from(path: &Path, text: &[u8]) -> Result<Self, DataDirError> {
+        Self::parse(text).map_err(|(line, why)| DataDirError::BadMasterKey {
             path: path.to_owned(),
             line,
             why,

@@ -41,11 +41,20 @@ pub fn check_directory(path: &Path) -> Result<(), DataDirError> {
 
 /// The same for the directory and all of ours that is in it.
 pub(super) fn check_all(path: &Path) -> Result<(), DataDirError> {
-    check_directory(path)?;
-    for name in NAMES {
-        check_entry(&path.join(name))?;
-    }
-    check_folder(&path.join("keystore"))
+    checks(path).collect()
+}
+
+/// Everything that [`check_all`] would refuse, and not only the first.
+pub(in super::super) fn problems(path: &Path) -> Vec<DataDirError> {
+    checks(path).filter_map(Result::err).collect()
+}
+
+fn checks(path: &Path) -> impl Iterator<Item = Result<(), DataDirError>> {
+    let names = NAMES.into_iter().map(|name| check_entry(&path.join(name)));
+    let keystore = std::iter::once_with(|| check_folder(&path.join("keystore")));
+    std::iter::once_with(|| check_directory(path))
+        .chain(names)
+        .chain(keystore)
 }
 
 /// The same for the file of a database and its journals, wherever it lies.

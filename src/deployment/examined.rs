@@ -1,0 +1,89 @@
+//! What keeps a deployment from being opened, all of it, found by looking.
+//!
+//! Where a server runs the same is true of it, but for what it has open: nothing here takes the
+//! directory's lock.
+//!
+//! This room must never make, change or open for writing anything.
+
+use super::data_dir::{DataDir, check_database, problems};
+use super::error::OpenError;
+use super::parts::Keys;
+use crate::accounts::{Accounts, Owner};
+use crate::config::Config;
+use std::path::Path;
+use std::time::SystemTime;
+
+/// A deployment as it was found.
+#[derive(Debug, Default)]
+pub struct Examined {
+    /// Whether there is a data directory that a lacre has made.
+    pub is_there: bool,
+    /// Each reason for which a start would be refused.
+    pub problems: Vec<OpenError>,
+    /// When something of it was last written, by the machine's clock.
+    pub last_written: Option<SystemTime>,
+}
+
+/// Looks at the deployment that `config` describes. Accounts in `PostgreSQL` are asked whose they are,
+/// which waits for the database.
+pub async fn examine(config: &Config) -> Examined {
+    let directory = &config.data_dir;
+    let mut examined = Examined {
+        last_written: last_written(directory),
+        ..Examined::default()
+    };
+    let found = problems(directory).into_iter().map(OpenError::from);
+    examined.problems.extend(found);
+    match DataDir::exists(directory) {
+        Ok(is_there) => examined.is_there = is_there,
+        Err(error) => examined.problems.push(error.into()),
+    }
+    let url = config.accounts.url.expose();
+    let file = Accounts::sqlite_file(url);
+    if let Some(Err(error)) = file.as_deref().map(check_database) {
+        examined.add(error.into());
+    }
+    match Keys::look(directory, &config.master_key_file) {
+        Ok(None) => {}
+        Ok(Some(keys)) => {
+            let whose = owner(url, file.as_deref(), &keys).await;
+            if let Err(error) = whose.and_then(|owner| super::service::check_owner(owner, config)) {
+                examined.add(error);
+            }
+        }
+        Err(error) => examined.add(error),
+    }
+    examined
+}
+
+/// Whose the accounts are. A file is only looked for: who opens it with `SQLite` writes beside it.
+async fn owner(url: &str, file: Option<&Path>, keys: &Keys) -> Result<Owner, OpenError> {
+    match file {
+        Some(file) => {
+            let about = std::fs::metadata(file);
+            let lost = about.is_ok_and(|about| about.len() == 0) || !file.exists();
+            Ok(if lost { Owner::NoAccounts } else { Owner::Ours })
+        }
+        None => Ok(Accounts::owner(url, &keys.keyring.handles().name()).await?),
+    }
+}
+
+impl Examined {
+    /// Adds a problem, unless it was found on another way already.
+    fn add(&mut self, error: OpenError) {
+        let text = error.to_string();
+        if !self.problems.iter().any(|known| known.to_string() == text) {
+            self.problems.push(error);
+        }
+    }
+}
+
+/// When a file of the directory or of its keystore was last written.
+fn last_written(directory: &Path) -> Option<SystemTime> {
+    let files = [directory.to_owned(), directory.join("keystore")]
+        .into_iter()
+        .filter_map(|folder| folder.read_dir().ok())
+        .flatten();
+    let written = files.filter_map(|file| file.ok()?.metadata().ok()?.modified().ok());
+    written.max()
+}

@@ -1,0 +1,214 @@
+//! Each finding from its own cause, and nothing but good ones where all is well.
+
+use super::*;
+use crate::config::Sources;
+use crate::deployment::OpenError;
+use std::time::{Duration, SystemTime};
+
+/// Keys of the configuration and their values.
+type Keys = &'static [(&'static str, &'static str)];
+
+fn config(keys: &[(&str, &str)]) -> Config {
+    Config::resolve(Sources {
+        file: None,
+        env: std::iter::empty(),
+        flags: keys
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
+        dev: false,
+    })
+    .unwrap()
+}
+
+fn whole() -> Examined {
+    Examined {
+        is_there: true,
+        problems: Vec::new(),
+        last_written: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000)),
+    }
+}
+
+fn machine() -> Machine {
+    Machine {
+        free_space: Some(100 << 30),
+        read_only: false,
+        memory: Some(8 << 30),
+        max_files: Some(65_536),
+        now: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_001)),
+    }
+}
+
+fn bad(findings: &[Finding]) -> Vec<(Level, &'static str)> {
+    let bad = findings
+        .iter()
+        .filter(|finding| finding.level != Level::Good);
+    bad.map(|finding| (finding.level, finding.code)).collect()
+}
+
+#[test]
+fn where_all_is_well_each_part_is_said_to_be_good() {
+    let findings = doctor(&config(&[]), &whole(), &machine());
+    assert_eq!(bad(&findings), []);
+    let codes: Vec<_> = findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(
+        codes,
+        [
+            "deployment",
+            "settings",
+            "disk",
+            "memory",
+            "open_files",
+            "clock"
+        ]
+    );
+}
+
+#[test]
+fn each_risky_setting_is_found_by_itself() {
+    use Level::{Advice, Wrong};
+    let cases: [(Keys, (Level, &str)); 10] = [
+        (
+            &[("trusted_proxies", "0.0.0.0/0")],
+            (Wrong, "proxies_everybody"),
+        ),
+        (
+            &[("trusted_proxies", "10.0.0.1,::/0")],
+            (Wrong, "proxies_everybody"),
+        ),
+        (&[("listen", "0.0.0.0:8080")], (Advice, "listen_public")),
+        (
+            &[("listen", "[2001:db8::1]:8080")],
+            (Advice, "listen_public"),
+        ),
+        (
+            &[("listen", "unix:/run/lacre.sock")],
+            (Advice, "clients_unknown"),
+        ),
+        (
+            &[("management_listen", "0.0.0.0:9090")],
+            (Advice, "management_public"),
+        ),
+        (
+            &[
+                ("signup", "open"),
+                ("listen", "0.0.0.0:80"),
+                ("trusted_proxies", "10.0.0.1"),
+            ],
+            (Advice, "signup_open"),
+        ),
+        (
+            &[("token.locations", "header,query")],
+            (Advice, "token_in_query"),
+        ),
+        (
+            &[("limits.login_per_address", "off")],
+            (Advice, "limits_off"),
+        ),
+        (
+            &[("keystore.engine", "memory")],
+            (Advice, "keystore_in_memory"),
+        ),
+    ];
+    for (keys, due) in cases {
+        let findings = doctor(&config(keys), &whole(), &machine());
+        assert_eq!(bad(&findings), [due], "{keys:?}");
+    }
+    for fine in [
+        &[("signup", "open")][..],
+        &[
+            ("listen", "unix:/run/lacre.sock"),
+            ("trusted_proxies", "unix"),
+        ],
+        &[("listen", "0.0.0.0:80"), ("trusted_proxies", "10.0.0.1")],
+    ] {
+        let findings = doctor(&config(fine), &whole(), &machine());
+        assert_eq!(bad(&findings), [], "{fine:?}");
+    }
+}
+
+#[test]
+fn each_shortage_of_the_machine_is_found_by_itself() {
+    use Level::{Advice, Wrong};
+    let cases: [(Machine, (Level, &str)); 6] = [
+        (
+            Machine {
+                free_space: Some(10 << 20),
+                ..machine()
+            },
+            (Wrong, "disk_full"),
+        ),
+        (
+            Machine {
+                free_space: Some(500 << 20),
+                ..machine()
+            },
+            (Advice, "disk_nearly_full"),
+        ),
+        (
+            Machine {
+                read_only: true,
+                ..machine()
+            },
+            (Wrong, "disk_read_only"),
+        ),
+        (
+            Machine {
+                memory: Some(300 << 20),
+                ..machine()
+            },
+            (Advice, "memory_short"),
+        ),
+        (
+            Machine {
+                max_files: Some(1024),
+                ..machine()
+            },
+            (Advice, "open_files_few"),
+        ),
+        (
+            Machine {
+                now: Some(SystemTime::UNIX_EPOCH),
+                ..machine()
+            },
+            (Wrong, "clock_behind"),
+        ),
+    ];
+    for (machine, due) in cases {
+        let findings = doctor(&config(&[]), &whole(), &machine);
+        assert_eq!(bad(&findings), [due], "{machine:?}");
+    }
+}
+
+#[test]
+fn what_the_machine_does_not_tell_is_not_called_good() {
+    let findings = doctor(&config(&[]), &whole(), &Machine::default());
+    let codes: Vec<_> = findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["deployment", "settings"]);
+}
+
+#[test]
+fn every_reason_against_a_start_is_told() {
+    let absent = || OpenError::MasterKeyMissing { path: "key".into() };
+    let mut examined = whole();
+    examined.problems = vec![absent(), OpenError::NotCopied];
+    let findings = doctor(&config(&[]), &examined, &machine());
+    assert_eq!(
+        bad(&findings),
+        [
+            (Level::Wrong, absent().code()),
+            (Level::Wrong, OpenError::NotCopied.code()),
+        ]
+    );
+    let nothing = doctor(&config(&[]), &Examined::default(), &machine());
+    assert_eq!(bad(&nothing), [(Level::Wrong, "deployment_missing")]);
+}
+
+#[test]
+fn the_real_machine_tells_of_itself() {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+    let machine = Machine::ask(&config(&[("data_dir", "/nowhere/at/all")]), now);
+    assert!(machine.memory.unwrap() > 64 << 20, "{machine:?}");
+    assert!(machine.free_space.is_some() && machine.max_files.is_some());
+    assert_eq!(machine.now, Some(now));
+}
