@@ -3,6 +3,7 @@
 //! Each has a transcript, made from the text that describes its service: what its client sends, byte
 //! for byte, and what it reads. They are replayed against the real program.
 
+mod clients;
 mod hostile;
 mod insecure_issue;
 mod reasons;
