@@ -13,7 +13,7 @@ SECONDS_LONG ?= 300
 APART = --bench server --bench scale --bench instructions --bench oracle
 
 .PHONY: help run test soak bench bench-steps bench-million bench-page bench-check \
-	bench-instructions bench-oracle interop browser fuzz vectors mutations mutants lint
+	bench-instructions bench-oracle bench-oracle-dialects interop browser fuzz vectors mutations mutants lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,10 @@ bench-page: ## Write docs/performance.md anew from what was measured last
 
 bench-check: ## Say which bars fall short of what was measured last
 	@python3 tests/bench/check.py
+
+bench-oracle-dialects: ## The same for each dialect, over HTTP (ARGS=samples a class)
+	@flags=$$(.ci/need build); LACRE_ORACLE_SAMPLES=$(or $(ARGS),10000) $(CARGO) test --release --locked $$flags \
+		--test main -- --nocapture --exact dialects::timing::the_time_of_a_dialects_refusal_does_not_tell_its_reason
 
 bench-instructions: ## Compare instruction counts with those kept (ARGS=--write keeps new ones)
 	@flags=$$(.ci/need build instructions); export CARGO_FLAGS="$$flags"; \

@@ -61,6 +61,8 @@ fn what_no_route_takes_is_told_in_the_words_of_the_dialect() {
         for (request, status) in [
             (Request::get("/nowhere"), 404),
             (Request::get("/sessions"), 404),
+            // It describes lacre's own routes and errors, which aren't served here.
+            (Request::get("/openapi.json"), 404),
             (
                 Request::new("PATCH", "/logout"),
                 if dialect == "api-users" { 404 } else { 401 },

@@ -9,6 +9,7 @@ mod insecure_issue;
 mod reasons;
 mod replay;
 mod rights;
+mod timing;
 mod transcripts;
 
 use crate::support::server::Setup;
