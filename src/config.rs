@@ -41,8 +41,8 @@ pub use reference::reference;
 pub use secret::SecretText;
 pub use sections::{
     AccountsConfig, CorsConfig, Dialect, DialectConfig, DialectMembers, DialectTexts, Engine,
-    ErrorStyle, ErrorsConfig, HashingConfig, KeystoreConfig, LimitsConfig, RefreshConfig,
-    ServerConfig, SessionConfig, Signup, TokenConfig,
+    HashingConfig, KeystoreConfig, LimitsConfig, RefreshConfig, ServerConfig, SessionConfig,
+    Signup, TokenConfig,
 };
 pub use setting::{Setting, Source};
 pub use sources::Sources;
@@ -83,8 +83,6 @@ pub struct Config {
     pub cors: CorsConfig,
     /// `[[issuer]]`: no two of one name or one issuer.
     pub issuers: Vec<Issuer>,
-    /// `errors.*`
-    pub errors: ErrorsConfig,
     /// `limits.*`
     pub limits: LimitsConfig,
     /// `hashing.*`
@@ -163,7 +161,6 @@ impl Config {
         let refresh = RefreshConfig::read(reader);
         let cors = CorsConfig::read(reader);
         let issuers = read_issuers(reader);
-        let style = ErrorsConfig::read(reader);
         let limits = LimitsConfig::read(reader);
         let hashing = HashingConfig::read(reader);
         let server = ServerConfig::read(reader);
@@ -200,7 +197,6 @@ impl Config {
             refresh: refresh?,
             cors: cors?,
             issuers: issuers?,
-            errors: style?,
             limits: limits?,
             hashing: hashing?,
             server: server?,

@@ -8,7 +8,6 @@
 mod accounts;
 mod cors;
 mod dialect;
-mod errors;
 mod hashing;
 mod issuer;
 mod keystore;
@@ -24,7 +23,6 @@ use super::schema::{Schema, Section, Shape, single};
 pub use accounts::AccountsConfig;
 pub use cors::CorsConfig;
 pub use dialect::{Dialect, DialectConfig, DialectMembers, DialectTexts};
-pub use errors::{ErrorStyle, ErrorsConfig};
 pub use hashing::HashingConfig;
 pub(super) use issuer::read as read_issuers;
 pub use keystore::{Engine, KeystoreConfig};
@@ -50,7 +48,6 @@ pub(super) static SCHEMA: &Schema = &[
         shape: Shape::Array,
         keys: issuer::KEYS,
     },
-    single("errors", errors::KEYS),
     single("limits", limits::KEYS),
     single("hashing", hashing::KEYS),
     single("server", server::KEYS),

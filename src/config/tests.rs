@@ -122,7 +122,6 @@ fn nothing_given_means_the_documented_defaults() {
     assert_eq!(config.session.absolute_ttl, days(90));
     assert_eq!(config.session.max_per_user, 100);
     assert_eq!(config.refresh.grace, Duration::from_secs(10));
-    assert_eq!(config.errors.style, ErrorStyle::Rfc);
     assert_eq!(config.limits.body, 65_536);
     assert_eq!(config.limits.token, 8_192);
     assert_eq!(config.limits.header, 32_768);
@@ -355,11 +354,9 @@ fn a_value_cannot_forge_a_line_of_the_report() {
 
 #[test]
 fn what_is_not_built_is_refused_by_name() {
-    for (key, value) in [("keystore.engine", "redis"), ("errors.style", "auth0")] {
-        let error = Setup::nothing().flag(key, value).problem();
-        assert_eq!(error.code(), "config_not_built");
-        assert!(error.to_string().contains("is not built yet"), "{error}");
-    }
+    let error = Setup::nothing().flag("keystore.engine", "redis").problem();
+    assert_eq!(error.code(), "config_not_built");
+    assert!(error.to_string().contains("is not built yet"), "{error}");
 }
 
 #[test]
