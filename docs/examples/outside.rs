@@ -29,6 +29,13 @@ pub(crate) fn issuer(name: &str, audience: &str, keys: KeySource, accept: Accept
     }
 }
 
+/// Of what the issuer says, the roles that it may give here.
+fn known(said: Vec<String>) -> Vec<String> {
+    let given = ["reader", "staff"];
+    let known = |role: &String| given.contains(&role.as_str());
+    said.into_iter().filter(known).collect()
+}
+
 /// For a session: the subject gets an id of yours, which no user of another issuer can have.
 async fn exchange(
     lacre: Data<Lacre>,
@@ -41,7 +48,7 @@ async fn exchange(
     let proven = proven.map_err(|_| Code::InvalidCredentials)?;
     let subject = Subject {
         id: format!("{} {}", proven.issuer_name, proven.subject),
-        roles: proven.roles.unwrap_or_default(),
+        roles: known(proven.roles.unwrap_or_default()),
         ..Subject::default()
     };
     let occasion = Occasion::Outside {

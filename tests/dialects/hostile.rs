@@ -4,7 +4,12 @@ use super::{DIALECTS, speaking, with_token};
 use crate::hostile::http::Service;
 use crate::support::http::{Connection, Request};
 use crate::support::server::Setup;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+
+const PASSWORD: &str = "correct horse battery";
 
 /// What a token is refused for after it was proven to be ours; a dialect may tell it.
 const PROVEN: [&str; 5] = [
@@ -90,6 +95,58 @@ fn what_no_route_takes_is_told_in_the_words_of_the_dialect() {
         }
         let malformed = server.manage("/nowhere");
         malformed.refused(404, "not_found");
+    }
+}
+
+/// A log-in under the member names of another service lacks its members, in the dialect's own words.
+#[test]
+fn members_of_another_name_are_missing_in_the_words_of_the_dialect() {
+    for (dialect, path, body, status, told) in [
+        (
+            "flask-jwt-extended",
+            "/login",
+            json!({"email": "a@example.com", "password": PASSWORD}),
+            400,
+            r#"{"mensaje":"Correo y contraseña son requeridos"}"#,
+        ),
+        (
+            "auth0",
+            "/getToken",
+            json!({"correo": "a@example.com", "contraseña": PASSWORD}),
+            400,
+            r#"{"code":"body_missing_member","description":"One of the members `email`, `id` is needed."}"#,
+        ),
+        (
+            "x-access-token",
+            "/login",
+            json!({"correo": "a@example.com", "contraseña": PASSWORD}),
+            401,
+            "Could not verify",
+        ),
+        (
+            "api-users",
+            "/auth",
+            json!({"correo": "a@example.com", "contraseña": PASSWORD}),
+            400,
+            r#"{"description":"One of the members `email`, `id` is needed.","message":"Dados inválidos.","status":400}"#,
+        ),
+        (
+            "jwe-flask",
+            "/getToken",
+            json!({"user": "7", "session": "a.b.c"}),
+            400,
+            "The member `id` is missing.",
+        ),
+    ] {
+        let server = speaking(&Setup::new(), dialect).start();
+        let mut request = Request::post(path).json(body);
+        if dialect == "jwe-flask" {
+            let client = server.add_client("flask");
+            let basic = STANDARD.encode(format!("{}:{}", client.id, client.secret));
+            request = request.header("Authorization", &format!("Basic {basic}"));
+        }
+        let answer = server.send(&request).expect(status);
+        assert_eq!(answer.text(), told, "{dialect}");
     }
 }
 
