@@ -136,6 +136,24 @@ fn a_restart_with_the_clock_set_back_revives_no_token() {
     assert!(!written.contains("code=clock_"), "{written}");
 }
 
+/// Set back so little that the token isn't of the future: it would be good again.
+#[test]
+fn a_token_that_has_expired_stays_so_when_the_clock_is_set_back_into_its_life() {
+    let (setup, clock) = setup();
+    let mut server = setup.env("LACRE_TOKEN__ACCESS_TTL", "8s").start();
+    server.sign_up(EMAIL, PASSWORD);
+    let token = server.get_token(EMAIL, PASSWORD);
+    server.accepts(&token.auth);
+    expires(&server, &token.auth);
+    server.stop();
+    clock.is_off_by(-7);
+    server.restart();
+    server.refuses(&token.auth);
+    has_logged(&server, "clock_behind_mark");
+    let written = server.written();
+    assert!(written.contains("code=token_expired"), "{written}");
+}
+
 #[test]
 fn a_kill_loses_a_minute_of_it_at_most() {
     let (setup, clock) = setup();
