@@ -14,8 +14,9 @@ use crate::sessions::grant::{Grant, IssueError, Issued, Subject};
 use crate::sessions::guard::{Guard, LiveSession, Refusal};
 use crate::sessions::issue::Issuer;
 use crate::sessions::keyring::Keyring;
-use crate::sessions::last_seen::LastSeen;
-use crate::sessions::list::{Listing, SessionInfo, SessionPage};
+use crate::sessions::last_seen::{LastSeen, Notes};
+use crate::sessions::list::{Listing, Of, Scanned, SessionInfo, SessionPage};
+use crate::sessions::newest::{Newest, Place};
 use crate::sessions::records::Records;
 use crate::sessions::refresh::{RefreshError, Refresher};
 use crate::sessions::revoke::Revoker;
@@ -25,6 +26,7 @@ use crate::sessions::tokens::TokenMaker;
 use crate::token::{Handle, TokenKind};
 use lacre_keystore::{Keystore, KeystoreError, RecordKey};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use timings::{Timings, timed};
@@ -51,6 +53,7 @@ struct Parts {
     sweeper: Sweeper,
     last_seen: LastSeen,
     timings: Timings,
+    notes: Notes,
     /// What the keystore's directory is locked with: held as long as the keystore, which stands
     /// above and is dropped first.
     _lock: Option<Lock>,
@@ -187,6 +190,11 @@ impl Lacre {
         .await
     }
 
+    /// Notes from where a session is used, for the record that is behind.
+    pub(crate) fn note_address(&self, key: &RecordKey, address: IpAddr) {
+        self.0.notes.note_address(key, address);
+    }
+
     /// Makes a token against cross-site request forgery for a session's browser.
     pub(crate) fn csrf_token(&self, session: &Handle) -> CsrfToken {
         let csrf = self.0.records.keyring().csrf();
@@ -223,6 +231,24 @@ impl Lacre {
         limit: usize,
     ) -> Result<SessionPage, KeystoreError> {
         self.0.listing.page_of(user_id, after, limit).await
+    }
+
+    /// One step of a scan of all records, or a user's, that tells `newest` of each live session.
+    pub(crate) async fn scan(
+        &self,
+        of: Of<'_>,
+        after: Option<RecordKey>,
+        newest: &mut Newest,
+    ) -> Result<Scanned, KeystoreError> {
+        self.0.listing.scan(of, after, newest).await
+    }
+
+    /// The session at a place of a scan, if it is live and still the one that began then.
+    pub(crate) async fn session_at(
+        &self,
+        place: &Place,
+    ) -> Result<Option<SessionInfo>, KeystoreError> {
+        self.0.listing.at(place).await
     }
 
     /// What [`revoke_user`](Self::revoke_user) would end now, expired and damaged ones included.
@@ -459,8 +485,9 @@ impl LacreBuilder {
                 Arc::clone(&rules),
                 records.clone(),
                 Arc::clone(&content_keys),
-                notes,
+                notes.clone(),
             ),
+            notes,
             refresher: Refresher::new(Arc::clone(&rules), records.clone(), Arc::clone(&tokens)),
             revoker: Revoker::new(records.clone(), Arc::clone(&listing)),
             sweeper: Sweeper::new(records.clone()),

@@ -10,7 +10,7 @@
 //! | `even_time` | all that keeps the time of a refusal from telling its reason |
 //! | `content_keys` | what the next request of a token needn't find out again |
 //! | [`refresh`] | a refresh token to new tokens |
-//! | [`list`], `revoke`, [`sweep`] | sessions listed, revoked, removed once expired |
+//! | [`list`], `newest`, `revoke`, [`sweep`] | sessions listed, the newest first, revoked, removed once expired |
 //! | `last_seen` | when a session was used last |
 //! | `records`, [`handles`], [`keyring`] | records found by handle; the deployment's own keys |
 //! | [`csrf`] | what only our own pages can send along with a cookie |
@@ -30,6 +30,7 @@ pub(crate) mod issue;
 pub mod keyring;
 pub(crate) mod last_seen;
 pub mod list;
+pub(crate) mod newest;
 pub(crate) mod records;
 pub mod refresh;
 pub(crate) mod revoke;

@@ -92,6 +92,7 @@
 //!     address: None,
 //!     user_agent: None,
 //!     client_id: None,
+//!     last_seen_address: None,
 //! };
 //! assert_eq!(keystore.put_new(&key, &record).await?, PutOutcome::Stored);
 //! assert_eq!(keystore.put_new(&key, &record).await?, PutOutcome::Taken);

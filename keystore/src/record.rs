@@ -92,6 +92,8 @@ pub struct Record {
     pub user_agent: Option<String>,
     /// The trusted client that asked for the session.
     pub client_id: Option<String>,
+    /// The network address of the last use, where it is another than the one it began at.
+    pub last_seen_address: Option<String>,
 }
 
 impl Record {
@@ -156,6 +158,7 @@ pub(crate) mod tests {
             address: Some("192.0.2.1".to_owned()),
             user_agent: Some("Mozilla/5.0".to_owned()),
             client_id: Some("back-end".to_owned()),
+            last_seen_address: Some("198.51.100.7".to_owned()),
         }
     }
 

@@ -5,8 +5,10 @@
 use super::failure::Failure;
 use super::out::{self, Table};
 use super::place::Place;
+use super::progress::Progress;
 use super::way::{Absent, Way, unexpected};
 use clap::{Args, Subcommand};
+use lacre::clock::{Clock as _, SystemClock};
 use lacre::internals::ops::{Answer, Damaged, KeystoreRequest, Request, Session, Sessions, Step};
 use lacre::internals::token::Handle;
 use serde_json::{Value, json};
@@ -14,17 +16,17 @@ use std::io::{BufWriter, Write};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List live sessions
+    /// List live sessions, the newest first
     #[command(
-        after_help = "Examples:\n  lacre keystore list --user ada@example.com\n  lacre keystore list --limit 100 --json    # goes on with --after and the \"next\" of the answer\n\nWithout --limit all are listed. --json prints {\"sessions\":[…],\"damaged\":[…],\"next\":…}."
+        after_help = "Examples:\n  lacre keystore list --user ada@example.com\n  lacre keystore list --limit 100 --json    # goes on with --after and the \"next\" of the answer\n\nWithout --limit all are listed. ADDRESS is that of the last use. A session is named by the beginning of\nits handle, which every command takes. --json prints {\"sessions\":[…],\"damaged\":[…],\"next\":…}."
     )]
     List(List),
     /// Show one live session
     #[command(
-        after_help = "Example:\n  lacre keystore show Zk3aPq9xW0mC7vTt1bN4sQe8rYu2iOp5lKj6hGf3dSA"
+        after_help = "Examples:\n  lacre keystore show Zk3aPq9x\n  lacre keystore show Zk3aPq9xW0mC7vTt1bN4sQe8rYu2iOp5lKj6hGf3dSA --json"
     )]
     Show {
-        /// The session's handle
+        /// The session's handle, or a beginning of 8 characters or more, as the log shows it
         #[arg(value_parser = handle, allow_hyphen_values = true)]
         handle: Handle,
         /// Print JSON
@@ -34,6 +36,15 @@ pub(crate) enum Command {
     /// Say how many records there are and how much room they take
     #[command(after_help = "Example:\n  lacre keystore stats --json")]
     Stats {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Open every record, and name those that don't open
+    #[command(
+        after_help = "Examples:\n  lacre keystore verify\n  lacre keystore verify --json\n\nThe exit status is 1 if a record doesn't open. Such a session can still be ended by its handle.\n--json prints {\"damaged\":[{\"handle\":…,\"code\":…}],\"records\":n}."
+    )]
+    Verify {
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -49,8 +60,8 @@ pub(crate) struct List {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     /// Begin behind this place: the "next" of the listing before
-    #[arg(long, value_name = "CURSOR", value_parser = handle, allow_hyphen_values = true)]
-    after: Option<Handle>,
+    #[arg(long, value_name = "CURSOR", allow_hyphen_values = true)]
+    after: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -68,6 +79,7 @@ impl Command {
             Self::List(list) => Way::with(place, Absent::Fail, |way| list.write(way)),
             Self::Show { handle, json } => show(place, &handle, json),
             Self::Stats { json } => stats(place, json),
+            Self::Verify { json } => verify(place, json),
         }
     }
 }
@@ -78,7 +90,7 @@ impl List {
         let mut listing = Listing::new(self.json);
         let request = Request::Keystore(KeystoreRequest::List {
             user: self.user,
-            after: self.after.map(|handle| handle.as_str().to_owned()),
+            after: self.after,
             limit: self.limit.map(|limit| limit as usize),
         });
         let mut write = |page| match page {
@@ -98,7 +110,8 @@ impl List {
 /// A listing that is written while it is read.
 struct Listing {
     as_json: bool,
-    table: Table<11>,
+    table: Table<6>,
+    now: u64,
     before: &'static str,
     damaged: Vec<Damaged>,
 }
@@ -107,19 +120,10 @@ impl Listing {
     fn new(as_json: bool) -> Self {
         Self {
             as_json,
-            table: Table::new([
-                "HANDLE",
-                "USER",
-                "CREATED",
-                "LAST SEEN",
-                "EXPIRES",
-                "ENDS",
-                "GEN",
-                "ADDRESS",
-                "LABEL",
-                "CLIENT",
-                "USER AGENT",
-            ]),
+            // Ids of users are long, and addresses where they are IPv6.
+            table: Table::new(["SESSION", "USER", "AGE", "LAST USE", "ADDRESS", "LABEL"])
+                .narrowing(&[(5, 5), (1, 9), (4, 15)]),
+            now: SystemClock::default().now(),
             before: "{\"sessions\":[",
             damaged: Vec::new(),
         }
@@ -134,7 +138,11 @@ impl Listing {
                 self.before = ",";
             }
         } else {
-            self.table.write(out, page.sessions.into_iter().map(row))?;
+            let rows = page
+                .sessions
+                .into_iter()
+                .map(|session| row(session, self.now));
+            self.table.write(out, rows)?;
         }
         Ok(page.next)
     }
@@ -182,11 +190,15 @@ fn show(place: &Place, handle: &Handle, as_json: bool) -> Result<(), Failure> {
         ("handle", session.handle),
         ("user", session.user),
         ("created", out::time(session.created_at)),
-        ("last seen", out::time(session.last_seen_at)),
+        ("last used", out::time(session.last_seen_at)),
+        (
+            "last used from",
+            out::optional(session.last_seen_address.as_deref()),
+        ),
         ("expires", out::time(session.expires_at)),
         ("ends", out::time(session.ends_at)),
         ("generation", session.generation.to_string()),
-        ("address", out::optional(session.address.as_deref())),
+        ("begun from", out::optional(session.address.as_deref())),
         ("label", out::optional(session.label.as_deref())),
         ("client", out::optional(session.client.as_deref())),
         ("user agent", out::optional(session.user_agent.as_deref())),
@@ -228,24 +240,114 @@ fn shown(session: &Session) -> Value {
         "ends_at": out::time(session.ends_at),
         "generation": session.generation,
         "address": session.address,
+        "last_seen_address": session.last_seen_address,
         "user_agent": session.user_agent,
         "label": session.label,
         "client": session.client,
     })
 }
 
-fn row(session: Session) -> [String; 11] {
+fn row(session: Session, now: u64) -> [String; 6] {
     [
-        session.handle,
+        out::beginning(&session.handle),
         session.user,
-        out::time(session.created_at),
-        out::time(session.last_seen_at),
-        out::time(session.expires_at),
-        out::time(session.ends_at),
-        session.generation.to_string(),
-        out::optional(session.address.as_deref()),
+        out::age(now, session.created_at),
+        out::age(now, session.last_seen_at),
+        out::optional(session.last_seen_address.as_deref()),
         out::optional(session.label.as_deref()),
-        out::optional(session.client.as_deref()),
-        out::optional(session.user_agent.as_deref()),
     ]
+}
+
+fn verify(place: &Place, as_json: bool) -> Result<(), Failure> {
+    let mut progress = Progress::new();
+    let (mut stdout, mut verified) = (std::io::stdout().lock(), Verified::new(as_json));
+    let last = Way::with(place, Absent::Fail, |way| {
+        way.ask_in_steps(Request::Keystore(KeystoreRequest::Verify), |step| {
+            match step {
+                Step::Progress { done, total } => progress.bar("records", done, total),
+                Step::Page(page) => {
+                    progress.clear();
+                    verified.page(&mut stdout, page)?;
+                }
+            }
+            Ok(())
+        })
+    });
+    progress.clear();
+    verified.page(&mut stdout, last?)?;
+    verified.end(&mut stdout)
+}
+
+/// What a verification found, written while it is found.
+struct Verified {
+    as_json: bool,
+    before: &'static str,
+    records: u64,
+    damaged: u64,
+}
+
+impl Verified {
+    fn new(as_json: bool) -> Self {
+        Self {
+            as_json,
+            before: "{\"damaged\":[",
+            records: 0,
+            damaged: 0,
+        }
+    }
+
+    fn page(&mut self, out: &mut impl Write, page: Answer) -> Result<(), Failure> {
+        let Answer::Verified {
+            records,
+            count,
+            damaged,
+        } = page
+        else {
+            return Err(unexpected());
+        };
+        (self.records, self.damaged) = (records, count);
+        for Damaged { handle, code } in damaged {
+            if self.as_json {
+                let record = out::json(&json!({"handle": handle, "code": code}))?;
+                write!(out, "{}{record}", self.before)?;
+                self.before = ",";
+            } else {
+                writeln!(out, "{handle}  {code}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(self, out: &mut impl Write) -> Result<(), Failure> {
+        let Self {
+            records, damaged, ..
+        } = self;
+        if self.as_json {
+            let opening = if self.before == "," { "" } else { self.before };
+            writeln!(out, "{opening}],\"records\":{records}}}")?;
+        } else {
+            let open = records.saturating_sub(damaged);
+            writeln!(out, "{}: {open} open, {damaged} damaged", plural(records))?;
+        }
+        out.flush()?;
+        if damaged == 0 {
+            return Ok(());
+        }
+        Err(Failure::failed(
+            "records_damaged",
+            format_args!(
+                "{} damaged: put them back from a backup, or end their sessions with \
+                 `lacre sessions revoke HANDLE`",
+                if damaged == 1 {
+                    "1 record is".to_owned()
+                } else {
+                    format!("{damaged} records are")
+                }
+            ),
+        ))
+    }
+}
+
+fn plural(records: u64) -> String {
+    format!("{records} record{}", if records == 1 { "" } else { "s" })
 }

@@ -42,6 +42,21 @@ pub(super) fn time(unix: u64) -> String {
         .map_or_else(|| "-".to_owned(), |time| time.to_string())
 }
 
+/// How long ago this was, in minutes, hours or days.
+pub(super) fn age(now: u64, unix: u64) -> String {
+    match now.saturating_sub(unix) {
+        ..60 => "now".to_owned(),
+        seconds @ ..3600 => format!("{} min", seconds / 60),
+        seconds @ ..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} d", seconds / 86400),
+    }
+}
+
+/// The beginning of a handle, as the log shows it; commands take it in place of the whole.
+pub(super) fn beginning(handle: &str) -> String {
+    cut(handle.to_owned(), 9)
+}
+
 /// A cell for what may be absent.
 pub(super) fn optional(text: Option<&str>) -> String {
     text.filter(|text| !text.is_empty())
@@ -58,11 +73,29 @@ pub(super) fn words(words: &[String]) -> String {
 pub(super) struct Table<const N: usize> {
     head: [&'static str; N],
     widths: Option<[usize; N]>,
+    /// Columns that become narrower where a line would be longer than a terminal, the first one first,
+    /// and what each has at least.
+    narrowed: &'static [(usize, usize)],
 }
+
+/// The characters of a terminal's line.
+const LINE: usize = 80;
+/// Those between two columns.
+const GAP: usize = 2;
 
 impl<const N: usize> Table<N> {
     pub(super) fn new(head: [&'static str; N]) -> Self {
-        Self { head, widths: None }
+        Self {
+            head,
+            widths: None,
+            narrowed: &[],
+        }
+    }
+
+    /// The same, on lines of 80 characters: these columns become narrower for it, down to so many
+    /// characters each, and what doesn't fit into one is cut off.
+    pub(super) fn narrowing(self, narrowed: &'static [(usize, usize)]) -> Self {
+        Self { narrowed, ..self }
     }
 
     /// Writes rows, and the head before the first of all.
@@ -79,13 +112,19 @@ impl<const N: usize> Table<N> {
             Some(widths) => widths,
             None if rows.is_empty() => return Ok(()),
             None => {
-                let widths = widths(self.head, &rows);
+                let mut widths = widths(self.head, &rows);
+                narrow(&mut widths, self.narrowed);
                 self.widths = Some(widths);
                 write_row(out, &self.head.map(str::to_owned), widths)?;
                 widths
             }
         };
-        rows.iter().try_for_each(|row| write_row(out, row, widths))
+        rows.into_iter().try_for_each(|mut row| {
+            for (column, _) in self.narrowed {
+                row[*column] = cut(std::mem::take(&mut row[*column]), widths[*column]);
+            }
+            write_row(out, &row, widths)
+        })
     }
 }
 
@@ -104,11 +143,27 @@ pub(super) fn write_fields<'n>(
 }
 
 fn cell(text: &str) -> String {
-    let safe = printable(text).replace('\n', "\\n");
-    if safe.chars().count() <= MAX_CELL {
-        return safe;
+    cut(printable(text).replace('\n', "\\n"), MAX_CELL)
+}
+
+/// The text, cut off where it has more characters than this.
+fn cut(text: String, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text;
     }
-    safe.chars().take(MAX_CELL - 1).chain(['…']).collect()
+    text.chars()
+        .take(max.saturating_sub(1))
+        .chain(['…'])
+        .collect()
+}
+
+/// Takes from these columns what a line has too much.
+fn narrow<const N: usize>(widths: &mut [usize; N], narrowed: &[(usize, usize)]) {
+    for (column, least) in narrowed {
+        let line = widths.iter().sum::<usize>() + GAP * (N - 1);
+        let spare = widths[*column].saturating_sub(*least);
+        widths[*column] -= spare.min(line.saturating_sub(LINE));
+    }
 }
 
 fn widths<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> [usize; N] {
@@ -128,7 +183,7 @@ fn write_row<const N: usize>(
 ) -> io::Result<()> {
     let mut line = String::new();
     for (cell, width) in row.iter().zip(widths) {
-        let _ = write!(line, "{cell:width$}  ");
+        let _ = write!(line, "{cell:width$}{:GAP$}", "");
     }
     writeln!(out, "{}", line.trim_end())
 }
@@ -176,6 +231,47 @@ mod tests {
     fn a_cell_has_an_end() {
         assert_eq!(cell(&"x".repeat(64)), "x".repeat(64));
         assert_eq!(cell(&"é".repeat(65)), format!("{}…", "é".repeat(63)));
+    }
+
+    #[test]
+    fn a_narrowed_table_fits_a_terminal() {
+        let mut out = Vec::new();
+        let mut table = Table::new(["A", "B"]).narrowing(&[(0, 9), (1, 20)]);
+        table
+            .write(&mut out, [row([&"x".repeat(50), &"y".repeat(40)])])
+            .unwrap();
+        table
+            .write(&mut out, [row(["z", &"y".repeat(60)])])
+            .unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let lengths: Vec<_> = text.lines().map(|line| line.chars().count()).collect();
+        assert_eq!(lengths, [41, 80, 80], "{text}");
+        let cut_off = format!("{}…  {}", "x".repeat(37), "y".repeat(40));
+        assert_eq!(text.lines().nth(1), Some(cut_off.as_str()));
+        let whole = ["short".to_owned(), "cells".to_owned()];
+        let mut out = Vec::new();
+        Table::new(["A", "B"])
+            .narrowing(&[(0, 9)])
+            .write(&mut out, [whole])
+            .unwrap();
+        assert_eq!(out, b"A      B\nshort  cells\n");
+    }
+
+    #[test]
+    fn ages_are_short() {
+        for (seconds, text) in [
+            (0, "now"),
+            (59, "now"),
+            (60, "1 min"),
+            (3599, "59 min"),
+            (3600, "1 h"),
+            (172_799, "47 h"),
+            (172_800, "2 d"),
+            (8_640_000, "100 d"),
+        ] {
+            assert_eq!(age(1_000_000 + seconds, 1_000_000), text);
+        }
+        assert_eq!(age(1, 2), "now", "a clock that was set back");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::body;
 use super::cookies;
 use super::csrf::{self, CsrfError};
 use super::locations::{LocatedToken, Location, TokenField, TokenLocations};
-use super::origin::Trail;
+use super::origin::{Trail, TrustedProxies};
 use super::outside::{self, Issuers, OutsideUser};
 use super::problem::{Code, Missing, Problem};
 use super::token_kinds::TokenKinds;
@@ -286,6 +286,11 @@ impl TokenGuard {
         if location == Location::Cookie {
             csrf::check(request, &self.lacre, session.handle())
                 .map_err(|error| forged(request, &session, error))?;
+        }
+        if session.is_behind
+            && let Some(address) = TrustedProxies::sender(request)
+        {
+            self.lacre.note_address(&session.key, address);
         }
         self.demands
             .check(&session)

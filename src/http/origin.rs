@@ -79,7 +79,7 @@ impl TrustedProxies {
 
     /// The address of whoever sent `request`; `None` where it came through a socket file and no trusted
     /// proxy says from where.
-    fn sender(request: &HttpRequest) -> Option<IpAddr> {
+    pub(super) fn sender(request: &HttpRequest) -> Option<IpAddr> {
         let peer = request.peer_addr().map(|peer| peer.ip());
         match request.app_data::<Self>() {
             Some(proxies) => proxies.client(peer, request.headers()),

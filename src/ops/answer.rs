@@ -54,6 +54,15 @@ pub enum Answer {
     },
     /// The keys in use.
     Keys(Keys),
+    /// Every record was opened, those before this page or step included.
+    Verified {
+        /// How many there are.
+        records: u64,
+        /// How many of them don't open.
+        count: u64,
+        /// Those of this page that don't.
+        damaged: Vec<Damaged>,
+    },
     /// What ended, or would end.
     Revoked {
         /// How many records of sessions, expired and damaged ones included.
@@ -130,7 +139,7 @@ pub struct Sessions {
     pub sessions: Vec<Session>,
     /// Records that don't open.
     pub damaged: Vec<Damaged>,
-    /// The handle that the next page begins behind; nothing on the last page.
+    /// What the next page is asked for with; nothing on the last page.
     pub next: Option<String>,
 }
 
@@ -146,6 +155,7 @@ pub struct Session {
     pub ends_at: UnixSeconds,
     pub generation: u64,
     pub address: Option<String>,
+    pub last_seen_address: Option<String>,
     pub user_agent: Option<String>,
     pub label: Option<String>,
     pub client: Option<String>,

@@ -12,8 +12,14 @@ use super::sessions::{shown, user_id};
 use super::steps::{MAX_PAGE, Steps};
 use crate::lacre::Lacre;
 use crate::service::Service;
-use crate::sessions::list::SessionPage;
-use lacre_keystore::{KeystoreError, RecordKey};
+use crate::sessions::list::Of;
+use crate::sessions::newest::{Newest, Place};
+use lacre_keystore::KeystoreError;
+use tokio::task::yield_now;
+
+/// How many places of sessions a listing without a limit keeps from one scan: some 10 MiB. A store
+/// with more live sessions is scanned once for each so many.
+const WINDOW: usize = 1 << 18;
 
 pub(super) async fn perform(
     service: &Service,
@@ -38,6 +44,7 @@ pub(super) async fn perform(
                 bytes_on_disk: stats.bytes_on_disk,
             })
         }
+        KeystoreRequest::Verify => verify(service.lacre(), steps).await,
     }
 }
 
@@ -49,46 +56,121 @@ async fn list(
     steps: &Steps,
 ) -> Result<Answer, OpsError> {
     let lacre = service.lacre();
-    let mut after = after.map(|cursor| record_key(lacre, cursor)).transpose()?;
+    let mut after = after.map(|cursor| place(lacre, cursor)).transpose()?;
     let user = match user {
         Some(user) => Some(user_id(service, user).await?),
         None => None,
     };
+    let of = user.as_deref().map_or(Of::All, Of::User);
     let mut left = limit.unwrap_or(usize::MAX).max(1);
+    let mut page = Sessions::default();
     loop {
-        let records = left.min(MAX_PAGE);
-        let page = match &user {
-            None => lacre.all_sessions(after, records).await?,
-            Some(user) => lacre.page_of(user, after, records).await?,
-        };
-        left -= page.sessions.len().min(left);
-        after = page.next;
-        let answer = Answer::Sessions(shown_page(lacre, page));
-        if left == 0 || after.is_none() {
-            return Ok(answer);
+        let (places, older) = scan(lacre, of, after, left.min(WINDOW), &mut page, steps).await?;
+        for (number, place) in places.iter().enumerate() {
+            after = Some(*place);
+            // Whatever has ended since the scan isn't shown.
+            let Some(session) = lacre.session_at(place).await? else {
+                continue;
+            };
+            page.sessions.push(shown(session));
+            left -= 1;
+            let last = number + 1 == places.len() && !older;
+            if page.sessions.len() == MAX_PAGE && left > 0 && !last {
+                page.next = after.map(|place| cursor(lacre, place));
+                if let Err(page) = steps
+                    .page(Answer::Sessions(std::mem::take(&mut page)))
+                    .await
+                {
+                    return Ok(page);
+                }
+            }
         }
-        if let Err(last) = steps.page(answer).await {
-            return Ok(last);
+        if left == 0 || !older {
+            page.next = after.filter(|_| older).map(|place| cursor(lacre, place));
+            return Ok(Answer::Sessions(page));
         }
     }
 }
 
-fn record_key(lacre: &Lacre, cursor: &str) -> Result<RecordKey, OpsError> {
-    lacre.key_of(&parse(cursor)?).ok_or(OpsError::CursorInvalid)
+/// Scans the records for the newest sessions behind a place. Damaged records are reported by the
+/// first scan of a listing alone: they have no place in the order.
+async fn scan(
+    lacre: &Lacre,
+    of: Of<'_>,
+    after: Option<Place>,
+    max: usize,
+    page: &mut Sessions,
+    steps: &Steps,
+) -> Result<(Vec<Place>, bool), OpsError> {
+    let mut newest = Newest::new(max, after);
+    let mut from = None;
+    loop {
+        let scanned = lacre.scan(of, from, &mut newest).await?;
+        if after.is_none() {
+            let named = scanned.damaged.iter();
+            page.damaged
+                .extend(named.filter_map(|error| damaged(lacre, error)));
+            if page.damaged.len() >= MAX_PAGE
+                && let Err(Answer::Sessions(full)) =
+                    steps.page(Answer::Sessions(std::mem::take(page))).await
+            {
+                *page = full;
+            }
+        }
+        from = scanned.next;
+        if from.is_none() {
+            return Ok(newest.into_places());
+        }
+        // Requests get their turn.
+        yield_now().await;
+    }
 }
 
-fn shown_page(lacre: &Lacre, page: SessionPage) -> Sessions {
-    Sessions {
-        sessions: page.sessions.into_iter().map(shown).collect(),
-        damaged: page
-            .damaged
-            .iter()
-            .filter_map(|error| damaged(lacre, error))
-            .collect(),
-        next: page
-            .next
-            .map(|key| lacre.handle_of(&key).as_str().to_owned()),
+/// Opens every record, and reports those that don't open page by page.
+async fn verify(lacre: &Lacre, steps: &Steps) -> Result<Answer, OpsError> {
+    let total = lacre.keystore().stats().await?.records;
+    let (mut newest, mut from) = (Newest::new(1, None), None);
+    let (mut records, mut count, mut page) = (0, 0, Vec::new());
+    loop {
+        let scanned = lacre.scan(Of::All, from, &mut newest).await?;
+        records += scanned.records;
+        count += scanned.damaged.len() as u64;
+        let named = scanned.damaged.iter();
+        page.extend(named.filter_map(|error| damaged(lacre, error)));
+        from = scanned.next;
+        if from.is_none() {
+            return Ok(Answer::Verified {
+                records,
+                count,
+                damaged: page,
+            });
+        }
+        if page.len() >= MAX_PAGE {
+            let step = Answer::Verified {
+                records,
+                count,
+                damaged: std::mem::take(&mut page),
+            };
+            if let Err(step) = steps.page(step).await {
+                return Ok(step);
+            }
+        }
+        steps.progress(records, total.max(records));
+        yield_now().await;
     }
+}
+
+/// What a listing is asked to go on behind: when a session began, and its handle.
+fn cursor(lacre: &Lacre, place: Place) -> String {
+    format!("{}.{}", place.created_at, lacre.handle_of(&place.key))
+}
+
+fn place(lacre: &Lacre, cursor: &str) -> Result<Place, OpsError> {
+    let (created_at, handle) = cursor.split_once('.').ok_or(OpsError::CursorInvalid)?;
+    let created_at = created_at.parse().map_err(|_| OpsError::CursorInvalid)?;
+    let handle = parse(handle).map_err(|_| OpsError::CursorInvalid)?;
+    let key = lacre.key_of(&handle).ok_or(OpsError::CursorInvalid)?;
+    Ok(Place { created_at, key })
 }
 
 fn damaged(lacre: &Lacre, error: &KeystoreError) -> Option<Damaged> {

@@ -130,11 +130,11 @@ pub enum ClientsRequest {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeystoreRequest {
-    /// Live sessions in the order of their records: [`Answer::Sessions`](super::Answer::Sessions).
+    /// Live sessions, the newest first: [`Answer::Sessions`](super::Answer::Sessions).
     List {
         /// Only this user's: id or e-mail, also of an account that is gone.
         user: Option<String>,
-        /// The handle after which the listing begins.
+        /// The `next` of the listing that this one goes on from.
         after: Option<String>,
         /// At most so many; all where there is none.
         limit: Option<usize>,
@@ -146,6 +146,8 @@ pub enum KeystoreRequest {
     },
     /// The size of the keystore: [`Answer::Stats`](super::Answer::Stats).
     Stats,
+    /// Opens every record: [`Answer::Verified`](super::Answer::Verified).
+    Verify,
 }
 
 /// A request about sessions.

@@ -158,6 +158,7 @@ pub(super) fn shown(info: SessionInfo) -> Session {
         ends_at: info.ends_at,
         generation: info.generation,
         address: info.address,
+        last_seen_address: info.last_seen_address,
         user_agent: info.user_agent,
         label: info.label,
         client: info.client_id,

@@ -297,6 +297,54 @@ async fn the_window_shows_each_session_once_whatever_the_page() {
 }
 
 #[tokio::test]
+async fn the_newest_come_first_and_a_cursor_outlives_its_session() {
+    let deployed = Deployed::new().await;
+    let mut expected = Vec::new();
+    for _ in 0..7 {
+        let handle = deployed.fixture.log_in("a").await.handle;
+        expected.insert(0, handle.as_str().to_owned());
+        deployed.fixture.clock.advance(1);
+    }
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = deployed.sessions(None, after, 3).await;
+        seen.extend(page.sessions.into_iter().map(|session| session.handle));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+        let gone = Which::Handle(seen.last().unwrap().clone());
+        assert_eq!(deployed.revoke(gone, false).await.0, 1);
+    }
+    assert_eq!(seen, expected);
+    let handle = &expected[0];
+    for wrong in ["", "1", "x.abc", "1.abc", &format!("1 .{handle}"), handle] {
+        let (user, limit) = (None, None);
+        let after = Some(wrong.to_owned());
+        let list = Request::Keystore(KeystoreRequest::List { user, after, limit });
+        let refusal = deployed.refusal(list).await;
+        assert_eq!(refusal, (1, "cursor_invalid".to_owned()), "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_verification_opens_every_record_and_names_each_that_does_not_open() {
+    let deployed = Deployed::with_a_damaged_record("a").await;
+    let listed = deployed.sessions(None, None, 10).await.damaged;
+    match deployed
+        .ask(Request::Keystore(KeystoreRequest::Verify))
+        .await
+    {
+        Ok(Answer::Verified {
+            records: 2,
+            count: 1,
+            damaged,
+        }) => assert_eq!(damaged, listed),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
 async fn a_users_window_shows_nobody_else() {
     let deployed = Deployed::new().await;
     let ada = deployed.add("ada@example.com").await;
@@ -434,6 +482,7 @@ async fn a_session_is_shown_with_what_is_known_and_without_its_key() {
             "generation",
             "handle",
             "label",
+            "last_seen_address",
             "last_seen_at",
             "user",
             "user_agent"

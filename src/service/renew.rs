@@ -40,6 +40,9 @@ impl Service {
                 async move { service.subject_of(&user_id).await }.boxed()
             };
             let refreshed = service.lacre.refresh(&token, subject).await;
+            if let (Ok(issued), Some(address)) = (&refreshed, from.address) {
+                service.lacre.note_address(&issued.key, address);
+            }
             refreshed.inspect_err(|error| record(error, &from))
         })
         .await

@@ -33,6 +33,8 @@ pub struct LiveSession {
     pub created_at: u64,
     /// When the session ends unless it is refreshed.
     pub expires_at: u64,
+    /// Whether the record is behind in when the session was used last, and where.
+    pub(crate) is_behind: bool,
 }
 
 impl LiveSession {
@@ -178,8 +180,8 @@ impl Guard {
         let session_key = SessionKey::from_scalar(candidate.scalar())?;
         let opened = unopened.open_and_keep(&session_key, self.records.keyring().verifiers());
         let (key, stored, (opened, known)) = candidate.verify(opened)?;
-        let session = self.check(opened, key, &stored.record, kind, now)?;
-        self.notes.note_use(&key, stored.record.last_seen_at, now);
+        let mut session = self.check(opened, key, &stored.record, kind, now)?;
+        session.is_behind = self.notes.note_use(&key, stored.record.last_seen_at, now);
         if kind == TokenKind::Access {
             self.keep(known.into(), key, stored);
         }
@@ -201,8 +203,8 @@ impl Guard {
         let opened = entry
             .token
             .open(segments, self.records.keyring().verifiers())?;
-        let session = self.check(opened, entry.key, record, kind, now).ok()?;
-        self.notes.note_use(&entry.key, record.last_seen_at, now);
+        let mut session = self.check(opened, entry.key, record, kind, now).ok()?;
+        session.is_behind = self.notes.note_use(&entry.key, record.last_seen_at, now);
         Some(session)
     }
 
@@ -241,6 +243,7 @@ impl Guard {
             key,
             created_at: record.created_at,
             expires_at: record.expires_at,
+            is_behind: false,
         })
     }
 }

@@ -122,6 +122,7 @@ impl Issuer {
             address: grant.origin.address.clone(),
             user_agent: grant.origin.user_agent.clone(),
             client_id: grant.occasion.asked_by(),
+            last_seen_address: None,
         }
     }
 

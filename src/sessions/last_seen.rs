@@ -12,6 +12,7 @@ use super::records::Records;
 use crate::clock::UnixSeconds;
 use futures_util::future::join_all;
 use lacre_keystore::{KeystoreError, Record, RecordKey};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -27,21 +28,40 @@ const REST: Duration = Duration::from_micros(62_500);
 
 /// Where the guard leaves its notes.
 #[derive(Clone)]
-pub(crate) struct Notes(Sender<RecordKey>);
+pub(crate) struct Notes(Sender<Note>);
+
+/// A session in use, and from where, if that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Note {
+    key: RecordKey,
+    address: Option<IpAddr>,
+}
 
 /// Writes what the guard has noted.
 pub(crate) struct LastSeen {
     records: Arc<Records>,
-    notes: Mutex<Option<Receiver<RecordKey>>>,
+    notes: Mutex<Option<Receiver<Note>>>,
 }
 
 impl Notes {
-    /// Notes that a session is in use. `last_seen_at` is what its record says.
+    /// Notes that a session is in use, where its record is behind: `last_seen_at` is what that says.
+    /// Returns whether it was; then whoever knows the address may note that as well.
     #[inline]
-    pub(super) fn note_use(&self, key: &RecordKey, last_seen_at: u64, now: UnixSeconds) {
-        if now >= last_seen_at.saturating_add(BEHIND) {
-            let _ = self.0.try_send(*key); // full: the next request leaves another
+    pub(super) fn note_use(&self, key: &RecordKey, last_seen_at: u64, now: UnixSeconds) -> bool {
+        let behind = now >= last_seen_at.saturating_add(BEHIND);
+        if behind {
+            self.leave(*key, None);
         }
+        behind
+    }
+
+    /// Notes from where a session is used.
+    pub(crate) fn note_address(&self, key: &RecordKey, address: IpAddr) {
+        self.leave(*key, Some(address));
+    }
+
+    fn leave(&self, key: RecordKey, address: Option<IpAddr>) {
+        let _ = self.0.try_send(Note { key, address }); // full: the next request leaves another
     }
 }
 
@@ -62,14 +82,13 @@ impl LastSeen {
         let (reader, records) = (self.reader(), Arc::downgrade(&self.records));
         async move {
             let Some(mut reader) = reader else { return };
-            let mut keys = Vec::with_capacity(BATCH);
-            while reader.recv_many(&mut keys, BATCH).await > 0 {
+            let mut notes = Vec::with_capacity(BATCH);
+            while reader.recv_many(&mut notes, BATCH).await > 0 {
                 let Some(records) = records.upgrade() else {
                     return;
                 };
-                keys.sort_unstable();
-                keys.dedup();
-                let writes = keys.drain(..).map(|key| write(&records, key));
+                let writes = of_each_session(&mut notes);
+                let writes = writes.map(|note| write(&records, note));
                 for error in join_all(writes).await.into_iter().filter_map(Result::err) {
                     log::warn!(code = error.code(); "a session's last use wasn't written: {error}");
                 }
@@ -80,23 +99,39 @@ impl LastSeen {
         }
     }
 
-    fn reader(&self) -> Option<Receiver<RecordKey>> {
+    fn reader(&self) -> Option<Receiver<Note>> {
         let mut reader = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         reader.take()
     }
 }
 
+/// One note of each session: of several the one with an address.
+fn of_each_session(notes: &mut Vec<Note>) -> impl Iterator<Item = Note> {
+    notes.sort_unstable_by(|one, two| two.cmp(one));
+    notes.dedup_by_key(|note| note.key);
+    notes.drain(..)
+}
+
 /// Writes that the session is in use now, unless it has changed or ended meanwhile.
-async fn write(records: &Records, key: RecordKey) -> Result<(), KeystoreError> {
+async fn write(records: &Records, Note { key, address }: Note) -> Result<(), KeystoreError> {
     let Some(stored) = records.keystore.get(&key).await? else {
         return Ok(());
     };
     let now = records.now();
-    if now < stored.record.last_seen_at.saturating_add(BEHIND) || stored.record.is_expired(now) {
+    let address = address.map(|address| address.to_string());
+    let before = &stored.record;
+    let known = before
+        .last_seen_address
+        .as_ref()
+        .or(before.address.as_ref());
+    let elsewhere = address.is_some() && address.as_ref() != known;
+    let behind = now >= before.last_seen_at.saturating_add(BEHIND);
+    if !(behind || elsewhere) || before.is_expired(now) {
         return Ok(());
     }
     let record = Record {
         last_seen_at: now,
+        last_seen_address: address.or_else(|| before.last_seen_address.clone()),
         ..stored.record.clone()
     };
     // The winner of a conflict has used or ended the session.
@@ -122,8 +157,9 @@ mod tests {
     }
 
     /// The notes that wait now.
-    fn waiting(reader: &mut Receiver<RecordKey>) -> Vec<RecordKey> {
-        std::iter::from_fn(|| reader.try_recv().ok()).collect()
+    fn waiting(reader: &mut Receiver<Note>) -> Vec<RecordKey> {
+        let notes = std::iter::from_fn(|| reader.try_recv().ok());
+        notes.map(|note| note.key).collect()
     }
 
     #[tokio::test]
@@ -182,7 +218,9 @@ mod tests {
         fixture.clock.advance(60);
         call(&fixture, &issued).await;
         fixture.lacre.revoke(&issued.key).await.unwrap();
-        write(fixture.lacre.records(), issued.key).await.unwrap();
+        write(fixture.lacre.records(), note(&issued, None))
+            .await
+            .unwrap();
         assert_eq!(last_seen(&fixture, &issued).await, None);
         assert_eq!(fixture.lacre.keystore().stats().await.unwrap().records, 0);
     }
@@ -197,7 +235,9 @@ mod tests {
         };
         let before = record(&fixture).await;
         fixture.clock.advance(100);
-        write(fixture.lacre.records(), issued.key).await.unwrap();
+        write(fixture.lacre.records(), note(&issued, None))
+            .await
+            .unwrap();
         let expected = Record {
             last_seen_at: NOW + 100,
             ..before
@@ -217,6 +257,63 @@ mod tests {
         assert_eq!(waiting(&mut reader).len(), MAX_WAITING);
         drop(reader);
         notes.note_use(&issued.key, NOW, NOW + 60);
+    }
+
+    fn note(issued: &Issued, address: Option<IpAddr>) -> Note {
+        let key = issued.key;
+        Note { key, address }
+    }
+
+    #[tokio::test]
+    async fn the_address_of_the_last_use_is_kept() {
+        let fixture = Fixture::new();
+        let issued = fixture.log_in("u1").await;
+        let seen = async |from: Option<&str>| {
+            let from = from.map(|address| address.parse().unwrap());
+            write(fixture.lacre.records(), note(&issued, from))
+                .await
+                .unwrap();
+            let session = fixture
+                .lacre
+                .session(&issued.handle)
+                .await
+                .unwrap()
+                .unwrap();
+            (session.last_seen_at, session.last_seen_address)
+        };
+        let at = |address: &str| Some(address.to_owned());
+        assert_eq!(seen(Some("192.0.2.1")).await, (NOW, at("192.0.2.1")));
+        fixture.clock.advance(59);
+        assert_eq!(
+            seen(Some("192.0.2.1")).await,
+            (NOW, at("192.0.2.1")),
+            "no write"
+        );
+        // Used elsewhere is said at once; that nobody knows from where takes nothing back.
+        assert_eq!(
+            seen(Some("2001:db8::1")).await,
+            (NOW + 59, at("2001:db8::1"))
+        );
+        fixture.clock.advance(60);
+        assert_eq!(seen(None).await, (NOW + 119, at("2001:db8::1")));
+    }
+
+    #[test]
+    fn of_several_notes_the_one_with_an_address_is_written() {
+        let key = |number| RecordKey::from_bytes(&[number; 32]);
+        let address = Some([192, 0, 2, 1].into());
+        let note = |number, address| Note {
+            key: key(number),
+            address,
+        };
+        let mut notes = vec![
+            note(2, None),
+            note(1, None),
+            note(1, address),
+            note(1, None),
+        ];
+        let written: Vec<_> = of_each_session(&mut notes).collect();
+        assert_eq!(written, [note(2, None), note(1, address)]);
     }
 
     #[tokio::test]

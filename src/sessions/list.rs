@@ -3,6 +3,7 @@
 //! This room must never show a key, neither half, and never hide a record that doesn't open.
 
 use super::even_time::NOWHERE;
+use super::newest::{Newest, Place};
 use super::records::Records;
 use crate::token::Handle;
 use lacre_keystore::{KeystoreError, Page, Record, RecordKey};
@@ -11,6 +12,26 @@ use lacre_keystore::{KeystoreError, Page, Record, RecordKey};
 const SCAN: usize = 4096;
 /// How many records are read at once.
 pub(super) const PAGE: usize = 256;
+
+/// Which sessions a scan goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of<'a> {
+    /// Everybody's.
+    All,
+    /// This user's.
+    User(&'a str),
+}
+
+/// One step of a scan of the records.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scanned {
+    /// How many records were looked at.
+    pub(crate) records: u64,
+    /// Those that don't open, named and never hidden.
+    pub(crate) damaged: Vec<KeystoreError>,
+    /// Where the next step begins; `None` at the end.
+    pub(crate) next: Option<RecordKey>,
+}
 
 /// What may be shown of a session: no key, neither half.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +54,8 @@ pub struct SessionInfo {
     pub generation: u64,
     /// The address that it was begun from.
     pub address: Option<String>,
+    /// The address of its last use, where that is known.
+    pub last_seen_address: Option<String>,
     /// The `User-Agent` that it was begun by.
     pub user_agent: Option<String>,
     /// The name that its user gave it.
@@ -112,6 +135,52 @@ impl Listing {
         let after = after.map(|key| key.session);
         let page = self.records.keystore.list(user, after, limit).await?;
         Ok(self.live_page(page, now))
+    }
+
+    /// One step of a scan that tells `newest` of each live session. Records that don't open are in the
+    /// answer.
+    pub(crate) async fn scan(
+        &self,
+        of: Of<'_>,
+        after: Option<RecordKey>,
+        newest: &mut Newest,
+    ) -> Result<Scanned, KeystoreError> {
+        let now = self.records.now();
+        let keystore = &self.records.keystore;
+        let page = match of {
+            Of::All => keystore.list_all(after, PAGE).await?,
+            Of::User(user) => {
+                let user = self.records.handles().user_tag(user);
+                let after = after.map(|key| key.session);
+                keystore.list(user, after, PAGE).await?
+            }
+        };
+        let records = (page.entries.len() + page.damaged.len()) as u64;
+        for (key, record) in page.entries {
+            if !record.is_expired(now) {
+                let created_at = record.created_at;
+                newest.see(Place { created_at, key });
+            }
+        }
+        Ok(Scanned {
+            records,
+            damaged: page.damaged,
+            next: page.next,
+        })
+    }
+
+    /// The session at a place, if it is live and still the one that began then.
+    pub(crate) async fn at(&self, place: &Place) -> Result<Option<SessionInfo>, KeystoreError> {
+        let now = self.records.now();
+        let found = match self.records.keystore.get(&place.key).await {
+            // It opened a moment ago. Whoever looks for damage is told by a scan.
+            Err(error) if error.record().is_some() => return Ok(None),
+            found => found?,
+        };
+        let live = found
+            .map(|stored| stored.record)
+            .filter(|record| record.created_at == place.created_at && !record.is_expired(now));
+        Ok(live.map(|record| self.info(place.key, record)))
     }
 
     /// What [`Lacre::revoke_user`](crate::Lacre::revoke_user) would end now, expired and damaged ones included.
@@ -224,6 +293,7 @@ impl Listing {
             expires_at: record.expires_at.min(record.ends_at),
             ends_at: record.ends_at,
             generation: record.generation,
+            last_seen_address: record.last_seen_address.or_else(|| record.address.clone()),
             address: record.address,
             user_agent: record.user_agent,
             label: record.label,

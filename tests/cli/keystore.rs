@@ -90,13 +90,18 @@ fn a_session_is_shown_as_it_is_and_strangers_texts_do_nothing() {
     assert_eq!(session["user"], id.as_str());
     assert_eq!(session["generation"], 1);
     assert_eq!(session["address"], "127.0.0.1");
-    for words in [
-        "keystore list",
-        "keystore list --json",
-        &format!("keystore show {handle}"),
+    let start = &handle[..8];
+    for (words, named) in [
+        ("keystore list", format!("{start}…")),
+        ("keystore list --json", handle.to_owned()),
+        (&format!("keystore show {start}"), handle.to_owned()),
+        (&format!("keystore show {handle}"), handle.to_owned()),
     ] {
         let text = lacre(&setup, words).ok().stdout;
-        assert!(text.contains(handle) && text.contains("Evil/1.0"), "{text}");
+        let agent = words == "keystore list" || text.contains("Evil/1.0");
+        assert!(text.contains(&named) && agent, "{text}");
+        let longest = text.lines().map(|line| line.chars().count()).max();
+        assert!(words != "keystore list" || longest <= Some(80), "{text}");
         for evil in ['\u{9b}', '\u{202e}', '\u{1b}', '\r'] {
             assert!(!text.contains(evil), "{words}: {text:?}");
         }
@@ -130,6 +135,7 @@ fn the_window_shows_no_key_and_no_token() {
         "generation",
         "handle",
         "label",
+        "last_seen_address",
         "last_seen_at",
         "user",
         "user_agent",
@@ -182,4 +188,98 @@ fn a_reader_who_has_seen_enough_is_no_failure() {
         let output = command.stdout(full).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "a full disk is one");
     }
+}
+
+/// Flips a bit of one session's record, in the way a repaired copy of a disk might.
+fn with_a_damaged_record(setup: &Setup) {
+    // Sealed by a master key that is taken away again: the record is there and doesn't open.
+    let key = setup.data().join("master.key");
+    let first = std::fs::read_to_string(&key).unwrap();
+    let second = first.replacen("1:", "2:", 1);
+    assert_ne!(first, second);
+    let mut bytes: Vec<char> = second.trim_end().chars().collect();
+    let last = bytes.len() - 3;
+    bytes[last] = if bytes[last] == 'A' { 'B' } else { 'A' };
+    let second: String = bytes.into_iter().collect();
+    std::fs::write(&key, format!("{first}{second}\n")).unwrap();
+    let mut server = setup.start();
+    log_in(&server, "ada@example.com");
+    server.stop();
+    std::fs::write(&key, first).unwrap();
+}
+
+#[test]
+fn a_verification_names_the_damaged_records_beside_a_server_and_without() {
+    let (setup, mut server, made) = with_sessions(3);
+    assert_eq!(
+        lacre(&setup, "keystore verify").ok().stdout,
+        "3 records: 3 open, 0 damaged\n"
+    );
+    let whole = lacre(&setup, "keystore verify --json").ok();
+    assert_eq!(whole.json(), json!({"damaged": [], "records": 3}));
+    assert_eq!(whole.stderr, "", "no progress in a pipe");
+    server.stop();
+    with_a_damaged_record(&setup);
+    let mut last = None;
+    for alone in [true, false] {
+        let _server = (!alone).then(|| setup.start());
+        let ran = lacre(&setup, "keystore verify --json");
+        assert_eq!(ran.status, Some(1), "{ran:?}");
+        assert!(ran.stderr.contains("(records_damaged)"), "{ran:?}");
+        let found = ran.json();
+        assert_eq!(found["records"], 4);
+        let damaged = found["damaged"].as_array().unwrap();
+        assert_eq!(damaged.len(), 1);
+        assert_eq!(damaged[0]["code"], "record_unknown_key");
+        let handle = damaged[0]["handle"].as_str().unwrap().to_owned();
+        assert!(!made.contains(&handle));
+        let shown = lacre(&setup, "keystore verify");
+        assert_eq!(
+            shown.stdout,
+            format!("{handle}  record_unknown_key\n4 records: 3 open, 1 damaged\n")
+        );
+        last = Some(handle);
+    }
+    // What it names can be ended, by its beginning as well.
+    let handle = last.unwrap();
+    lacre(&setup, &format!("sessions revoke {}", &handle[..8])).ok();
+    lacre(&setup, "keystore verify").ok();
+}
+
+#[test]
+fn the_newest_is_listed_first_with_the_address_of_its_last_use() {
+    let setup = Setup::new().env("LACRE_TRUSTED_PROXIES", "127.0.0.1");
+    let server = setup.start();
+    add_user(&setup, "ada@example.com");
+    let begin = |from: &str| {
+        let body = json!({"email": "ada@example.com", "password": super::PASSWORD});
+        let request = Request::post("/getToken").header("X-Forwarded-For", from);
+        crate::support::server::Token::of(&server.send(&request.json(body)).expect(200))
+    };
+    let first = begin("198.51.100.1");
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let second = begin("2001:db8:85a3:8d3:1319:8a2e:370:7348");
+    let request = Request::post("/refresh").header("X-Forwarded-For", "203.0.113.9");
+    server
+        .send(&request.bearer(first.refresh.as_ref().unwrap()))
+        .expect(200);
+    let listed = crate::support::wait::until("the address is written", || {
+        let listed = lacre(&setup, "keystore list --json").ok().json();
+        let address = listed["sessions"][1]["last_seen_address"].clone();
+        (address == "203.0.113.9").then_some(listed)
+    });
+    assert_eq!(handles(&listed), [second.crt.clone(), first.crt]);
+    assert_eq!(listed["sessions"][1]["address"], "198.51.100.1");
+    let table = lacre(&setup, "keystore list").ok().stdout;
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].starts_with("SESSION    USER"), "{table}");
+    assert!(lines[1].starts_with(&second.crt[..8]), "{table}");
+    assert!(
+        lines[1].contains("2001:db8:85a3:8d3:1319:8a2e:370:7348"),
+        "{table}"
+    );
+    assert!(
+        lines.iter().all(|line| line.chars().count() <= 80),
+        "{table}"
+    );
 }

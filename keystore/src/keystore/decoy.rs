@@ -83,6 +83,7 @@ fn decoy_record(scalar: [u8; 32]) -> Record {
         address: Some("127.0.0.1".to_owned()),
         user_agent: Some("x".repeat(90)),
         client_id: None,
+        last_seen_address: None,
     }
 }
 

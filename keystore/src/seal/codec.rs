@@ -35,6 +35,9 @@ struct Plain<'a> {
     address: Option<&'a str>,
     user_agent: Option<&'a str>,
     client_id: Option<&'a str>,
+    /// Written only where there is one, so that a record without one is what earlier versions wrote.
+    #[serde(skip)]
+    last_seen_address: Option<&'a str>,
 }
 
 /// Seals a record under its name with the ring's current key. `nonce` must be random.
@@ -45,8 +48,7 @@ pub(crate) fn seal(
     nonce: [u8; 12],
 ) -> Result<Vec<u8>, KeystoreError> {
     let plain = Plain::of(record);
-    let length = postcard::experimental::serialized_size(&plain)
-        .map_err(|_| KeystoreError::SealingFailed)?;
+    let length = plain.length().ok_or(KeystoreError::SealingFailed)?;
     let bytes = length + OVERHEAD;
     if bytes > MAX_SEALED_RECORD {
         return Err(KeystoreError::RecordTooLarge {
@@ -55,7 +57,7 @@ pub(crate) fn seal(
         });
     }
     ring.seal(Purpose::Record, &key.to_bytes(), nonce, length, |room| {
-        postcard::to_slice(&plain, room).ok().map(|_| ())
+        plain.write(room)
     })
     .ok_or(KeystoreError::SealingFailed)
 }
@@ -81,10 +83,14 @@ pub(crate) fn open(
 
 /// The record of a plaintext, with nothing left over.
 fn parse(plaintext: &[u8]) -> Option<Record> {
-    match postcard::take_from_bytes::<Plain<'_>>(plaintext) {
-        Ok((plain, [])) => plain.into_record(),
-        _ => None,
+    let (mut plain, rest) = postcard::take_from_bytes::<Plain<'_>>(plaintext).ok()?;
+    if !rest.is_empty() {
+        let (address, []) = postcard::take_from_bytes::<&str>(rest).ok()? else {
+            return None;
+        };
+        plain.last_seen_address = Some(address);
     }
+    plain.into_record()
 }
 
 impl<'a> Plain<'a> {
@@ -104,7 +110,28 @@ impl<'a> Plain<'a> {
             address: record.address.as_deref(),
             user_agent: record.user_agent.as_deref(),
             client_id: record.client_id.as_deref(),
+            last_seen_address: record.last_seen_address.as_deref(),
         }
+    }
+
+    fn length(&self) -> Option<usize> {
+        let length = postcard::experimental::serialized_size(self).ok()?;
+        match &self.last_seen_address {
+            Some(address) => {
+                let more = postcard::experimental::serialized_size(address).ok()?;
+                Some(length + more)
+            }
+            None => Some(length),
+        }
+    }
+
+    /// Writes as many bytes as [`length`](Self::length) says.
+    fn write(&self, room: &mut [u8]) -> Option<()> {
+        let written = postcard::to_slice(self, room).ok()?.len();
+        if let Some(address) = &self.last_seen_address {
+            postcard::to_slice(address, room.get_mut(written..)?).ok()?;
+        }
+        Some(())
     }
 
     fn into_record(self) -> Option<Record> {
@@ -123,6 +150,7 @@ impl<'a> Plain<'a> {
             address: self.address.map(str::to_owned),
             user_agent: self.user_agent.map(str::to_owned),
             client_id: self.client_id.map(str::to_owned),
+            last_seen_address: self.last_seen_address.map(str::to_owned),
         })
     }
 }
@@ -216,10 +244,13 @@ mod tests {
 
     #[test]
     fn a_plaintext_with_a_tail_or_a_short_scalar_is_no_record() {
-        let plain = postcard::to_allocvec(&Plain::of(&sample(1))).unwrap();
-        assert_eq!(parse(&plain), Some(sample(1)));
-        assert_eq!(parse(&[plain.as_slice(), &[0]].concat()), None);
         let record = sample(1);
+        let plain = Plain::of(&record);
+        let mut text = vec![0; plain.length().unwrap()];
+        plain.write(&mut text).unwrap();
+        assert_eq!(parse(&text), Some(sample(1)));
+        assert_eq!(parse(&[text.as_slice(), &[0]].concat()), None);
+        assert_eq!(parse(&text[..text.len() - 1]), None);
         let short = Plain {
             private_scalar: &[1; 31],
             ..Plain::of(&record)
@@ -248,6 +279,17 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_record_without_an_address_of_its_last_use_is_what_earlier_versions_wrote() {
+        let mut record = sample(1);
+        let with = seal(&ring(), &key(), &record, [3; 12]).unwrap();
+        record.last_seen_address = None;
+        let without = seal(&ring(), &key(), &record, [3; 12]).unwrap();
+        // A length and the text itself; nothing says that there is none.
+        assert_eq!(with.len(), without.len() + 1 + "198.51.100.7".len());
+        assert_eq!(open(&ring(), &key(), &without), Ok(record));
+    }
+
     proptest! {
         #[test]
         fn bytes_of_chance_are_no_record(mut noise: Vec<u8>, pretend: bool) {
@@ -268,10 +310,10 @@ mod tests {
             user_id: String,
             times: [u64; 7],
             access_ended: bool,
-            texts in proptest::array::uniform4(proptest::option::of(".{0,40}")),
+            texts in proptest::array::uniform5(proptest::option::of(".{0,40}")),
             nonce: [u8; 12],
         ) {
-            let [label, address, user_agent, client_id] = texts;
+            let [label, address, user_agent, client_id, last_seen_address] = texts;
             let record = Record {
                 private_scalar: PrivateScalar::new(scalar),
                 user_id,
@@ -287,6 +329,7 @@ mod tests {
                 address,
                 user_agent,
                 client_id,
+                last_seen_address,
             };
             let sealed = seal(&ring(), &key(), &record, nonce).unwrap();
             prop_assert_eq!(open(&ring(), &key(), &sealed), Ok(record));

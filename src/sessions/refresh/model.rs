@@ -29,6 +29,7 @@ fn record() -> Record {
         address: None,
         user_agent: None,
         client_id: None,
+        last_seen_address: None,
     }
 }
 

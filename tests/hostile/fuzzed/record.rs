@@ -101,6 +101,7 @@ pub(crate) fn check(input: &[u8]) -> bool {
                     record.address,
                     record.user_agent,
                     record.client_id,
+                    record.last_seen_address,
                 ],
             };
             assert!(read == plain);
@@ -133,7 +134,7 @@ struct Plain {
     user_id: String,
     numbers: [u64; 7],
     access_ended: bool,
-    texts: [Option<String>; 4],
+    texts: [Option<String>; 5],
 }
 
 impl Plain {
@@ -151,11 +152,15 @@ impl Plain {
             },
             access_ended: flag(from)?,
             texts: {
-                let mut texts = [None, None, None, None];
-                for place in &mut texts {
+                let mut texts = [None, None, None, None, None];
+                for place in &mut texts[..4] {
                     if flag(from)? {
                         *place = Some(text(from)?);
                     }
+                }
+                // The last one has no flag: where it isn't, the plaintext ends.
+                if !from.is_empty() {
+                    texts[4] = Some(text(from)?);
                 }
                 texts
             },
