@@ -75,7 +75,9 @@ mod tests {
 
     fn newest(max: usize, after: Option<Place>, seen: &[Place]) -> (Vec<Place>, bool) {
         let mut newest = Newest::new(max, after);
-        seen.iter().for_each(|place| newest.see(*place));
+        for place in seen {
+            newest.see(*place);
+        }
         newest.into_places()
     }
 
