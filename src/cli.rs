@@ -10,6 +10,7 @@ mod config;
 mod cores;
 mod demo;
 mod doctor;
+mod explain;
 mod failure;
 mod handed_over;
 mod health;
@@ -82,7 +83,7 @@ enum Command {
     /// Show and check the configuration
     #[command(subcommand)]
     Config(config::Command),
-    /// Open and seal tokens with keys from files, as the service does, without a store
+    /// Say why a token is refused; open and seal tokens with keys from files
     #[command(subcommand)]
     Token(token::Command),
 }
@@ -147,7 +148,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Health(command) => command.run(&arguments.place),
         Command::Doctor(command) => command.run(&arguments.place),
         Command::Config(command) => command.run(&arguments.place),
-        Command::Token(command) => token::run(command),
+        Command::Token(command) => token::run(command, &arguments.place),
     }
 }
 

@@ -37,6 +37,7 @@ pub use crate::web_origin::WebOrigin;
 pub use environment::{log_filter, started_by_cargo, variables_set};
 pub use error::{ConfigError, ConfigErrors};
 pub use listen::Listen;
+pub use quantity::duration;
 pub use reference::reference;
 pub use secret::SecretText;
 pub use sections::{

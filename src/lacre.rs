@@ -11,11 +11,11 @@ use crate::entropy::{self, Entropy};
 use crate::sessions::content_keys::ContentKeys;
 use crate::sessions::csrf::CsrfToken;
 use crate::sessions::grant::{Grant, IssueError, Issued, Subject};
-use crate::sessions::guard::{Guard, LiveSession, Refusal};
+use crate::sessions::guard::{Explained, Guard, LiveSession, Refusal};
 use crate::sessions::issue::Issuer;
 use crate::sessions::keyring::Keyring;
 use crate::sessions::last_seen::{LastSeen, Notes};
-use crate::sessions::list::{Listing, Of, Scanned, SessionInfo, SessionPage};
+use crate::sessions::list::{Listing, Of, Picked, Scanned, SessionInfo, SessionPage};
 use crate::sessions::newest::{Newest, Place};
 use crate::sessions::records::Records;
 use crate::sessions::refresh::{RefreshError, Refresher};
@@ -190,6 +190,11 @@ impl Lacre {
         .await
     }
 
+    /// Says what verifying a token comes to, for operators.
+    pub(crate) async fn explain(&self, token: &[u8]) -> Explained {
+        self.0.guard.explain(token).await
+    }
+
     /// Notes from where a session is used, for the record that is behind.
     pub(crate) fn note_address(&self, key: &RecordKey, address: IpAddr) {
         self.0.notes.note_address(key, address);
@@ -268,7 +273,21 @@ impl Lacre {
 
     /// What [`revoke_client`](Self::revoke_client) would end now.
     pub async fn all_of_client(&self, client_id: &str) -> Result<Vec<Handle>, KeystoreError> {
-        self.0.listing.all_of_client(client_id).await
+        let mut all = Vec::new();
+        let picked = Picked::AskedBy(client_id.to_owned());
+        self.0
+            .listing
+            .all_picked(&picked, |page| all.extend(page))
+            .await?;
+        Ok(all)
+    }
+
+    /// The session of a record, and whether it has expired; `None` where there is no record.
+    pub(crate) async fn recorded(
+        &self,
+        key: &RecordKey,
+    ) -> Result<Option<(SessionInfo, bool)>, KeystoreError> {
+        self.0.listing.recorded(key).await
     }
 
     /// The session that a handle names, if it is live.
@@ -340,7 +359,27 @@ impl Lacre {
         client_id: &str,
         ended: impl FnMut(Vec<(String, Handle)>),
     ) -> Result<usize, KeystoreError> {
-        self.0.revoker.client(client_id, ended).await
+        let picked = Picked::AskedBy(client_id.to_owned());
+        self.0.revoker.picked(&picked, ended).await
+    }
+
+    /// Ends every session that is picked out of all records, as
+    /// [`revoke_client`](Self::revoke_client) does.
+    pub(crate) async fn revoke_picked(
+        &self,
+        picked: &Picked,
+        ended: impl FnMut(Vec<(String, Handle)>),
+    ) -> Result<usize, KeystoreError> {
+        self.0.revoker.picked(picked, ended).await
+    }
+
+    /// What [`revoke_picked`](Self::revoke_picked) would end now: each page of it goes to `each`.
+    pub(crate) async fn all_picked(
+        &self,
+        picked: &Picked,
+        each: impl FnMut(Vec<Handle>),
+    ) -> Result<(), KeystoreError> {
+        self.0.listing.all_picked(picked, each).await
     }
 
     /// Ends the sessions of a user that were begun by tokens of an outside issuer

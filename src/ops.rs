@@ -12,6 +12,7 @@ mod client;
 mod clients;
 mod doctor;
 mod error;
+mod explain;
 mod frame;
 mod handles;
 mod keys;
@@ -29,8 +30,8 @@ mod timeouts;
 mod users;
 
 pub use answer::{
-    Answer, Client, Damaged, IssuerKey, IssuerKeys, Keys, Link, RefusedUser, Session, Sessions,
-    Step, User,
+    Answer, Client, Damaged, Explained, IssuerKey, IssuerKeys, Keys, Link, RefusedRequest,
+    RefusedUser, Session, Sessions, Step, User,
 };
 pub use client::{AdminClient, ClientError};
 pub use doctor::{Finding, Level, Machine, doctor};
@@ -38,8 +39,8 @@ pub use error::{AdminError, Kind, OpsError};
 pub use listening::{Told, Wait};
 pub use perform::{Running, begin, perform};
 pub use request::{
-    ClientsRequest, ImportedUser, KeysRequest, KeystoreRequest, NewUser, Request, SessionsRequest,
-    UserChange, UsersRequest, Which,
+    About, ClientsRequest, ExplainRequest, ImportedUser, KeysRequest, KeystoreRequest, NewUser,
+    Request, SessionsRequest, UserChange, UsersRequest, Which,
 };
 pub use secret::Secret;
 pub use socket::{AdminSocket, SocketError};

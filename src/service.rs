@@ -24,6 +24,7 @@ pub use caller::Caller;
 pub use exchange::Exchange;
 pub use limits::{LimitSettings, Limits, Rate};
 pub use log_in::{LogIn, MAX_CLAIMS, OnBehalf};
+pub(crate) use revoke::Named;
 pub use users::Changed;
 
 use crate::accounts::{Accounts, AccountsError};

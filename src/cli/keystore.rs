@@ -230,7 +230,7 @@ fn stats(place: &Place, as_json: bool) -> Result<(), Failure> {
     Ok(out::write_fields(&mut stdout, fields)?)
 }
 
-fn shown(session: &Session) -> Value {
+pub(super) fn shown(session: &Session) -> Value {
     json!({
         "handle": session.handle,
         "user": session.user,

@@ -11,22 +11,24 @@ use super::progress::Progress;
 use super::prompt;
 use super::way::{Absent, Way, unexpected};
 use clap::{ArgGroup, Args, Subcommand};
+use lacre::internals::config;
 use lacre::internals::ops::{Answer, Request, SessionsRequest, Step, Which};
 use lacre::internals::token::Handle;
 use serde_json::json;
 use std::io::{BufWriter, Write as _};
+use std::time::Duration;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// End one session, those of a user or of a client, or all
     #[command(
-        after_help = "Examples:\n  lacre sessions revoke Zk3aPq9xW0mC7vTt1bN4sQe8rYu2iOp5lKj6hGf3dSA\n  lacre sessions revoke --user ada@example.com --dry-run\n  lacre sessions revoke --client client_0123456789abcdef\n  lacre sessions revoke --all --yes\n\nA session that is gone already is no failure. --json prints {\"revoked\":n,\"dry_run\":…,\"sessions\":[…]};\nwith --all \"sessions\" is null."
+        after_help = "Examples:\n  lacre sessions revoke Zk3aPq9xW0mC7vTt1bN4sQe8rYu2iOp5lKj6hGf3dSA\n  lacre sessions revoke --user ada@example.com --dry-run\n  lacre sessions revoke --client client_0123456789abcdef\n  lacre sessions revoke --older-than 30d --dry-run\n  lacre sessions revoke --all --yes\n\nA session that is gone already is no failure. --json prints {\"revoked\":n,\"dry_run\":…,\"sessions\":[…]};\nwith --all \"sessions\" is null."
     )]
     Revoke(Revoke),
 }
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("which").required(true).args(["handle", "user", "client", "all"])))]
+#[command(group(ArgGroup::new("which").required(true).args(["handle", "user", "client", "older_than", "all"])))]
 #[allow(clippy::struct_excessive_bools)] // flags of a command line
 pub(crate) struct Revoke {
     /// The session's handle, or a beginning of 8 characters or more, as the log shows it
@@ -38,6 +40,9 @@ pub(crate) struct Revoke {
     /// All sessions that this client asked for: its id
     #[arg(long, value_name = "CLIENT")]
     client: Option<String>,
+    /// All sessions that began so long ago or earlier, such as 30d or 12h
+    #[arg(long, value_name = "D", value_parser = age)]
+    older_than: Option<Duration>,
     /// All sessions of everybody; asks on a terminal
     #[arg(long)]
     all: bool,
@@ -66,16 +71,23 @@ impl Revoke {
         if self.all && !dry_run && !self.yes && prompt::can_ask() {
             confirm(place)?;
         }
-        let which = match (self.handle, self.user, self.client, self.all) {
-            (Some(handle), None, None, false) => Which::Handle(handle.as_str().to_owned()),
-            (None, Some(user), None, false) => Which::User(user),
-            (None, None, Some(client), false) => Which::Client(client),
-            (None, None, None, true) => Which::All,
+        let which = match (
+            self.handle,
+            self.user,
+            self.client,
+            self.older_than,
+            self.all,
+        ) {
+            (Some(handle), None, None, None, false) => Which::Handle(handle.as_str().to_owned()),
+            (None, Some(user), None, None, false) => Which::User(user),
+            (None, None, Some(client), None, false) => Which::Client(client),
+            (None, None, None, Some(age), false) => Which::OlderThan(age.as_secs()),
+            (None, None, None, None, true) => Which::All,
             // The group above keeps this away; ending the wrong sessions is not to hang on it.
             _ => {
                 return Err(Failure::usage(
                     "usage",
-                    "one of HANDLE, --user, --client and --all",
+                    "one of HANDLE, --user, --client, --older-than and --all",
                 ));
             }
         };
@@ -84,7 +96,7 @@ impl Revoke {
         let answer = Way::with(place, Absent::Fail, |way| {
             let answer = way.ask_in_steps(request, |step| {
                 if let Step::Progress { done, total } = step {
-                    progress.show(format_args!("{done} of {total} sessions ended"));
+                    progress.bar("sessions ended", done, total);
                 }
                 Ok(())
             })?;
@@ -100,7 +112,7 @@ impl Revoke {
             let ended = json!({"revoked": count, "dry_run": dry_run, "sessions": handles, "data_dir": data_dir});
             writeln!(stdout, "{}", out::json(&ended)?)?;
         } else {
-            for handle in handles.into_iter().flatten() {
+            for handle in handles.iter().flatten() {
                 writeln!(stdout, "{handle}")?;
             }
             let sessions = if count == 1 { "session" } else { "sessions" };
@@ -110,9 +122,26 @@ impl Revoke {
                 "{count} {sessions} {what} in {}",
                 printable(&data_dir)
             )?;
+            if !dry_run && count > 0 {
+                writeln!(stdout, "proof: {}", proof(handles.as_deref()))?;
+            }
         }
         Ok(stdout.flush()?)
     }
+}
+
+/// The command that shows that what was ended has ended.
+fn proof(handles: Option<&[String]>) -> String {
+    match handles.and_then(<[String]>::first) {
+        Some(handle) => format!("lacre token explain {handle}"),
+        None => "lacre keystore stats".to_owned(),
+    }
+}
+
+/// A duration as the configuration writes them, of a second at least.
+fn age(text: &str) -> Result<Duration, String> {
+    let duration = config::duration(text).filter(|duration| !duration.is_zero());
+    duration.ok_or_else(|| "a duration such as 30d, 12h or 1h30m".to_owned())
 }
 
 /// Asks the person at the terminal, before anything is opened.

@@ -1,8 +1,11 @@
-//! `lacre token open` and `lacre token seal`: the service's own token code, with keys from files.
+//! `lacre token open` and `lacre token seal`: the service's own token code, with keys from files; and
+//! `lacre token explain`, which asks the deployment.
 //!
 //! This room must never open or seal by other code than the service does.
 
+use super::explain::Explain;
 use super::failure::Failure;
+use super::place::Place;
 use clap::{Args, Subcommand};
 use josekit::jwk::Jwk;
 use lacre::clock::{Clock as _, SystemClock};
@@ -30,6 +33,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  lacre token seal --recipient session.pub.jwk --signer signer.jwk --kid my-session < claims.json"
     )]
     Seal(Seal),
+    /// Say why a token, a session or a request is refused now
+    #[command(
+        after_help = "Examples:\n  lacre token explain < token.txt\n  lacre token explain Zk3aPq9x\n  lacre token explain oQ2bT0yVf5kF7cXw1mZr8g --json    # the X-Request-Id of an answer\n\nThe token goes the way that it goes in a request, and the answer is the reason that the log has, with the\nfacts. Claims are shown with --claims alone. Requests are known that were refused lately by the running\nserver. --json prints {\"accepted\":…,\"code\":…,\"reasons\":[…],\"handle\":…,\"user\":…,\"session\":…,…}."
+    )]
+    Explain(Explain),
 }
 
 #[derive(Debug, Args)]
@@ -77,8 +85,9 @@ fn kind(text: &str) -> Result<TokenKind, String> {
     TokenKind::from_typ(text).ok_or_else(|| "one of: at+jwt, rt+jwt".to_owned())
 }
 
-pub(super) fn run(command: Command) -> Result<(), Failure> {
+pub(super) fn run(command: Command, place: &Place) -> Result<(), Failure> {
     match command {
+        Command::Explain(explain) => explain.run(place),
         Command::Open(open) => open.run(),
         Command::Seal(seal) => seal.run(),
     }

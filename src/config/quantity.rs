@@ -9,7 +9,8 @@ use std::time::Duration;
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
 /// Reads whole numbers with `d`, `h`, `m` and `s`, the larger unit first, each once at most.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut seconds = 0_u64;
     let mut units = UNITS.iter();

@@ -5,6 +5,7 @@
 use super::secret::Secret;
 use crate::clock::UnixSeconds;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// The answer to a [`Request`](super::Request).
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,11 +64,13 @@ pub enum Answer {
         /// Those of this page that don't.
         damaged: Vec<Damaged>,
     },
+    /// Why something is refused, or that it isn't.
+    Explained(Box<Explained>),
     /// What ended, or would end.
     Revoked {
         /// How many records of sessions, expired and damaged ones included.
         count: u64,
-        /// Their handles; nothing where all were asked for.
+        /// Their handles; nothing where all were asked for, or too many ended to name each.
         handles: Option<Vec<String>>,
     },
 }
@@ -159,6 +162,40 @@ pub struct Session {
     pub user_agent: Option<String>,
     pub label: Option<String>,
     pub client: Option<String>,
+}
+
+/// Why a token, a session or a request is refused, or that it isn't.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Explained {
+    /// Whether the token would be let in now, or the session is live.
+    pub accepted: bool,
+    /// The stable code of the refusal, as the log has it.
+    pub code: Option<String>,
+    /// Why, as sentences.
+    pub reasons: Vec<String>,
+    /// The session's handle.
+    pub handle: Option<String>,
+    /// Whose session it is.
+    pub user: Option<String>,
+    /// The `typ` of a token that was opened.
+    pub kind: Option<String>,
+    /// The session, where its record is there: live, or expired and not swept yet.
+    pub session: Option<Session>,
+    /// The request, where its id was asked about.
+    pub request: Option<RefusedRequest>,
+    /// The claims of a token that was opened, where they were asked for.
+    pub claims: Option<Map<String, Value>>,
+}
+
+/// A request that was refused a moment ago.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedRequest {
+    /// Its id.
+    pub id: String,
+    /// The audit event of its refusal.
+    pub event: String,
+    /// The address that it came from.
+    pub address: Option<String>,
 }
 
 /// A record that doesn't open.

@@ -52,6 +52,11 @@ pub enum OpsError {
     /// There is no such session.
     #[error("there is no such session")]
     SessionUnknown,
+    /// Neither a session nor a request that was refused lately has this name.
+    #[error(
+        "there is no session whose handle begins so, and no request of this id was refused lately"
+    )]
+    NothingKnown,
     /// What should be a handle has another form.
     #[error("a session handle is 1 to 128 characters of A-Z a-z 0-9 _ -")]
     HandleInvalid,
@@ -108,7 +113,7 @@ impl From<OpsError> for AdminError {
             OpsError::Store(error) => return error.into(),
             OpsError::OwnAccount => "own_account",
             OpsError::ClientUnknown => "client_unknown",
-            OpsError::SessionUnknown => "session_unknown",
+            OpsError::SessionUnknown | OpsError::NothingKnown => "session_unknown",
             OpsError::HandleInvalid => "handle_invalid",
             OpsError::HandleShort => "handle_short",
             OpsError::HandleAmbiguous(_) => "handle_ambiguous",

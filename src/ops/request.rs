@@ -22,6 +22,8 @@ pub enum Request {
     Sessions(SessionsRequest),
     /// About the keys that this deployment goes by.
     Keys(KeysRequest),
+    /// Why something is refused: [`Answer::Explained`](super::Answer::Explained).
+    Explain(ExplainRequest),
 }
 
 impl Request {
@@ -36,7 +38,7 @@ impl Request {
                     | UsersRequest::Import { dry_run: true, .. }
             ),
             Self::Clients(request) => !matches!(request, ClientsRequest::List),
-            Self::Keystore(_) | Self::Keys(KeysRequest::Status) => false,
+            Self::Keystore(_) | Self::Keys(KeysRequest::Status) | Self::Explain(_) => false,
             Self::Sessions(request) => {
                 matches!(request, SessionsRequest::Revoke { dry_run: false, .. })
             }
@@ -177,6 +179,25 @@ pub enum KeysRequest {
     Status,
 }
 
+/// A question why something is refused now.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ExplainRequest {
+    /// About what.
+    pub about: About,
+    /// Whether the claims of a token of ours are to be in the answer.
+    pub claims: bool,
+}
+
+/// What an operator asks about.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// A token as it was presented.
+    Token(Secret),
+    /// The handle of a session or the beginning of one, or the id of a request.
+    Name(String),
+}
+
 /// Which sessions to end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -187,6 +208,8 @@ pub enum Which {
     User(String),
     /// All that this client asked for: its id, also of a client that is gone.
     Client(String),
+    /// All that began so many seconds ago or earlier.
+    OlderThan(u64),
     /// All there are.
     All,
 }

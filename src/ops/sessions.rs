@@ -10,8 +10,8 @@ use super::steps::Steps;
 use super::timeouts;
 use crate::accounts::{AccountsError, ClientId, UserId};
 use crate::lacre::Lacre;
-use crate::service::{Caller, Service};
-use crate::sessions::list::SessionInfo;
+use crate::service::{Caller, Named, Service, ServiceError};
+use crate::sessions::list::{Picked, SessionInfo};
 use crate::token::Handle;
 use lacre_keystore::KeystoreError;
 
@@ -40,7 +40,15 @@ pub(super) async fn perform(
                 of_user(service, caller, &user, dry_run).await
             }
             Which::Client(client) => {
-                of_client(service, caller, &ClientId::parse(&client)?, dry_run).await
+                let client = ClientId::parse(&client)?.as_str().to_owned();
+                picked(service, caller, Picked::AskedBy(client), dry_run, steps).await
+            }
+            Which::OlderThan(seconds) => {
+                // A time before all times: nothing is older.
+                let Some(until) = service.lacre().now().checked_sub(seconds) else {
+                    return Ok(revoked(&[]));
+                };
+                picked(service, caller, Picked::BegunUntil(until), dry_run, steps).await
             }
             Which::All => all(service, caller, dry_run, steps).await,
         },
@@ -91,18 +99,27 @@ async fn of_user(
     Ok(revoked(&handles))
 }
 
-async fn of_client(
+async fn picked(
     service: &Service,
     caller: &Caller,
-    client: &ClientId,
+    picked: Picked,
     dry_run: bool,
+    steps: &Steps,
 ) -> Result<Answer, OpsError> {
-    let handles = if dry_run {
-        service.lacre().all_of_client(client.as_str()).await?
+    let named = if dry_run {
+        let mut named = Named::default();
+        let each = |page: Vec<Handle>| page.into_iter().for_each(|handle| named.add(handle));
+        service.lacre().all_picked(&picked, each).await?;
+        named
     } else {
-        service.revoke_client(caller, client).await?
+        let revoked = service.revoke_picked(caller, picked);
+        counted(service.lacre(), revoked, steps).await?
     };
-    Ok(revoked(&handles))
+    let texts = |handles: &[Handle]| handles.iter().map(|it| it.as_str().to_owned()).collect();
+    Ok(Answer::Revoked {
+        count: named.count(),
+        handles: named.handles().map(texts),
+    })
 }
 
 fn revoked(handles: &[Handle]) -> Answer {
@@ -118,25 +135,34 @@ async fn all(
     dry_run: bool,
     steps: &Steps,
 ) -> Result<Answer, OpsError> {
-    let total = service.lacre().keystore().stats().await?.records;
     let count = if dry_run {
-        total
+        service.lacre().keystore().stats().await?.records
     } else {
-        let mut revoked = std::pin::pin!(service.revoke_all(caller));
-        loop {
-            tokio::select! {
-                count = &mut revoked => break count?,
-                () = tokio::time::sleep(timeouts::PROGRESS) => {
-                    let left = service.lacre().keystore().stats().await?.records;
-                    steps.progress(total.saturating_sub(left), total);
-                }
-            }
-        }
+        counted(service.lacre(), service.revoke_all(caller), steps).await?
     };
     Ok(Answer::Revoked {
         count,
         handles: None,
     })
+}
+
+/// Waits for ends of sessions, and says meanwhile how many records have gone of all there were.
+async fn counted<T>(
+    lacre: &Lacre,
+    ends: impl Future<Output = Result<T, ServiceError>>,
+    steps: &Steps,
+) -> Result<T, OpsError> {
+    let total = lacre.keystore().stats().await?.records;
+    let mut ends = std::pin::pin!(ends);
+    loop {
+        tokio::select! {
+            ended = &mut ends => return Ok(ended?),
+            () = tokio::time::sleep(timeouts::PROGRESS) => {
+                let left = lacre.keystore().stats().await?.records;
+                steps.progress(total.saturating_sub(left), total);
+            }
+        }
+    }
 }
 
 /// The id of the user whom this names. An id needs no account: sessions may outlive it.

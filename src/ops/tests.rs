@@ -433,6 +433,193 @@ async fn a_dry_run_names_what_ends_and_ends_nothing() {
 }
 
 #[tokio::test]
+async fn those_that_are_old_enough_end_and_no_others() {
+    let deployed = Deployed::new().await;
+    let mut handles = Vec::new();
+    for _ in 0..4 {
+        handles.insert(
+            0,
+            deployed
+                .fixture
+                .log_in("a")
+                .await
+                .handle
+                .as_str()
+                .to_owned(),
+        );
+        deployed.fixture.clock.advance(100);
+    }
+    // They are 100, 200, 300 and 400 seconds old.
+    let sorted = |(count, named): (u64, Option<Vec<String>>)| {
+        let mut named = named.unwrap();
+        named.sort_by_key(|handle| handles.iter().position(|known| known == handle));
+        (count, named)
+    };
+    let older = Which::OlderThan;
+    let two = (2, handles[2..].to_vec());
+    assert_eq!(sorted(deployed.revoke(older(300), true).await), two);
+    assert_eq!(deployed.live().await, 4, "a dry run");
+    assert_eq!(deployed.revoke(older(u64::MAX), false).await.0, 0);
+    assert_eq!(deployed.revoke(older(401), false).await.0, 0);
+    assert_eq!(sorted(deployed.revoke(older(300), false).await), two);
+    assert_eq!(sorted(deployed.revoke(older(101), false).await).0, 1);
+    let left = deployed.sessions(None, None, 10).await.sessions;
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].handle, handles[0]);
+}
+
+impl Deployed {
+    async fn explain(&self, about: About, claims: bool) -> Explained {
+        let request = Request::Explain(ExplainRequest { about, claims });
+        match self.ask(request).await.unwrap() {
+            Answer::Explained(explained) => *explained,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The code and all reasons.
+    async fn why(&self, token: &str) -> (String, String) {
+        let about = About::Token(Secret::new(token.to_owned()));
+        let explained = self.explain(about, false).await;
+        assert!(
+            !explained.accepted && explained.claims.is_none(),
+            "{explained:?}"
+        );
+        (explained.code.unwrap(), explained.reasons.join("; "))
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_explained_by_the_check_that_refuses_it() {
+    let deployed = Deployed::new().await;
+    let (fixture, clock) = (&deployed.fixture, &deployed.fixture.clock);
+    let issued = fixture.log_in("u1").await;
+    let access = issued.access.token.expose().to_owned();
+    let refresh = issued.refresh.as_ref().unwrap().token.expose().to_owned();
+    let about = |token: &str| About::Token(Secret::new(token.to_owned()));
+    for (token, kind) in [(&access, "at+jwt"), (&refresh, "rt+jwt")] {
+        let good = deployed.explain(about(token), false).await;
+        assert!(good.accepted && good.claims.is_none(), "{good:?}");
+        assert_eq!((good.code, good.kind.as_deref()), (None, Some(kind)));
+        assert_eq!(good.user.as_deref(), Some("u1"));
+        assert_eq!(good.handle.as_deref(), Some(issued.handle.as_str()));
+    }
+    let shown = deployed.explain(about(&access), true).await.claims.unwrap();
+    assert_eq!(shown["sub"], "u1");
+
+    clock.advance(900);
+    let (code, why) = deployed.why(&access).await;
+    assert_eq!(code, "token_expired");
+    assert!(
+        why.contains("it expired at 2027-01-15T08:15:00Z (0 s ago)"),
+        "{why}"
+    );
+
+    let mut newest = None;
+    for _ in 0..2 {
+        let token = newest.as_ref().map_or(
+            refresh.clone(),
+            |issued: &crate::sessions::grant::Issued| {
+                issued.refresh.as_ref().unwrap().token.expose().to_owned()
+            },
+        );
+        let subject = async |_: &str| {
+            Ok::<_, ()>(Some(
+                crate::lacre::testing::grant("u1", crate::sessions::grant::Occasion::LogIn).subject,
+            ))
+        };
+        newest = Some(
+            fixture
+                .lacre
+                .refresh(token.as_bytes(), subject)
+                .await
+                .unwrap(),
+        );
+    }
+    let newest = newest.unwrap();
+    let (code, why) = deployed.why(&refresh).await;
+    assert_eq!(code, "token_generation");
+    assert!(
+        why.contains("of generation 1, and the session is at 3"),
+        "{why}"
+    );
+
+    fixture.lacre.revoke_access_of("u1").await.unwrap();
+    let (code, why) = deployed.why(newest.access.token.expose()).await;
+    assert_eq!(code, "token_generation");
+    assert!(why.contains("rights of its user were changed"), "{why}");
+
+    let (code, why) = deployed.why(&refresh[..100]).await;
+    assert_eq!(code, "token_malformed");
+    assert!(why.contains("segments between its dots"), "{why}");
+    let (code, why) = deployed.why(&"x".repeat(8193)).await;
+    assert_eq!(code, "token_too_long");
+    assert!(
+        why.contains("8193 characters, and `limits.token` is 8192"),
+        "{why}"
+    );
+
+    fixture.lacre.revoke(&issued.key).await.unwrap();
+    let (code, why) = deployed.why(newest.access.token.expose()).await;
+    assert_eq!(code, "session_unknown");
+    assert!(why.contains("it ended, or never began here"), "{why}");
+}
+
+#[tokio::test]
+async fn an_altered_token_and_an_expired_session_are_told_apart() {
+    let deployed = Deployed::new().await;
+    let issued = deployed.fixture.log_in("u1").await;
+    let mut text = issued.access.token.expose().to_owned();
+    // The last character of a tag of 32 bytes has unused bits: the one before it is whole.
+    let at = text.len() - 2;
+    let other = if &text[at..=at] == "A" { "B" } else { "A" };
+    text.replace_range(at..=at, other);
+    let (code, why) = deployed.why(&text).await;
+    assert_eq!(code, "token_not_authentic");
+    assert!(why.contains("it was altered"), "{why}");
+    deployed.fixture.clock.advance(31 * 86_400);
+    let (code, why) = deployed.why(issued.access.token.expose()).await;
+    assert_eq!(code, "session_unknown");
+    assert!(
+        why.contains("the session expired") && why.contains("session.refresh_ttl"),
+        "{why}"
+    );
+}
+
+#[tokio::test]
+async fn explaining_is_no_use_of_a_session() {
+    let deployed = Deployed::new().await;
+    let issued = deployed.fixture.log_in("u1").await;
+    deployed.fixture.clock.advance(120);
+    let keeper = tokio::spawn(deployed.fixture.lacre.keep_last_seen());
+    let token = issued.access.token.expose().to_owned();
+    let explained = deployed
+        .explain(About::Token(Secret::new(token)), false)
+        .await;
+    assert!(explained.accepted);
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let session = deployed
+        .fixture
+        .lacre
+        .session(&issued.handle)
+        .await
+        .unwrap();
+    assert_eq!(session.unwrap().last_seen_at, crate::lacre::testing::NOW);
+    keeper.abort();
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_explained_as_one() {
+    let deployed = Deployed::with_a_damaged_record("a").await;
+    let handle = deployed.sessions(None, None, 10).await.damaged[0]
+        .handle
+        .clone();
+    let explained = deployed.explain(About::Name(handle), false).await;
+    assert_eq!(explained.code.as_deref(), Some("record_unknown_key"));
+    assert!(explained.reasons[0].contains("503"), "{explained:?}");
+}
+
+#[tokio::test]
 async fn a_misspelt_e_mail_is_no_success() {
     let deployed = Deployed::new().await;
     let which = Which::User("nobody@example.com".to_owned());

@@ -6,8 +6,8 @@
 use super::going_on::to_the_end;
 use super::{Caller, Service, ServiceError};
 use crate::accounts::{ClientId, NewClient};
+use crate::sessions::list::Picked;
 use crate::telemetry::audit::Cause;
-use crate::token::Handle;
 
 impl Service {
     /// Makes a client called `name`. Its secret can't be had again.
@@ -48,33 +48,17 @@ impl Service {
         .await
     }
 
-    /// Revokes the sessions that a client asked for, also one that is gone, and says which. Sessions
-    /// that it asks for meanwhile may stay.
-    pub async fn revoke_client(
-        &self,
-        caller: &Caller,
-        id: &ClientId,
-    ) -> Result<Vec<Handle>, ServiceError> {
-        let (service, caller, id) = (self.clone(), caller.clone(), id.clone());
-        to_the_end(async move { service.end_client(&caller, &id, caller.revocation()).await }).await
-    }
-
-    /// Ends the sessions that a client asked for, and writes their events as they end.
+    /// Ends the sessions that a client asked for, also one that is gone, and writes their events as they
+    /// end. Sessions that it asks for meanwhile may stay.
     pub(super) async fn end_client(
         &self,
         caller: &Caller,
         id: &ClientId,
         cause: Cause,
-    ) -> Result<Vec<Handle>, ServiceError> {
-        let mut handles = Vec::new();
-        let ended = self.lacre.revoke_client(id.as_str(), |of_page| {
-            for (user, handle) in of_page {
-                caller.ended(&user, std::slice::from_ref(&handle), cause);
-                handles.push(handle);
-            }
-        });
-        ended.await?;
-        Ok(handles)
+    ) -> Result<(), ServiceError> {
+        let picked = Picked::AskedBy(id.as_str().to_owned());
+        self.end_picked(caller, &picked, cause, |_| {}).await?;
+        Ok(())
     }
 }
 

@@ -5,9 +5,38 @@
 use super::going_on::to_the_end;
 use super::{Caller, Service, ServiceError};
 use crate::sessions::guard::LiveSession;
+use crate::sessions::list::Picked;
 use crate::telemetry::audit::Cause;
 use crate::token::Handle;
 use lacre_keystore::{KeystoreError, RecordKey};
+
+/// The most sessions that an answer names: several MiB of handles.
+const MAX_NAMED: usize = 100_000;
+
+/// How many sessions there are, and which, unless they are too many to be named.
+#[derive(Debug, Default)]
+pub(crate) struct Named {
+    count: u64,
+    handles: Vec<Handle>,
+}
+
+impl Named {
+    pub(crate) fn add(&mut self, handle: Handle) {
+        self.count += 1;
+        if self.handles.len() < MAX_NAMED {
+            self.handles.push(handle);
+        }
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// All of them; `None` where there are more than can be named.
+    pub(crate) fn handles(&self) -> Option<&[Handle]> {
+        (self.handles.len() as u64 == self.count).then_some(&*self.handles)
+    }
+}
 
 impl Service {
     /// Ends the session that asks; `false` where it has ended already.
@@ -76,6 +105,41 @@ impl Service {
             Ok(count)
         })
         .await
+    }
+
+    /// Revokes the sessions that are picked out of all records, and says how many and, unless there
+    /// are more than [`MAX_NAMED`], which. A session that begins meanwhile may stay.
+    pub(crate) async fn revoke_picked(
+        &self,
+        caller: &Caller,
+        picked: Picked,
+    ) -> Result<Named, ServiceError> {
+        let (service, caller) = (self.clone(), caller.clone());
+        to_the_end(async move {
+            let mut named = Named::default();
+            let cause = caller.revocation();
+            let ended = service.end_picked(&caller, &picked, cause, |handle| named.add(handle));
+            ended.await?;
+            Ok(named)
+        })
+        .await
+    }
+
+    /// Ends the sessions that are picked, and writes their events as they end.
+    pub(super) async fn end_picked(
+        &self,
+        caller: &Caller,
+        picked: &Picked,
+        cause: Cause,
+        mut each: impl FnMut(Handle),
+    ) -> Result<usize, KeystoreError> {
+        let ended = self.lacre.revoke_picked(picked, |of_page| {
+            for (user, handle) in of_page {
+                caller.ended(&user, std::slice::from_ref(&handle), cause);
+                each(handle);
+            }
+        });
+        ended.await
     }
 
     async fn end_one(

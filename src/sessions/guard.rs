@@ -80,6 +80,18 @@ impl Refusal {
     }
 }
 
+/// What verifying a token came to, and what is known of it: for operators alone.
+#[derive(Debug)]
+pub(crate) struct Explained {
+    pub(crate) result: Result<LiveSession, Refusal>,
+    /// The session that the token names, once its form is right.
+    pub(crate) handle: Option<Handle>,
+    /// What it says, once it has been opened and its signature was right.
+    pub(crate) said: Option<(TokenKind, Claims)>,
+    /// The record of its session, likewise.
+    pub(crate) record: Option<Record>,
+}
+
 /// Verifies the tokens of one deployment.
 pub(crate) struct Guard {
     rules: Arc<Rules>,
@@ -173,19 +185,66 @@ impl Guard {
         token: &[u8],
         kind: TokenKind,
     ) -> Result<LiveSession, Refusal> {
-        self.rules.check_length(token)?;
         let now = self.records.now();
-        let unopened = UnopenedToken::parse(token)?;
-        let candidate = locate(&self.records, unopened.handle(), now).await?;
-        let session_key = SessionKey::from_scalar(candidate.scalar())?;
-        let opened = unopened.open_and_keep(&session_key, self.records.keyring().verifiers());
-        let (key, stored, (opened, known)) = candidate.verify(opened)?;
+        let unopened = self.parse(token)?;
+        let (key, stored, (opened, known)) = self.open(unopened, now).await?;
         let mut session = self.check(opened, key, &stored.record, kind, now)?;
         session.is_behind = self.notes.note_use(&key, stored.record.last_seen_at, now);
         if kind == TokenKind::Access {
             self.keep(known.into(), key, stored);
         }
         Ok(session)
+    }
+
+    /// Says what verifying this token as one of its own kind comes to, and what is known of it. It is no
+    /// use of the session: nothing is noted or kept.
+    pub(crate) async fn explain(&self, token: &[u8]) -> Explained {
+        let now = self.records.now();
+        let mut explained = Explained {
+            result: Err(TokenError::Malformed.into()),
+            handle: None,
+            said: None,
+            record: None,
+        };
+        let unopened = match self.parse(token) {
+            Ok(unopened) => unopened,
+            Err(refusal) => {
+                explained.result = Err(refusal.into());
+                return explained;
+            }
+        };
+        explained.handle = Some(unopened.handle().clone());
+        let (key, stored, (opened, _)) = match self.open(unopened, now).await {
+            Ok(found) => found,
+            Err(refusal) => {
+                explained.result = Err(refusal);
+                return explained;
+            }
+        };
+        let (kind, claims) = opened.said();
+        explained.said = Some((kind, claims.clone()));
+        let result = self.check(opened, key, &stored.record, kind, now);
+        explained.result = result.map_err(Refusal::from);
+        explained.record = Some(stored.record);
+        explained
+    }
+
+    /// The first two steps: the length, and the form.
+    fn parse<'t>(&self, token: &'t [u8]) -> Result<UnopenedToken<'t>, TokenError> {
+        self.rules.check_length(token)?;
+        UnopenedToken::parse(token)
+    }
+
+    /// The steps from the form to the claims: the record, and the opening by its key.
+    async fn open(
+        &self,
+        unopened: UnopenedToken<'_>,
+        now: UnixSeconds,
+    ) -> Result<(RecordKey, Stored, (OpenedToken, KnownToken)), Refusal> {
+        let candidate = locate(&self.records, unopened.handle(), now).await?;
+        let session_key = SessionKey::from_scalar(candidate.scalar())?;
+        let opened = unopened.open_and_keep(&session_key, self.records.keyring().verifiers());
+        Ok(candidate.verify(opened)?)
     }
 
     #[inline]

@@ -5,6 +5,7 @@
 use super::even_time::NOWHERE;
 use super::newest::{Newest, Place};
 use super::records::Records;
+use crate::clock::UnixSeconds;
 use crate::token::Handle;
 use lacre_keystore::{KeystoreError, Page, Record, RecordKey};
 
@@ -20,6 +21,24 @@ pub(crate) enum Of<'a> {
     All,
     /// This user's.
     User(&'a str),
+}
+
+/// Sessions that are picked out of all records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Picked {
+    /// Those that this client asked for: its id.
+    AskedBy(String),
+    /// Those that began at this time or before it.
+    BegunUntil(UnixSeconds),
+}
+
+impl Picked {
+    fn has(&self, record: &Record) -> bool {
+        match self {
+            Self::AskedBy(client) => record.client_id.as_ref() == Some(client),
+            Self::BegunUntil(time) => record.created_at <= *time,
+        }
+    }
 }
 
 /// One step of a scan of the records.
@@ -201,31 +220,36 @@ impl Listing {
         Ok(keys.iter().map(|key| handles.handle(key)).collect())
     }
 
-    /// The sessions that a client asked for, live ones and expired ones, on one page of all records:
-    /// where the next page begins, and the records of this one.
-    pub(super) async fn page_of_client(
+    /// The sessions that are picked, live ones and expired ones, on one page of all records: the
+    /// records of this one, and where the next page begins.
+    pub(super) async fn page_of_picked(
         &self,
-        client: &str,
+        picked: &Picked,
         after: Option<RecordKey>,
     ) -> Result<(Vec<(RecordKey, String)>, Option<RecordKey>), KeystoreError> {
         let page = self.records.keystore.list_all(after, PAGE).await?;
         let own = page
             .entries
             .into_iter()
-            .filter(|(_, record)| record.client_id.as_deref() == Some(client))
+            .filter(|(_, record)| picked.has(record))
             .map(|(key, record)| (key, record.user_id));
         Ok((own.collect(), page.next))
     }
 
-    /// What [`Lacre::revoke_client`](crate::Lacre::revoke_client) would end now.
-    pub(crate) async fn all_of_client(&self, client: &str) -> Result<Vec<Handle>, KeystoreError> {
-        let (mut handles, mut after) = (Vec::new(), None);
+    /// What a revocation of those that are picked would end now: each page of them goes to `each`.
+    pub(crate) async fn all_picked(
+        &self,
+        picked: &Picked,
+        mut each: impl FnMut(Vec<Handle>),
+    ) -> Result<(), KeystoreError> {
+        let mut after = None;
         loop {
-            let (own, next) = self.page_of_client(client, after).await?;
-            handles.extend(own.iter().map(|(key, _)| self.records.handle_of(key)));
+            let (page, next) = self.page_of_picked(picked, after).await?;
+            let handles = page.iter().map(|(key, _)| self.records.handle_of(key));
+            each(handles.collect());
             match next {
                 Some(next) => after = Some(next),
-                None => return Ok(handles),
+                None => return Ok(()),
             }
         }
     }
@@ -251,6 +275,18 @@ impl Listing {
                 _ => return Ok(found),
             }
         }
+    }
+
+    /// The session of a record, and whether it has expired; `None` where there is no record.
+    pub(crate) async fn recorded(
+        &self,
+        key: &RecordKey,
+    ) -> Result<Option<(SessionInfo, bool)>, KeystoreError> {
+        let found = self.records.keystore.get(key).await?;
+        Ok(found.map(|stored| {
+            let expired = stored.record.is_expired(self.records.now());
+            (self.info(*key, stored.record), expired)
+        }))
     }
 
     /// The session that a handle names, if it is live.

@@ -6,7 +6,7 @@
 //! This room must never report an end that isn't durable.
 
 use super::grant::through;
-use super::list::Listing;
+use super::list::{Listing, Picked};
 use super::records::Records;
 use crate::token::Handle;
 use futures_util::future::join_all;
@@ -53,18 +53,18 @@ impl Revoker {
         Ok(ended.iter().map(|key| handles.handle(key)).collect())
     }
 
-    /// Ends every session that a client asked for, whoever's it is, and reports those of each page to
-    /// `ended`, with their users, once their ends are durable. Returns how many there were.
+    /// Ends every session that is picked, whoever's it is, and reports those of each page to `ended`,
+    /// with their users, once their ends are durable. Returns how many there were.
     ///
-    /// It looks at every record there is. A session that the client asks for meanwhile may stay.
-    pub(crate) async fn client(
+    /// It looks at every record there is. A session that begins meanwhile may stay.
+    pub(crate) async fn picked(
         &self,
-        client: &str,
+        picked: &Picked,
         mut ended: impl FnMut(Vec<(String, Handle)>),
     ) -> Result<usize, KeystoreError> {
         let (mut count, mut after) = (0, None);
         loop {
-            let (own, next) = self.listing.page_of_client(client, after).await?;
+            let (own, next) = self.listing.page_of_picked(picked, after).await?;
             let removals = own.iter().map(|(key, _)| self.records.keystore.remove(key));
             let removed = join_all(removals).await;
             let mut of_page = Vec::with_capacity(own.len());

@@ -9,10 +9,14 @@
 
 mod masked;
 #[cfg(feature = "server")]
+mod refused;
+#[cfg(feature = "server")]
 mod tally;
 mod who;
 
 pub use masked::{MaskedHandle, UserId};
+#[cfg(feature = "server")]
+pub use refused::{Refused, refused_lately};
 #[cfg(feature = "server")]
 pub use tally::{Counted, Counts};
 pub use who::{Actor, Cause, Change, Origin};
@@ -121,6 +125,8 @@ impl Event<'_> {
         if let Some((kind, name)) = self.counted() {
             TALLY.add(kind, name);
         }
+        #[cfg(feature = "server")]
+        refused::keep(self, origin);
         self.record_to(log::logger(), origin);
     }
 

@@ -69,6 +69,28 @@ pub enum TokenError {
 }
 
 impl TokenError {
+    /// Every reason.
+    pub(crate) const ALL: [Self; 18] = [
+        Self::TooLong,
+        Self::Malformed,
+        Self::Header,
+        Self::EphemeralKey,
+        Self::UnknownSession,
+        Self::NotAuthentic,
+        Self::Padding,
+        Self::InnerForm,
+        Self::UnknownSigner,
+        Self::Signature,
+        Self::Claims,
+        Self::Kind,
+        Self::Issuer,
+        Self::Audience,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::SessionMismatch,
+        Self::Generation,
+    ];
+
     /// Whether the token was proven to be this deployment's before it was refused: a live session's
     /// key had opened it and its signature was right. Only then may a client be told why.
     #[must_use]
@@ -115,33 +137,14 @@ mod tests {
     use super::TokenError::{self, *};
     use std::collections::BTreeSet;
 
-    /// Every reason.
-    const ALL: [TokenError; 18] = [
-        TooLong,
-        Malformed,
-        Header,
-        EphemeralKey,
-        UnknownSession,
-        NotAuthentic,
-        Padding,
-        InnerForm,
-        UnknownSigner,
-        Signature,
-        Claims,
-        Kind,
-        Issuer,
-        Audience,
-        Expired,
-        NotYetValid,
-        SessionMismatch,
-        Generation,
-    ];
-
     #[test]
     fn each_reason_has_a_code_of_its_own() {
-        let codes: BTreeSet<_> = ALL.iter().map(|error| error.code()).collect();
-        assert_eq!(codes.len(), ALL.len());
-        let proven: Vec<_> = ALL.into_iter().filter(|error| error.is_proven()).collect();
+        let codes: BTreeSet<_> = TokenError::ALL.iter().map(|error| error.code()).collect();
+        assert_eq!(codes.len(), TokenError::ALL.len());
+        let proven: Vec<_> = TokenError::ALL
+            .into_iter()
+            .filter(|error| error.is_proven())
+            .collect();
         // The kind is read before the signature is verified, so it proves nothing.
         assert_eq!(proven, [Issuer, Audience, Expired, NotYetValid, Generation]);
         for code in codes {

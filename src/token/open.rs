@@ -167,6 +167,11 @@ impl OpenedToken {
         self.claims.generation
     }
 
+    /// What it says, whatever that is worth here and now: for an operator alone.
+    pub(crate) fn said(&self) -> (TokenKind, &Claims) {
+        (self.kind, &self.claims)
+    }
+
     /// Checks the claims and gives them away.
     pub fn check(self, expected: &Expected<'_>) -> Result<Claims, TokenError> {
         let claims = self.claims;

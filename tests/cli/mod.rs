@@ -5,6 +5,7 @@ mod both_ways;
 mod config;
 mod demo;
 mod doctor;
+mod explain;
 mod health;
 mod importing;
 mod keys;

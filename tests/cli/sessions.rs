@@ -18,6 +18,11 @@ fn said(setup: &Setup, what: &str) -> String {
     format!("{what} in {}\n", setup.data().display())
 }
 
+/// The line behind it, which names the command that proves it.
+fn proof(handle: &str) -> String {
+    format!("proof: lacre token explain {handle}\n")
+}
+
 #[test]
 fn one_session_ends_alone() {
     let (setup, server) = start();
@@ -28,7 +33,12 @@ fn one_session_ends_alone() {
     let words = format!("sessions revoke {}", one.crt);
     assert_eq!(
         lacre(&setup, &words).ok().stdout,
-        format!("{}\n{}", one.crt, said(&setup, "1 session ended"))
+        format!(
+            "{}\n{}{}",
+            one.crt,
+            said(&setup, "1 session ended"),
+            proof(&one.crt)
+        )
     );
     server.refuses(&one.auth);
     server.accepts(&two.auth);
@@ -56,7 +66,12 @@ fn a_handle_may_be_written_as_the_log_shows_it() {
     server.accepts(&one.auth);
     assert_eq!(
         lacre(&setup, &format!("{}…", of(8))).ok().stdout,
-        format!("{}\n{}", one.crt, said(&setup, "1 session ended")),
+        format!(
+            "{}\n{}{}",
+            one.crt,
+            said(&setup, "1 session ended"),
+            proof(&one.crt)
+        ),
         "copied from the log with its dots"
     );
     server.refuses(&one.auth);
@@ -139,7 +154,8 @@ fn all_sessions_end() {
     let (setup, server) = start();
     let tokens = ["ada@example.com", "bob@example.com"].map(|email| log_in(&server, email));
     let ended = lacre(&setup, "sessions revoke --all").ok();
-    assert_eq!(ended.stdout, said(&setup, "2 sessions ended"));
+    let proof = "proof: lacre keystore stats\n";
+    assert_eq!(ended.stdout, said(&setup, "2 sessions ended") + proof);
     for token in tokens {
         server.refuses(&token.auth);
         server.refresh(&token).refused(401, "invalid_token");
@@ -219,4 +235,33 @@ fn what_an_operator_ends_is_in_the_audit_trail() {
     );
     let listed: Value = lacre(&setup, "keystore list --json").ok().json();
     assert_eq!(handles(&listed), Vec::<String>::new());
+}
+
+#[test]
+fn the_old_sessions_end_by_their_age() {
+    let (setup, server) = start();
+    let old = log_in(&server, "ada@example.com");
+    std::thread::sleep(std::time::Duration::from_millis(3100));
+    let new = log_in(&server, "bob@example.com");
+    let dry = lacre(&setup, "sessions revoke --older-than 2s --dry-run").ok();
+    assert_eq!(
+        dry.stdout,
+        format!("{}\n{}", old.crt, said(&setup, "1 session would end"))
+    );
+    server.accepts(&old.auth);
+    let done = lacre(&setup, "sessions revoke --older-than 2s --json")
+        .ok()
+        .json();
+    assert_eq!(
+        (&done["revoked"], &done["sessions"]),
+        (&json!(1), &json!([old.crt]))
+    );
+    server.refuses(&old.auth);
+    server.accepts(&new.auth);
+    for wrong in ["0s", "2", "-1d", "soon", ""] {
+        let ran = lacre(&setup, &format!("sessions revoke --older-than={wrong}"));
+        assert_eq!(ran.status, Some(2), "{wrong:?}: {ran:?}");
+    }
+    lacre(&setup, "sessions revoke --older-than 9999d").ok();
+    server.accepts(&new.auth);
 }

@@ -75,6 +75,7 @@ fn pasted_commands_act_on_the_deployment_of_the_server() {
             "correct horse battery staple\n",
         )
         .unwrap();
+        fs::write(root.path().join("token.txt"), "no.token\n").unwrap();
         let hash = "$2b$04$1GwHjr4aVAueHlb6oEYZk.Vz7Xti0OA.ofq/zUl6BySeG4sksqtKa";
         let user = json!({"email": "moved@example.com", "hash": hash});
         fs::write(root.path().join("users.jsonl"), user.to_string()).unwrap();

@@ -3,6 +3,7 @@ use crate::accounts::{Email, NewAccount, UserId};
 use crate::lacre::testing::Deployed;
 use crate::service::{Caller, OnBehalf, Service, ServiceError};
 use crate::sessions::grant::{Issued, Origin};
+use crate::sessions::list::Picked;
 use crate::telemetry::audit;
 use crate::token::TokenKind;
 use serde_json::Map;
@@ -113,8 +114,11 @@ async fn a_revoked_client_may_ask_again() {
         .await
         .unwrap();
     assert!(shop.is_good(&issued[0]).await, "nothing has ended yet");
-    let ended = shop.service.revoke_client(&caller, &shop.client.id);
-    let mut ended = ended.await.unwrap();
+    let ended = shop
+        .service
+        .revoke_picked(&caller, Picked::AskedBy(shop.client.id.as_str().to_owned()));
+    let ended = ended.await.unwrap();
+    let mut ended = ended.handles().unwrap().to_vec();
     would_end.sort();
     ended.sort();
     assert_eq!((ended.len(), &would_end), (2, &ended));
