@@ -78,6 +78,12 @@ class Pool:
         self._address = Address.parse(address)
         self._timeout = timeout
         self._kept = kept
+        host = self._address.host
+        self._host = "localhost"
+        if self._address.scheme != "unix":
+            self._host = f"[{host}]" if ":" in host else host
+            if self._address.port is not None:
+                self._host += f":{self._address.port}"
         self._tls: ssl.SSLContext | None = None
         if self._address.scheme == "https":
             self._tls = ssl.create_default_context()
@@ -134,14 +140,25 @@ class Pool:
         headers: Mapping[str, str],
         body: bytes | None,
     ) -> Answer:
-        connection.request(method, self._address.prefix + path, body, dict(headers))
-        response = connection.getresponse()
-        content = response.read(LONGEST_ANSWER + 1)
-        if len(content) > LONGEST_ANSWER:
-            raise http.client.HTTPException("the answer is too long")
-        if response.will_close:
-            connection.close()
-        return Answer(response.status, _seconds(response.getheader("Retry-After")), content)
+        if connection.sock is None:
+            connection.connect()
+        # In one piece: two would be two packets, and wake the other side twice.
+        lines = [f"{method} {self._address.prefix}{path} HTTP/1.1", f"Host: {self._host}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if body is not None or method == "POST":
+            lines.append(f"Content-Length: {len(body or b'')}")
+        head = "\r\n".join((*lines, "\r\n"))
+        sock: socket.socket = connection.sock
+        sock.sendall(head.encode("ascii") + (body or b""))
+        with http.client.HTTPResponse(sock, method=method) as response:
+            response.begin()
+            content = response.read(LONGEST_ANSWER + 1)
+            if len(content) > LONGEST_ANSWER or not response.isclosed():
+                raise http.client.HTTPException("the answer has another length than it says")
+            if response.will_close:
+                connection.close()
+            wait = _seconds(response.getheader("Retry-After"))
+            return Answer(response.status, wait, content)
 
     def _take(self) -> tuple[http.client.HTTPConnection, bool]:
         if self._owner != os.getpid():

@@ -20,10 +20,10 @@ _TABLE = {
         "Not allowed",
         "The token is good, and its owner lacks something that this resource needs.",
     ),
-    "session_unknown": (
+    "service_unreachable": (
         503,
-        "Session unknown",
-        "Whether the session is alive can't be asked now. It says nothing about the token.",
+        "Can't be decided now",
+        "Whether the token is good can't be told at the moment. Try again.",
     ),
 }
 
@@ -49,7 +49,7 @@ class Problem(LacreError):
     @classmethod
     def of(cls, error: Unavailable) -> Problem:
         """The 503 for a verdict that couldn't be had."""
-        return cls("session_unknown", retry_after=error.retry_after)
+        return cls("service_unreachable", retry_after=error.retry_after)
 
     @property
     def headers(self) -> dict[str, str]:

@@ -40,10 +40,10 @@ def wanted(
             roles = tuple(value)
         elif name == "permissions" and _is_texts(value):
             permissions = tuple(value)
-        elif name == "email" and isinstance(value, str):
-            email = value
         elif name in TAKEN or name == _OURS:
             ours.setdefault("claims", {})[name] = value
+            # For whoever lists the user's sessions.
+            email = value if name == "email" and isinstance(value, str) else email
         else:
             more[name] = value
     if ours:
@@ -61,8 +61,6 @@ def told(introspection: Mapping[str, Any], token: str, kind: str) -> dict[str, A
     found.setdefault("nbf", session.issued_at)
     found["type"] = kind
     found["permissions"] = sorted(session.permissions)
-    if session.username is not None:
-        found.setdefault("email", session.username)
     try:
         found[setting("IDENTITY_CLAIM")] = ours.get("identity", session.user)
         lives = [ours.get("ttl"), seconds(setting("ACCESS_TOKEN_EXPIRES"))]

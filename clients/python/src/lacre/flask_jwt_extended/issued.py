@@ -69,7 +69,6 @@ def says_the_same(wanted: Wanted, told: Mapping[str, Any]) -> bool:
         and (
             wanted.permissions is None or set(wanted.permissions) == set(str(told.get("scope") or "").split())
         )
-        and (wanted.email is None or wanted.email == told.get("username"))
         and wanted.claims == kept
     )
 
