@@ -13,7 +13,7 @@ SECONDS_LONG ?= 300
 APART = --bench server --bench scale --bench instructions --bench oracle
 
 .PHONY: help run test soak bench bench-steps bench-million bench-page bench-check \
-	bench-instructions bench-oracle bench-oracle-dialects interop browser fuzz vectors mutations mutants lint
+	bench-instructions bench-oracle bench-oracle-dialects bench-python interop browser fuzz vectors mutations mutants lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,9 @@ bench-steps: ## Measure the steps alone (ARGS=name runs some, and keeps nothing)
 
 bench-million: ## Measure a store of a million sessions (ARGS="1000 100000" for other numbers)
 	@$(BENCH)/million.py $(ARGS); python3 tests/bench/page.py
+
+bench-python: ## Measure a route of Flask behind the package for Python and behind Flask-JWT-Extended
+	@$(BENCH)/python.py; python3 tests/bench/page.py
 
 bench-page: ## Write docs/performance.md anew from what was measured last
 	@python3 tests/bench/page.py

@@ -58,11 +58,14 @@ def level(million, sessions):
 
 
 def bars():
-    guards, steps, service, million = (kept(part)
-                                       for part in ("guards", "steps", "service", "million"))
+    guards, steps, service, million, python = (
+        kept(part) for part in ("guards", "steps", "service", "million", "python"))
 
     def rate(name):
         return at(guards, "variants", name, "rate")
+
+    def flask(name):
+        return at(python, "variants", name, "rate")
 
     def p99(call, kind):
         return at(service, "calls", call, kind, "latency_us", "99")
@@ -115,6 +118,13 @@ def bars():
             ratio(p99("leisure", "storm of log-ins"), p99("leisure", "quiet")), 3, False),
         Bar("good callers in a flood of junk by as many connections, against quiet",
             ratio(good("full", flood), good("full", "quiet")), 0.5, True),
+        Bar("a route of Flask behind `lacre.flask`, its round trip included, against HS256",
+            ratio(flask("lacre.flask"), flask("Flask-JWT-Extended, HS256")), 0.5, True),
+        Bar("the same behind `lacre.flask_jwt_extended`",
+            ratio(flask("lacre.flask_jwt_extended"), flask("Flask-JWT-Extended, HS256")), 0.5, True),
+        Bar("the same against HS256 with a blocklist in Redis",
+            ratio(flask("lacre.flask_jwt_extended"),
+                  flask("Flask-JWT-Extended, HS256, blocklist in Redis")), 1, True),
         Bar("start-up to the first answer", at(service, "rest", "start_ms"), 200, False, " ms"),
         Bar("memory at rest", at(service, "rest", "rest_mib"), 30, False, " MiB"),
         Bar("the program's size", at(service, "rest", "program_mib"), 30, False, " MiB"),

@@ -11,7 +11,7 @@ from check import at, bars, kept, ratio, shown
 from harness import HERE, RESULTS, ROOT
 from plots import COLOURS, bars as bar_plot, lines, spaced
 
-PARTS = ("guards", "steps", "service", "million", "instructions")
+PARTS = ("guards", "steps", "service", "million", "instructions", "python")
 GUARDS = [
     ("no guard", "no guard"),
     ("lacre", "**lacre's guard, token in use**"),
@@ -78,6 +78,14 @@ def guard_table(guards):
                          spaced(one["latency_us"]["50"]), spaced(one["latency_us"]["99"])))
     return table(("in front of the handler", "requests a second", "of no guard", "p50, µs",
                   "p99, µs"), rows)
+
+
+def python_table(python):
+    variants = python.get("variants", {})
+    first = at(variants, "Flask-JWT-Extended, HS256", "rate")
+    rows = [(name, spaced(one["rate"]), shown(ratio(one["rate"], first)), spaced(one["latency_us"]["50"]))
+            for name, one in variants.items()]
+    return table(("in front of the route", "requests a second", "of HS256", "p50, µs"), rows)
 
 
 def step_table(steps):
@@ -216,7 +224,7 @@ def plots(guards, steps, service, million):
 
 
 def values(parts):
-    guards, steps, service, million, instructions = parts.values()
+    guards, steps, service, million, instructions, python = parts.values()
     return {
         "bars": bar_table(),
         "measured": measured_table(parts),
@@ -229,6 +237,7 @@ def values(parts):
         "turned": spaced(at(million, "turned", "sessions") or 0),
         "lengths": length_table(steps),
         "instructions": instruction_table(instructions),
+        "python": python_table(python),
         "short": "\n".join(f"- {bar.what}: {bar.got()}, where {bar.wanted()} is the bar."
                            for bar in bars() if not bar.reached()) or "Nothing.",
     }
@@ -243,7 +252,7 @@ def main():
                           r"\1\nNot measured yet: `make bench-million`.\n", template, flags=re.S)
     page = re.sub(r"\{\{(\w+)\}\}", lambda found: known[found[1]], template)
     (ROOT / "docs" / "performance.md").write_text(page)
-    guards, steps, service, million, _ = parts.values()
+    guards, steps, service, million, _, _ = parts.values()
     for name, svg in plots(guards, steps, service, million).items():
         (RESULTS / f"{name}.svg").write_text(svg)
 
