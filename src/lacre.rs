@@ -10,6 +10,7 @@ use crate::clock::{Clock, SystemClock, UnixSeconds};
 use crate::entropy::{self, Entropy};
 use crate::sessions::content_keys::ContentKeys;
 use crate::sessions::csrf::CsrfToken;
+use crate::sessions::end::{End, Ended};
 use crate::sessions::grant::{Grant, IssueError, Issued, Subject};
 use crate::sessions::guard::{Explained, Guard, LiveSession, Refusal};
 use crate::sessions::issue::Issuer;
@@ -326,7 +327,7 @@ impl Lacre {
 impl Lacre {
     /// Ends the session of this record; `false` where it was gone already.
     pub async fn revoke(&self, key: &RecordKey) -> Result<bool, KeystoreError> {
-        self.0.revoker.session(key).await
+        self.0.revoker.session(key, None).await
     }
 
     /// Ends the session of this handle; `false` where there is none.
@@ -337,7 +338,7 @@ impl Lacre {
     /// Ends every session of a user, also one that doesn't open any more, and returns which: all of
     /// them or none, whatever happens meanwhile.
     pub async fn revoke_user(&self, user_id: &str) -> Result<Vec<Handle>, KeystoreError> {
-        self.0.revoker.user(user_id, None).await
+        self.0.revoker.user(user_id, None, None).await
     }
 
     /// Ends every session of a user but one, and returns which, as
@@ -347,7 +348,7 @@ impl Lacre {
         user_id: &str,
         keep: &RecordKey,
     ) -> Result<Vec<Handle>, KeystoreError> {
-        self.0.revoker.user(user_id, Some(keep)).await
+        self.0.revoker.user(user_id, Some(keep), None).await
     }
 
     /// Ends every session that a client asked for ([`Occasion::OnBehalf`]), and reports those of each
@@ -360,7 +361,7 @@ impl Lacre {
         ended: impl FnMut(Vec<(String, Handle)>),
     ) -> Result<usize, KeystoreError> {
         let picked = Picked::AskedBy(client_id.to_owned());
-        self.0.revoker.picked(&picked, ended).await
+        self.0.revoker.picked(&picked, None, ended).await
     }
 
     /// Ends every session that is picked out of all records, as
@@ -368,9 +369,10 @@ impl Lacre {
     pub(crate) async fn revoke_picked(
         &self,
         picked: &Picked,
+        end: &End,
         ended: impl FnMut(Vec<(String, Handle)>),
     ) -> Result<usize, KeystoreError> {
-        self.0.revoker.picked(picked, ended).await
+        self.0.revoker.picked(picked, Some(end), ended).await
     }
 
     /// What [`revoke_picked`](Self::revoke_picked) would end now: each page of it goes to `each`.
@@ -391,7 +393,7 @@ impl Lacre {
         user_id: &str,
         issuer: &str,
     ) -> Result<Vec<Handle>, KeystoreError> {
-        self.0.revoker.begun_through(user_id, issuer).await
+        self.0.revoker.begun_through(user_id, issuer, None).await
     }
 
     /// Ends the access tokens of a user and leaves the sessions: the next refresh of each brings
@@ -402,7 +404,58 @@ impl Lacre {
 
     /// Ends every session there is, and returns how many.
     pub async fn revoke_all(&self) -> Result<u64, KeystoreError> {
-        self.0.revoker.all().await
+        self.0.revoker.all(None).await
+    }
+}
+
+/// Sessions end, and why stays known for a while ([`Rules::explain_for`]).
+impl Lacre {
+    /// As [`revoke`](Self::revoke).
+    pub(crate) async fn end(&self, key: &RecordKey, end: &End) -> Result<bool, KeystoreError> {
+        self.0.revoker.session(key, Some(end)).await
+    }
+
+    /// As [`revoke_user`](Self::revoke_user), or [`revoke_user_but`](Self::revoke_user_but) where one is
+    /// kept.
+    pub(crate) async fn end_user(
+        &self,
+        user_id: &str,
+        keep: Option<&RecordKey>,
+        end: &End,
+    ) -> Result<Vec<Handle>, KeystoreError> {
+        self.0.revoker.user(user_id, keep, Some(end)).await
+    }
+
+    /// As [`revoke_begun_through`](Self::revoke_begun_through).
+    pub(crate) async fn end_begun_through(
+        &self,
+        user_id: &str,
+        issuer: &str,
+        end: &End,
+    ) -> Result<Vec<Handle>, KeystoreError> {
+        self.0
+            .revoker
+            .begun_through(user_id, issuer, Some(end))
+            .await
+    }
+
+    /// As [`revoke_all`](Self::revoke_all).
+    pub(crate) async fn end_all(&self, end: &End) -> Result<u64, KeystoreError> {
+        self.0.revoker.all(Some(end)).await
+    }
+
+    /// Why the session with this key ended, and by whom, if that is still known.
+    pub(crate) async fn ended(&self, key: &RecordKey) -> Result<Option<Ended>, KeystoreError> {
+        self.0.records.ended(key).await
+    }
+
+    /// The handles that begin so, of sessions of which that is known: at most `max`.
+    pub(crate) async fn ended_beginning_with(
+        &self,
+        beginning: &str,
+        max: usize,
+    ) -> Result<Vec<Handle>, KeystoreError> {
+        self.0.records.ended_beginning_with(beginning, max).await
     }
 }
 
@@ -503,7 +556,8 @@ impl LacreBuilder {
         let rules = Arc::new(self.rules);
         let keyring = Arc::new(self.keyring);
         let content_keys = ContentKeys::of(&self.keystore, self.content_key_bytes);
-        let records = Records::new(self.keystore, Arc::clone(&keyring), self.clock);
+        let records = Records::new(self.keystore, Arc::clone(&keyring), self.clock)
+            .explaining(rules.explain_for > 0);
         let entropy = self.entropy;
         let tokens = Arc::new(TokenMaker::new(
             Arc::clone(&rules),
@@ -529,7 +583,7 @@ impl LacreBuilder {
             notes,
             refresher: Refresher::new(Arc::clone(&rules), records.clone(), Arc::clone(&tokens)),
             revoker: Revoker::new(records.clone(), Arc::clone(&listing)),
-            sweeper: Sweeper::new(records.clone()),
+            sweeper: Sweeper::new(records.clone(), rules.explain_for),
             last_seen,
             timings: Timings::default(),
             listing,

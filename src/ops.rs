@@ -30,7 +30,7 @@ mod timeouts;
 mod users;
 
 pub use answer::{
-    Answer, Client, Damaged, Explained, IssuerKey, IssuerKeys, Keys, Link, RefusedRequest,
+    Answer, Client, Damaged, End, Explained, IssuerKey, IssuerKeys, Keys, Link, RefusedRequest,
     RefusedUser, Session, Sessions, Step, User,
 };
 pub use client::{AdminClient, ClientError};

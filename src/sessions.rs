@@ -11,6 +11,7 @@
 //! | `content_keys` | what the next request of a token needn't find out again |
 //! | [`refresh`] | a refresh token to new tokens |
 //! | [`list`], `newest`, `revoke`, [`sweep`] | sessions listed, the newest first, revoked, removed once expired |
+//! | `end` | what is left of a session that ended |
 //! | `last_seen` | when a session was used last |
 //! | `records`, [`handles`], [`keyring`] | records found by handle; the deployment's own keys |
 //! | [`csrf`] | what only our own pages can send along with a cookie |
@@ -22,6 +23,7 @@
 mod cap;
 pub(crate) mod content_keys;
 pub mod csrf;
+pub(crate) mod end;
 mod even_time;
 pub mod grant;
 pub mod guard;

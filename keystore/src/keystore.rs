@@ -9,6 +9,7 @@
 mod copying;
 mod decoy;
 mod listing;
+mod noting;
 mod removal;
 
 use std::fmt;
@@ -29,6 +30,7 @@ use decoy::Decoy;
 
 pub use copying::SealedPage;
 pub use listing::{Page, Rewrap};
+pub use noting::Noting;
 pub use removal::SweepStep;
 
 /// How many of the first records [`Keystore::verify_opens`] may try.

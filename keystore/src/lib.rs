@@ -59,8 +59,12 @@
 //! page. A record that is there all the while is seen once; one that comes or goes meanwhile may
 //! be seen or missed.
 //!
-//! **What the disk shows.** Names of records, their number and their sizes; nothing of what is in
-//! them. Who has the master key reads all of it.
+//! **Notes.** A removal through [`Keystore::noting`] leaves a sealed note of each record that goes,
+//! durable with the removal and not parted from it by a crash, until it is forgotten. No note is left
+//! of what an opening after a crash removes.
+//!
+//! **What the disk shows.** Names of records, their number and their sizes, and when those ended of
+//! which there is a note; nothing of what is in them. Who has the master key reads all of it.
 //!
 //! # Example
 //!
@@ -119,7 +123,8 @@
 //! | [`store`] | what is asked of a store of sealed bytes, in prose |
 //! | `key`, `record` | keys and ranges of keys; a session's record and its private scalar |
 //! | `seal` | the ring of master keys; a record as sealed bytes, and back |
-//! | `keystore` | the keystore above any store: get, put, swap; `removal`, `listing`, `copying`, `decoy` |
+//! | `keystore` | the keystore above any store: get, put, swap; `removal`, `noting`, `listing`, `copying`, `decoy` |
+//! | `note` | what is left of a session that ended |
 //! | `local` | the store of one process: engines (memory, sled), the committer, stamps |
 //! | `error` | what can go wrong |
 //! | `conformance` | the tests that any store has to pass; with the feature of that name |
@@ -130,6 +135,7 @@ mod error;
 mod key;
 mod keystore;
 mod local;
+mod note;
 mod record;
 mod seal;
 pub mod store;
@@ -137,13 +143,14 @@ pub mod store;
 pub use error::KeystoreError;
 pub use key::{KeyBytes, KeyRange, RecordKey, SessionId, UserTag};
 pub use keystore::{
-    Current, Keystore, Lookup, Page, PutOutcome, Rewrap, SealedPage, Stored, Swap, SweepStep,
-    Version,
+    Current, Keystore, Lookup, Noting, Page, PutOutcome, Rewrap, SealedPage, Stored, Swap,
+    SweepStep, Version,
 };
 pub use local::LocalStore;
 pub use local::engine::{Change, Engine};
 pub use local::memory::MemoryEngine;
 pub use local::sled::{SledEngine, SledOptions};
+pub use note::{Left, Note, NotePlace, SealedNote};
 pub use record::{MAX_SEALED_RECORD, PrivateScalar, Record};
 pub use seal::master_key::{MasterKey, MasterKeyRing};
 pub use store::{Stats, Store, Writes};

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
+use crate::note::{Note, NotePlace, SealedNote};
 use crate::store::{Answer, Found, RemovalWatcher, Stamp, Stats, Store, Write};
 use committer::Committer;
 use engine::{Change, Engine};
@@ -64,6 +65,36 @@ impl LocalStore {
     }
 }
 
+/// Changes, with a note or without one.
+impl LocalStore {
+    async fn change(&self, writes: Vec<Write>, note: Option<Note>) -> Result<bool, KeystoreError> {
+        let changes = writes.into_iter().map(|write| Change {
+            key: write.key.to_bytes(),
+            expected: write.expected,
+            new: write.new.map(|sealed| sealed.bytes),
+        });
+        let changes = changes.collect();
+        self.committer.apply(changes, note).await?.wait().await
+    }
+
+    async fn take(&self, key: RecordKey, note: Option<Note>) -> Result<bool, KeystoreError> {
+        let removed = self.committer.remove(key.to_bytes(), note).await?;
+        removed.wait().await
+    }
+
+    async fn take_user(
+        &self,
+        user: UserTag,
+        keep: Option<RecordKey>,
+        note: Option<Note>,
+    ) -> Result<Vec<RecordKey>, KeystoreError> {
+        let (range, keep) = (KeyRange::of_user(user), keep.map(|key| key.to_bytes()));
+        let removed = self.committer.remove_all_but(range, keep, note).await?;
+        let keys = removed.wait().await?;
+        Ok(keys.iter().map(RecordKey::from_bytes).collect())
+    }
+}
+
 impl Store for LocalStore {
     fn get<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, Found> {
         Box::pin(ready(self.read(key)))
@@ -74,30 +105,48 @@ impl Store for LocalStore {
     }
 
     fn apply(&self, writes: Vec<Write>) -> Answer<'_, bool> {
-        let changes = writes.into_iter().map(|write| Change {
-            key: write.key.to_bytes(),
-            expected: write.expected,
-            new: write.new.map(|sealed| sealed.bytes),
-        });
-        let changes = changes.collect();
-        Box::pin(async move { self.committer.apply(changes).await?.wait().await })
+        Box::pin(self.change(writes, None))
+    }
+
+    fn apply_noting(&self, writes: Vec<Write>, note: Note) -> Answer<'_, bool> {
+        Box::pin(self.change(writes, Some(note)))
     }
 
     fn remove(&self, key: RecordKey) -> Answer<'_, bool> {
-        Box::pin(async move { self.committer.remove(key.to_bytes()).await?.wait().await })
+        Box::pin(self.take(key, None))
+    }
+
+    fn remove_noting(&self, key: RecordKey, note: Note) -> Answer<'_, bool> {
+        Box::pin(self.take(key, Some(note)))
     }
 
     fn remove_user(&self, user: UserTag, keep: Option<RecordKey>) -> Answer<'_, Vec<RecordKey>> {
-        let (range, keep) = (KeyRange::of_user(user), keep.map(|key| key.to_bytes()));
-        Box::pin(async move {
-            let removed = self.committer.remove_all_but(range, keep).await?;
-            let keys = removed.wait().await?;
-            Ok(keys.iter().map(RecordKey::from_bytes).collect())
-        })
+        Box::pin(self.take_user(user, keep, None))
+    }
+
+    fn remove_user_noting(
+        &self,
+        user: UserTag,
+        keep: Option<RecordKey>,
+        note: Note,
+    ) -> Answer<'_, Vec<RecordKey>> {
+        Box::pin(self.take_user(user, keep, Some(note)))
     }
 
     fn remove_all(&self) -> Answer<'_, u64> {
-        Box::pin(async move { self.committer.empty().await?.wait().await })
+        Box::pin(async move { self.committer.empty(None).await?.wait().await })
+    }
+
+    fn remove_all_noting(&self, note: Note) -> Answer<'_, u64> {
+        Box::pin(async move { self.committer.empty(Some(note)).await?.wait().await })
+    }
+
+    fn notes(&self, after: Option<NotePlace>, limit: usize) -> Answer<'_, Vec<SealedNote>> {
+        Box::pin(ready(self.engine.notes(after.as_ref(), limit)))
+    }
+
+    fn forget_notes(&self, before: u64) -> Answer<'_, u64> {
+        Box::pin(async move { self.committer.forget(before).await?.wait().await })
     }
 
     fn page(&self, range: KeyRange, limit: usize) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>> {

@@ -37,6 +37,7 @@ use std::pin::Pin;
 
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
+use crate::note::{Note, NotePlace, SealedNote};
 
 /// An answer to come from a store.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, KeystoreError>> + Send + 'a>>;
@@ -77,6 +78,51 @@ pub trait Store: Send + Sync + 'static {
     /// a crash; unless it is answered with [`KeystoreError::StoreContended`], after which some
     /// records may be gone and no more go.
     fn remove_all(&self) -> Answer<'_, u64>;
+
+    /// As [`apply`](Self::apply), and leaves the note of each record that goes, in the same change.
+    ///
+    /// A store that keeps no notes removes all the same; so it is with those that follow.
+    fn apply_noting(&self, writes: Vec<Write>, note: Note) -> Answer<'_, bool> {
+        drop(note);
+        self.apply(writes)
+    }
+
+    /// As [`remove`](Self::remove), leaving a note.
+    fn remove_noting(&self, key: RecordKey, note: Note) -> Answer<'_, bool> {
+        drop(note);
+        self.remove(key)
+    }
+
+    /// As [`remove_user`](Self::remove_user), leaving a note of each.
+    fn remove_user_noting(
+        &self,
+        user: UserTag,
+        keep: Option<RecordKey>,
+        note: Note,
+    ) -> Answer<'_, Vec<RecordKey>> {
+        drop(note);
+        self.remove_user(user, keep)
+    }
+
+    /// As [`remove_all`](Self::remove_all), leaving a note of each but those that are removed by an
+    /// opening after a crash.
+    fn remove_all_noting(&self, note: Note) -> Answer<'_, u64> {
+        drop(note);
+        self.remove_all()
+    }
+
+    /// The notes behind a place, the oldest first, at most `limit`.
+    fn notes(&self, after: Option<NotePlace>, limit: usize) -> Answer<'_, Vec<SealedNote>> {
+        let _ = (after, limit);
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Takes some of the oldest notes away whose time is before this one; returns how many, and 0 when
+    /// there are no more.
+    fn forget_notes(&self, before: u64) -> Answer<'_, u64> {
+        let _ = before;
+        Box::pin(std::future::ready(Ok(0)))
+    }
 
     /// The first `limit` records of the range, in the order of their keys.
     fn page(&self, range: KeyRange, limit: usize) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>>;

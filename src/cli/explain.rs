@@ -117,6 +117,12 @@ fn fields(explained: Explained) -> Result<Vec<(&'static str, String)>, Failure> 
         add("expires", Some(out::time(session.expires_at)));
         add("generation", Some(session.generation.to_string()));
     }
+    if let Some(end) = explained.end {
+        add("ended", Some(out::time(end.at)));
+        add("cause", Some(end.cause));
+        add("by", Some(end.by));
+        add("who", end.who);
+    }
     if let Some(claims) = explained.claims {
         add("claims", Some(out::json(&claims)?));
     }
@@ -145,6 +151,10 @@ fn json_of(explained: &Explained) -> Result<String, Failure> {
         |request| json!({"id": request.id, "event": request.event, "address": request.address}),
     );
     let session = explained.session.as_ref().map(super::keystore::shown);
+    let end = explained.end.as_ref().map(|end| {
+        let at = out::time(end.at);
+        json!({"at": at, "cause": end.cause, "by": end.by, "who": end.who})
+    });
     out::json(&json!({
         "accepted": explained.accepted,
         "code": explained.code,
@@ -153,6 +163,7 @@ fn json_of(explained: &Explained) -> Result<String, Failure> {
         "user": explained.user,
         "kind": explained.kind,
         "session": session,
+        "end": end,
         "request": request,
         "claims": explained.claims,
     }))

@@ -187,6 +187,7 @@ fn rules(config: &Config, issuer: String) -> Rules {
         refresh_grace: config.refresh.grace.as_secs(),
         max_token_length: config.limits.token,
         max_per_user: config.session.max_per_user as usize,
+        explain_for: config.session.explain_for.as_secs(),
         locations: config.token.locations.clone(),
         issuer,
         audience: config.token.audience.clone(),

@@ -181,10 +181,25 @@ pub struct Explained {
     pub kind: Option<String>,
     /// The session, where its record is there: live, or expired and not swept yet.
     pub session: Option<Session>,
+    /// How it ended, where it did and that is still known.
+    pub end: Option<End>,
     /// The request, where its id was asked about.
     pub request: Option<RefusedRequest>,
     /// The claims of a token that was opened, where they were asked for.
     pub claims: Option<Map<String, Value>>,
+}
+
+/// The end of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// When.
+    pub at: UnixSeconds,
+    /// Why, as the audit log has it.
+    pub cause: String,
+    /// By whom, as the audit log has it.
+    pub by: String,
+    /// The id of a client or an administrator, the name of an issuer.
+    pub who: Option<String>,
 }
 
 /// A request that was refused a moment ago.

@@ -6,7 +6,7 @@
 //! This room must never decide whether a token is good, and never show a claim that wasn't asked for,
 //! but for those that the token is refused for.
 
-use super::answer::{Answer, Explained, RefusedRequest};
+use super::answer::{Answer, End, Explained, RefusedRequest};
 use super::error::OpsError;
 use super::handles;
 use super::request::{About, ExplainRequest};
@@ -14,6 +14,7 @@ use super::sessions::shown;
 use crate::clock::UnixSeconds;
 use crate::lacre::Lacre;
 use crate::service::Service;
+use crate::sessions::end::Ended;
 use crate::sessions::guard::{self, Refusal};
 use crate::telemetry::audit::{Refused, refused_lately};
 use crate::token::{Claims, Handle, TokenError, TokenKind, diagnose};
@@ -155,7 +156,8 @@ fn generation(claims: &Claims, record: &Record, now: UnixSeconds) -> String {
 /// A session, whether or not its record is there.
 async fn session(lacre: &Lacre, handle: &Handle) -> Result<Explained, OpsError> {
     let explained = about(lacre, handle).await?;
-    if explained.session.is_none() && explained.code.as_deref() == Some("session_unknown") {
+    let unknown = explained.code.as_deref() == Some(TokenError::UnknownSession.code());
+    if unknown && explained.session.is_none() && explained.end.is_none() {
         return Err(OpsError::SessionUnknown);
     }
     Ok(explained)
@@ -197,8 +199,25 @@ async fn about(lacre: &Lacre, handle: &Handle) -> Result<Explained, OpsError> {
         }
         Ok(None) => {
             explained.code = unknown;
-            explained.reasons =
-                vec!["no session has this handle: it ended, or never began here".to_owned()];
+            let ended = match lacre.key_of(handle) {
+                Some(key) => lacre.ended(&key).await?,
+                None => None,
+            };
+            explained.reasons = vec![match &ended {
+                Some(ended) => end(ended, now),
+                None => {
+                    "no session has this handle: it never began here, or ended longer ago than \
+                         `session.explain_for`"
+                        .to_owned()
+                }
+            }];
+            explained.user = ended.as_ref().and_then(|ended| ended.user.clone());
+            explained.end = ended.map(|ended| End {
+                at: ended.at,
+                cause: ended.cause,
+                by: ended.by,
+                who: ended.who,
+            });
         }
         Err(error) if error.record().is_some() => {
             explained.code = Some(error.code().to_owned());
@@ -207,6 +226,19 @@ async fn about(lacre: &Lacre, handle: &Handle) -> Result<Explained, OpsError> {
         Err(error) => return Err(error.into()),
     }
     Ok(explained)
+}
+
+fn end(ended: &Ended, now: UnixSeconds) -> String {
+    let who = ended
+        .who
+        .as_ref()
+        .map_or_else(String::new, |who| format!(" {who}"));
+    format!(
+        "the session ended {}, by {}{who} ({})",
+        time(ended.at, now),
+        ended.by,
+        ended.cause
+    )
 }
 
 fn damaged(error: &KeystoreError) -> String {

@@ -16,7 +16,8 @@ const MAX_NAMED: usize = 5;
 /// The handle that is meant by a whole one or by its beginning. A whole one is returned whether or
 /// not there is such a session: it may have ended.
 ///
-/// [`OpsError::SessionUnknown`] where no session's handle begins so, and
+/// The beginning of one that has ended is taken where no live one begins so, as long as it is known why
+/// it ended. [`OpsError::SessionUnknown`] where no session's handle begins so, and
 /// [`OpsError::HandleAmbiguous`] where several do.
 pub(super) async fn find(lacre: &Lacre, text: &str) -> Result<Handle, OpsError> {
     let handle = parse(text)?;
@@ -31,13 +32,25 @@ pub(super) async fn find(lacre: &Lacre, text: &str) -> Result<Handle, OpsError> 
     }
     let mut found = lacre.handles_beginning_with(text, MAX_NAMED).await?;
     match found.len() {
+        0 => ended(lacre, text).await,
+        1 => Ok(found.remove(0)),
+        _ => Err(ambiguous(&found)),
+    }
+}
+
+/// The handle of a session that has ended, where one of those that are still known begins so.
+async fn ended(lacre: &Lacre, text: &str) -> Result<Handle, OpsError> {
+    let mut found = lacre.ended_beginning_with(text, MAX_NAMED).await?;
+    match found.len() {
         0 => Err(OpsError::SessionUnknown),
         1 => Ok(found.remove(0)),
-        _ => {
-            let named = found.iter().map(|handle| handle.as_str().to_owned());
-            Err(OpsError::HandleAmbiguous(named.collect()))
-        }
+        _ => Err(ambiguous(&found)),
     }
+}
+
+fn ambiguous(found: &[Handle]) -> OpsError {
+    let named = found.iter().map(|handle| handle.as_str().to_owned());
+    OpsError::HandleAmbiguous(named.collect())
 }
 
 /// A handle as it stands, of any length that one may have.

@@ -562,7 +562,127 @@ async fn a_token_is_explained_by_the_check_that_refuses_it() {
     fixture.lacre.revoke(&issued.key).await.unwrap();
     let (code, why) = deployed.why(newest.access.token.expose()).await;
     assert_eq!(code, "session_unknown");
-    assert!(why.contains("it ended, or never began here"), "{why}");
+    assert!(
+        why.contains("no session has this handle: it never began here"),
+        "{why}"
+    );
+}
+
+#[tokio::test]
+async fn an_end_stays_explained_with_who_and_why_until_it_is_forgotten() {
+    let deployed = Deployed::new().await;
+    let ada = deployed.add("ada@example.com").await;
+    let (fixture, clock) = (&deployed.fixture, &deployed.fixture.clock);
+    let (one, two) = (fixture.log_in(&ada.id).await, fixture.log_in(&ada.id).await);
+    let stolen = fixture.log_in(&ada.id).await;
+    let expired = fixture.log_in("other").await;
+    let handle = one.handle.as_str().to_owned();
+    deployed.revoke(Which::Handle(handle.clone()), false).await;
+    let spent = stolen.refresh.as_ref().unwrap().token.expose().to_owned();
+    for advance in [0, 60, 60] {
+        clock.advance(advance);
+        let subject = async |_: &str| {
+            let grant = crate::lacre::testing::grant("a", crate::sessions::grant::Occasion::LogIn);
+            Ok::<_, ()>(Some(grant.subject))
+        };
+        let _ = fixture.lacre.refresh(spent.as_bytes(), subject).await;
+    }
+    let to = to_active(false);
+    deployed.ask(change_user(ada.id.clone(), to)).await.unwrap();
+    clock.advance(31 * 86_400);
+    assert_eq!(deployed.service.sweep().await.unwrap(), 1);
+    let end = async |issued: &crate::sessions::grant::Issued| {
+        let name = issued.handle.as_str().to_owned();
+        let explained = deployed.explain(About::Name(name), false).await;
+        assert!(!explained.accepted && explained.session.is_none());
+        let end = explained.end.unwrap();
+        (end.cause, end.by, explained.user.unwrap())
+    };
+    let of = |cause: &str, by: &str, user: &str| (cause.to_owned(), by.to_owned(), user.to_owned());
+    // The oldest ends are 31 days old and were forgotten by that sweep.
+    let about = About::Name(handle.clone());
+    let gone = Request::Explain(ExplainRequest {
+        about,
+        claims: false,
+    });
+    assert_eq!(
+        deployed.refusal(gone).await,
+        (1, "session_unknown".to_owned())
+    );
+    assert_eq!(end(&expired).await, of("expired", "lacre", "other"));
+
+    let deployed = Deployed::new().await;
+    let ada = deployed.add("ada@example.com").await;
+    let fixture = &deployed.fixture;
+    let (one, _) = (fixture.log_in(&ada.id).await, two);
+    let two = fixture.log_in(&ada.id).await;
+    let handle = one.handle.as_str().to_owned();
+    deployed.revoke(Which::Handle(handle.clone()), false).await;
+    deployed
+        .ask(change_user(ada.id.clone(), to_active(false)))
+        .await
+        .unwrap();
+    let explained = deployed
+        .explain(About::Name(handle[..8].to_owned()), false)
+        .await;
+    assert_eq!(
+        explained.handle.as_deref(),
+        Some(&*handle),
+        "by its beginning"
+    );
+    let end = explained.end.unwrap();
+    assert_eq!((&*end.cause, &*end.by), ("revoked_by_admin", "operator"));
+    assert_eq!(end.at, crate::lacre::testing::NOW);
+    assert_eq!(explained.user.as_deref(), Some(&*ada.id));
+    let (code, why) = deployed.why(two.access.token.expose()).await;
+    assert_eq!(code, "session_unknown");
+    assert!(
+        why.contains("(0 s ago), by operator (account_closed)"),
+        "{why}"
+    );
+    // Whoever ends one by its beginning again is told that it is done.
+    let again = Which::Handle(handle[..8].to_owned());
+    assert_eq!(deployed.revoke(again, false).await, (0, Some(vec![])));
+}
+
+#[tokio::test]
+async fn who_is_pushed_out_and_who_is_robbed_can_be_told() {
+    let rules = crate::sessions::rules::Rules {
+        max_per_user: 1,
+        ..crate::sessions::rules::Rules::new("https://issuer.test", "api")
+    };
+    let fixture = crate::lacre::testing::Fixture::with_rules(rules.clone());
+    let first = fixture.log_in("a").await;
+    let second = fixture.log_in("a").await;
+    let cause = async |fixture: &crate::lacre::testing::Fixture,
+                       issued: &crate::sessions::grant::Issued| {
+        let ended = fixture.lacre.ended(&issued.key).await.unwrap();
+        ended.map(|ended| (ended.cause, ended.by, ended.user))
+    };
+    let of = |cause: &str, by: &str| Some((cause.to_owned(), by.to_owned(), Some("a".to_owned())));
+    assert_eq!(cause(&fixture, &first).await, of("pushed_out", "owner"));
+    assert_eq!(cause(&fixture, &second).await, None, "it lives");
+    let spent = second.refresh.as_ref().unwrap().token.expose().to_owned();
+    for _ in 0..2 {
+        let subject = async |_: &str| {
+            let grant = crate::lacre::testing::grant("a", crate::sessions::grant::Occasion::LogIn);
+            Ok::<_, ()>(Some(grant.subject))
+        };
+        let _ = fixture.lacre.refresh(spent.as_bytes(), subject).await;
+        fixture.clock.advance(60);
+    }
+    assert_eq!(
+        cause(&fixture, &second).await,
+        of("refresh_reused", "lacre")
+    );
+    let rules = crate::sessions::rules::Rules {
+        explain_for: 0,
+        ..rules
+    };
+    let fixture = crate::lacre::testing::Fixture::with_rules(rules);
+    let first = fixture.log_in("a").await;
+    fixture.log_in("a").await;
+    assert_eq!(cause(&fixture, &first).await, None, "nothing is kept");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 //! This room must never record what isn't durable.
 
 use crate::accounts::{Authority, ClientId};
+use crate::sessions::end::End;
 use crate::telemetry::audit::{Actor, Cause, Change, Event, MaskedHandle, Origin, UserId};
 use crate::token::Handle;
 
@@ -70,6 +71,11 @@ impl Caller {
             Actor::Owner => Cause::RevokedByUser,
             _ => Cause::RevokedByAdmin,
         }
+    }
+
+    /// An end of this user's sessions that this caller causes.
+    pub(super) fn end(&self, cause: Cause, user: Option<&str>) -> End {
+        End::new(cause, self.actor.clone(), user)
     }
 
     pub(super) fn logged_in(&self, user: &str) {

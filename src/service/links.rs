@@ -59,7 +59,7 @@ impl Service {
             if unlinked > 0 {
                 caller.changed(user.as_str(), Change::Unlinked);
             }
-            let ended = service.deliver(&row).await?;
+            let ended = service.deliver(&row, &caller, Cause::Unlinked).await?;
             caller.ended(user.as_str(), &ended, Cause::Unlinked);
             Ok((unlinked, ended))
         })

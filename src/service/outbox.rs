@@ -9,6 +9,7 @@
 
 use super::{Caller, Service, ServiceError};
 use crate::accounts::{Ends, OutboxRow, Reach, Target, UserId};
+use crate::sessions::end::End;
 use crate::telemetry::audit::Cause;
 use crate::token::Handle;
 use lacre_keystore::KeystoreError;
@@ -37,11 +38,12 @@ impl Service {
             let caller = Caller::lacre();
             match &row.target {
                 Target::User(user, reach) => {
-                    let ended = self.end_reach(user, reach).await?;
                     let cause = match reach {
                         Reach::Through(_) => Cause::Unlinked,
                         _ => self.cause_of(user).await,
                     };
+                    let end = caller.end(cause, Some(user.as_str()));
+                    let ended = self.end_reach(user, reach, &end).await?;
                     caller.ended(user.as_str(), &ended, cause);
                 }
                 Target::Client(client) => {
@@ -63,11 +65,17 @@ impl Service {
     }
 
     /// Ends what a row of a user says, durably, and returns the sessions that ended.
-    pub(super) async fn deliver(&self, row: &OutboxRow) -> Result<Vec<Handle>, ServiceError> {
+    pub(super) async fn deliver(
+        &self,
+        row: &OutboxRow,
+        caller: &Caller,
+        cause: Cause,
+    ) -> Result<Vec<Handle>, ServiceError> {
         let Target::User(user, reach) = &row.target else {
             return Ok(Vec::new());
         };
-        let ended = self.end_reach(user, reach).await?;
+        let end = caller.end(cause, Some(user.as_str()));
+        let ended = self.end_reach(user, reach, &end).await?;
         self.remove_delivered(row).await;
         Ok(ended)
     }
@@ -80,22 +88,27 @@ impl Service {
         }
     }
 
-    async fn end_reach(&self, user: &UserId, reach: &Reach) -> Result<Vec<Handle>, KeystoreError> {
+    async fn end_reach(
+        &self,
+        user: &UserId,
+        reach: &Reach,
+        end: &End,
+    ) -> Result<Vec<Handle>, KeystoreError> {
         let user = user.as_str();
         match reach {
-            Reach::All => self.lacre.revoke_user(user).await,
+            Reach::All => self.lacre.end_user(user, None, end).await,
             // Whoever knew the old password and the name of the session may have replaced it by
             // another session of the same handle: that one must end.
             Reach::AllBut(kept) => match Handle::parse(&kept.handle) {
                 Ok(handle) => match self.lacre.session(&handle).await? {
                     Some(found) if found.created_at == kept.since => {
-                        self.lacre.revoke_user_but(user, &found.key).await
+                        self.lacre.end_user(user, Some(&found.key), end).await
                     }
-                    _ => self.lacre.revoke_user(user).await,
+                    _ => self.lacre.end_user(user, None, end).await,
                 },
-                Err(_) => self.lacre.revoke_user(user).await,
+                Err(_) => self.lacre.end_user(user, None, end).await,
             },
-            Reach::Through(issuer) => self.lacre.revoke_begun_through(user, issuer).await,
+            Reach::Through(issuer) => self.lacre.end_begun_through(user, issuer, end).await,
             Reach::Access => {
                 self.lacre.revoke_access_of(user).await?;
                 Ok(Vec::new())

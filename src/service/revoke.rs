@@ -86,10 +86,8 @@ impl Service {
         let (service, caller) = (self.clone(), caller.clone());
         let (user, keep) = (user.to_owned(), keep.copied());
         to_the_end(async move {
-            let ended = match keep {
-                Some(keep) => service.lacre.revoke_user_but(&user, &keep).await?,
-                None => service.lacre.revoke_user(&user).await?,
-            };
+            let end = caller.end(caller.revocation(), Some(&user));
+            let ended = service.lacre.end_user(&user, keep.as_ref(), &end).await?;
             caller.ended(&user, &ended, caller.revocation());
             Ok(ended)
         })
@@ -100,7 +98,10 @@ impl Service {
     pub async fn revoke_all(&self, caller: &Caller) -> Result<u64, ServiceError> {
         let (service, caller) = (self.clone(), caller.clone());
         to_the_end(async move {
-            let count = service.lacre.revoke_all().await?;
+            let count = service
+                .lacre
+                .end_all(&caller.end(caller.revocation(), None))
+                .await?;
             caller.acted("all_sessions_revoked", None);
             Ok(count)
         })
@@ -133,7 +134,8 @@ impl Service {
         cause: Cause,
         mut each: impl FnMut(Handle),
     ) -> Result<usize, KeystoreError> {
-        let ended = self.lacre.revoke_picked(picked, |of_page| {
+        let end = caller.end(cause, None);
+        let ended = self.lacre.revoke_picked(picked, &end, |of_page| {
             for (user, handle) in of_page {
                 caller.ended(&user, std::slice::from_ref(&handle), cause);
                 each(handle);
@@ -151,7 +153,8 @@ impl Service {
     ) -> Result<bool, ServiceError> {
         let (service, caller) = (self.clone(), caller.clone());
         to_the_end(async move {
-            let ended = service.lacre.revoke(&key).await?;
+            let end = caller.end(cause, user.as_deref());
+            let ended = service.lacre.end(&key, &end).await?;
             match (ended, &user) {
                 (true, Some(user)) => caller.ended(user, &[service.lacre.handle_of(&key)], cause),
                 (true, None) => caller.acted("session_revoked", None),

@@ -140,7 +140,7 @@ impl Service {
             if deleted {
                 caller.changed(id.as_str(), audit::Change::Deleted);
             }
-            let ended = service.deliver(&row).await?;
+            let ended = service.deliver(&row, &caller, Cause::AccountClosed).await?;
             caller.ended(id.as_str(), &ended, Cause::AccountClosed);
             Ok(account.map(|account| Changed { account, ended }))
         })
@@ -217,7 +217,7 @@ impl Service {
         cause: Cause,
     ) -> Result<Changed, ServiceError> {
         let ended = match &row {
-            Some(row) => self.deliver(row).await?,
+            Some(row) => self.deliver(row, caller, cause).await?,
             None => Vec::new(),
         };
         caller.ended(account.id.as_str(), &ended, cause);

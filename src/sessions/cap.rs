@@ -8,6 +8,7 @@
 //! This room must never end a session while no more than the allowed number are live, and never the
 //! one that has just begun.
 
+use super::end::End;
 use super::records::Records;
 use crate::token::Handle;
 use futures_util::future::join_all;
@@ -45,6 +46,7 @@ impl Cap {
         &self,
         new: &RecordKey,
         record: &Record,
+        end: &End,
     ) -> Result<Option<Vec<Handle>>, KeystoreError> {
         // Nearly always there is room, and which of the sessions are live needn't be known.
         if self.records.keystore.count(new.user, self.max).await? < self.max {
@@ -61,6 +63,7 @@ impl Cap {
         let begun = self
             .records
             .keystore
+            .noting(self.records.note(Some(end)))
             .put_new_and_remove(new, record, &oldest);
         let begun = begun.await? == Swap::Won;
         Ok(begun.then(|| {
@@ -76,6 +79,7 @@ impl Cap {
         &self,
         new: &RecordKey,
         record: &Record,
+        end: &End,
     ) -> Result<Vec<Handle>, KeystoreError> {
         let one_more = self.max.saturating_add(1);
         let few = self.records.keystore.count(new.user, one_more).await? <= self.max;
@@ -84,11 +88,10 @@ impl Cap {
         }
         let _lock = self.lock(&new.user).await;
         let beyond = self.beyond_cap(new, record, 0).await?;
-        let ends = join_all(
-            beyond
-                .iter()
-                .map(|(_, key)| self.records.keystore.remove(key)),
-        )
+        let ends = join_all(beyond.iter().map(|(_, key)| {
+            let note = self.records.note(Some(end));
+            self.records.keystore.noting(note).remove(key)
+        }))
         .await;
         let mut ended = Vec::with_capacity(beyond.len());
         for ((_, key), end) in beyond.iter().zip(ends) {

@@ -2,6 +2,7 @@
 //!
 //! This room must never print a token.
 
+use crate::telemetry::audit::Actor;
 use crate::token::{Handle, RESERVED_CLAIMS, TokenError};
 use lacre_keystore::{KeystoreError, RecordKey};
 use serde_json::{Map, Value};
@@ -54,6 +55,15 @@ pub enum Occasion {
 }
 
 impl Occasion {
+    /// Who causes what a beginning session ends.
+    pub(super) fn actor(&self) -> Actor {
+        match self {
+            Self::LogIn => Actor::Owner,
+            Self::OnBehalf { client_id } => Actor::Client(client_id.clone()),
+            Self::Outside { issuer, .. } => Actor::Issuer(issuer.clone()),
+        }
+    }
+
     /// Who asked for the session, as its record says it; `None` for the user.
     pub(super) fn asked_by(&self) -> Option<String> {
         match self {

@@ -7,12 +7,14 @@
 
 use super::cap::Cap;
 use super::content_keys::ContentKeys;
+use super::end::End;
 use super::grant::{Grant, IssueError, Issued, Occasion, check_additional};
 use super::records::Records;
 use super::rules::Rules;
 use super::tokens::{Contents, TokenMaker};
 use crate::clock::UnixSeconds;
 use crate::entropy::Entropy;
+use crate::telemetry::audit::Cause;
 use crate::token::{Handle, SessionKey, stack};
 use lacre_keystore::{PrivateScalar, Record, RecordKey};
 use std::sync::Arc;
@@ -76,17 +78,19 @@ impl Issuer {
             fresh: grant.occasion == Occasion::LogIn,
             additional: &grant.additional,
         })?;
+        let actor = grant.occasion.actor();
+        let evicted_for = End::new(Cause::Evicted, actor, Some(&grant.subject.id));
         let Begun {
             mut evicted,
             replaced,
         } = self
-            .store(&key, &record, grant.user_session.is_some())
+            .store(&key, &record, grant.user_session.is_some(), &evicted_for)
             .await?;
         if replaced {
             // The session of before has ended with its key.
             self.content_keys.forget(&key);
         }
-        evicted.extend(self.cap.make_room(&key, &record).await?);
+        evicted.extend(self.cap.make_room(&key, &record, &evicted_for).await?);
         Ok(Issued {
             access: pair.access,
             refresh: Some(pair.refresh),
@@ -133,6 +137,7 @@ impl Issuer {
         key: &RecordKey,
         record: &Record,
         named: bool,
+        evicted_for: &End,
     ) -> Result<Begun, IssueError> {
         let mut replaced = false;
         for _ in 0..MAX_ATTEMPTS {
@@ -155,7 +160,7 @@ impl Issuer {
                         replaced: true,
                     });
                 }
-            } else if let Some(evicted) = self.cap.begin(key, record).await? {
+            } else if let Some(evicted) = self.cap.begin(key, record, evicted_for).await? {
                 return Ok(Begun { evicted, replaced });
             }
         }

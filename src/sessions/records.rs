@@ -15,6 +15,8 @@ pub(crate) struct Records {
     pub(super) keystore: Keystore,
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
+    /// Whether ends are noted.
+    explains: bool,
 }
 
 impl Records {
@@ -23,7 +25,17 @@ impl Records {
             keystore,
             keyring,
             clock,
+            explains: true,
         }
+    }
+
+    /// The same; ends are noted, or not.
+    pub(crate) fn explaining(self, explains: bool) -> Self {
+        Self { explains, ..self }
+    }
+
+    pub(super) fn explains(&self) -> bool {
+        self.explains
     }
 
     pub(crate) fn keystore(&self) -> &Keystore {

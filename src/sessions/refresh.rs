@@ -11,14 +11,16 @@
 //!
 //! This room must never write a record that it hasn't just read.
 
+use super::end::End;
 use super::even_time::locate;
 use super::grant::{IssueError, Issued, Subject};
 use super::guard::{LiveSession, Refusal};
 use super::records::Records;
 use super::rules::Rules;
 use super::tokens::{Contents, TokenMaker};
+use crate::telemetry::audit::{Actor, Cause};
 use crate::token::{Claims, Expected, Handle, SessionKey, TokenError, TokenKind, UnopenedToken};
-use lacre_keystore::{KeystoreError, Record, RecordKey, Stored};
+use lacre_keystore::{KeystoreError, Noting, Record, RecordKey, Stored};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -123,6 +125,12 @@ impl Refresher {
         }
     }
 
+    /// The keystore, for the end of a session of this user that lacre itself causes.
+    fn noting(&self, cause: Cause, user_id: &str) -> Noting<'_> {
+        let end = End::new(cause, Actor::Lacre, Some(user_id));
+        self.records.keystore.noting(self.records.note(Some(&end)))
+    }
+
     /// Gives new tokens for a refresh token.
     ///
     /// `subject` says who the user is now, and is asked again whenever the record has changed, so
@@ -145,13 +153,19 @@ impl Refresher {
             let renewed = match step {
                 Step::Renew(record) => Some(record),
                 Step::Repeat => None,
-                Step::End if self.records.keystore.remove_if(&key, &stored).await? => {
+                Step::End
+                    if self
+                        .noting(Cause::RefreshReused, &user_id)
+                        .remove_if(&key, &stored)
+                        .await? =>
+                {
                     return Err(RefreshError::Reused { user_id, handle });
                 }
                 Step::End => continue,
             };
             let Some(subject) = subject(&user_id).await.map_err(RefreshError::Subject)? else {
-                self.records.keystore.remove(&key).await?;
+                let noting = self.noting(Cause::AccountClosed, &user_id);
+                noting.remove(&key).await?;
                 return Err(RefreshError::UserGone { user_id, handle });
             };
             let pair = self.tokens.pair(&Contents {

@@ -5,6 +5,7 @@
 //!
 //! This room must never report an end that isn't durable.
 
+use super::end::End;
 use super::grant::through;
 use super::list::{Listing, Picked};
 use super::records::Records;
@@ -25,14 +26,19 @@ impl Revoker {
     }
 
     /// Ends the session of this record; `false` where it was gone already.
-    pub(crate) async fn session(&self, key: &RecordKey) -> Result<bool, KeystoreError> {
-        self.records.keystore.remove(key).await
+    pub(crate) async fn session(
+        &self,
+        key: &RecordKey,
+        end: Option<&End>,
+    ) -> Result<bool, KeystoreError> {
+        let note = self.records.note(end);
+        self.records.keystore.noting(note).remove(key).await
     }
 
     /// Ends the session of this handle; `false` where there is none.
     pub(crate) async fn handle(&self, handle: &Handle) -> Result<bool, KeystoreError> {
         match self.records.handles().record_key(handle) {
-            Some(key) => self.session(&key).await,
+            Some(key) => self.session(&key, None).await,
             None => Ok(false),
         }
     }
@@ -43,13 +49,12 @@ impl Revoker {
         &self,
         user_id: &str,
         keep: Option<&RecordKey>,
+        end: Option<&End>,
     ) -> Result<Vec<Handle>, KeystoreError> {
         let (keystore, handles) = (&self.records.keystore, self.records.handles());
         let user = handles.user_tag(user_id);
-        let ended = match keep {
-            None => keystore.remove_user(user).await?,
-            Some(keep) => keystore.remove_user_but(user, keep).await?,
-        };
+        let noting = keystore.noting(self.records.note(end));
+        let ended = noting.remove_user(user, keep).await?;
         Ok(ended.iter().map(|key| handles.handle(key)).collect())
     }
 
@@ -60,12 +65,17 @@ impl Revoker {
     pub(crate) async fn picked(
         &self,
         picked: &Picked,
+        end: Option<&End>,
         mut ended: impl FnMut(Vec<(String, Handle)>),
     ) -> Result<usize, KeystoreError> {
         let (mut count, mut after) = (0, None);
         loop {
             let (own, next) = self.listing.page_of_picked(picked, after).await?;
-            let removals = own.iter().map(|(key, _)| self.records.keystore.remove(key));
+            let removals = own.iter().map(|(key, user)| {
+                let end = end.map(|end| End::new(end.cause, end.by.clone(), Some(user)));
+                let note = self.records.note(end.as_ref());
+                self.records.keystore.noting(note).remove(key)
+            });
             let removed = join_all(removals).await;
             let mut of_page = Vec::with_capacity(own.len());
             for ((key, user), removed) in own.into_iter().zip(removed) {
@@ -87,12 +97,13 @@ impl Revoker {
         &self,
         user_id: &str,
         issuer: &str,
+        end: Option<&End>,
     ) -> Result<Vec<Handle>, KeystoreError> {
         let asked_by = through(issuer);
         let mut ended = Vec::new();
         for session in self.listing.sessions_of(user_id).await? {
             let begun_so = session.client_id.as_deref() == Some(&asked_by);
-            if begun_so && self.session(&session.key).await? {
+            if begun_so && self.session(&session.key, end).await? {
                 ended.push(session.handle);
             }
         }
@@ -127,8 +138,9 @@ impl Revoker {
     }
 
     /// Ends every session there is, and returns how many.
-    pub(crate) async fn all(&self) -> Result<u64, KeystoreError> {
-        self.records.keystore.remove_all().await
+    pub(crate) async fn all(&self, end: Option<&End>) -> Result<u64, KeystoreError> {
+        let note = self.records.note(end);
+        self.records.keystore.noting(note).remove_all().await
     }
 }
 

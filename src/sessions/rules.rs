@@ -43,6 +43,8 @@ pub struct Rules {
     pub max_token_length: usize,
     /// The most sessions of one user; a new one beyond them ends the oldest.
     pub max_per_user: usize,
+    /// For how many seconds it stays known why a session ended, and by whom; 0: not at all.
+    pub explain_for: u64,
     /// Where a request may carry its token, unless a route says otherwise. With
     /// [`Location::Cookie`], log-in and refresh set cookies as well.
     pub locations: Vec<Location>,
@@ -63,6 +65,7 @@ impl Rules {
             refresh_grace: defaults::REFRESH_GRACE.as_secs(),
             max_token_length: MAX_TOKEN_LENGTH,
             max_per_user: defaults::MAX_PER_USER as usize,
+            explain_for: defaults::EXPLAIN_FOR.as_secs(),
             locations: defaults::LOCATIONS.to_vec(),
         }
     }
@@ -89,5 +92,6 @@ pub(crate) mod defaults {
     pub(crate) const LEEWAY: Duration = Duration::ZERO;
     pub(crate) const REFRESH_GRACE: Duration = Duration::from_secs(10);
     pub(crate) const MAX_PER_USER: u32 = 100;
+    pub(crate) const EXPLAIN_FOR: Duration = Duration::from_hours(30 * 24);
     pub(crate) const LOCATIONS: &[Location] = &[Location::Header];
 }

@@ -5,13 +5,17 @@
 //!
 //! This room must never end a session that isn't over.
 
+use super::end::End;
 use super::records::Records;
+use crate::telemetry::audit::{Actor, Cause};
 use crate::token::Handle;
-use lacre_keystore::{KeyRange, KeystoreError};
+use lacre_keystore::{KeyRange, KeystoreError, Record};
 
 /// Removes the records of sessions that are over.
 pub(crate) struct Sweeper {
     records: Records,
+    /// For how many seconds ends stay noted.
+    explain_for: u64,
 }
 
 /// A session that was over when the sweep removed its record.
@@ -24,8 +28,11 @@ pub struct Expired {
 }
 
 impl Sweeper {
-    pub(crate) fn new(records: Records) -> Self {
-        Self { records }
+    pub(crate) fn new(records: Records, explain_for: u64) -> Self {
+        Self {
+            records,
+            explain_for,
+        }
     }
 
     /// Removes the records of sessions that are over, in steps, and reports the sessions of each
@@ -37,7 +44,12 @@ impl Sweeper {
         let now = self.records.now();
         let (mut count, mut rest) = (0, Some(KeyRange::ALL));
         while let Some(range) = rest {
-            let step = self.records.keystore.sweep_step(range, now).await?;
+            let note = |record: &Record| {
+                let end = End::new(Cause::Expired, Actor::Lacre, Some(&record.user_id));
+                self.records.note(Some(&end))
+            };
+            let keystore = &self.records.keystore;
+            let step = keystore.sweep_step_noting(range, now, note).await?;
             count += step.removed.len();
             let expired = step.removed.into_iter().map(|(key, user_id)| Expired {
                 handle: self.records.handle_of(&key),
@@ -46,6 +58,11 @@ impl Sweeper {
             removed(expired.collect());
             rest = step.rest;
         }
+        let before = now.saturating_sub(self.explain_for);
+        self.records
+            .keystore
+            .forget(before.saturating_add(1))
+            .await?;
         Ok(count)
     }
 }

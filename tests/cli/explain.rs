@@ -20,7 +20,9 @@ fn explain(setup: &Setup, token: &str) -> Value {
 
 #[test]
 fn a_token_is_followed_from_its_beginning_to_its_end() {
-    let (setup, server) = start();
+    let setup = Setup::new();
+    let server = setup.start();
+    let id = add_user(&setup, "ada@example.com");
     let token = log_in(&server, "ada@example.com");
     let good = explain(&setup, &format!("{}\n", token.auth));
     assert_eq!(
@@ -50,6 +52,9 @@ fn a_token_is_followed_from_its_beginning_to_its_end() {
         (&ended["accepted"], &ended["code"]),
         (&json!(false), &json!("session_unknown"))
     );
+    assert_eq!(ended["end"]["cause"], "revoked_by_admin");
+    assert_eq!(ended["end"]["by"], "operator");
+    assert_eq!(ended["user"], id.as_str());
     server.refuses(&token.auth);
 }
 
@@ -156,4 +161,28 @@ fn it_says_the_same_beside_a_server_and_without() {
     }
     let noise = lacre_with(&setup, "token explain", b"\xff\xfe");
     noise.failed(1, "token_malformed");
+}
+
+#[test]
+fn an_end_that_was_answered_is_explained_after_a_crash() {
+    let (setup, mut server) = start();
+    let tokens = [1, 2, 3].map(|_| log_in(&server, "ada@example.com"));
+    server
+        .send(&Request::post("/logout").bearer(&tokens[0].auth))
+        .expect(204);
+    lacre(&setup, &format!("sessions revoke {}", tokens[1].crt)).ok();
+    lacre(&setup, "sessions revoke --all").ok();
+    server.kill9();
+    for (token, cause, by) in [
+        (&tokens[0], "logout", "owner"),
+        (&tokens[1], "revoked_by_admin", "operator"),
+        (&tokens[2], "revoked_by_admin", "operator"),
+    ] {
+        let ended = explain(&setup, &token.auth);
+        assert_eq!(
+            (&ended["end"]["cause"], &ended["end"]["by"]),
+            (&json!(cause), &json!(by))
+        );
+        assert_eq!(ended["handle"], token.crt.as_str());
+    }
 }

@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use super::{Keystore, Stored, Swap, Version};
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
+use crate::note::Note;
 use crate::record::Record;
 use crate::seal::codec;
 use crate::store::Write;
@@ -52,6 +53,17 @@ impl Keystore {
         record: &Record,
         others: &[(RecordKey, Stored)],
     ) -> Result<Swap, KeystoreError> {
+        self.noting(None)
+            .put_new_and_remove(key, record, others)
+            .await
+    }
+
+    pub(super) fn putting_and_removing(
+        &self,
+        key: &RecordKey,
+        record: &Record,
+        others: &[(RecordKey, Stored)],
+    ) -> Result<Vec<Write>, KeystoreError> {
         let mut writes: Vec<_> = others
             .iter()
             .map(|(other, seen)| removal(other, seen))
@@ -67,8 +79,7 @@ impl Keystore {
             ends_tokens: false,
         };
         writes.insert(0, new);
-        let made = self.inner.store.apply(writes).await?;
-        Ok(if made { Swap::Won } else { Swap::Lost })
+        Ok(writes)
     }
 
     /// Removes every record that is there when it begins, damaged ones included, and returns how
@@ -100,6 +111,16 @@ impl Keystore {
     /// A record that is refreshed meanwhile stays: each is removed only as it was read. Damaged
     /// records stay, and are logged.
     pub async fn sweep_step(&self, range: KeyRange, now: u64) -> Result<SweepStep, KeystoreError> {
+        self.sweep_step_noting(range, now, |_| None).await
+    }
+
+    /// As [`sweep_step`](Self::sweep_step), leaving the note that is made of each record.
+    pub async fn sweep_step_noting(
+        &self,
+        range: KeyRange,
+        now: u64,
+        note: impl Fn(&Record) -> Option<Note>,
+    ) -> Result<SweepStep, KeystoreError> {
         let store = &self.inner.store;
         let entries = store.page_to_sweep(range, now, STEP).await?;
         let rest = match entries.last() {
@@ -116,7 +137,8 @@ impl Keystore {
                         new: None,
                         ends_tokens: true,
                     };
-                    expired.push((key, record.user_id, store.apply(vec![write])));
+                    let made = self.noting(note(&record)).apply(vec![write]);
+                    expired.push((key, record.user_id, made));
                 }
                 Ok(_) => {}
                 Err(error) => log::warn!("the sweep left a record that does not open: {error}"),
@@ -146,7 +168,7 @@ pub struct SweepStep {
 }
 
 /// The removal of a record as it was read.
-fn removal(key: &RecordKey, seen: &Stored) -> Write {
+pub(super) fn removal(key: &RecordKey, seen: &Stored) -> Write {
     Write {
         key: *key,
         expected: Some(seen.version.sealed.clone()),

@@ -20,6 +20,7 @@ use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use crate::local::engine::{Change, Engine};
 use crate::local::stamps::Stamps;
+use crate::note::Note;
 use crate::store::Writes;
 use job::{Answer, Job, Shared, Watcher, Written};
 use worker::Worker;
@@ -76,14 +77,24 @@ impl Committer {
         })
     }
 
-    /// Queues compare-and-swaps of different keys that are made all or none.
-    pub(crate) async fn apply(&self, changes: Vec<Change>) -> Result<Pending<bool>, KeystoreError> {
-        self.submit(|answer| Job::Apply(changes, answer)).await
+    /// Queues compare-and-swaps of different keys that are made all or none. Of each record that goes
+    /// the note is left, here and below.
+    pub(crate) async fn apply(
+        &self,
+        changes: Vec<Change>,
+        note: Option<Note>,
+    ) -> Result<Pending<bool>, KeystoreError> {
+        self.submit(|answer| Job::Apply(changes, note, answer))
+            .await
     }
 
     /// Queues the removal of a key, whatever its value.
-    pub(crate) async fn remove(&self, key: KeyBytes) -> Result<Pending<bool>, KeystoreError> {
-        self.submit(|answer| Job::Remove(key, answer)).await
+    pub(crate) async fn remove(
+        &self,
+        key: KeyBytes,
+        note: Option<Note>,
+    ) -> Result<Pending<bool>, KeystoreError> {
+        self.submit(|answer| Job::Remove(key, note, answer)).await
     }
 
     /// Queues the removal of all keys of a range but `keep`, which are removed all or none.
@@ -91,14 +102,20 @@ impl Committer {
         &self,
         range: KeyRange,
         keep: Option<KeyBytes>,
+        note: Option<Note>,
     ) -> Result<Pending<Vec<KeyBytes>>, KeystoreError> {
-        self.submit(|answer| Job::RemoveAllBut(range, keep, answer))
+        self.submit(|answer| Job::RemoveAllBut(range, keep, note, answer))
             .await
     }
 
     /// Queues the removal of all keys, in steps between which other jobs get their turn.
-    pub(crate) async fn empty(&self) -> Result<Pending<u64>, KeystoreError> {
-        self.submit(Job::Empty).await
+    pub(crate) async fn empty(&self, note: Option<Note>) -> Result<Pending<u64>, KeystoreError> {
+        self.submit(|answer| Job::Empty(note, answer)).await
+    }
+
+    /// Queues one step of taking the notes away whose time is before this one.
+    pub(crate) async fn forget(&self, before: u64) -> Result<Pending<u64>, KeystoreError> {
+        self.submit(|answer| Job::Forget(before, answer)).await
     }
 
     /// Has `watcher` told of each record that goes from now on; `false` where somebody is told

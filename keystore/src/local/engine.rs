@@ -9,6 +9,7 @@
 
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
+use crate::note::{Note, NotePlace, SealedNote};
 
 /// A store of sealed records.
 ///
@@ -43,6 +44,29 @@ pub trait Engine: Send + Sync + 'static {
     /// Notes, in its turn among the changes, that the store is being emptied, or no longer. A store
     /// that is opened anew with that note removes all it has before it answers anything.
     fn note_emptying(&self, under_way: bool) -> Result<(), KeystoreError>;
+
+    /// Keeps a note of the record with this key, in its turn among the changes: where a change that was
+    /// applied later survives, the note does. `None` where the engine keeps none.
+    fn keep_note(&self, key: &KeyBytes, note: &Note) -> Result<Option<NotePlace>, KeystoreError> {
+        let _ = (key, note);
+        Ok(None)
+    }
+
+    /// Takes a note away.
+    fn drop_note(&self, place: &NotePlace) -> Result<(), KeystoreError> {
+        let _ = place;
+        Ok(())
+    }
+
+    /// The notes behind a place, the oldest first, at most `limit`.
+    fn notes(
+        &self,
+        after: Option<&NotePlace>,
+        limit: usize,
+    ) -> Result<Vec<SealedNote>, KeystoreError> {
+        let _ = (after, limit);
+        Ok(Vec::new())
+    }
 
     /// Returns once every change applied so far survives a crash of the machine.
     fn persist(&self) -> Result<(), KeystoreError>;

@@ -3,16 +3,21 @@
 //! This room must never pretend to be durable anywhere else: what it holds ends with the process.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use super::engine::{Change, Engine};
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
+use crate::note::{Note, NotePlace, SealedNote};
 
 /// An engine whose records end with it.
 #[derive(Default)]
 pub struct MemoryEngine {
     records: RwLock<BTreeMap<KeyBytes, Vec<u8>>>,
+    notes: RwLock<BTreeMap<NotePlace, Vec<u8>>>,
+    noted: AtomicU64,
 }
 
 impl MemoryEngine {
@@ -77,6 +82,35 @@ impl Engine for MemoryEngine {
     /// What ends with the process needn't be emptied later.
     fn note_emptying(&self, _under_way: bool) -> Result<(), KeystoreError> {
         Ok(())
+    }
+
+    fn keep_note(&self, key: &KeyBytes, note: &Note) -> Result<Option<NotePlace>, KeystoreError> {
+        let number = self.noted.fetch_add(1, Ordering::Relaxed);
+        let place = NotePlace::new(note.at(), number, key);
+        let mut notes = self.notes.write().unwrap_or_else(PoisonError::into_inner);
+        notes.insert(place, note.sealed().to_vec());
+        Ok(Some(place))
+    }
+
+    fn drop_note(&self, place: &NotePlace) -> Result<(), KeystoreError> {
+        let mut notes = self.notes.write().unwrap_or_else(PoisonError::into_inner);
+        notes.remove(place);
+        Ok(())
+    }
+
+    fn notes(
+        &self,
+        after: Option<&NotePlace>,
+        limit: usize,
+    ) -> Result<Vec<SealedNote>, KeystoreError> {
+        let notes = self.notes.read().unwrap_or_else(PoisonError::into_inner);
+        let from = after.map_or(Bound::Unbounded, |place| Bound::Excluded(*place));
+        let found = notes.range((from, Bound::Unbounded)).take(limit);
+        let found = found.map(|(place, sealed)| SealedNote {
+            place: *place,
+            sealed: sealed.clone(),
+        });
+        Ok(found.collect())
     }
 
     fn persist(&self) -> Result<(), KeystoreError> {

@@ -18,6 +18,7 @@ mod trial;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
+use std::ops::Bound;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -28,6 +29,7 @@ use std::thread;
 use super::engine::{Change, Engine};
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
+use crate::note::{Note, NotePlace, SealedNote};
 use mark::Mark;
 use rustix::fs::OFlags;
 use trial::{LOCK_PAUSE, LOCK_TRIES, NoTrial, Trial, set_aside, was_finished};
@@ -38,6 +40,9 @@ const RECORDS: &str = "records";
 /// The tree that holds the number of the last group of changes, its key there, plans and notes.
 const STATE: &str = "state";
 const GROUP: &str = "group";
+
+/// The tree that holds the notes of records that have gone.
+const NOTES: &str = "notes";
 
 /// How a sled store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +79,7 @@ pub struct SledEngine {
 struct Store {
     records: sled::Tree,
     state: sled::Tree,
+    notes: sled::Tree,
     db: sled::Db,
 }
 
@@ -200,6 +206,38 @@ impl Engine for SledEngine {
         self.ask(|store| store.note_emptying(under_way))
     }
 
+    fn keep_note(&self, key: &KeyBytes, note: &Note) -> Result<Option<NotePlace>, KeystoreError> {
+        self.ask(|store| {
+            let place = NotePlace::new(note.at(), store.db.generate_id()?, key);
+            store.notes.insert(place.as_bytes(), note.sealed())?;
+            Ok(Some(place))
+        })
+    }
+
+    fn drop_note(&self, place: &NotePlace) -> Result<(), KeystoreError> {
+        self.ask(|store| store.notes.remove(place.as_bytes()).map(drop))
+    }
+
+    fn notes(
+        &self,
+        after: Option<&NotePlace>,
+        limit: usize,
+    ) -> Result<Vec<SealedNote>, KeystoreError> {
+        let from = after.map_or(Bound::Unbounded, |place| Bound::Excluded(place.as_bytes()));
+        let found = self.ask(|store| {
+            let range = store.notes.range::<&[u8], _>((from, Bound::Unbounded));
+            range.take(limit).collect::<sled::Result<Vec<_>>>()
+        })?;
+        let named = found.into_iter().map(|(place, sealed)| {
+            let place = NotePlace::from_bytes(&place).ok_or_else(|| {
+                KeystoreError::corrupt("the place of a note is not 48 bytes long")
+            })?;
+            let sealed = sealed.to_vec();
+            Ok(SealedNote { place, sealed })
+        });
+        named.collect()
+    }
+
     fn persist(&self) -> Result<(), KeystoreError> {
         let group = self.group.load(Ordering::Relaxed) + 1;
         self.ask(|store| {
@@ -283,6 +321,7 @@ fn read_all(copy: &Trial, options: SledOptions) -> Result<u64, KeystoreError> {
             .records
             .iter()
             .chain(store.state.iter())
+            .chain(store.notes.iter())
             .try_for_each(|entry| entry.map(drop))?;
         Ok(group)
     });
@@ -321,8 +360,14 @@ fn open_sled(folder: &Path, options: SledOptions) -> sled::Result<Store> {
         }
     };
     let (records, state) = (db.open_tree(RECORDS)?, db.open_tree(STATE)?);
+    let notes = db.open_tree(NOTES)?;
     db.flush()?;
-    Ok(Store { records, state, db })
+    Ok(Store {
+        records,
+        state,
+        notes,
+        db,
+    })
 }
 
 /// The number of the last group of changes that is in the database; 0 in a new one.

@@ -11,6 +11,7 @@ mod faults;
 mod killed;
 mod killed_batches;
 mod model;
+mod notes;
 mod refused;
 mod reopening;
 mod shared;

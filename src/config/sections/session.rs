@@ -20,6 +20,8 @@ pub struct SessionConfig {
     pub absolute_ttl: Duration,
     /// With one more than this, the oldest ends.
     pub max_per_user: u32,
+    /// For so long it stays known why a session ended, and by whom.
+    pub explain_for: Duration,
 }
 
 static REFRESH_TTL: Key<Seconds> = key(
@@ -47,17 +49,26 @@ static MAX_PER_USER: Key<Whole> = key(
     "Sessions that a user may have. With one more, the oldest ends.",
 );
 
-pub(super) static KEYS: &[&dyn Row] = &[&REFRESH_TTL, &ABSOLUTE_TTL, &MAX_PER_USER];
+static EXPLAIN_FOR: Key<Seconds> = key(
+    "session.explain_for",
+    seconds(0, 3_650 * DAY),
+    DefaultValue::Value(|| defaults::EXPLAIN_FOR),
+    "For so long `lacre token explain` can tell why a session ended, and by whom; `0s`: not at all.",
+);
+
+pub(super) static KEYS: &[&dyn Row] = &[&REFRESH_TTL, &ABSOLUTE_TTL, &MAX_PER_USER, &EXPLAIN_FOR];
 
 impl SessionConfig {
     pub(in crate::config) fn read(reader: &mut Reader) -> Result<Self, Noted> {
         let refresh_ttl = reader.value(&REFRESH_TTL);
         let absolute_ttl = reader.value(&ABSOLUTE_TTL);
         let max_per_user = reader.value(&MAX_PER_USER);
+        let explain_for = reader.value(&EXPLAIN_FOR);
         Ok(Self {
             refresh_ttl: refresh_ttl?,
             absolute_ttl: absolute_ttl?,
             max_per_user: max_per_user?,
+            explain_for: explain_for?,
         })
     }
 }

@@ -99,7 +99,7 @@ impl Actor {
     }
 
     /// The id of a client or an administrator, the name of an issuer.
-    pub(super) fn id(&self) -> Option<&str> {
+    pub(crate) fn id(&self) -> Option<&str> {
         match self {
             Self::Client(id) | Self::Issuer(id) | Self::Admin(id) => Some(id),
             Self::Owner | Self::Operator | Self::Lacre => None,

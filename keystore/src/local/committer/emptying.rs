@@ -13,6 +13,7 @@ use super::job::{Answer, Held, refuse};
 use super::writer::Writer;
 use crate::error::KeystoreError;
 use crate::key::KeyRange;
+use crate::note::Note;
 
 /// How many records one step removes.
 const STEP: usize = 512;
@@ -22,15 +23,17 @@ pub(super) struct Emptying {
     rest: KeyRange,
     noted: bool,
     removed: u64,
+    note: Option<Note>,
     answer: Answer<u64>,
 }
 
 impl Emptying {
-    pub(super) fn new(answer: Answer<u64>) -> Self {
+    pub(super) fn new(note: Option<Note>, answer: Answer<u64>) -> Self {
         Self {
             rest: KeyRange::ALL,
             noted: false,
             removed: 0,
+            note,
             answer,
         }
     }
@@ -80,7 +83,7 @@ fn remove_some(
     }
     let mut removed = Ok(());
     for entry in entries {
-        match writer.remove_as_read(entry) {
+        match writer.remove_as_read(entry, emptying.note.as_ref()) {
             Ok(was_there) => emptying.removed += u64::from(was_there),
             Err(KeystoreError::StoreContended) => {
                 removed = Err(KeystoreError::StoreContended);

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use crate::local::engine::Change;
+use crate::note::Note;
 use crate::store::Writes;
 
 /// Where an answer goes.
@@ -20,14 +21,22 @@ pub(crate) type Watcher = Box<dyn Fn(&KeyBytes) + Send + Sync>;
 
 /// What the thread is asked to do.
 pub(super) enum Job {
-    /// Compare-and-swaps, all of them or none; answers whether they were made.
-    Apply(Vec<Change>, Answer<bool>),
+    /// Compare-and-swaps, all of them or none; answers whether they were made. The note is left of
+    /// each record that goes, here and below.
+    Apply(Vec<Change>, Option<Note>, Answer<bool>),
     /// Removes a key whatever its value; answers whether there was one.
-    Remove(KeyBytes, Answer<bool>),
+    Remove(KeyBytes, Option<Note>, Answer<bool>),
     /// Removes all keys of a range but this one, or none; answers which.
-    RemoveAllBut(KeyRange, Option<KeyBytes>, Answer<Vec<KeyBytes>>),
+    RemoveAllBut(
+        KeyRange,
+        Option<KeyBytes>,
+        Option<Note>,
+        Answer<Vec<KeyBytes>>,
+    ),
     /// Removes all keys, in steps; answers how many.
-    Empty(Answer<u64>),
+    Empty(Option<Note>, Answer<u64>),
+    /// Takes the notes away whose time is before this one, in steps; answers how many one step took.
+    Forget(u64, Answer<u64>),
     /// Takes no more jobs; answered once all those queued before are.
     Close(oneshot::Sender<()>),
 }

@@ -74,22 +74,26 @@ impl Worker {
         let mut held = Vec::with_capacity(group.len());
         for job in group.drain(..) {
             match job {
-                Job::Apply(batch, answer) => match writer.attempt(|| writer.apply(&batch)) {
-                    Ok(made) => {
-                        changed |= made;
-                        held.push(Held::Flag(made, answer));
+                Job::Apply(batch, note, answer) => {
+                    match writer.attempt(|| writer.apply(&batch, note.as_ref())) {
+                        Ok(made) => {
+                            changed |= made;
+                            held.push(Held::Flag(made, answer));
+                        }
+                        Err(error) => refuse(answer, error),
                     }
-                    Err(error) => refuse(answer, error),
-                },
-                Job::Remove(key, answer) => match writer.attempt(|| writer.remove(&key)) {
-                    Ok(made) => {
-                        changed |= made;
-                        held.push(Held::Flag(made, answer));
+                }
+                Job::Remove(key, note, answer) => {
+                    match writer.attempt(|| writer.remove(&key, note.as_ref())) {
+                        Ok(made) => {
+                            changed |= made;
+                            held.push(Held::Flag(made, answer));
+                        }
+                        Err(error) => refuse(answer, error),
                     }
-                    Err(error) => refuse(answer, error),
-                },
-                Job::RemoveAllBut(range, keep, answer) => {
-                    match writer.attempt(|| writer.remove_all_but(&range, keep)) {
+                }
+                Job::RemoveAllBut(range, keep, note, answer) => {
+                    match writer.attempt(|| writer.remove_all_but(&range, keep, note.as_ref())) {
                         Ok(keys) => {
                             changed |= !keys.is_empty();
                             held.push(Held::Keys(keys, answer));
@@ -97,7 +101,12 @@ impl Worker {
                         Err(error) => refuse(answer, error),
                     }
                 }
-                Job::Empty(answer) => emptyings.push_back(Emptying::new(answer)),
+                Job::Empty(note, answer) => emptyings.push_back(Emptying::new(note, answer)),
+                // Nothing waits for it to be durable: what comes back is forgotten again.
+                Job::Forget(before, answer) => match writer.attempt(|| writer.forget(before)) {
+                    Ok(count) => held.push(Held::Count(count, answer)),
+                    Err(error) => refuse(answer, error),
+                },
                 Job::Close(done) => closing.push(done),
             }
         }

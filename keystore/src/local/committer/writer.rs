@@ -13,6 +13,7 @@ use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use crate::local::engine::{Change, Engine};
 use crate::local::stamps::Stamps;
+use crate::note::{Note, NotePlace};
 
 /// How often a change that was overtaken is tried.
 const MAX_ATTEMPTS: usize = 16;
@@ -56,12 +57,29 @@ impl Writer {
     }
 
     /// Makes all the changes where every key has the value that is expected; says whether it did.
-    pub(super) fn apply(&self, changes: &[Change]) -> Result<bool, KeystoreError> {
+    ///
+    /// The note of each record that goes is left before the record goes, so that a crash which takes the
+    /// note takes the removal as well. Where nothing was changed the notes go again.
+    pub(super) fn apply(
+        &self,
+        changes: &[Change],
+        note: Option<&Note>,
+    ) -> Result<bool, KeystoreError> {
+        let mut left = Vec::new();
+        if let Some(note) = note {
+            for change in changes.iter().filter(|change| change.new.is_none()) {
+                left.extend(self.engine.keep_note(&change.key, note)?);
+            }
+        }
         let keys = changes.iter().map(|change| &change.key);
         let made = self.stamps.during(keys, || self.engine.apply(changes))?;
         if made {
             for change in changes {
                 self.note(change);
+            }
+        } else {
+            for place in left {
+                self.engine.drop_note(&place)?;
             }
         }
         Ok(made)
@@ -81,12 +99,16 @@ impl Writer {
     }
 
     /// Removes a key whatever its value; says whether there was one.
-    pub(super) fn remove(&self, key: &KeyBytes) -> Result<bool, KeystoreError> {
+    pub(super) fn remove(
+        &self,
+        key: &KeyBytes,
+        note: Option<&Note>,
+    ) -> Result<bool, KeystoreError> {
         for _ in 0..MAX_ATTEMPTS {
             let Some(value) = self.engine.get(key)? else {
                 return Ok(false);
             };
-            if self.apply(&[removal((*key, value))])? {
+            if self.apply(&[removal((*key, value))], note)? {
                 return Ok(true);
             }
         }
@@ -97,11 +119,12 @@ impl Writer {
     pub(super) fn remove_as_read(
         &self,
         (key, value): (KeyBytes, Vec<u8>),
+        note: Option<&Note>,
     ) -> Result<bool, KeystoreError> {
-        if self.apply(&[removal((key, value))])? {
+        if self.apply(&[removal((key, value))], note)? {
             return Ok(true);
         }
-        self.remove(&key)
+        self.remove(&key, note)
     }
 
     /// Removes all keys of the range but `keep`, as one change; returns which.
@@ -109,18 +132,34 @@ impl Writer {
         &self,
         range: &KeyRange,
         keep: Option<KeyBytes>,
+        note: Option<&Note>,
     ) -> Result<Vec<KeyBytes>, KeystoreError> {
         for _ in 0..MAX_ATTEMPTS {
             let mut entries = self.engine.scan(range, usize::MAX)?;
             entries.retain(|(key, _)| Some(*key) != keep);
             let removals: Vec<_> = entries.into_iter().map(removal).collect();
-            if self.apply(&removals)? {
+            if self.apply(&removals, note)? {
                 return Ok(removals.iter().map(|change| change.key).collect());
             }
         }
         Err(KeystoreError::StoreContended)
     }
+
+    /// Takes the oldest notes away whose time is before this one, some at most; returns how many.
+    pub(super) fn forget(&self, before: u64) -> Result<u64, KeystoreError> {
+        let end = NotePlace::first_of(before);
+        let notes = self.engine.notes(None, STEP)?;
+        let mut count = 0;
+        for note in notes.iter().take_while(|note| note.place < end) {
+            self.engine.drop_note(&note.place)?;
+            count += 1;
+        }
+        Ok(count)
+    }
 }
+
+/// How many notes one step takes away.
+const STEP: usize = 512;
 
 /// The removal of a record as it was read.
 fn removal((key, value): (KeyBytes, Vec<u8>)) -> Change {

@@ -1,0 +1,141 @@
+//! Ends of sessions of which something is left, and what was left.
+
+use std::sync::PoisonError;
+
+use super::removal::removal;
+use super::{Keystore, Stored, Swap};
+use crate::error::KeystoreError;
+use crate::key::{RecordKey, UserTag};
+use crate::note::{Left, Note, NotePlace};
+use crate::record::Record;
+use crate::seal::master_key::Purpose;
+use crate::store::Write;
+
+/// What the sealed content of a note is, so that no other sealed bytes can stand in for it.
+const CONTEXT: &[u8] = b"lacre note v1";
+
+/// The most notes of one page.
+const MAX_PAGE: usize = 4096;
+
+/// The keystore, leaving a note of each record that goes.
+#[must_use = "nothing is removed yet"]
+pub struct Noting<'k> {
+    keystore: &'k Keystore,
+    note: Option<Note>,
+}
+
+impl Keystore {
+    /// Seals what is to be left of a session that ends at this time (Unix seconds).
+    pub fn note(&self, at: u64, content: &[u8]) -> Result<Note, KeystoreError> {
+        let mut nonce = [0; 12];
+        let nonces = self.inner.nonces.lock();
+        nonces.unwrap_or_else(PoisonError::into_inner)(&mut nonce)?;
+        let sealed = self
+            .ring()
+            .seal(Purpose::Bytes, CONTEXT, nonce, content.len(), |room| {
+                room.copy_from_slice(content);
+                Some(())
+            });
+        Ok(Note::new(at, sealed.ok_or(KeystoreError::SealingFailed)?))
+    }
+
+    /// The same keystore, for removals that leave this note of each record that goes, in the change
+    /// that removes it: a crash leaves both or neither. Without a note they are the plain ones.
+    pub fn noting(&self, note: Option<Note>) -> Noting<'_> {
+        Noting {
+            keystore: self,
+            note,
+        }
+    }
+
+    /// What was left behind this place, the oldest first, at most `limit` (1 to 4096); nothing where
+    /// there is no more.
+    pub async fn left(
+        &self,
+        after: Option<NotePlace>,
+        limit: usize,
+    ) -> Result<Vec<Left>, KeystoreError> {
+        let limit = limit.clamp(1, MAX_PAGE);
+        let ring = self.ring();
+        let notes = self.inner.store.notes(after, limit).await?;
+        let opened = notes.into_iter().map(|note| Left {
+            place: note.place,
+            content: ring
+                .open_bytes(CONTEXT, &note.sealed)
+                .map(|content| content.to_vec())
+                .map_err(|error| error.code()),
+        });
+        Ok(opened.collect())
+    }
+
+    /// Takes the notes away whose time is before this one (Unix seconds), and returns how many. Other
+    /// changes get their turn between its steps.
+    pub async fn forget(&self, before: u64) -> Result<u64, KeystoreError> {
+        let mut count = 0;
+        loop {
+            match self.inner.store.forget_notes(before).await? {
+                0 => return Ok(count),
+                some => count += some,
+            }
+        }
+    }
+}
+
+impl Noting<'_> {
+    /// As [`Keystore::remove`].
+    pub async fn remove(self, key: &RecordKey) -> Result<bool, KeystoreError> {
+        let store = &self.keystore.inner.store;
+        match self.note {
+            Some(note) => store.remove_noting(*key, note).await,
+            None => store.remove(*key).await,
+        }
+    }
+
+    /// As [`Keystore::remove_if`].
+    pub async fn remove_if(self, key: &RecordKey, seen: &Stored) -> Result<bool, KeystoreError> {
+        self.apply(vec![removal(key, seen)]).await
+    }
+
+    /// As [`Keystore::remove_user`], or [`Keystore::remove_user_but`] where one is kept.
+    pub async fn remove_user(
+        self,
+        user: UserTag,
+        keep: Option<&RecordKey>,
+    ) -> Result<Vec<RecordKey>, KeystoreError> {
+        let (store, keep) = (&self.keystore.inner.store, keep.copied());
+        match self.note {
+            Some(note) => store.remove_user_noting(user, keep, note).await,
+            None => store.remove_user(user, keep).await,
+        }
+    }
+
+    /// As [`Keystore::remove_all`]. Of records that are removed by the opening after a crash nothing is
+    /// left.
+    pub async fn remove_all(self) -> Result<u64, KeystoreError> {
+        let store = &self.keystore.inner.store;
+        match self.note {
+            Some(note) => store.remove_all_noting(note).await,
+            None => store.remove_all().await,
+        }
+    }
+
+    /// As [`Keystore::put_new_and_remove`].
+    pub async fn put_new_and_remove(
+        self,
+        key: &RecordKey,
+        record: &Record,
+        others: &[(RecordKey, Stored)],
+    ) -> Result<Swap, KeystoreError> {
+        let writes = self.keystore.putting_and_removing(key, record, others)?;
+        let made = self.apply(writes).await?;
+        Ok(if made { Swap::Won } else { Swap::Lost })
+    }
+
+    pub(super) async fn apply(self, writes: Vec<Write>) -> Result<bool, KeystoreError> {
+        let store = &self.keystore.inner.store;
+        match self.note {
+            Some(note) => store.apply_noting(writes, note).await,
+            None => store.apply(writes).await,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What is left of a record that goes: with it, or not at all.
+
+use lacre_keystore::{KeyRange, Keystore, PutOutcome, Record, Swap};
+
+use crate::support::{Home, Kind, Memory, Sled, key, keystore_on, on_every_engine, record, user};
+
+async fn put(keystore: &Keystore, user: u8, session: u64) {
+    let put = keystore
+        .put_new(&key(user, session), &record(session))
+        .await;
+    assert_eq!(put, Ok(PutOutcome::Stored));
+}
+
+/// The time, the session and the content of each note, the oldest first.
+async fn left(keystore: &Keystore) -> Vec<(u64, lacre_keystore::RecordKey, String)> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = keystore.left(after, 2).await.unwrap();
+        let Some(last) = page.last() else {
+            return found;
+        };
+        after = Some(last.place);
+        found.extend(page.iter().map(|note| {
+            let content = note.content.clone().unwrap();
+            (
+                note.place.at(),
+                note.place.key(),
+                String::from_utf8(content).unwrap(),
+            )
+        }));
+    }
+}
+
+/// One of each kind of removal, each with a note of its own.
+async fn every_removal(keystore: &Keystore) {
+    let note = |at: u64, text: &str| Some(keystore.note(at, text.as_bytes()).unwrap());
+    for session in 0..7 {
+        put(keystore, 1, session).await;
+    }
+    put(keystore, 2, 0).await;
+    assert!(
+        keystore
+            .noting(note(10, "one"))
+            .remove(&key(1, 0))
+            .await
+            .unwrap()
+    );
+    let seen = keystore.get(&key(1, 1)).await.unwrap().unwrap();
+    assert!(
+        keystore
+            .noting(note(11, "as read"))
+            .remove_if(&key(1, 1), &seen)
+            .await
+            .unwrap()
+    );
+    let seen = keystore.get(&key(1, 2)).await.unwrap().unwrap();
+    let others = [(key(1, 2), seen)];
+    let noting = keystore.noting(note(12, "in its way"));
+    let swap = noting
+        .put_new_and_remove(&key(1, 9), &record(9), &others)
+        .await;
+    assert_eq!(swap, Ok(Swap::Won));
+    let noting = keystore.noting(note(13, "but one"));
+    assert_eq!(
+        noting
+            .remove_user(user(1), Some(&key(1, 9)))
+            .await
+            .unwrap()
+            .len(),
+        4
+    );
+    let swept = keystore
+        .sweep_step_noting(KeyRange::of_user(user(1)), u64::MAX, |record: &Record| {
+            note(14, &format!("expired {}", record.generation))
+        })
+        .await
+        .unwrap();
+    assert_eq!(swept.removed.len(), 1);
+    assert_eq!(keystore.noting(note(15, "all")).remove_all().await, Ok(1));
+}
+
+async fn check(keystore: &Keystore) {
+    let mut expected: Vec<(u64, _, String)> = vec![
+        (10, key(1, 0), "one".to_owned()),
+        (11, key(1, 1), "as read".to_owned()),
+        (12, key(1, 2), "in its way".to_owned()),
+        (14, key(1, 9), "expired 9".to_owned()),
+        (15, key(2, 0), "all".to_owned()),
+    ];
+    expected.extend((3..7).map(|session| (13, key(1, session), "but one".to_owned())));
+    let mut found = left(keystore).await;
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+async fn every_kind_of_removal_leaves_its_note<K: Kind>() {
+    let home = Home::new();
+    let keystore = keystore_on(K::engine(&home));
+    every_removal(&keystore).await;
+    check(&keystore).await;
+}
+
+async fn what_removed_nothing_leaves_nothing<K: Kind>() {
+    let home = Home::new();
+    let keystore = keystore_on(K::engine(&home));
+    put(&keystore, 1, 0).await;
+    let seen = keystore.get(&key(1, 0)).await.unwrap().unwrap();
+    assert!(keystore.remove(&key(1, 0)).await.unwrap(), "without a note");
+    put(&keystore, 1, 0).await;
+    let note = || Some(keystore.note(1, b"x").unwrap());
+    assert!(
+        !keystore
+            .noting(note())
+            .remove_if(&key(1, 0), &seen)
+            .await
+            .unwrap()
+    );
+    assert!(!keystore.noting(note()).remove(&key(1, 7)).await.unwrap());
+    let others = [(key(1, 0), seen)];
+    let noting = keystore.noting(note());
+    let lost = noting
+        .put_new_and_remove(&key(1, 8), &record(8), &others)
+        .await;
+    assert_eq!(lost, Ok(Swap::Lost));
+    assert_eq!(left(&keystore).await, []);
+}
+
+async fn notes_are_forgotten_from_the_oldest_on<K: Kind>() {
+    let home = Home::new();
+    let keystore = keystore_on(K::engine(&home));
+    for session in 0..600 {
+        put(&keystore, 1, session).await;
+        let note = keystore.note(session, b"x").unwrap();
+        assert!(
+            keystore
+                .noting(Some(note))
+                .remove(&key(1, session))
+                .await
+                .unwrap()
+        );
+    }
+    assert_eq!(keystore.forget(590).await, Ok(590), "more than one step");
+    let times: Vec<u64> = left(&keystore).await.iter().map(|note| note.0).collect();
+    assert_eq!(times, (590..600).collect::<Vec<_>>());
+    assert_eq!(keystore.forget(590).await, Ok(0));
+}
+
+on_every_engine!(
+    every_kind_of_removal_leaves_its_note,
+    what_removed_nothing_leaves_nothing,
+    notes_are_forgotten_from_the_oldest_on,
+);
+
+#[tokio::test]
+async fn notes_are_there_when_the_store_is_opened_again_and_another_ring_reads_none() {
+    let home = Home::new();
+    let keystore = keystore_on(Sled::engine(&home));
+    every_removal(&keystore).await;
+    keystore.close().await;
+    drop(keystore);
+    let keystore = keystore_on(Sled::engine(&home));
+    check(&keystore).await;
+    let other = lacre_keystore::MasterKey::from_bytes(99, [9; 32]);
+    keystore.set_ring(lacre_keystore::MasterKeyRing::new(other));
+    let page = keystore.left(None, 10).await.unwrap();
+    assert_eq!(page.len(), 9);
+    assert!(
+        page.iter()
+            .all(|note| note.content == Err("sealed_unknown_key"))
+    );
+}
+
+#[tokio::test]
+async fn a_note_shows_nothing_of_its_content() {
+    let keystore = keystore_on(Memory::engine(&Home::new()));
+    let note = keystore.note(1, b"user-of-the-note").unwrap();
+    assert!(!note.sealed().windows(4).any(|part| part == b"user"));
+    assert_eq!(format!("{note:?}"), "Note(at 1)");
+}
