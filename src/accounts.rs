@@ -40,7 +40,7 @@ use rand::CryptoRng;
 pub(crate) use self::account::{ADMIN_ROLE, roles_from_outside};
 pub use self::account::{Account, Change, ImportedAccount, NewAccount, Page};
 pub use self::authority::Authority;
-pub use self::client::{Client, ClientId, ClientSecret, NewClient};
+pub use self::client::{Client, ClientId, ClientSecret, ClientTerms, NewClient};
 pub use self::error::AccountsError;
 pub use self::hashing::{HashingPool, HashingSettings};
 pub use self::identity::{Email, LoginName, UserId};

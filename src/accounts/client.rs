@@ -19,6 +19,8 @@ use super::identity::CLIENT_PREFIX;
 use crate::clock::UnixSeconds;
 
 const RANDOM_LENGTH: usize = 16;
+const MAX_SERVICE: usize = 64;
+const MAX_SERVICES: usize = 32;
 
 /// The identifier of a client: `client_` and 16 characters of base64url.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -109,6 +111,53 @@ pub struct Client {
     pub name: String,
     /// When it was made.
     pub created_at: UnixSeconds,
+    /// Whether it vouches for users of its own, of whom no account is kept.
+    pub own_users: bool,
+    /// The services that it asks about tokens for, by their names in the configuration; with none, all.
+    pub services: Vec<String>,
+}
+
+/// What an operator says of a client to make.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientTerms {
+    /// What to call it: 1 to 200 characters.
+    pub name: String,
+    /// Whether it vouches for users of its own.
+    pub own_users: bool,
+    /// The services that it asks about tokens for, each 1 to 64 characters of `[A-Za-z0-9_-]`.
+    pub services: Vec<String>,
+}
+
+impl ClientTerms {
+    /// Those of a client that asks for the sessions of accounts, and about the tokens of every service.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// The services, each once, or what is wrong with one of them.
+    pub(super) fn checked_services(&self) -> Result<Vec<String>, AccountsError> {
+        let is_name = |name: &str| {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+            (1..=MAX_SERVICE).contains(&name.len()) && name.bytes().all(plain)
+        };
+        if self.services.len() > MAX_SERVICES {
+            return Err(invalid("service", "may be given 32 times at most"));
+        }
+        if !self.services.iter().all(|name| is_name(name)) {
+            return Err(invalid(
+                "service",
+                "must have 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'",
+            ));
+        }
+        let mut services = self.services.clone();
+        services.sort_unstable();
+        services.dedup();
+        Ok(services)
+    }
 }
 
 /// The SHA-256 of a secret, as it is stored.
@@ -187,6 +236,24 @@ mod tests {
             assert!(ClientId::parse(bad).is_err(), "{bad}");
         }
         assert!(ClientId::parse("client_0123456789-_cdef").is_ok());
+    }
+
+    #[test]
+    fn services_are_named_as_in_the_configuration() {
+        let checked = |services: &[&str]| {
+            ClientTerms {
+                services: services.iter().map(|&name| name.to_owned()).collect(),
+                ..ClientTerms::named("shop")
+            }
+            .checked_services()
+        };
+        assert_eq!(checked(&["b", "a", "b"]).unwrap(), ["a", "b"]);
+        assert!(checked(&[]).unwrap().is_empty());
+        assert!(checked(&["x".repeat(64).as_str()]).is_ok());
+        for bad in ["", "a b", "a/b", "\u{e9}", "x".repeat(65).as_str()] {
+            assert!(checked(&[bad]).is_err(), "{bad:?}");
+        }
+        assert!(checked(&["a"; 33]).is_err());
     }
 
     #[test]

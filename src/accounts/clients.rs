@@ -4,14 +4,16 @@
 
 use super::Accounts;
 use super::account::display_name;
-use super::client::{Client, ClientId, ClientSecret, Fingerprint, NewClient};
+use super::client::{Client, ClientId, ClientSecret, ClientTerms, Fingerprint, NewClient};
 use super::error::{AccountsError, invalid};
 use super::outbox::OutboxRow;
 
 impl Accounts {
-    /// Makes a client called `name` (1 to 200 characters). Its secret is never to be had again.
-    pub async fn create_client(&self, name: &str) -> Result<NewClient, AccountsError> {
-        let name = display_name("name", name)?.ok_or(invalid("name", "must not be empty"))?;
+    /// Makes a client. Its secret is never to be had again.
+    pub async fn create_client(&self, terms: &ClientTerms) -> Result<NewClient, AccountsError> {
+        let name = display_name("name", &terms.name)?;
+        let name = name.ok_or(invalid("name", "must not be empty"))?;
+        let services = terms.checked_services()?;
         let (id, secret) = self.with_random(|random| {
             let id = ClientId::generate(random);
             (id, ClientSecret::generate(random))
@@ -20,6 +22,8 @@ impl Accounts {
             id: id.clone(),
             name,
             created_at: self.inner.clock.now(),
+            own_users: terms.own_users,
+            services,
         };
         let store = &self.inner.store;
         store.insert_client(&client, &secret.fingerprint()).await?;

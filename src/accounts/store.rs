@@ -252,12 +252,15 @@ impl Store {
         secret: &Fingerprint,
     ) -> Result<(), AccountsError> {
         let question = sqlx::query(
-            "INSERT INTO clients (id, name, secret_sha256, created_at) VALUES ($1, $2, $3, $4)",
+            "INSERT INTO clients (id, name, secret_sha256, created_at, own_users, services) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(client.id.as_str().to_owned())
         .bind(client.name.clone())
         .bind(secret.as_bytes().to_vec())
-        .bind(to_stored(client.created_at));
+        .bind(to_stored(client.created_at))
+        .bind(i64::from(client.own_users))
+        .bind(client.services.join(" "));
         self.change(question).await.map(drop)
     }
 
@@ -266,7 +269,7 @@ impl Store {
         id: &ClientId,
     ) -> Result<Option<(Client, Fingerprint)>, AccountsError> {
         let question =
-            sqlx::query("SELECT id, name, secret_sha256, created_at FROM clients WHERE id = $1")
+            sqlx::query("SELECT id, name, secret_sha256, created_at, own_users, services FROM clients WHERE id = $1")
                 .bind(id.as_str().to_owned());
         let row = self.one(question).await?;
         row.as_ref().map(client_with_secret).transpose()
@@ -274,7 +277,8 @@ impl Store {
 
     pub(super) async fn clients(&self) -> Result<Vec<Client>, AccountsError> {
         let question = sqlx::query(
-            "SELECT id, name, secret_sha256, created_at FROM clients ORDER BY created_at, id",
+            "SELECT id, name, secret_sha256, created_at, own_users, services FROM clients \
+             ORDER BY created_at, id",
         );
         let rows = self.all(question).await?;
         rows.iter()

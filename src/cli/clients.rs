@@ -15,10 +15,18 @@ use zeroize::Zeroizing;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a client and print its secret, this once
-    #[command(after_help = "Example:\n  lacre clients add billing --json > billing.json")]
+    #[command(
+        after_help = "Examples:\n  lacre clients add billing --json > billing.json\n  lacre clients add shop --own-users --service shop"
+    )]
     Add {
         /// What to call it
         name: String,
+        /// It has users of its own, and vouches for them: no account of theirs is kept here
+        #[arg(long)]
+        own_users: bool,
+        /// A service of the configuration that it asks about tokens for; may be repeated [default: all]
+        #[arg(long = "service", value_name = "NAME")]
+        services: Vec<String>,
         /// Print {"id":…,"secret":…}
         #[arg(long)]
         json: bool,
@@ -41,15 +49,27 @@ pub(crate) enum Command {
 impl Command {
     pub(super) fn run(self, place: &Place) -> Result<(), Failure> {
         match self {
-            Self::Add { name, json } => add(place, name, json),
+            Self::Add {
+                name,
+                own_users,
+                services,
+                json,
+            } => {
+                let add_client = ClientsRequest::Add {
+                    name,
+                    own_users,
+                    services,
+                };
+                add(place, add_client, json)
+            }
             Self::List { json } => list(place, json),
             Self::Delete { id } => delete(place, &id),
         }
     }
 }
 
-fn add(place: &Place, name: String, as_json: bool) -> Result<(), Failure> {
-    let request = Request::Clients(ClientsRequest::Add { name });
+fn add(place: &Place, add_client: ClientsRequest, as_json: bool) -> Result<(), Failure> {
+    let request = Request::Clients(add_client);
     let answer = Way::with(place, Absent::Make, |way| way.ask(request))?;
     let Answer::NewClient { id, secret } = answer else {
         return Err(unexpected());
@@ -81,15 +101,24 @@ fn list(place: &Place, as_json: bool) -> Result<(), Failure> {
                     "id": client.id,
                     "name": client.name,
                     "created_at": out::time(client.created_at),
+                    "own_users": client.own_users,
+                    "services": client.services,
                 })
             })
             .collect();
         writeln!(stdout, "{}", out::json(&shown)?)?;
     } else {
-        let rows = clients
-            .into_iter()
-            .map(|client| [client.id, out::time(client.created_at), client.name]);
-        Table::new(["ID", "CREATED", "NAME"]).write(&mut stdout, rows)?;
+        let rows = clients.into_iter().map(|client| {
+            let users = if client.own_users { "own" } else { "accounts" };
+            [
+                client.id,
+                out::time(client.created_at),
+                users.to_owned(),
+                out::words(&client.services),
+                client.name,
+            ]
+        });
+        Table::new(["ID", "CREATED", "USERS", "SERVICES", "NAME"]).write(&mut stdout, rows)?;
     }
     Ok(stdout.flush()?)
 }

@@ -36,7 +36,15 @@ impl StandIn {
             return Ok(None);
         }
         let name = NAME.to_owned();
-        let Answer::NewClient { id, secret } = ask(service, ClientsRequest::Add { name }).await?
+        let Answer::NewClient { id, secret } = ask(
+            service,
+            ClientsRequest::Add {
+                name,
+                own_users: false,
+                services: Vec::new(),
+            },
+        )
+        .await?
         else {
             return Err(Failure::failed("insecure_issue", "no client was made"));
         };

@@ -133,6 +133,8 @@ pub struct Client {
     pub id: String,
     pub name: String,
     pub created_at: UnixSeconds,
+    pub own_users: bool,
+    pub services: Vec<String>,
 }
 
 /// Some sessions and where to go on.

@@ -6,7 +6,7 @@ use super::answer::{Answer, Client};
 use super::error::OpsError;
 use super::request::ClientsRequest;
 use super::secret::Secret;
-use crate::accounts::ClientId;
+use crate::accounts::{ClientId, ClientTerms};
 use crate::service::{Caller, Service};
 
 pub(super) async fn perform(
@@ -15,8 +15,17 @@ pub(super) async fn perform(
     request: ClientsRequest,
 ) -> Result<Answer, OpsError> {
     match request {
-        ClientsRequest::Add { name } => {
-            let new = service.create_client(caller, &name).await?;
+        ClientsRequest::Add {
+            name,
+            own_users,
+            services,
+        } => {
+            let terms = ClientTerms {
+                name,
+                own_users,
+                services,
+            };
+            let new = service.create_client(caller, &terms).await?;
             Ok(Answer::NewClient {
                 id: new.id.as_str().to_owned(),
                 secret: Secret::new(new.secret.expose().to_owned()),
@@ -28,6 +37,8 @@ pub(super) async fn perform(
                 id: client.id.as_str().to_owned(),
                 name: client.name,
                 created_at: client.created_at,
+                own_users: client.own_users,
+                services: client.services,
             });
             Ok(Answer::Clients(shown.collect()))
         }

@@ -118,6 +118,10 @@ pub enum ClientsRequest {
     Add {
         /// What the operator calls it.
         name: String,
+        /// Whether it vouches for users of its own.
+        own_users: bool,
+        /// The services that it asks about tokens for; with none, all.
+        services: Vec<String>,
     },
     /// All clients: [`Answer::Clients`](super::Answer::Clients).
     List,
@@ -310,7 +314,11 @@ mod tests {
             Request::Users(UsersRequest::Add(NewUser::default())),
             Request::Users(UsersRequest::Delete { user: user() }),
             import(false),
-            Request::Clients(ClientsRequest::Add { name: user() }),
+            Request::Clients(ClientsRequest::Add {
+                name: user(),
+                own_users: false,
+                services: Vec::new(),
+            }),
             Request::Clients(ClientsRequest::Delete { id: user() }),
             revoke(false),
         ] {

@@ -228,7 +228,11 @@ async fn a_client_comes_with_a_secret_and_goes() {
     let deployed = Deployed::new().await;
     let name = "billing".to_owned();
     let Answer::NewClient { id, secret } = deployed
-        .ask(Request::Clients(ClientsRequest::Add { name }))
+        .ask(Request::Clients(ClientsRequest::Add {
+            name,
+            own_users: true,
+            services: vec!["desk".to_owned()],
+        }))
         .await
         .unwrap()
     else {
@@ -248,6 +252,8 @@ async fn a_client_comes_with_a_secret_and_goes() {
     {
         Answer::Clients(clients) => {
             assert_eq!((clients.len(), &*clients[0].name), (1, "billing"));
+            assert!(clients[0].own_users);
+            assert_eq!(clients[0].services, ["desk"]);
         }
         other => panic!("{other:?}"),
     }

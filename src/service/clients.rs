@@ -5,20 +5,20 @@
 
 use super::going_on::to_the_end;
 use super::{Caller, Service, ServiceError};
-use crate::accounts::{ClientId, NewClient};
+use crate::accounts::{ClientId, ClientTerms, NewClient};
 use crate::sessions::list::Picked;
 use crate::telemetry::audit::Cause;
 
 impl Service {
-    /// Makes a client called `name`. Its secret can't be had again.
+    /// Makes a client. Its secret can't be had again.
     pub async fn create_client(
         &self,
         caller: &Caller,
-        name: &str,
+        terms: &ClientTerms,
     ) -> Result<NewClient, ServiceError> {
-        let (service, caller, name) = (self.clone(), caller.clone(), name.to_owned());
+        let (service, caller, terms) = (self.clone(), caller.clone(), terms.clone());
         to_the_end(async move {
-            let new = service.accounts.create_client(&name).await?;
+            let new = service.accounts.create_client(&terms).await?;
             caller.acted("client_added", Some(new.id.as_str()));
             Ok(new)
         })

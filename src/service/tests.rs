@@ -1,6 +1,6 @@
 use super::*;
 use crate::accounts::{
-    Change, Email, HashingSettings, NewAccount, Password, PresentedPassword, UserId,
+    Change, ClientTerms, Email, HashingSettings, NewAccount, Password, PresentedPassword, UserId,
 };
 use crate::entropy;
 use crate::lacre::testing::{Fixture, at_once};
@@ -185,7 +185,7 @@ async fn a_client_names_the_session_and_the_user() {
     let rig = Rig::new().await;
     let client = rig
         .service
-        .create_client(&Caller::operator(), "shop")
+        .create_client(&Caller::operator(), &ClientTerms::named("shop"))
         .await
         .unwrap();
     let ask = |secret: &str, user_id: &str, user_session: &str| {

@@ -177,6 +177,42 @@ fn a_client_asks_for_tokens_until_it_is_deleted() {
 }
 
 #[test]
+fn a_client_has_the_users_and_services_that_were_said() {
+    let setup = Setup::new();
+    lacre(
+        &setup,
+        "clients add shop --own-users --service shop --service desk --service shop",
+    )
+    .ok();
+    lacre(&setup, "clients add billing").ok();
+    let listed = lacre(&setup, "clients list --json").ok().json();
+    let said = |name: &str| {
+        let client = listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|client| client["name"] == name);
+        let client = client.unwrap();
+        json!([client["own_users"], client["services"]])
+    };
+    assert_eq!(said("shop"), json!([true, ["desk", "shop"]]));
+    assert_eq!(said("billing"), json!([false, []]));
+    let table = lacre(&setup, "clients list").ok().stdout;
+    let row = table.lines().find(|line| line.ends_with("shop")).unwrap();
+    assert!(row.contains("own       desk,shop"), "{table}");
+    lacre(&setup, "clients add desk --service a/b").failed(1, "account_invalid");
+    assert_eq!(
+        lacre(&setup, "clients list --json")
+            .ok()
+            .json()
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+}
+
+#[test]
 fn a_table_lists_everybody_and_obeys_nobody() {
     let setup = Setup::new();
     add_user(&setup, "ada@example.com");

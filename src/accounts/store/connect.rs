@@ -41,7 +41,7 @@ const SQLITE_ALONE: &str = "UPDATE accounts SET revision = revision WHERE id = '
 const POSTGRES_ALONE: &str = "SELECT 1 FROM pg_advisory_xact_lock(4993435208401347)";
 
 /// The schema, one step a file. A step that was ever released is never edited.
-const SQLITE_STEPS: [(&str, &str); 5] = [
+const SQLITE_STEPS: [(&str, &str); 6] = [
     (
         "accounts",
         include_str!("../migrations/sqlite/0001_accounts.sql"),
@@ -59,8 +59,12 @@ const SQLITE_STEPS: [(&str, &str); 5] = [
         include_str!("../migrations/sqlite/0004_deployments.sql"),
     ),
     ("links", include_str!("../migrations/sqlite/0005_links.sql")),
+    (
+        "own users",
+        include_str!("../migrations/sqlite/0006_own_users.sql"),
+    ),
 ];
-const POSTGRES_STEPS: [(&str, &str); 5] = [
+const POSTGRES_STEPS: [(&str, &str); 6] = [
     (
         "accounts",
         include_str!("../migrations/postgres/0001_accounts.sql"),
@@ -80,6 +84,10 @@ const POSTGRES_STEPS: [(&str, &str); 5] = [
     (
         "links",
         include_str!("../migrations/postgres/0005_links.sql"),
+    ),
+    (
+        "own users",
+        include_str!("../migrations/postgres/0006_own_users.sql"),
     ),
 ];
 

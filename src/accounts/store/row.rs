@@ -43,6 +43,8 @@ pub(super) fn client_with_secret(row: &AnyRow) -> Result<(Client, Fingerprint), 
         id: ClientId::parse(&get::<String>(row, "id")?).map_err(|_| spoilt("id"))?,
         name: get(row, "name")?,
         created_at: number(row, "created_at")?,
+        own_users: get::<i64>(row, "own_users")? == 1,
+        services: words(&get::<String>(row, "services")?),
     };
     let secret = Fingerprint::from_stored(&secret).ok_or_else(|| spoilt("secret_sha256"))?;
     Ok((client, secret))

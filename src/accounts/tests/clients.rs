@@ -9,8 +9,14 @@ on_every_engine!(
 
 async fn a_client_is_known_by_its_secret_alone(engine: &Engine) {
     let accounts = engine.open().await;
-    let shop = accounts.create_client("shop").await.unwrap();
-    let desk = accounts.create_client("desk").await.unwrap();
+    let shop = accounts
+        .create_client(&ClientTerms::named("shop"))
+        .await
+        .unwrap();
+    let desk = accounts
+        .create_client(&ClientTerms::named("desk"))
+        .await
+        .unwrap();
     let (id, secret) = (shop.id.as_str(), shop.secret.expose());
     let known = accounts.authenticate_client(id, secret).await.unwrap();
     assert_eq!((&known.id, known.name.as_str()), (&shop.id, "shop"));
@@ -35,9 +41,15 @@ async fn a_client_is_known_by_its_secret_alone(engine: &Engine) {
 
 async fn clients_are_listed_and_taken_away(engine: &Engine) {
     let accounts = engine.open().await;
-    let shop = accounts.create_client("shop").await.unwrap();
+    let shop = accounts
+        .create_client(&ClientTerms::named("shop"))
+        .await
+        .unwrap();
     engine.clock.advance(1);
-    let desk = accounts.create_client("desk").await.unwrap();
+    let desk = accounts
+        .create_client(&ClientTerms::named("desk"))
+        .await
+        .unwrap();
     let listed = accounts.list_clients().await.unwrap();
     let names: Vec<_> = listed
         .iter()
@@ -65,7 +77,11 @@ async fn clients_are_listed_and_taken_away(engine: &Engine) {
 async fn a_client_needs_a_name(engine: &Engine) {
     let accounts = engine.open().await;
     for bad in ["", "a\0", "a\n", &"x".repeat(201)] {
-        let error = accounts.create_client(bad).await.err().unwrap();
+        let error = accounts
+            .create_client(&ClientTerms::named(bad))
+            .await
+            .err()
+            .unwrap();
         assert_eq!(error.field(), Some("name"), "{bad:?}");
     }
     assert!(accounts.list_clients().await.unwrap().is_empty());
@@ -73,7 +89,10 @@ async fn a_client_needs_a_name(engine: &Engine) {
 
 async fn a_client_is_no_account(engine: &Engine) {
     let accounts = engine.open().await;
-    let shop = accounts.create_client("shop").await.unwrap();
+    let shop = accounts
+        .create_client(&ClientTerms::named("shop"))
+        .await
+        .unwrap();
     let (id, secret) = (shop.id.as_str(), shop.secret.expose());
     assert_eq!(accounts.find(id).await.unwrap(), None);
     assert_eq!(

@@ -14,7 +14,10 @@ on_every_engine!(
 async fn a_restart_keeps_everything(engine: &Engine) {
     let first = engine.open().await;
     let ann = first.sign_up("ann@b", "correct horse").await;
-    let shop = first.create_client("shop").await.unwrap();
+    let shop = first
+        .create_client(&ClientTerms::named("shop"))
+        .await
+        .unwrap();
     first.close().await;
 
     let again = engine.open().await;
@@ -42,7 +45,7 @@ async fn a_newer_schema_is_refused_and_left_alone(engine: &Engine) {
     engine
         .meddle(
             "INSERT INTO lacre_schema (version, description, success, checksum, execution_time) \
-             SELECT 7, 'from the future', success, checksum, 0 FROM lacre_schema WHERE version = 1",
+             SELECT 8, 'from the future', success, checksum, 0 FROM lacre_schema WHERE version = 1",
         )
         .await;
     let file = || {
@@ -51,12 +54,12 @@ async fn a_newer_schema_is_refused_and_left_alone(engine: &Engine) {
     };
     let before = file();
     let error = engine.try_open(super::engine::cheap()).await.err();
-    let expected = AccountsError::AccountsTooNew { found: 7, known: 5 };
+    let expected = AccountsError::AccountsTooNew { found: 8, known: 6 };
     assert_eq!(error, Some(expected));
     assert!(file() == before, "not one byte was changed");
 
     engine
-        .meddle("DELETE FROM lacre_schema WHERE version = 7")
+        .meddle("DELETE FROM lacre_schema WHERE version = 8")
         .await;
     let back = engine.open().await;
     assert!(back.log_in("ann@b", "correct horse").await.is_ok());
@@ -65,7 +68,10 @@ async fn a_newer_schema_is_refused_and_left_alone(engine: &Engine) {
 async fn a_database_that_lost_its_tables_is_unavailable_and_not_wrong_credentials(engine: &Engine) {
     let accounts = engine.open().await;
     let ann = accounts.sign_up("ann@b", "correct horse").await;
-    let shop = accounts.create_client("shop").await.unwrap();
+    let shop = accounts
+        .create_client(&ClientTerms::named("shop"))
+        .await
+        .unwrap();
     accounts.health().await.unwrap();
     engine.meddle("DROP TABLE links; DROP TABLE accounts").await;
     engine.meddle("DROP TABLE clients").await;

@@ -169,7 +169,10 @@ async fn strings_of_sql_are_only_strings(engine: &Engine) {
     };
     let changed = accounts.update(&made.id, change).await.unwrap();
     assert_eq!(changed.name.as_deref(), Some("', active = 0 --"));
-    let client = accounts.create_client(hostile).await.unwrap();
+    let client = accounts
+        .create_client(&ClientTerms::named(hostile))
+        .await
+        .unwrap();
     let named = accounts.list_clients().await.unwrap();
     assert_eq!((named.len(), named[0].name.as_str()), (1, hostile));
     let id = client.id.as_str();

@@ -46,6 +46,10 @@ async fn a_database_that_is_older_than_claims_is_nobodys(engine: &Engine) {
     accounts.close().await;
     engine.meddle("DROP TABLE links").await;
     engine.meddle("DROP TABLE lacre_deployments").await;
+    for column in ["own_users", "services"] {
+        let drop = format!("ALTER TABLE clients DROP COLUMN {column}");
+        engine.meddle(&drop).await;
+    }
     engine
         .meddle("DELETE FROM lacre_schema WHERE version >= 4")
         .await;

@@ -1,4 +1,4 @@
-use crate::accounts::NewClient;
+use crate::accounts::{ClientTerms, NewClient};
 use crate::accounts::{Email, NewAccount, UserId};
 use crate::lacre::testing::Deployed;
 use crate::service::{Caller, OnBehalf, Service, ServiceError};
@@ -22,7 +22,10 @@ impl BackEnd {
         let email = Email::parse(&format!("{name}@example.com")).unwrap();
         let user = service.create_user(&caller, NewAccount::with_email(email));
         let user = user.await.unwrap().id;
-        let client = service.create_client(&caller, name).await.unwrap();
+        let client = service
+            .create_client(&caller, &ClientTerms::named(name))
+            .await
+            .unwrap();
         Self {
             service,
             client,
