@@ -115,9 +115,12 @@ pub(crate) fn run() -> ExitCode {
     };
     // What is left now is left for good: nothing may wait for standard error any more.
     let lost = telemetry::finish(Duration::ZERO);
-    let lost = lost.audit_waiting + lost.ordinary_waiting;
+    let (lost, events) = (
+        lost.audit_waiting + lost.ordinary_waiting,
+        lost.audit_waiting,
+    );
     match ended {
-        ended if lost > 0 => failure::report_lost(ended.err(), lost),
+        ended if lost > 0 => failure::report_lost(ended.err(), lost, events),
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

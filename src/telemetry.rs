@@ -27,6 +27,8 @@ pub mod process;
 #[cfg(feature = "server")]
 mod queue;
 #[cfg(feature = "server")]
+mod standard_error;
+#[cfg(feature = "server")]
 mod started;
 #[cfg(feature = "server")]
 mod writer;
@@ -37,6 +39,8 @@ pub use broken::Broken;
 pub use invisible::is_invisible;
 #[cfg(feature = "server")]
 pub use queue::{Counts, Trouble};
+#[cfg(feature = "server")]
+pub use standard_error::{LeadsNowhere, leads_somewhere};
 #[cfg(feature = "server")]
 pub use started::{counts, finish, has_room, init, never_wait, trouble, written};
 

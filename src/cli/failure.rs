@@ -4,6 +4,7 @@
 
 use super::printable::printable;
 use lacre::internals::ops::{AdminError, ClientError, OpsError};
+use lacre::internals::telemetry::{self, LeadsNowhere};
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::Write as _;
@@ -56,15 +57,36 @@ impl Failure {
         self.code == code
     }
 
+    /// Standard error leads nowhere, and nothing is done that the audit log would miss.
+    pub(super) fn log_closed(why: LeadsNowhere) -> Self {
+        Self::new(CONFIG, "log_closed", why)
+    }
+
+    /// Whether it is about the log, so that where the log leads nowhere it has to be said elsewhere.
+    fn is_of_the_log(&self) -> bool {
+        self.is("log_closed") || self.is("audit_unavailable")
+    }
+
     /// Prints the failure to standard error and gives the exit status.
     pub(super) fn report(&self) -> ExitCode {
         if self.status != 0 {
-            // With standard error closed the status still tells.
             let text = format!("lacre: {} ({})\n", printable(&self.text), self.code);
-            last_word(move || std::io::stderr().write_all(text.as_bytes()));
+            // With standard error closed the status still tells.
+            if self.is_of_the_log() && telemetry::leads_somewhere().is_err() {
+                last_word(move || print(&text));
+            } else {
+                last_word(move || std::io::stderr().write_all(text.as_bytes()));
+            }
         }
         ExitCode::from(self.status)
     }
+}
+
+/// Prints to standard output what standard error doesn't take.
+fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 /// How long the last word may take: a program that has ended must not stay since nobody reads.
@@ -82,8 +104,10 @@ fn last_word(print: impl FnOnce() -> std::io::Result<()> + Send + 'static) {
 
 /// Says on standard output that so many lines of the log were not written: whoever reads standard error
 /// doesn't read on, and to print there would last for ever.
-pub(super) fn report_lost(failure: Option<Failure>, lines: u64) -> ExitCode {
-    let mut text = format!("lacre: {lines} lines of the log could not be written (log_lost)\n");
+pub(super) fn report_lost(failure: Option<Failure>, lines: u64, events: u64) -> ExitCode {
+    let mut text = format!(
+        "lacre: {lines} lines of the log could not be written, {events} of them audit events (log_lost)\n"
+    );
     let mut status = FAILED;
     if let Some(failure) = failure.filter(|failure| failure.status != 0) {
         let why = printable(&failure.text);
@@ -91,11 +115,7 @@ pub(super) fn report_lost(failure: Option<Failure>, lines: u64) -> ExitCode {
         status = failure.status;
     }
     // It may be the same pipe.
-    last_word(move || {
-        let mut out = std::io::stdout().lock();
-        out.write_all(text.as_bytes())?;
-        out.flush()
-    });
+    last_word(move || print(&text));
     ExitCode::from(status)
 }
 

@@ -69,6 +69,7 @@ impl Serve {
         runtime.block_on(async {
             // Before anything else: from here on no signal ends the process in the middle of something.
             let stops = stop_signals()?;
+            telemetry::leads_somewhere().map_err(Failure::log_closed)?;
             let config = place.resolve(&flags, self.dev)?;
             if self.dev_insecure_issue && config.dialect.dialect != Dialect::JweFlask {
                 return Err(Failure::usage(

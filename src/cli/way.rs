@@ -15,6 +15,7 @@ use lacre::internals::deployment::data_dir::DataDir;
 use lacre::internals::entropy;
 use lacre::internals::ops::{self, AdminClient, Answer, Request, Step, Wait};
 use lacre::internals::service::Caller;
+use lacre::internals::telemetry;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -100,6 +101,9 @@ impl Way {
             let new = !exists(config)?;
             if absent == Absent::Fail && new {
                 return Err(no_deployment(config));
+            }
+            if new {
+                telemetry::leads_somewhere().map_err(Failure::log_closed)?;
             }
             let held = match directory(config) {
                 Err(error) if error.is("data_dir_held") => error,

@@ -33,8 +33,10 @@ pub(super) enum Kind {
 /// What is wrong with the log, for readiness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// Writing fails: the disk is full, or the reader is gone.
+    /// Writing fails: the disk is full.
     Failing,
+    /// Standard error is closed, or whoever read it is gone.
+    Closed,
     /// One write has lasted for more than five seconds: nobody reads.
     Stalled,
     /// So many audit events wait that those of refusals are dropped.
@@ -47,6 +49,7 @@ impl Trouble {
     pub fn code(self) -> &'static str {
         match self {
             Self::Failing => "log_failing",
+            Self::Closed => "log_closed",
             Self::Stalled => "log_stalled",
             Self::Full => "log_full",
         }
@@ -97,7 +100,8 @@ struct State {
     taken: u64,
     /// When the write under way began, or last got on.
     since: Option<Instant>,
-    failing: bool,
+    /// Why the last write has failed.
+    failing: Option<Trouble>,
 }
 
 impl Queue {
@@ -145,8 +149,8 @@ impl Queue {
     /// What is wrong now.
     pub(super) fn trouble(&self) -> Option<Trouble> {
         let state = self.state();
-        if state.failing {
-            Some(Trouble::Failing)
+        if state.failing.is_some() {
+            state.failing
         } else if state.writes_for().is_some_and(|time| time > STALLED_AFTER) {
             Some(Trouble::Stalled)
         } else if state.audit_bytes > self.max_audit / 2 {
@@ -168,7 +172,7 @@ impl Queue {
             if state.lines.is_empty() {
                 return true;
             }
-            if state.failing || state.writes_for().is_some_and(|time| time > limit) {
+            if state.failing.is_some() || state.writes_for().is_some_and(|time| time > limit) {
                 return false;
             }
             state.taken
@@ -210,16 +214,16 @@ impl Queue {
         self.state().since = Some(Instant::now());
     }
 
-    /// The write has failed, and is tried again.
-    pub(super) fn failed(&self) {
-        self.state().failing = true;
+    /// The write has failed in this way, and is tried again.
+    pub(super) fn failed(&self, why: Trouble) {
+        self.state().failing = Some(why);
     }
 
     /// The line of `next` is written, with so many bytes. Returns how many lines were dropped since
     /// this was last returned, ordinary ones and refusals, when there is room again.
     pub(super) fn done(&self, length: usize) -> (u64, u64) {
         let mut state = self.state();
-        state.failing = false;
+        state.failing = None;
         state.since = None;
         if let Some(line) = state.lines.pop_front() {
             state.uncount(line.kind, length + PLACE);
@@ -352,7 +356,7 @@ mod tests {
         let queue = Queue::new(1 << 20);
         queue.push(Kind::Ordinary, LINE);
         let text = queue.next();
-        queue.failed();
+        queue.failed(Trouble::Failing);
         assert_eq!(queue.trouble(), Some(Trouble::Failing));
         // A part of a line isn't the line.
         queue.went_on();
@@ -406,7 +410,7 @@ mod tests {
         .await;
         assert!(done);
         queue.next();
-        queue.failed();
+        queue.failed(Trouble::Failing);
         assert!(!queue.written(long).await, "no wait where writing fails");
     }
 }

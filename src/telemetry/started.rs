@@ -3,11 +3,12 @@
 //! This room must never write to standard error from a thread that serves requests.
 
 use super::queue::{Counts, Kind, Queue, Trouble};
-use super::{audit, broken, line, panic, writer};
+use super::{audit, broken, line, panic, standard_error, writer};
 use log::kv::Key;
 use log::{LevelFilter, Log, Metadata, Record, SetLoggerError};
 use std::cell::Cell;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -16,6 +17,12 @@ const WRITTEN_WITHIN: Duration = Duration::from_millis(100);
 
 /// The queue of the process, once there is one.
 static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
+
+/// Whether [`init`] was called.
+static STARTED: OnceLock<()> = OnceLock::new();
+
+/// Audit events that a command could not write.
+static LOST: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     /// What this thread's logger is writing.
@@ -34,6 +41,7 @@ pub fn init(filter: Option<&str>) -> Result<(), SetLoggerError> {
     log::set_boxed_logger(Box::new(logger))?;
     log::set_max_level(most);
     panic::install();
+    let _ = STARTED.set(());
     Ok(())
 }
 
@@ -60,13 +68,19 @@ fn tell(ordinary: u64, refusals: u64) {
 /// Whether the events of another change can be kept. Where they can't, the change must not be made.
 #[must_use]
 pub fn has_room() -> bool {
-    QUEUE.get().is_none_or(|queue| queue.has_room())
+    match QUEUE.get() {
+        Some(queue) => queue.has_room(),
+        // A command writes at once. In an application of somebody else the log isn't ours.
+        None => STARTED.get().is_none() || standard_error::leads_somewhere().is_ok(),
+    }
 }
 
-/// What is wrong with writing the log.
+/// What is wrong with writing the log. That nobody can read it is known before the first line fails.
 #[must_use]
 pub fn trouble() -> Option<Trouble> {
-    QUEUE.get().and_then(|queue| queue.trouble())
+    let queue = QUEUE.get()?;
+    let left = || standard_error::reader_is_gone().then_some(Trouble::Closed);
+    queue.trouble().or_else(left)
 }
 
 /// How many lines wait, and how many were dropped.
@@ -85,8 +99,13 @@ pub async fn written() {
 
 /// Waits until all lines are written, for so long at most, and says what is left.
 pub fn finish(limit: Duration) -> Counts {
-    let finished = QUEUE.get().map(|queue| queue.finish(limit));
-    finished.unwrap_or_default()
+    match QUEUE.get() {
+        Some(queue) => queue.finish(limit),
+        None => Counts {
+            audit_waiting: LOST.load(Ordering::Relaxed),
+            ..Counts::default()
+        },
+    }
 }
 
 /// Where `env_logger` writes to: the queue, or standard error where there is none.
@@ -97,7 +116,7 @@ impl Write for Outlet {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match QUEUE.get() {
             Some(queue) => queue.push(WRITING.get(), line),
-            None => io::stderr().write_all(line)?,
+            None => write_now(line)?,
         }
         Ok(line.len())
     }
@@ -105,6 +124,15 @@ impl Write for Outlet {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Writes a line of a command. An event that can't be written is counted, for the end of the command.
+fn write_now(line: &[u8]) -> io::Result<()> {
+    let written = io::stderr().write_all(line);
+    if written.is_err() && WRITING.get() != Kind::Ordinary {
+        LOST.fetch_add(1, Ordering::Relaxed);
+    }
+    written
 }
 
 fn kind(record: &Record<'_>) -> Kind {

@@ -6,7 +6,8 @@
 //!
 //! This room must never give a line up.
 
-use super::queue::Queue;
+use super::queue::{Queue, Trouble};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd as _;
@@ -46,8 +47,12 @@ fn write_next(queue: &Queue, out: &mut impl Write, retry: Duration) -> (u64, u64
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             // Somebody has made it non-blocking; that somebody reads slowly is no failure.
             Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(NOT_READY),
-            _ => {
-                queue.failed();
+            taken => {
+                queue.failed(
+                    taken
+                        .err()
+                        .map_or(Trouble::Failing, |error| trouble(&error)),
+                );
                 std::thread::sleep(retry);
             }
         }
@@ -55,9 +60,18 @@ fn write_next(queue: &Queue, out: &mut impl Write, retry: Duration) -> (u64, u64
     queue.done(line.len())
 }
 
+/// What a failed write says of the other side. It may come back all the same, as the reader of a named pipe.
+fn trouble(error: &io::Error) -> Trouble {
+    let closed = [Errno::PIPE, Errno::BADF, Errno::CONNRESET].map(Errno::raw_os_error);
+    match error.raw_os_error() {
+        Some(errno) if closed.contains(&errno) => Trouble::Closed,
+        _ => Trouble::Failing,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::queue::{Kind, Trouble};
+    use super::super::queue::Kind;
     use super::*;
 
     /// Takes a few bytes at a time, and refuses in between, each time in another way.
@@ -121,5 +135,19 @@ mod tests {
             std::thread::yield_now();
         }
         assert_eq!(queue.finish(Duration::from_millis(20)).audit_waiting, 1);
+    }
+
+    #[test]
+    fn a_reader_who_is_gone_is_told_from_a_full_disk() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        drop(reader);
+        let gone = writer.write(b"line").unwrap_err();
+        assert_eq!(trouble(&gone), Trouble::Closed);
+        let mut read_only = File::open("/dev/null").unwrap();
+        assert_eq!(
+            trouble(&read_only.write(b"line").unwrap_err()),
+            Trouble::Closed
+        );
+        assert_eq!(trouble(&ErrorKind::StorageFull.into()), Trouble::Failing);
     }
 }

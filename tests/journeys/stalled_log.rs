@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+mod closed;
+
 const EMAIL: &str = "ada@example.com";
 /// How long any request may take while the log stalls, on a machine that is busy. An answer waits for its line
 /// for a tenth of a second.
@@ -294,16 +296,17 @@ fn a_stop_does_not_wait_for_a_log_that_nobody_reads() {
     );
     assert_eq!(status.code(), Some(1));
     let said = scene.server.written();
-    let lost: u64 = said
+    let lost: (u64, u64) = said
         .lines()
         .last()
         .unwrap()
         .strip_prefix("lacre: ")
-        .and_then(|rest| rest.strip_suffix(" lines of the log could not be written (log_lost)"))
-        .and_then(|lost| lost.parse().ok())
+        .and_then(|rest| rest.strip_suffix(" of them audit events (log_lost)"))
+        .and_then(|rest| rest.split_once(" lines of the log could not be written, "))
+        .and_then(|(lines, events)| Some((lines.parse().ok()?, events.parse().ok()?)))
         .unwrap_or_else(|| panic!("{said}"));
     // The line of the stop itself is one of them.
-    assert_eq!(lost, queued + 1, "{said}");
+    assert_eq!(lost, (queued + 1, queued), "{said}");
     let written = read(reader).join().unwrap();
     let refused = lines_with(&written, "event=token_refused") as u64;
     assert!(
