@@ -12,6 +12,8 @@ mod cookies;
 mod crash;
 mod direct;
 mod ended_while_hashed;
+mod even_log_in;
+mod floods;
 mod full_disk;
 mod guards;
 mod hung_up;

@@ -1,4 +1,5 @@
-//! Whether the time of a refused log-in says that there is no such user (threat: account-enumeration).
+//! Whether the time of a refused log-in says that there is no such user, or that its account is disabled
+//! (threat: account-enumeration).
 //!
 //! The hash hides most of what could be told, so it is measured twice: with the hash that a service
 //! has, and with the cheapest there is, under which a difference beside the hash would show.
@@ -6,7 +7,7 @@
 use super::{Pair, draw, report};
 use lacre::clock::SystemClock;
 use lacre::internals::accounts::{
-    Accounts, AccountsError, Email, HashingSettings, LoginName, NewAccount, Password,
+    Accounts, AccountsError, Change, Email, HashingSettings, LoginName, NewAccount, Password,
     PresentedPassword,
 };
 use lacre::internals::entropy;
@@ -18,8 +19,9 @@ use std::time::Instant;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// Accounts that the guesses go to.
+/// Accounts that the guesses of each reason go to.
 const ACCOUNTS: usize = 64;
+const PASSWORD: &str = "correct horse battery";
 
 /// With the cheapest hash: eight KiB, once.
 pub(crate) fn cheap() -> HashingSettings {
@@ -31,12 +33,54 @@ pub(crate) fn cheap() -> HashingSettings {
     }
 }
 
-pub(crate) fn compare(runtime: &Runtime, name: &str, settings: HashingSettings, samples: usize) {
+/// Why a log-in is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    WrongPassword,
+    UnknownUser,
+    /// With the right password.
+    Disabled,
+}
+
+impl Reason {
+    fn name(self) -> &'static str {
+        match self {
+            Self::WrongPassword => "wrong password",
+            Self::UnknownUser => "unknown user",
+            Self::Disabled => "disabled account",
+        }
+    }
+
+    fn password(self) -> &'static str {
+        match self {
+            Self::Disabled => PASSWORD,
+            _ => "a wrong password",
+        }
+    }
+}
+
+/// The pairs of reasons that must not be told apart.
+pub(crate) const PAIRS: [[Reason; 2]; 3] = [
+    [Reason::WrongPassword, Reason::UnknownUser],
+    [Reason::WrongPassword, Reason::Disabled],
+    [Reason::UnknownUser, Reason::Disabled],
+];
+
+pub(crate) fn name(pair: [Reason; 2], hash: &str) -> String {
+    format!("{} | {}, {hash}", pair[0].name(), pair[1].name())
+}
+
+pub(crate) fn compare(
+    runtime: &Runtime,
+    (pair, hash): ([Reason; 2], &str),
+    settings: HashingSettings,
+    samples: usize,
+) {
     let folder = TempDir::new().unwrap();
     let accounts = runtime.block_on(open(&folder, settings));
-    let refused = |email: &str| {
+    let refused = |email: &str, password: &str| {
         let by = LoginName::parse(black_box(email));
-        let password = PresentedPassword::parse("a wrong password").unwrap();
+        let password = PresentedPassword::parse(password).unwrap();
         let begun = Instant::now();
         let verdict = runtime.block_on(async {
             let named = accounts.look_up(&by).await?;
@@ -50,17 +94,16 @@ pub(crate) fn compare(runtime: &Runtime, name: &str, settings: HashingSettings, 
     let mut times = Pair::default();
     for _ in 0..samples * 2 {
         let (class, number) = draw(&mut rng);
-        times.put(
-            class,
-            refused(&address(class * ACCOUNTS + number % ACCOUNTS)),
-        );
+        let reason = pair[class];
+        let email = address(reason as usize * ACCOUNTS + number % ACCOUNTS);
+        times.put(class, refused(&email, reason.password()));
     }
-    report(times, &format!("{name}, {samples} samples"));
+    report(times, &format!("{}, {samples} samples", name(pair, hash)));
     runtime.block_on(accounts.close());
 }
 
-/// The address of the account with this number, those from [`ACCOUNTS`] on being nobody's: any two
-/// of them can lie side by side in the order of the alphabet.
+/// The address with this number, of which each reason has [`ACCOUNTS`]: any two of them can lie side by
+/// side in the order of the alphabet.
 fn address(number: usize) -> String {
     let mixed = (number + 1).wrapping_mul(0x9e37_79b1) & 0xffff_ffff;
     format!("{mixed:08x}@example.com")
@@ -72,14 +115,22 @@ async fn open(folder: &TempDir, settings: HashingSettings) -> Accounts {
     let accounts = Accounts::open(&url, settings, clock, Box::new(random))
         .await
         .unwrap();
-    for number in 0..ACCOUNTS {
-        let email = Email::parse(&address(number)).unwrap();
-        let password = Password::parse("correct horse battery").unwrap();
-        let new = NewAccount {
-            password: Some(password),
-            ..NewAccount::with_email(email)
-        };
-        accounts.create(new).await.unwrap();
+    for reason in [Reason::WrongPassword, Reason::Disabled] {
+        for number in 0..ACCOUNTS {
+            let email = Email::parse(&address(reason as usize * ACCOUNTS + number)).unwrap();
+            let new = NewAccount {
+                password: Some(Password::parse(PASSWORD).unwrap()),
+                ..NewAccount::with_email(email)
+            };
+            let made = accounts.create(new).await.unwrap();
+            if reason == Reason::Disabled {
+                let change = Change {
+                    active: Some(false),
+                    ..Change::default()
+                };
+                accounts.change(&made.id, change, None, None).await.unwrap();
+            }
+        }
     }
     accounts
 }

@@ -71,6 +71,11 @@ impl Samples {
         self.0.iter().sum::<f64>() / self.count()
     }
 
+    /// Of times that [`without_the_slowest`](Pair::without_the_slowest) has sorted.
+    pub(crate) fn median(&self) -> f64 {
+        self.0[self.0.len() / 2]
+    }
+
     fn variance(&self) -> f64 {
         let mean = self.mean();
         let squares: f64 = self.0.iter().map(|time| (time - mean).powi(2)).sum();
