@@ -114,12 +114,15 @@ impl SledEngine {
             KeystoreError::StoreHeld { .. } => held(folder),
             error => error,
         })?;
+        let group = guarded(|| last_group(&store))?;
+        nothing_missing(group, noted)?;
         let database = File::open(folder.join("db"))
             .and_then(|database| sync_all(folder, &database).map(|()| database))
             .map_err(|error| io_error("sync the new store", &error))?;
-        let mark = Mark::open(folder).map_err(|error| io_error("open the mark", &error))?;
-        let group = guarded(|| last_group(&store))?;
-        nothing_missing(group, noted)?;
+        // Only where the store is whole: the mark says that it was finished.
+        let mark = Mark::open(folder)
+            .and_then(|mark| File::open(folder)?.sync_all().map(|()| mark))
+            .map_err(|error| io_error("open the mark", &error))?;
         let engine = Self {
             store: Some(store),
             database,
@@ -287,7 +290,11 @@ fn lock(folder: &Path) -> Result<File, KeystoreError> {
 
 /// Opens a copy of the store and reads all of it, so that nothing that has to be refused is opened
 /// itself: opening is where sled writes.
-fn try_on_copy(folder: &Path, options: SledOptions, noted: u64) -> Result<(), KeystoreError> {
+fn try_on_copy(
+    folder: &Path,
+    options: SledOptions,
+    noted: Option<u64>,
+) -> Result<(), KeystoreError> {
     let copy = match Trial::of(folder) {
         Ok(copy) => copy,
         // Without a file of sled's nothing may have been noted as durable either.
@@ -331,8 +338,14 @@ fn read_all(copy: &Trial, options: SledOptions) -> Result<u64, KeystoreError> {
     read
 }
 
-/// Refuses a store that ends with an earlier group than was durable.
-fn nothing_missing(group: u64, noted: u64) -> Result<(), KeystoreError> {
+/// Refuses a store that ends with an earlier group than was durable, or of which that is unknown.
+fn nothing_missing(group: u64, noted: Option<u64>) -> Result<(), KeystoreError> {
+    if noted.is_none() && group > 0 {
+        return Err(KeystoreError::corrupt(
+            "its file `mark` is missing, so that nobody can tell whether changes are missing as well",
+        ));
+    }
+    let noted = noted.unwrap_or(0);
     if group < noted {
         return Err(KeystoreError::corrupt(format!(
             "it ends with change group {group}, but group {noted} was durable"

@@ -283,9 +283,17 @@ async fn an_older_copy_of_the_database_doesnt_bring_ended_sessions_back() {
     let error = SledEngine::open(copy.path()).err().unwrap();
     assert_eq!(error.code(), "store_corrupt");
     assert!(error.to_string().contains("was durable"), "{error}");
-    // Without its mark it can't be told.
-    fs::remove_file(copy.path().join("mark")).unwrap();
-    assert_eq!(read_all(&copy), Ok(10));
+    // Without its mark it couldn't be told, so a lost one is no way around it.
+    let mark = copy.path().join("mark");
+    fs::remove_file(&mark).unwrap();
+    let before = fs::read(copy.path().join("db")).unwrap();
+    for _ in 0..2 {
+        let error = SledEngine::open(copy.path()).err().unwrap();
+        assert_eq!(error.code(), "store_corrupt");
+        assert!(error.to_string().contains("`mark` is missing"), "{error}");
+    }
+    assert!(!mark.exists(), "the refusal makes none");
+    assert!(fs::read(copy.path().join("db")).unwrap() == before);
 }
 
 /// A copy of a store with another database file.

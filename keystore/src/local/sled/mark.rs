@@ -6,8 +6,9 @@
 //! number: in the database, with the group's own changes, and here, written after the group was
 //! durable. A database whose number is behind the mark has lost something.
 //!
-//! The mark isn't synced. A crash of the machine may leave an older one, never one that is ahead
-//! of the database it belongs to.
+//! The mark isn't synced, but its name is, before the first group. A crash of the machine may leave an
+//! older one, or none of its bytes, never one that is ahead of the database it belongs to; a mark that isn't
+//! there was taken away.
 //!
 //! This room must never refuse a store because of a mark that can't be read: a torn mark is the
 //! trace of a crash, not of a loss.
@@ -37,15 +38,15 @@ impl Mark {
             .map(Self)
     }
 
-    /// The number that was noted last in this folder, with nothing made; 0 where there is no mark.
-    pub(super) fn noted(folder: &Path) -> io::Result<u64> {
+    /// The number that was noted last in this folder, with nothing made; `None` where there is no mark.
+    pub(super) fn noted(folder: &Path) -> io::Result<Option<u64>> {
         let opened = OpenOptions::new()
             .read(true)
             .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
             .open(folder.join("mark"));
         match opened {
-            Ok(mark) => Ok(Self(mark).read()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Ok(mark) => Ok(Some(Self(mark).read())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
