@@ -156,7 +156,13 @@ fn read_version(path: &Path) -> Result<Option<u32>, DataDirError> {
     });
     let text = match read {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return if is_in_use(path) {
+                Err(DataDirError::VersionMissing { path: file })
+            } else {
+                Ok(None)
+            };
+        }
         Err(error) if error.kind() == ErrorKind::InvalidData => String::new(),
         Err(error) => return Err(DataDirError::unusable(path, error)),
     };
@@ -170,6 +176,15 @@ fn read_version(path: &Path) -> Result<Option<u32>, DataDirError> {
         }),
         _ => Err(DataDirError::BadVersion { path: file }),
     }
+}
+
+/// Whether keys or sessions are here, which are made after the version was written. What can't be looked at
+/// counts as there. Accounts and master keys may have been put here before the first start.
+fn is_in_use(path: &Path) -> bool {
+    ["keyring", "keystore"].into_iter().any(|name| {
+        let looked_at = path.join(name).symlink_metadata();
+        !looked_at.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    })
 }
 
 /// Takes the lock that ends with the process, however the process ends.

@@ -28,6 +28,13 @@ pub enum DataDirError {
     /// The version file is no number that a lacre wrote.
     #[error("{} is damaged: restore the directory from a backup", path.display())]
     BadVersion { path: PathBuf },
+    /// Keys or sessions are there, and the version file isn't.
+    #[error(
+        "{} is missing, beside keys or sessions whose layout it told: restore the directory from a \
+         backup, or that file alone if nothing else is missing",
+        path.display()
+    )]
+    VersionMissing { path: PathBuf },
     /// Reading or writing failed.
     #[error("can't read and write {}: {why}", path.display())]
     Unwritable { path: PathBuf, why: io::Error },
@@ -75,6 +82,7 @@ impl DataDirError {
             Self::Held { .. } => "data_dir_held",
             Self::TooNew { .. } => "data_dir_too_new",
             Self::BadVersion { .. } => "data_dir_bad_version",
+            Self::VersionMissing { .. } => "data_dir_version_missing",
             Self::Unwritable { .. } => "data_dir_unwritable",
             Self::SecretExposed { .. } => "secret_exposed",
             Self::Exposed { .. } => "data_dir_exposed",

@@ -73,6 +73,27 @@ fn a_lock_that_a_dead_process_left_holds_nobody_up() {
 }
 
 #[test]
+fn a_lost_version_is_told_from_a_new_directory_and_nothing_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    // What an operator may have put there before the first start.
+    fs::write(dir.path().join("master.key"), "1 key\n").unwrap();
+    assert!(!DataDir::exists(dir.path()).unwrap());
+    for name in ["keyring", "keystore"] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(name)).unwrap();
+        let before = everything(dir.path());
+        for error in [
+            DataDir::open(dir.path()).unwrap_err(),
+            DataDir::exists(dir.path()).unwrap_err(),
+        ] {
+            assert_eq!(error.code(), "data_dir_version_missing");
+            assert!(error.to_string().contains("backup"), "{error}");
+        }
+        assert_eq!(everything(dir.path()), before);
+    }
+}
+
+#[test]
 fn a_newer_directory_is_refused_untouched() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("version"), "2\n").unwrap();
