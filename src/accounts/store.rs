@@ -42,6 +42,9 @@ pub(super) use self::row::Found;
 /// with a refusal is never made afterwards.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The same for readiness, which waits for three seconds and then can't say which store it was.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// A question with its arguments bound.
 type Question = Query<'static, Any, AnyArguments>;
 
@@ -305,7 +308,8 @@ impl Store {
 
     /// Reads one page of the database, which `SELECT 1` would not.
     pub(super) async fn health(&self) -> Result<(), AccountsError> {
-        self.all(sqlx::query("SELECT id FROM clients LIMIT 1"))
+        let question = sqlx::query("SELECT id FROM clients LIMIT 1");
+        within(HEALTH_TIMEOUT, question.fetch_all(&self.read))
             .await
             .map(drop)
     }
@@ -352,11 +356,18 @@ fn anywhere(query: &str) -> String {
 async fn within_timeout<T>(
     asked: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, AccountsError> {
-    match tokio::time::timeout(QUERY_TIMEOUT, asked).await {
+    within(QUERY_TIMEOUT, asked).await
+}
+
+async fn within<T>(
+    limit: Duration,
+    asked: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, AccountsError> {
+    match tokio::time::timeout(limit, asked).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(refused(&error)),
         Err(_) => {
-            log::debug!("the accounts database took longer than {QUERY_TIMEOUT:?}");
+            log::debug!("the accounts database took longer than {limit:?}");
             Err(AccountsError::AccountsUnavailable)
         }
     }

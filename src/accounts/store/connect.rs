@@ -313,6 +313,25 @@ mod tests {
         }
     }
 
+    /// Readiness waits for three seconds: a database that takes longer is named in time.
+    #[tokio::test]
+    async fn a_database_that_does_not_answer_is_told_before_readiness_gives_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(&sqlite_url(&dir.path().join("a.sqlite")), key())
+            .await
+            .unwrap();
+        assert_eq!(store.health().await, Ok(()));
+        let mut held = Vec::new();
+        for _ in 0..SQLITE_READERS {
+            held.push(store.read.acquire().await.unwrap());
+        }
+        let asked = tokio::time::timeout(Duration::from_millis(2_700), store.health());
+        assert_eq!(asked.await, Ok(Err(AccountsError::AccountsUnavailable)));
+        drop(held);
+        assert_eq!(store.health().await, Ok(()));
+        store.close().await;
+    }
+
     #[tokio::test]
     async fn every_connection_is_durable_and_readers_do_not_wait() {
         let dir = tempfile::tempdir().unwrap();
