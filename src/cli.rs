@@ -14,6 +14,7 @@ mod explain;
 mod failure;
 mod handed_over;
 mod health;
+mod hidden;
 mod keys;
 mod keystore;
 mod measured;
@@ -90,6 +91,11 @@ enum Command {
 
 /// Parses the arguments, runs the command and says how it ended.
 pub(crate) fn run() -> ExitCode {
+    // Before the arguments are looked at in earnest. A command with such a word in another place goes on
+    // after a hang-up, and that is all.
+    if std::env::args_os().skip(1).any(|word| word == "serve") {
+        serve::outlive_hang_ups();
+    }
     // A bare `cargo run` is a developer who wants to see it work; a bare `lacre` is misuse.
     let parsed = if std::env::args_os().len() == 1 && lacre::internals::config::started_by_cargo() {
         Arguments::try_parse_from(["lacre", "serve", "--dev"])

@@ -1,16 +1,15 @@
 //! Asks a person on a terminal: for a password, without showing what is typed, or whether to go on.
 //!
 //! The terminal keeps its own editing of a line. Instead of signals it sends characters: Ctrl-C ends
-//! the line, so that the terminal is put back before the program ends, and nothing can suspend the
-//! program in between, after which the next characters would be shown.
+//! the line, and Ctrl-Z is a part of it. What others send by `kill` is seen to in `hidden`. The usual
+//! crate for this question, rpassword, leaves the terminal silent where a signal ends the program.
 //!
 //! This room must never leave a terminal that shows nothing, and never ask where there is none.
 
 use super::failure::Failure;
+use super::hidden::Hidden;
 use rustix::stdio::stdin;
-use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr, tcsetattr,
-};
+use rustix::termios::{LocalModes, SpecialCodeIndex, Termios, isatty};
 use std::fs::OpenOptions;
 use std::io::Write;
 use zeroize::Zeroizing;
@@ -64,23 +63,25 @@ fn terminal() -> Box<dyn Write> {
 
 /// A terminal that shows nothing of what is typed, until this is dropped.
 struct Asking {
-    before: Termios,
+    _hidden: Hidden,
     out: Box<dyn Write>,
 }
 
 impl Asking {
     fn begin() -> Result<Self, Failure> {
         let out = terminal();
-        let before = tcgetattr(stdin()).map_err(unreadable)?;
-        let mut hidden = before.clone();
-        hidden
-            .local_modes
-            .remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ISIG);
-        hidden.local_modes.insert(LocalModes::ICANON);
-        hidden.special_codes[SpecialCodeIndex::VEOL] = CTRL_C;
-        // What was typed before anybody asked was shown, and is no answer.
-        tcsetattr(stdin(), OptionalActions::Flush, &hidden).map_err(unreadable)?;
-        Ok(Self { before, out })
+        let hide = |modes: &mut Termios| {
+            modes
+                .local_modes
+                .remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ISIG);
+            modes.local_modes.insert(LocalModes::ICANON);
+            modes.special_codes[SpecialCodeIndex::VEOL] = CTRL_C;
+        };
+        let hidden = Hidden::begin(hide).map_err(unreadable)?;
+        Ok(Self {
+            _hidden: hidden,
+            out,
+        })
     }
 
     fn ask(&mut self, question: &str) -> Result<Zeroizing<String>, Failure> {
@@ -93,12 +94,6 @@ impl Asking {
     fn show(&mut self, text: &str) {
         let _ = self.out.write_all(text.as_bytes());
         let _ = self.out.flush();
-    }
-}
-
-impl Drop for Asking {
-    fn drop(&mut self) {
-        let _ = tcsetattr(stdin(), OptionalActions::Drain, &self.before);
     }
 }
 

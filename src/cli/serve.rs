@@ -12,6 +12,7 @@ use super::place::Place;
 use super::stand_in::{INSECURE_ISSUE, StandIn};
 use clap::Args;
 use futures_util::Stream;
+use futures_util::future::{Either, select};
 use lacre::clock::SystemClock;
 use lacre::internals::config::{Config, Dialect, Proxy, Signup, WebOrigin};
 use lacre::internals::deployment::{Deployment, OpenError};
@@ -28,8 +29,10 @@ use lacre::internals::ops::{AdminSocket, SocketError};
 use lacre::internals::service::Service;
 use lacre::internals::telemetry;
 use std::io::Write as _;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// How often expired sessions are swept out of the keystore.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
@@ -51,6 +54,13 @@ pub(crate) struct Serve {
     /// Where /livez, /readyz and /metrics answer [default: 127.0.0.1:9090]
     #[arg(long, value_name = "ADDR")]
     management_listen: Option<String>,
+}
+
+/// From now on SIGHUP ends nothing. For the first line of a program that may be a server: what comes after
+/// it, until [`stop_signals`] has its own way with the signal, takes some milliseconds.
+pub(super) fn outlive_hang_ups() {
+    // Where it can't be caught, the start goes on; `stop_signals` will say so.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::default());
 }
 
 impl Serve {
@@ -122,10 +132,13 @@ async fn serve(
     deployment.keep_time()?;
     let keeper = tokio::spawn(service.lacre().keep_last_seen());
     let sweeper = tokio::spawn(sweep(service.clone()));
-    // Also a reader who is gone is a failure here: nobody would know where the service is.
-    announce(config.dev, insecure_issue, &public, &management)
-        .map_err(|error| Failure::failed("output_failed", error))?;
-    let ended = running.until(stops).await;
+    let announced = announce_aside(config.dev, insecure_issue, public, management)?;
+    let ended = match select(pin!(running.until(stops)), announced).await {
+        Either::Left((ended, _)) => ended,
+        // Also a reader who is gone is a failure here: nobody would know where the service is.
+        Either::Right((Ok(Err(error)), _)) => return Err(Failure::failed("output_failed", error)),
+        Either::Right((_, running)) => running.await,
+    };
     sweeper.abort();
     keeper.abort();
     admin.stop().await;
@@ -224,6 +237,23 @@ fn check_reach(config: &Config, both: [&Reached; 2]) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+/// Announces on a thread of its own: whoever doesn't read on must not keep signals from being heard. The
+/// thread ends with the process.
+fn announce_aside(
+    dev: bool,
+    insecure_issue: bool,
+    public: Reached,
+    management: Reached,
+) -> std::io::Result<oneshot::Receiver<std::io::Result<()>>> {
+    let (said, announced) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("lacre-announce".to_owned())
+        .spawn(move || {
+            let _ = said.send(announce(dev, insecure_issue, &public, &management));
+        })?;
+    Ok(announced)
 }
 
 /// Says where the service is; the last line is the sign that it answers.

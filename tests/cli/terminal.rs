@@ -3,10 +3,12 @@
 use super::{PASSWORD, add_user, lacre, lacre_with, log_in};
 use crate::support::server::Setup;
 use crate::support::wait::until;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::Child;
 use std::sync::{Arc, Mutex};
 
@@ -58,6 +60,10 @@ impl Terminal {
     fn is_shown(&self) -> bool {
         let modes = tcgetattr(&self.line).unwrap().local_modes;
         modes.contains(LocalModes::ECHO | LocalModes::ISIG | LocalModes::ICANON)
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits for the question, then types.
@@ -134,6 +140,53 @@ fn ctrl_c_at_the_question_ends_it_and_puts_the_terminal_back() {
     terminal.answer(AGAIN, "\u{3}");
     assert_eq!(terminal.ended().0, Some(130));
     assert!(!setup.data().exists());
+}
+
+/// Signals from elsewhere: the shell that comes back must show what is typed, and get none of what was.
+#[test]
+fn a_signal_at_the_question_ends_it_and_puts_the_terminal_back() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT] {
+        for half in ["", "half a passw"] {
+            let setup = Setup::new();
+            let mut terminal = Terminal::run(&setup, "users add ada@example.com");
+            terminal.answer(NEW, half);
+            terminal.signal(signal);
+            let status = terminal.child.wait().unwrap();
+            assert_eq!(status.signal(), Some(signal.as_raw()), "{status}");
+            let left = rustix::io::ioctl_fionread(&terminal.line).unwrap();
+            assert_eq!(left, 0, "{signal:?}: the shell would read it");
+            let (_, screen) = terminal.ended();
+            assert!(
+                !screen.contains("passw\n") && !screen.contains("half"),
+                "{screen}"
+            );
+            assert!(!setup.data().exists());
+        }
+    }
+}
+
+#[test]
+fn a_suspension_at_the_question_shows_what_is_typed_and_hides_it_again() {
+    let setup = Setup::new();
+    let mut terminal = Terminal::run(&setup, "users add ada@example.com");
+    terminal.answer(NEW, "half");
+    terminal.signal(Signal::TSTP);
+    let state = format!("/proc/{}/stat", terminal.child.id());
+    until("it is suspended", || {
+        let state = std::fs::read_to_string(&state).unwrap();
+        state.contains(") T ").then_some(())
+    });
+    assert!(terminal.is_shown());
+    terminal.signal(Signal::CONT);
+    until("it is hidden again", || {
+        (!terminal.is_shown()).then_some(())
+    });
+    terminal.answer(NEW, &format!("{PASSWORD}\n"));
+    terminal.answer(AGAIN, &format!("{PASSWORD}\n"));
+    let (status, screen) = terminal.ended();
+    assert_eq!(status, Some(0), "{screen}");
+    assert!(!screen.contains("horse"), "{screen}");
+    setup.start().get_token("ada@example.com", PASSWORD);
 }
 
 #[test]

@@ -202,6 +202,67 @@ fn sighup_ends_nothing_while_it_starts() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
+/// What can be done before the signal is caught is little: at a moment when it is, the program has one
+/// thread, and so has neither read its configuration nor made the runtime.
+#[test]
+fn sighup_is_caught_first_of_all() {
+    let setup = Setup::new();
+    let first = (0..50).any(|_| {
+        let mut command = setup.lacre(["serve", "--config", "missing.toml"]);
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        let status = format!("/proc/{}/status", child.id());
+        let alone = loop {
+            // An ended process has a status as well, without these lines.
+            let status = std::fs::read_to_string(&status).unwrap();
+            let field = |name: &str| {
+                let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+                u64::from_str_radix(line.trim(), 16).ok()
+            };
+            match (field("SigCgt:"), field("Threads:"), field("State:")) {
+                (Some(caught), Some(threads), _) if caught & 1 == 1 => break threads == 1,
+                (Some(_), _, _) if !status.contains("(zombie)") => {}
+                _ => break false,
+            }
+        };
+        child.wait().unwrap();
+        alone
+    });
+    assert!(first);
+}
+
+/// The lines that say where the service is go into a pipe that is full.
+#[test]
+fn a_reader_who_does_not_read_where_the_service_is_does_not_hold_its_end_up() {
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let mut full = writer.try_clone().unwrap();
+    std::thread::spawn(move || while std::io::Write::write(&mut full, &[b'x'; 4096]).is_ok() {});
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let listen = address.to_string();
+    let setup = Setup::new();
+    let arguments = [
+        "serve",
+        "--listen",
+        &listen,
+        "--management-listen",
+        "127.0.0.1:0",
+    ];
+    let mut command = setup.lacre(arguments);
+    let mut child = command
+        .stdout(writer)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("it serves", || {
+        let mut connection = Connection::open(address).ok()?;
+        connection.send(&Request::get("/open")).ok()
+    });
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let status = until("it ends", || child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+}
+
 #[test]
 fn the_drain_ends_when_its_time_is_up() {
     let mut server = Setup::new().env("LACRE_SERVER__DRAIN", "1s").start();
