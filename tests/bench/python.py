@@ -24,6 +24,7 @@ GUARDS = {
     "lacre": "lacre.flask",
     "renamed": "lacre.flask_jwt_extended",
 }
+EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 # A worker with one thread answers one connection; others wait in the kernel.
 CONNECTIONS = 4
 
@@ -36,14 +37,18 @@ def lacre_settings():
     socket = f"unix:{place}/gateway.sock" if os.environ.get("LACRE_BENCH_UNIX") else None
     gateway = socket or f"127.0.0.1:{free_port()}"
     environment = {"LACRE_GATEWAY__LISTEN": gateway}
-    made = subprocess.run([program, "clients", "add", "bench", "--own-users", "--json", *data], check=True,
-                          env=environment, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    client = json.loads(made.stdout)
+    def tell(*command, typed=""):
+        done = subprocess.run([program, *command, "--json", *data], check=True, input=typed, env=environment,
+                              cwd=place, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        return json.loads(done.stdout)
+
+    tell("users", "add", EMAIL, "--password-stdin", typed=PASSWORD + "\n")
+    client = tell("clients", "add", "bench", "--own-users")
     serve = [*LOAD, program, "serve", *data, "--listen", "127.0.0.1:0", "--management-listen", "127.0.0.1:0"]
     child, told, _ = started(serve, "listening", env=environment, cwd=place)
     return child, {
         "BENCH_LACRE_GATEWAY": socket or f"http://{gateway}",
-        "BENCH_LACRE_URL": told["listening on"] if "listening on" in told else told["listening"],
+        "BENCH_LACRE_URL": told["listening on"],
         "BENCH_LACRE_CLIENT_ID": client["id"],
         "BENCH_LACRE_CLIENT_SECRET": client["secret"],
     }
@@ -54,6 +59,12 @@ def redis():
     child = start([*LOAD, "redis-server", "--port", str(port), "--save", "", "--appendonly", "no"],
                   stdout=subprocess.DEVNULL)
     return child, f"redis://127.0.0.1:{port}/0"
+
+
+def logged_in(url):
+    """The token of an account of lacre's own."""
+    sent = json.dumps({"email": EMAIL, "password": PASSWORD}).encode()
+    return json.loads(answer(f"{url}/getToken", "Content-Type: application/json", data=sent))["auth"]
 
 
 def worker(guard, settings):
@@ -84,7 +95,11 @@ def measure():
     for guard, name in GUARDS.items():
         child, url = worker(guard, settings)
         workers.append(child)
-        token = answer(f"{url}/token").decode() if guard != "none" else None
+        token = None
+        if guard == "lacre":
+            token = logged_in(settings["BENCH_LACRE_URL"])
+        elif guard != "none":
+            token = answer(f"{url}/token").decode()
         if token:
             # 422 is Flask-JWT-Extended's answer to a spoilt token.
             must_guard(name, f"{url}/guarded", token, refusals=(401, 403, 422))

@@ -43,7 +43,7 @@ fn tests(file: &str) {
         // They ask the program itself what it can do.
         cannot_run_here(
             "the program doesn't answer yet all that the package for Python asks",
-            "nothing does, before the gateway tells about tokens of clients' own users",
+            "a build whose gateway tells about tokens, also of clients' own users",
         );
         return;
     }
@@ -60,6 +60,11 @@ fn without_a_verdict_the_python_package_answers_503_and_lets_nobody_in() {
 #[test]
 fn flask_fastapi_and_django_are_guarded_by_the_python_package() {
     tests("test_frameworks");
+}
+
+#[test]
+fn accounts_are_let_in_by_the_python_package_until_their_sessions_end() {
+    tests("test_accounts");
 }
 
 #[test]

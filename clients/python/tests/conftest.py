@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -26,7 +27,9 @@ def free_port() -> int:
 class Service:
     """A running lacre with a client that has users of its own. Its addresses outlive a restart."""
 
-    def __init__(self, program: str, place: Path, gateway: str | None = None, **settings: str) -> None:
+    def __init__(
+        self, program: str, place: Path, gateway: str | None = None, own_users: bool = True, **settings: str
+    ) -> None:
         self.program, self.place = program, place
         self.public = f"127.0.0.1:{free_port()}"
         self.gateway = gateway or f"127.0.0.1:{free_port()}"
@@ -36,12 +39,14 @@ class Service:
             "LACRE_LIMITS__LOGIN_PER_ADDRESS": "off",
             **{f"LACRE_{name}": value for name, value in settings.items()},
         }
+        self.users = "own" if own_users else "accounts"
         self.process: subprocess.Popen[str] | None = None
         self.start()
-        if not self.has("clients", "add", "app", "--own-users"):
+        add = ["clients", "add", "app", *(["--own-users"] if own_users else [])]
+        if not self.has(*add):
             self.stop()
             pytest.skip("this program has no clients with users of their own")
-        made = json.loads(self.operator("clients", "add", "app", "--own-users", "--json"))
+        made = json.loads(self.operator(*add, "--json"))
         self.client_id, self.client_secret = made["id"], made["secret"]
         try:
             self.lacre().introspect("x")
@@ -102,6 +107,7 @@ class Service:
             "LACRE_URL": f"http://{self.public}",
             "LACRE_CLIENT_ID": self.client_id,
             "LACRE_CLIENT_SECRET": self.client_secret,
+            "LACRE_USERS": self.users,
         }
 
     def lacre(self, **changes: object) -> Lacre:
@@ -112,16 +118,16 @@ class Service:
     def account(self, email: str, *more: str) -> dict:
         """The tokens of an account of lacre's own, made first."""
         self.operator("users", "add", email, "--password-stdin", *more, typed=PASSWORD + "\n")
-        return _posted(self.public, "/getToken", {"email": email, "password": PASSWORD})
+        return self.posted("/getToken", {"email": email, "password": PASSWORD})
 
-
-def _posted(address: str, path: str, body: dict) -> dict:
-    from urllib.request import Request, urlopen
-
-    sent = Request(f"http://{address}{path}", json.dumps(body).encode())
-    sent.add_header("Content-Type", "application/json")
-    with urlopen(sent) as answer:
-        return json.load(answer)
+    def posted(self, path: str, body: dict | None = None, token: str = "") -> dict:
+        """What the public listener answers to this."""
+        sent = Request(f"http://{self.public}{path}", json.dumps(body or {}).encode())
+        sent.add_header("Content-Type", "application/json")
+        if token:
+            sent.add_header("Authorization", f"Bearer {token}")
+        with urlopen(sent) as answer:
+            return json.loads(answer.read() or b"{}")
 
 
 def assert_no_verdict(got):
@@ -150,6 +156,15 @@ def service(program):
     """One for all tests of a file, which leave it running."""
     with tempfile.TemporaryDirectory() as folder:
         running = Service(program, Path(folder))
+        yield running
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def accounts(program):
+    """One whose users are lacre's own, for all tests of a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        running = Service(program, Path(folder), own_users=False)
         yield running
         running.stop()
 

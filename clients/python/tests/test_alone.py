@@ -148,6 +148,8 @@ def test_a_setting_that_is_missing_is_named():
         Lacre(gateway="http://127.0.0.1:1", client_id="", client_secret="")
     with pytest.raises(Misconfigured, match="timeout"):
         Lacre(gateway="http://127.0.0.1:1", client_id="a", client_secret="b", timeout=0)
+    with pytest.raises(Misconfigured, match="users"):
+        Lacre(gateway="http://127.0.0.1:1", client_id="a", client_secret="b", users="all")
     nowhere = Lacre(gateway=None, client_id="a", client_secret="b")
     with pytest.raises(Misconfigured, match="gateway"):
         nowhere.introspect("x")

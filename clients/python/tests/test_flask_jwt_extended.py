@@ -121,6 +121,14 @@ def test_a_spent_refresh_token_is_good_for_the_grace_and_then_a_theft(program, p
         service.stop()
 
 
+def test_an_account_of_lacre_is_nobody_here_whatever_its_id(service):
+    # With the id of one of the application's own users.
+    account = service.account("root@example.com", "--id", "ada", "--role", "admin")
+    c = talking(service, LACRE_USERS="any")
+    assert c.ask("GET", "/me", token=account["auth"]).status_code == 401
+    assert c.ask("POST", "/refresh", token=account["refresh"]).status_code == 401
+
+
 def test_which_loader_answers_an_ended_token_is_a_setting(service):
     for setting, text in (("expired", "Token has expired"), ("revoked", "Token has been revoked")):
         c = talking(service, LACRE_INACTIVE_TOKEN=setting)

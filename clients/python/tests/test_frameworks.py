@@ -1,5 +1,6 @@
 """The guards of Flask, FastAPI and Django: the same questions, the same answers, and a real lacre."""
 
+import json
 import time
 
 import pytest
@@ -119,10 +120,17 @@ def test_two_tokens_and_none_after_the_scheme_are_malformed(app, service):
     assert app.get("/me", token.replace("Bearer ", "bearer   ")).status == 200
 
 
-def test_accounts_of_lacre_are_let_in_too(app, service):
-    made = service.account(f"{type(app).__name__}@example.com", "--role", "editor")
-    assert app.get("/editors", bearer(made["auth"])).status == 200
-    assert app.get("/fresh", bearer(made["auth"])).status == 200
+def test_accounts_and_users_of_the_clients_own_are_told_apart(framework, service):
+    made = bearer(service.account(f"{framework.__name__}@example.com", "--role", "editor")["auth"])
+    own = bearer(service.lacre().get_token("ada", roles=["editor"]).access)
+    for users, expected in {"own": (401, 200), "accounts": (200, 401), "any": (200, 200)}.items():
+        app = framework(service, LACRE_USERS=users)
+        assert (app.get("/editors", made).status, app.get("/editors", own).status) == expected, users
+    # Its own users aren't what another client takes for its own.
+    other = json.loads(service.operator("clients", "add", framework.__name__, "--own-users", "--json"))
+    names = {"LACRE_CLIENT_ID": other["id"], "LACRE_CLIENT_SECRET": other["secret"]}
+    for users in ("own", "any"):
+        assert framework(service, LACRE_USERS=users, **names).get("/editors", own).status == 401
 
 
 def test_a_service_that_is_down_is_503_and_up_again_200(framework, own_service):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from urllib.parse import quote, quote_plus, urlencode
 
 from .connections import Answer, Pool
 from .errors import LacreError, Misconfigured, Refused, Unavailable
-from .session import Session
+from .session import ACCOUNTS, Session
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,11 @@ class Lacre:
     `unix:/run/lacre/gateway.sock`. `url` is its public listener, needed to begin, refresh and list
     sessions. The credentials are those that `lacre clients add` prints.
 
+    `users` says whose users are let in. An id means something only together with who gave it: an
+    account of lacre could have the id of one of this back end's own users. `"accounts"`: those of lacre
+    alone; `"own"`: this client's own alone; `"any"`: all whom lacre lets in, and the application tells
+    them apart by `Session.client_id`.
+
     Nothing that lacre says is kept: each call asks. Connections are kept, at most `connections` of
     each listener; threads may share one `Lacre`, and a forked process opens connections of its own.
     """
@@ -48,6 +56,7 @@ class Lacre:
         client_id: str,
         client_secret: str,
         url: str | None = None,
+        users: str = "accounts",
         timeout: float = 2.0,
         connections: int = 16,
     ) -> None:
@@ -55,6 +64,10 @@ class Lacre:
             raise Misconfigured("the credentials that `lacre clients add` prints are missing")
         if timeout <= 0:
             raise Misconfigured("the timeout is a number of seconds above 0")
+        if users not in ("accounts", "own", "any"):
+            raise Misconfigured('users are "accounts", "own" or "any"')
+        self._client_id = client_id
+        self._users = users
         self._gateway = Pool(gateway, timeout, connections) if gateway else None
         self._public = Pool(url, timeout, connections) if url else None
         # RFC 6749 §2.3.1: each half is form-encoded first.
@@ -64,13 +77,21 @@ class Lacre:
     def __repr__(self) -> str:
         return "Lacre()"
 
-    def introspect(self, token: str) -> Session | None:
-        """The live session of an access token, and `None` for every other text.
+    def introspect(self, token: str, *, users: str | None = None) -> Session | None:
+        """The live session of an access token of these `users`, and `None` for every other text.
 
         Raises `Unavailable` where lacre gives no verdict.
         """
         told = self.introspection(token)
-        return None if told is None else Session.read(told, token)
+        if told is None:
+            return None
+        session = Session.read(told, token)
+        users = users or self._users
+        owner = {"accounts": ACCOUNTS, "own": self._client_id}.get(users, session.client_id)
+        if session.client_id != owner:
+            _log.warning('a session of other users than "%s" was refused', users)
+            return None
+        return session
 
     def introspection(self, token: str) -> dict[str, Any] | None:
         """What lacre tells of a live access token (RFC 7662 §2.2), and `None` for every other text.

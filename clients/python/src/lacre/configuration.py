@@ -13,6 +13,7 @@ _NAMES = {
     "LACRE_URL": "url",
     "LACRE_CLIENT_ID": "client_id",
     "LACRE_CLIENT_SECRET": "client_secret",
+    "LACRE_USERS": "users",
     "LACRE_TIMEOUT": "timeout",
     "LACRE_CONNECTIONS": "connections",
 }
@@ -20,7 +21,8 @@ _NAMES = {
 
 def from_settings(settings: Mapping[str, Any]) -> Lacre:
     """A `Lacre` of the settings `LACRE_GATEWAY`, `LACRE_URL`, `LACRE_CLIENT_ID`,
-    `LACRE_CLIENT_SECRET` (or `LACRE_CLIENT_SECRET_FILE`), `LACRE_TIMEOUT`, `LACRE_CONNECTIONS`.
+    `LACRE_CLIENT_SECRET` (or `LACRE_CLIENT_SECRET_FILE`), `LACRE_USERS`,
+    `LACRE_TIMEOUT`, `LACRE_CONNECTIONS`.
 
     Raises `Misconfigured` where the credentials are missing. The environment isn't read: there, names
     that begin with `LACRE_` are those of the server's own settings, which refuses unknown ones.

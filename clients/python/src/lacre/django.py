@@ -44,7 +44,7 @@ class _Settings(dict[str, Any]):
 @functools.cache
 def lacre() -> Lacre:
     """What this project asks, made of its settings at the first call: `LACRE_GATEWAY`, `LACRE_URL`,
-    `LACRE_CLIENT_ID`, `LACRE_CLIENT_SECRET` or `LACRE_CLIENT_SECRET_FILE`, `LACRE_TIMEOUT`,
+    `LACRE_CLIENT_ID`, `LACRE_CLIENT_SECRET` or `LACRE_CLIENT_SECRET_FILE`, `LACRE_USERS`, `LACRE_TIMEOUT`,
     `LACRE_CONNECTIONS`.
     """
     return from_settings(_Settings())

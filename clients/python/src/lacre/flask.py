@@ -33,7 +33,7 @@ def lacre() -> Lacre:
     """What the current application asks, made of its configuration at the first call.
 
     The settings are `LACRE_GATEWAY`, `LACRE_URL`, `LACRE_CLIENT_ID`, `LACRE_CLIENT_SECRET` or
-    `LACRE_CLIENT_SECRET_FILE`, `LACRE_TIMEOUT` and `LACRE_CONNECTIONS`.
+    `LACRE_CLIENT_SECRET_FILE`, `LACRE_USERS`, `LACRE_TIMEOUT` and `LACRE_CONNECTIONS`.
     """
     found = current_app.extensions.get("lacre")
     if found is None:

@@ -9,6 +9,9 @@ from typing import Any
 
 from .errors import Unavailable
 
+#: What stands for a client where lacre itself knows the user.
+ACCOUNTS = "lacre"
+
 
 @dataclass(frozen=True)
 class Session:
@@ -31,8 +34,8 @@ class Session:
     #: Unix seconds.
     issued_at: int
     expires_at: int
-    #: The back end that vouches for the user; `None` for an account of lacre's own.
-    client_id: str | None
+    #: The client that vouches for the user; `ACCOUNTS` for an account of lacre's own.
+    client_id: str
     #: Everything that was told, further claims among it.
     claims: Mapping[str, Any] = field(repr=False)
     #: The access token itself, for `Lacre.revoke`.
@@ -51,7 +54,7 @@ class Session:
                 fresh=told.get("fresh") is True,
                 issued_at=int(told["iat"]),
                 expires_at=int(told["exp"]),
-                client_id=told.get("client_id"),
+                client_id=_text(told["client_id"]),
                 claims=told,
                 token=token,
             )

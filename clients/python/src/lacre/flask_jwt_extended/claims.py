@@ -52,10 +52,9 @@ def wanted(
     return str(identity), Wanted(bool(fresh), roles, permissions, email, more, is_silent)
 
 
-def told(introspection: Mapping[str, Any], token: str, kind: str) -> dict[str, Any]:
+def told(session: Session, kind: str) -> dict[str, Any]:
     """The claims as `get_jwt` gives them: the original's names, and what the application has said."""
-    session = Session.read(introspection, token)
-    found = {name: value for name, value in introspection.items() if name != "active"}
+    found = {name: value for name, value in session.claims.items() if name != "active"}
     found.update(found.pop("claims", None) or {})
     ours = found.pop(_OURS, None) or {}
     found.setdefault("nbf", session.issued_at)

@@ -166,11 +166,11 @@ def decode_token(
     header = get_unverified_jwt_headers(encoded_token)
     if csrf_value:
         check_csrf(encoded_token, csrf_value)
-    introspection = lacre().introspection(encoded_token)
-    if introspection is None:
+    session = lacre().introspect(encoded_token, users="own")
+    if session is None:
         nobody = {setting("IDENTITY_CLAIM"): None}
         raise ExpiredTokenError("Token has expired", header, nobody)
-    return told(introspection, encoded_token, "access")
+    return told(session, "access")
 
 
 def get_unverified_jwt_headers(encoded_token: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from werkzeug.exceptions import BadRequest
 
 from ..errors import Refused
 from ..flask import lacre
-from ..session import Session
 from . import exceptions as errors
 from .claims import has_expired, is_fresh, told
 from .config import setting, token_locations
@@ -114,26 +113,25 @@ def verify_jwt_in_request(
 def _ask(token: str, header: dict[str, Any], refresh: bool, verify_type: bool) -> tuple[dict[str, Any], str]:
     """The claims, and the token that is good from now on."""
     if not refresh:
-        introspection = lacre().introspection(token)
-        if introspection is not None:
-            return told(introspection, token, "access"), token
+        session = lacre().introspect(token, users="own")
+        if session is not None:
+            return told(session, "access"), token
         if verify_type:
             raise _inactive(header, current_app.config["LACRE_INACTIVE_TOKEN"])
     try:
         tokens = lacre().refresh(token)
     except Refused:
         # An access token of a live session is told so, as it gives away nothing.
-        if verify_type and lacre().introspection(token) is not None:
+        if verify_type and lacre().introspect(token, users="own") is not None:
             raise errors.WrongTokenError("Only refresh tokens are allowed") from None
         raise _inactive(header, "revoked") from None
-    introspection = lacre().introspection(tokens.access)
-    if introspection is None:
+    session = lacre().introspect(tokens.access, users="own")
+    if session is None:
         # Ended or refreshed by somebody else in between.
         raise _inactive(header, "revoked")
     # For the view to return.
-    session = Session.read(introspection, tokens.access)
-    in_this_request().append(Issued(session.user, tokens, refreshed=introspection))
-    return told(introspection, tokens.access, "refresh"), tokens.access
+    in_this_request().append(Issued(session.user, tokens, refreshed=session.claims))
+    return told(session, "refresh"), tokens.access
 
 
 def _inactive(header: dict[str, Any], reason: str) -> errors.JWTExtendedException:
