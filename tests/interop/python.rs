@@ -83,6 +83,11 @@ fn what_differs_from_flask_jwt_extended_is_as_its_page_says() {
 }
 
 #[test]
+fn the_page_on_python_is_done_as_it_says() {
+    tests("test_page");
+}
+
+#[test]
 fn the_python_package_is_typed_well_formed_and_built_as_a_wheel() {
     let Some(peer) = Peer::python() else { return };
     let made = tempfile::tempdir().unwrap();
