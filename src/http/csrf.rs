@@ -13,12 +13,15 @@ use super::{cookies, cors};
 use crate::lacre::Lacre;
 use crate::token::Handle;
 use actix_web::HttpRequest;
+use actix_web::http::Method;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 
 /// The header that repeats the value of the cookie [`cookies::CSRF`].
 const X_CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
+/// Where proxies that ask about a request put its method.
+const METHOD_HINTS: [&str; 2] = ["x-forwarded-method", "x-original-method"];
 /// What the browser says of the sender (W3C Fetch Metadata). Scripts can't write it.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -63,14 +66,40 @@ impl From<CsrfError> for Problem {
     }
 }
 
+/// Which methods say whether a request may change something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Methods {
+    /// That of the request.
+    #[default]
+    Own,
+    /// That of the request, and each one that a proxy may have named as the client's: some ask with the
+    /// client's own, some with GET or HEAD and put the client's into a header, and a client can write
+    /// such a header itself. So all of them have to be safe.
+    #[cfg_attr(not(feature = "server"), allow(dead_code))] // the gateway is the server's
+    Hinted,
+}
+
+impl Methods {
+    /// Whether every method that counts is safe (RFC 9110 §9.2.1). What is none that is known isn't.
+    fn are_safe(self, request: &HttpRequest) -> bool {
+        let named = |value: &HeaderValue| {
+            Method::from_bytes(value.as_bytes()).is_ok_and(|method| method.is_safe())
+        };
+        let headers = request.headers();
+        let hints = || METHOD_HINTS.iter().flat_map(|name| headers.get_all(*name));
+        request.method().is_safe() && (self == Self::Own || hints().all(named))
+    }
+}
+
 /// Demands of a request with a cookie of this session that our own page sent it, unless its method
 /// is safe (RFC 9110 §9.2.1).
 pub(super) fn check(
     request: &HttpRequest,
+    methods: Methods,
     lacre: &Lacre,
     session: &Handle,
 ) -> Result<(), CsrfError> {
-    if request.method().is_safe() {
+    if methods.are_safe(request) {
         return Ok(());
     }
     let headers = request.headers();

@@ -7,14 +7,16 @@
 //! This room must never let a request through that [`Lacre::guard`] hasn't verified.
 
 mod after;
+mod demands;
 mod service;
 
 pub use after::VerifiedAfter;
 pub use service::GuardedService;
 
+use self::demands::Demands;
 use super::body;
 use super::cookies;
-use super::csrf::{self, CsrfError};
+use super::csrf::{self, CsrfError, Methods};
 use super::locations::{LocatedToken, Location, TokenField, TokenLocations};
 use super::origin::{Trail, TrustedProxies};
 use super::outside::{self, Issuers, OutsideUser};
@@ -53,18 +55,6 @@ pub struct TokenGuard {
     demands: Rc<Demands>,
     /// The outside issuers whose tokens it takes as they are.
     issuers: Option<Issuers>,
-}
-
-/// What a guard asks of a request.
-#[derive(Debug, Clone, Default)]
-struct Demands {
-    locations: Vec<Location>,
-    field: TokenField,
-    optional: bool,
-    fresh: bool,
-    kinds: TokenKinds,
-    any_role: Vec<String>,
-    permissions: Vec<String>,
 }
 
 impl TokenGuard {
@@ -145,6 +135,19 @@ impl TokenGuard {
     pub fn permission(self, permission: impl Into<String>) -> Self {
         let permission = permission.into();
         self.with(|demands| demands.permissions.push(permission))
+    }
+
+    /// Of users who are no accounts, lets in those of these clients alone, by their ids.
+    #[cfg(feature = "server")]
+    pub(super) fn users_of(self, clients: Vec<String>) -> Self {
+        self.with(|demands| demands.users_of = Some(clients))
+    }
+
+    /// Stands behind a proxy that asks about a request of another method than its own: with a cookie,
+    /// every method that the proxy may have named counts.
+    #[cfg(feature = "server")]
+    pub(super) fn asked_by_proxies(self) -> Self {
+        self.with(|demands| demands.methods = Methods::Hinted)
     }
 
     fn with(self, change: impl FnOnce(&mut Demands)) -> Self {
@@ -284,7 +287,7 @@ impl TokenGuard {
     ) -> Result<LiveSession, Problem> {
         // The browser sends a cookie with whatever another site makes it send.
         if location == Location::Cookie {
-            csrf::check(request, &self.lacre, session.handle())
+            csrf::check(request, self.demands.methods, &self.lacre, session.handle())
                 .map_err(|error| forged(request, &session, error))?;
         }
         if session.is_behind
@@ -308,38 +311,6 @@ impl Verifier for TokenGuard {
             }
         }
         .boxed_local()
-    }
-}
-
-impl Demands {
-    fn check(&self, session: &LiveSession) -> Result<(), Missing> {
-        let claims = &session.claims;
-        self.check_rights(&claims.roles, &claims.permissions, session.is_fresh())
-    }
-
-    fn check_rights(
-        &self,
-        roles: &[String],
-        permissions: &[String],
-        fresh: bool,
-    ) -> Result<(), Missing> {
-        if !self.any_role.is_empty() && !self.any_role.iter().any(|role| roles.contains(role)) {
-            return Err(match self.any_role.as_slice() {
-                [one] => Missing::Role(one.clone()),
-                several => Missing::AnyRole(several.to_vec()),
-            });
-        }
-        if let Some(missing) = self
-            .permissions
-            .iter()
-            .find(|name| !permissions.contains(name))
-        {
-            return Err(Missing::Permission(missing.clone()));
-        }
-        if self.fresh && !fresh {
-            return Err(Missing::FreshLogin);
-        }
-        Ok(())
     }
 }
 
@@ -378,6 +349,7 @@ fn code_of(missing: &Missing) -> &'static str {
         Missing::Role(_) | Missing::AnyRole(_) => "role_missing",
         Missing::Permission(_) => "permission_missing",
         Missing::FreshLogin => "token_not_fresh",
+        Missing::Account => "account_missing",
     }
 }
 

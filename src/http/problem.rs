@@ -93,6 +93,8 @@ pub enum Missing {
     Permission(String),
     /// A token that was made by proving the password.
     FreshLogin,
+    /// To be an account of this deployment, or a user of a client that the service names.
+    Account,
 }
 
 impl Problem {

@@ -2,7 +2,6 @@ use super::*;
 use crate::lacre::testing::Fixture;
 use crate::sessions::rules::Rules;
 use crate::token::Handle;
-use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -52,6 +51,7 @@ impl Page {
         }
         check(
             &request.to_http_request(),
+            Methods::Own,
             &self.fixture.lacre,
             &self.session,
         )
@@ -224,4 +224,41 @@ fn an_issuer_that_is_no_url_leaves_the_host() {
 #[test]
 fn no_word_of_the_sender_is_not_held_against_it() {
     assert_eq!(sender(&[("Host", "app.example")]), Ok(()));
+}
+
+#[test]
+fn behind_a_proxy_every_method_that_is_named_has_to_be_safe() {
+    let safe = |methods: Methods, own: Method, hints: &[(&str, &str)]| {
+        let mut request = TestRequest::default().method(own);
+        for &hint in hints {
+            request = request.append_header(hint);
+        }
+        methods.are_safe(&request.to_http_request())
+    };
+    let (forwarded, original) = ("X-Forwarded-Method", "x-original-method");
+    let hinted = |own, hints: &[(&str, &str)]| safe(Methods::Hinted, own, hints);
+    assert!(hinted(Method::GET, &[]));
+    assert!(hinted(Method::HEAD, &[(forwarded, "GET")]));
+    assert!(hinted(
+        Method::GET,
+        &[(forwarded, "OPTIONS"), (original, "HEAD")]
+    ));
+    assert!(!hinted(Method::POST, &[]));
+    assert!(!hinted(
+        Method::POST,
+        &[(forwarded, "GET"), (original, "GET")]
+    ));
+    for (name, method) in [
+        (forwarded, "POST"),
+        (original, "DELETE"),
+        (forwarded, "get"),
+        (original, ""),
+        (forwarded, "GET, POST"),
+        (forwarded, "FETCH"),
+    ] {
+        assert!(!hinted(Method::GET, &[(name, method)]), "{name}: {method}");
+        let two = [(name, "GET"), (name, method)];
+        assert!(!hinted(Method::GET, &two), "{name} twice: {method}");
+        assert!(safe(Methods::Own, Method::GET, &two), "nobody is asked");
+    }
 }

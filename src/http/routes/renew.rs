@@ -5,7 +5,7 @@
 use super::super::answer::Answer;
 use super::super::body::{Body as _, Json, OptionalJson};
 use super::super::cookies;
-use super::super::csrf::{self, CsrfError};
+use super::super::csrf::{self, CsrfError, Methods};
 use super::super::locations::{LocatedToken, Location, TokenField, TokenLocations};
 use super::super::origin::Trail;
 use super::super::problem::{Code, Problem, Reason};
@@ -89,7 +89,7 @@ fn check_forgery(
     csrf::check_sender(request, lacre)?;
     match UnopenedToken::parse(token.text.as_bytes()) {
         Ok(unopened) if token.location == Location::Cookie => {
-            csrf::check(request, lacre, unopened.handle())
+            csrf::check(request, Methods::Own, lacre, unopened.handle())
         }
         // What has no form of a token is refused like any other bad one.
         _ => Ok(()),
