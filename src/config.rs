@@ -11,6 +11,7 @@
 mod checks;
 mod environment;
 mod error;
+mod identity_headers;
 mod key;
 mod kind;
 mod listen;
@@ -29,21 +30,22 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use reader::{Noted, Reader};
-use sections::{SCHEMA, Top, read_issuers};
+use sections::{SCHEMA, Top, read_issuers, read_services};
 
 use crate::federation::Issuer;
 pub use crate::network::Proxy;
 pub use crate::web_origin::WebOrigin;
 pub use environment::{log_filter, started_by_cargo, variables_set};
 pub use error::{ConfigError, ConfigErrors};
+pub use identity_headers::{Identity, IdentityHeader};
 pub use listen::Listen;
 pub use quantity::duration;
 pub use reference::reference;
 pub use secret::SecretText;
 pub use sections::{
     AccountsConfig, CorsConfig, Dialect, DialectConfig, DialectMembers, DialectTexts, Engine,
-    HashingConfig, KeystoreConfig, LimitsConfig, RefreshConfig, ServerConfig, SessionConfig,
-    Signup, TokenConfig,
+    GatewayConfig, HashingConfig, KeystoreConfig, LimitsConfig, RefreshConfig, ServerConfig,
+    ServiceConfig, SessionConfig, Signup, TokenConfig,
 };
 pub use setting::{Setting, Source};
 pub use sources::Sources;
@@ -82,6 +84,10 @@ pub struct Config {
     pub refresh: RefreshConfig,
     /// `cors.*`
     pub cors: CorsConfig,
+    /// `gateway.*`
+    pub gateway: GatewayConfig,
+    /// `[service.NAME]`: no two of one name or one audience.
+    pub services: Vec<ServiceConfig>,
     /// `[[issuer]]`: no two of one name or one issuer.
     pub issuers: Vec<Issuer>,
     /// `limits.*`
@@ -161,6 +167,8 @@ impl Config {
         let session = SessionConfig::read(reader);
         let refresh = RefreshConfig::read(reader);
         let cors = CorsConfig::read(reader);
+        let gateway = GatewayConfig::read(reader);
+        let services = read_services(reader);
         let issuers = read_issuers(reader);
         let limits = LimitsConfig::read(reader);
         let hashing = HashingConfig::read(reader);
@@ -175,6 +183,12 @@ impl Config {
         }
         if let (Ok(token), Ok(issuers)) = (&token, &issuers) {
             reader.note_all(checks::issuers(issuers, token.issuer.as_deref()));
+        }
+        if let (Ok(top), Ok(gateway)) = (&top, &gateway) {
+            reader.note_all(checks::gateway(gateway, top, dev));
+        }
+        if let (Ok(token), Ok(services)) = (&token, &services) {
+            reader.note_all(checks::services(services, &token.audience));
         }
         reader.note_all(checks::log_filter(log_filter));
         let top = top?;
@@ -197,6 +211,8 @@ impl Config {
             session: session?,
             refresh: refresh?,
             cors: cors?,
+            gateway: gateway?,
+            services: services?,
             issuers: issuers?,
             limits: limits?,
             hashing: hashing?,

@@ -5,7 +5,7 @@
 //! token, which it looks for in the [`locations`] where one may stand. A handler of the [`routes`]
 //! reads a typed [`body`], which has the guard verify again once it has come, and returns a typed `Answer`, or a
 //! [`Problem`](problem::Problem); `render` writes either. Whose words both are in, the [`dialects`] say. How a client
-//! proves itself is `client_auth`'s.
+//! proves itself is `client_auth`'s. The [`gateway`] is a listener of its own, for those who were sent a token.
 //!
 //! This room must never decide whether a token is good, and never put a cause of refusal, a path
 //! or a library's text into an answer.
@@ -24,6 +24,8 @@ pub mod edge;
 mod from_below;
 #[cfg(feature = "server")]
 mod from_service;
+#[cfg(feature = "server")]
+pub mod gateway;
 pub mod guard;
 pub mod locations;
 #[cfg(feature = "server")]

@@ -11,7 +11,8 @@ use crate::entropy::{self, Entropy};
 use crate::sessions::content_keys::ContentKeys;
 use crate::sessions::csrf::CsrfToken;
 use crate::sessions::end::{End, Ended};
-use crate::sessions::grant::{Grant, IssueError, Issued, Subject};
+use crate::sessions::forward::Forwarder;
+use crate::sessions::grant::{Grant, IssueError, Issued, IssuedToken, Subject};
 use crate::sessions::guard::{Explained, Guard, LiveSession, Refusal};
 use crate::sessions::issue::Issuer;
 use crate::sessions::keyring::Keyring;
@@ -24,8 +25,9 @@ use crate::sessions::revoke::Revoker;
 use crate::sessions::rules::Rules;
 use crate::sessions::sweep::{Expired, Sweeper};
 use crate::sessions::tokens::TokenMaker;
-use crate::token::{Handle, TokenKind};
+use crate::token::{Handle, TokenError, TokenKind};
 use lacre_keystore::{Keystore, KeystoreError, RecordKey};
+use serde_json::{Map, Value};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -48,6 +50,7 @@ struct Parts {
     content_keys: Arc<ContentKeys>,
     issuer: Issuer,
     guard: Guard,
+    forwarder: Forwarder,
     refresher: Refresher,
     listing: Arc<Listing>,
     revoker: Revoker,
@@ -199,6 +202,21 @@ impl Lacre {
     /// Notes from where a session is used, for the record that is behind.
     pub(crate) fn note_address(&self, key: &RecordKey, address: IpAddr) {
         self.0.notes.note_address(key, address);
+    }
+
+    /// Signs a JWT that tells the service of this audience who came (RFC 9068): good for half a minute,
+    /// and for nothing here. `session` is what the guard has just let in.
+    pub(crate) fn forward(
+        &self,
+        session: &LiveSession,
+        audience: &str,
+    ) -> Result<IssuedToken, TokenError> {
+        self.0.forwarder.sign(session, audience)
+    }
+
+    /// The public keys of those JWTs, as JWKs (RFC 7517).
+    pub(crate) fn forwarding_keys(&self) -> Vec<Map<String, Value>> {
+        self.0.forwarder.public_keys()
     }
 
     /// Makes a token against cross-site request forgery for a session's browser.
@@ -581,6 +599,11 @@ impl LacreBuilder {
                 notes.clone(),
             ),
             notes,
+            forwarder: Forwarder::new(
+                Arc::clone(&rules),
+                records.clone(),
+                Entropy::clone(&entropy),
+            ),
             refresher: Refresher::new(Arc::clone(&rules), records.clone(), Arc::clone(&tokens)),
             revoker: Revoker::new(records.clone(), Arc::clone(&listing)),
             sweeper: Sweeper::new(records.clone(), rules.explain_for),

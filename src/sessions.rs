@@ -14,6 +14,7 @@
 //! | `end` | what is left of a session that ended |
 //! | `last_seen` | when a session was used last |
 //! | `records`, [`handles`], [`keyring`] | records found by handle; the deployment's own keys |
+//! | [`forward`] | what tells another service who came |
 //! | [`csrf`] | what only our own pages can send along with a cookie |
 //!
 //! Each part owns what it needs; [`crate::Lacre`] is the façade over them.
@@ -25,6 +26,7 @@ pub(crate) mod content_keys;
 pub mod csrf;
 pub(crate) mod end;
 mod even_time;
+pub mod forward;
 pub mod grant;
 pub mod guard;
 pub mod handles;

@@ -15,6 +15,7 @@ use std::os::fd::OwnedFd;
 pub(super) struct HandedOver {
     public: Option<OwnedFd>,
     management: Option<OwnedFd>,
+    gateway: Option<OwnedFd>,
 }
 
 impl HandedOver {
@@ -40,12 +41,13 @@ impl HandedOver {
         for (name, socket) in open {
             let place = match name.as_deref() {
                 Some("management") => &mut handed_over.management,
+                Some("gateway") => &mut handed_over.gateway,
                 _ => &mut handed_over.public,
             };
             if place.replace(socket).is_some() {
                 return Err(unclaimed(
                     "systemd hands over two sockets for one listener; the one of management_listen has \
-                     the name `management` (FileDescriptorName=management)",
+                     the name `management` (FileDescriptorName=management), that of gateway.listen `gateway`",
                 ));
             }
         }
@@ -55,7 +57,18 @@ impl HandedOver {
     /// The listeners that the configuration asks for, on what was handed over or bound anew.
     pub(super) fn listeners(self, config: &Config) -> Result<Listeners, Failure> {
         let (listen, management) = (&config.listen, &config.management_listen);
+        let gateway = match (&config.gateway.listen, self.gateway) {
+            (Some(listen), handed_over) => Some(choose_set("gateway.listen", listen, handed_over)?),
+            (None, None) => None,
+            (None, Some(_)) => {
+                return Err(unclaimed(
+                    "systemd hands over a socket named `gateway`, and gateway.listen isn't set: make it \
+                     `systemd`, or stop the socket unit",
+                ));
+            }
+        };
         Ok(Listeners {
+            gateway,
             public: choose("listen", listen, &Listen::PUBLIC, self.public)?,
             management: choose(
                 "management_listen",
@@ -75,9 +88,19 @@ fn choose(
     handed_over: Option<OwnedFd>,
 ) -> Result<Listener, Failure> {
     match handed_over {
-        Some(socket) if *listen == Listen::Systemd || listen == default => {
-            Ok(Listener::adopt(socket)?)
-        }
+        Some(socket) if listen == default => Ok(Listener::adopt(socket)?),
+        other => choose_set(key, listen, other),
+    }
+}
+
+/// A socket that was handed over takes the place of no address.
+fn choose_set(
+    key: &str,
+    listen: &Listen,
+    handed_over: Option<OwnedFd>,
+) -> Result<Listener, Failure> {
+    match handed_over {
+        Some(socket) if *listen == Listen::Systemd => Ok(Listener::adopt(socket)?),
         Some(_) => Err(unclaimed(format_args!(
             "systemd hands over a socket for {key}, which is `{listen}`: make it `systemd`, or stop \
              the socket unit"

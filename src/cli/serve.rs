@@ -20,11 +20,14 @@ use lacre::internals::entropy;
 use lacre::internals::http::body::BodyLimits;
 use lacre::internals::http::dialects;
 use lacre::internals::http::edge::Edge;
+use lacre::internals::http::gateway::Gateway;
 use lacre::internals::http::management::{Management, StoreCheck};
 use lacre::internals::http::metrics::Metrics;
 use lacre::internals::http::origin::TrustedProxies;
 use lacre::internals::http::routes::Policy;
-use lacre::internals::http::server::{Reached, ServerError, Settings, Stop, stop_signals};
+use lacre::internals::http::server::{
+    Listener, Reached, ServerError, Settings, Stop, stop_signals,
+};
 use lacre::internals::ops::{AdminSocket, SocketError};
 use lacre::internals::service::Service;
 use lacre::internals::telemetry;
@@ -54,6 +57,9 @@ pub(crate) struct Serve {
     /// Where /livez, /readyz and /metrics answer [default: 127.0.0.1:9090]
     #[arg(long, value_name = "ADDR")]
     management_listen: Option<String>,
+    /// Where proxies and other back ends ask about tokens [default: nowhere]
+    #[arg(long, value_name = "ADDR")]
+    gateway_listen: Option<String>,
 }
 
 /// From now on SIGHUP ends nothing. For the first line of a program that may be a server: what comes after
@@ -68,6 +74,7 @@ impl Serve {
         let flags = [
             ("listen", self.listen.as_ref()),
             ("management_listen", self.management_listen.as_ref()),
+            ("gateway.listen", self.gateway_listen.as_ref()),
         ];
         // Before anything else is opened: what isn't there after all can't be taken for it.
         let handed_over = HandedOver::take()?;
@@ -105,7 +112,9 @@ async fn serve(
     let listeners = handed_over.listeners(config)?;
     let public = listeners.public.reached()?;
     let management = listeners.management.reached()?;
-    check_reach(config, [&public, &management])?;
+    let gateway = listeners.gateway.as_ref().map(Listener::reached);
+    let gateway = gateway.transpose()?;
+    check_reach(config, &public, &management, gateway.as_ref())?;
     let clock = Arc::new(SystemClock::default());
     let mut deployment = Deployment::open(config, clock.clone(), entropy::system()).await?;
     let service = deployment.service().clone();
@@ -117,22 +126,35 @@ async fn serve(
         .origins(config.cors.origins.iter().map(WebOrigin::as_str))
         .map_err(|error| Failure::new(failure::CONFIG, "config_bad_value", error))?;
     let stand_in = StandIn::prepare(&service, insecure_issue).await?;
+    let trusted_proxies = TrustedProxies::new(config.trusted_proxies.clone());
+    let asked = Gateway::new(
+        service.clone(),
+        trusted_proxies.clone(),
+        &config.services,
+        &config.gateway,
+    );
     let policy = Policy {
         open_signup: config.signup == Signup::Open,
-        trusted_proxies: TrustedProxies::new(config.trusted_proxies.clone()),
+        trusted_proxies,
         stand_in: stand_in.as_ref().map(StandIn::credentials),
     };
     let running = listeners.serve(
         &settings(config),
-        edge,
+        &edge,
         dialects::routes(&config.dialect, service.clone(), policy),
+        Some(asked),
         operators_view(metrics, clock, &service),
     )?;
     let admin = AdminSocket::open(deployment.data_dir(), service.clone())?;
     deployment.keep_time()?;
     let keeper = tokio::spawn(service.lacre().keep_last_seen());
     let sweeper = tokio::spawn(sweep(service.clone()));
-    let announced = announce_aside(config.dev, insecure_issue, public, management)?;
+    let addresses = Addresses {
+        public,
+        management,
+        gateway,
+    };
+    let announced = announce_aside(config.dev, insecure_issue, addresses)?;
     let ended = match select(pin!(running.until(stops)), announced).await {
         Either::Left((ended, _)) => ended,
         // Also a reader who is gone is a failure here: nobody would know where the service is.
@@ -218,10 +240,18 @@ async fn sweep(service: Service) {
 }
 
 /// What the configuration couldn't check: who can reach a socket that was handed over.
-fn check_reach(config: &Config, both: [&Reached; 2]) -> Result<(), Failure> {
-    let far = both
+fn check_reach(
+    config: &Config,
+    public: &Reached,
+    management: &Reached,
+    gateway: Option<&Reached>,
+) -> Result<(), Failure> {
+    let is_far =
+        |reached: &Reached| matches!(reached, Reached::Tcp(address) if !address.ip().is_loopback());
+    let mut all = [Some(public), Some(management), gateway]
         .into_iter()
-        .find(|reached| matches!(reached, Reached::Tcp(address) if !address.ip().is_loopback()));
+        .flatten();
+    let far = all.find(|reached| is_far(reached));
     if let (true, Some(far)) = (config.dev, far) {
         return Err(Failure::new(
             failure::CONFIG,
@@ -229,7 +259,16 @@ fn check_reach(config: &Config, both: [&Reached; 2]) -> Result<(), Failure> {
             format_args!("{far}: --dev takes loopback addresses only"),
         ));
     }
-    if matches!(both[0], Reached::Unix(_)) && !config.trusted_proxies.contains(&Proxy::Unix) {
+    if let Some(far) = gateway.filter(|reached| is_far(reached) && !config.gateway.public) {
+        return Err(Failure::new(
+            failure::CONFIG,
+            "config_gateway_public",
+            format_args!(
+                "the gateway's socket is at {far}: gateway.public = true says that no browser reaches it"
+            ),
+        ));
+    }
+    if matches!(public, Reached::Unix(_)) && !config.trusted_proxies.contains(&Proxy::Unix) {
         log::warn!(
             code = "clients_unknown";
             "nobody who comes through the socket has an address: limits by address count them all \
@@ -239,39 +278,43 @@ fn check_reach(config: &Config, both: [&Reached; 2]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Where the listeners can be reached.
+struct Addresses {
+    public: Reached,
+    management: Reached,
+    gateway: Option<Reached>,
+}
+
 /// Announces on a thread of its own: whoever doesn't read on must not keep signals from being heard. The
 /// thread ends with the process.
 fn announce_aside(
     dev: bool,
     insecure_issue: bool,
-    public: Reached,
-    management: Reached,
+    addresses: Addresses,
 ) -> std::io::Result<oneshot::Receiver<std::io::Result<()>>> {
     let (said, announced) = oneshot::channel();
     std::thread::Builder::new()
         .name("lacre-announce".to_owned())
         .spawn(move || {
-            let _ = said.send(announce(dev, insecure_issue, &public, &management));
+            let _ = said.send(announce(dev, insecure_issue, &addresses));
         })?;
     Ok(announced)
 }
 
 /// Says where the service is; the last line is the sign that it answers.
-fn announce(
-    dev: bool,
-    insecure_issue: bool,
-    public: &Reached,
-    management: &Reached,
-) -> std::io::Result<()> {
+fn announce(dev: bool, insecure_issue: bool, addresses: &Addresses) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     if dev {
-        write!(out, "{}", next_steps(public))?;
+        write!(out, "{}", next_steps(&addresses.public))?;
     }
     if insecure_issue {
         writeln!(out, "{INSECURE_ISSUE}")?;
     }
-    writeln!(out, "management on {management}")?;
-    writeln!(out, "listening on {public}")?;
+    writeln!(out, "management on {}", addresses.management)?;
+    if let Some(gateway) = &addresses.gateway {
+        writeln!(out, "gateway on {gateway}")?;
+    }
+    writeln!(out, "listening on {}", addresses.public)?;
     out.flush()
 }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 use super::error::ConfigError;
 use super::listen::Listen;
 use super::quantity::duration_text;
-use super::sections::{SessionConfig, TokenConfig, Top};
+use super::sections::{GatewayConfig, ServiceConfig, SessionConfig, TokenConfig, Top};
 use crate::federation::Issuer;
 
 /// Addresses and paths.
@@ -30,12 +30,72 @@ pub(super) fn top(top: &Top, dev: bool) -> Vec<ConfigError> {
     }
     if collide(&top.listen, &top.management_listen) {
         errors.push(ConfigError::SameAddress {
+            key: "listen",
             listen: top.listen.clone(),
-            management: top.management_listen.clone(),
+            other_key: "management_listen",
+            other: top.management_listen.clone(),
         });
     }
     errors.extend(data_dir(&top.data_dir));
     errors.extend(master_key_file(&top.master_key_file, &top.data_dir));
+    errors
+}
+
+/// The gateway has an address of its own, and one that browsers don't reach unless that is said twice.
+pub(super) fn gateway(gateway: &GatewayConfig, top: &Top, dev: bool) -> Vec<ConfigError> {
+    let Some(listen) = &gateway.listen else {
+        return Vec::new();
+    };
+    let key = "gateway.listen";
+    let mut errors = Vec::new();
+    if let Some(address) = listen.tcp().filter(|address| !address.ip().is_loopback()) {
+        if dev {
+            errors.push(ConfigError::DevNotLoopback { key, address });
+        } else if !gateway.public {
+            errors.push(ConfigError::GatewayPublic { address });
+        }
+    }
+    let others = [
+        ("listen", &top.listen),
+        ("management_listen", &top.management_listen),
+    ];
+    let same = others
+        .into_iter()
+        .filter(|(_, other)| collide(listen, other));
+    errors.extend(same.map(|(other_key, other)| ConfigError::SameAddress {
+        key,
+        listen: listen.clone(),
+        other_key,
+        other: other.clone(),
+    }));
+    errors
+}
+
+/// A service is told from the others by its name, which differs from theirs in more than case, and by
+/// its audience, which isn't that of lacre's own tokens either.
+pub(super) fn services(services: &[ServiceConfig], own: &str) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    for (i, service) in services.iter().enumerate() {
+        let before = &services[..i];
+        let why = if before
+            .iter()
+            .any(|other| other.name.eq_ignore_ascii_case(&service.name))
+        {
+            "another service has the same name".to_owned()
+        } else if let Some(other) = before
+            .iter()
+            .find(|other| other.audience == service.audience)
+        {
+            let (audience, other) = (&service.audience, &other.name);
+            format!("its audience `{audience}` is that of service.{other}")
+        } else if service.audience == own {
+            format!("its audience `{own}` is token.audience, that of lacre's own tokens")
+        } else {
+            continue;
+        };
+        let service = service.name.clone();
+        errors.push(ConfigError::ServiceUnusable { service, why });
+    }
     errors
 }
 

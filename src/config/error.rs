@@ -57,11 +57,24 @@ pub enum ConfigError {
     /// A key without a default isn't set.
     #[error("{key} is not set: expected {expected}")]
     Missing { key: String, expected: String },
-    /// Both listeners would take one address.
+    /// Two listeners would take one address.
     #[error(
-        "listen = `{listen}` and management_listen = `{management}` are the same address: give one of them another"
+        "{key} = `{listen}` and {other_key} = `{other}` are the same address: give one of them another"
     )]
-    SameAddress { listen: Listen, management: Listen },
+    SameAddress {
+        key: &'static str,
+        listen: Listen,
+        other_key: &'static str,
+        other: Listen,
+    },
+    /// The gateway could be reached by browsers, and nobody has said that this is meant.
+    #[error(
+        "gateway.listen = `{address}` is no loopback address: give it one or a socket file, or say with gateway.public = true that no browser reaches it"
+    )]
+    GatewayPublic { address: SocketAddr },
+    /// A service that can't be told from another, or whose rules contradict each other.
+    #[error("service.{service}: {why}")]
+    ServiceUnusable { service: String, why: String },
     /// Access tokens would outlive every session.
     #[error(
         "token.access_ttl = `{access}` is longer than session.absolute_ttl = `{absolute}`: a token can't live longer than its session"
@@ -101,6 +114,8 @@ impl ConfigError {
             Self::FileInvalid { .. } => "config_file_invalid",
             Self::Missing { .. } => "config_missing",
             Self::SameAddress { .. } => "config_same_address",
+            Self::GatewayPublic { .. } => "config_gateway_public",
+            Self::ServiceUnusable { .. } => "config_service_unusable",
             Self::Lifetimes { .. } => "config_lifetimes",
             // As the start itself would say it.
             Self::PathUnusable {

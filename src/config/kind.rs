@@ -81,6 +81,42 @@ impl Kind for Text {
     }
 }
 
+/// Several texts, each once, perhaps none.
+pub(super) struct Texts;
+
+impl Kind for Texts {
+    type Value = Vec<String>;
+
+    fn read(&self, written: &Written) -> Result<Vec<String>, Refusal> {
+        let words = good(written.items())?;
+        let repeated = |i: usize| words[..i].contains(&words[i]);
+        if (0..words.len()).any(repeated) {
+            return Err(Refusal::Bad);
+        }
+        let text = |word: &str| Text.read(&Written::Text(word.to_owned().into()));
+        words.into_iter().map(text).collect()
+    }
+
+    fn shown(&self, value: &Vec<String>) -> String {
+        format!("{value:?}")
+    }
+
+    fn takes(&self) -> String {
+        "a list of texts, each once and of 1 to 255 printable characters".to_owned()
+    }
+
+    fn is_list(&self) -> bool {
+        true
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        prop::collection::btree_set("[a-z][a-z0-9:]{0,8}", 0..4)
+            .prop_map(|words| words.into_iter().collect::<Vec<_>>().join(","))
+            .boxed()
+    }
+}
+
 /// A label of a name: 1 to 63 of `a-z`, `0-9` and `-`, which neither begins nor ends it.
 pub(super) struct Label;
 

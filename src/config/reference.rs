@@ -25,8 +25,8 @@ A secret key is never shown. It may also be given as the path of a file that hol
 with `_file` behind its name.
 
 An unknown key or variable, a value outside its limits, a value that isn't built yet, and values
-that don't go together (both listeners at one address, access tokens that outlive sessions, a
-`data_dir` that is a file, an issuer twice) are errors, all reported at once, with exit status 78;
+that don't go together (two listeners at one address, access tokens that outlive sessions, a
+`data_dir` that is a file, an issuer twice, two services of one audience) are errors, all reported at once, with exit status 78;
 `lacre config check` reports the same as `lacre serve` without starting anything.
 `lacre config show` prints every key with its value and where the value came from.
 `LACRE_LOG` says what is logged: `info` (the default), `debug`, or by target, such as

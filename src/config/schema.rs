@@ -28,7 +28,6 @@ pub(super) enum Shape {
     /// As an array of tables: `[[issuer]]`.
     Array,
     /// As a table of tables: `[service.NAME]`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no section has names so far"))]
     Named,
 }
 

@@ -8,12 +8,14 @@
 mod accounts;
 mod cors;
 mod dialect;
+mod gateway;
 mod hashing;
 mod issuer;
 mod keystore;
 mod limits;
 mod refresh;
 mod server;
+mod service;
 mod session;
 mod token;
 mod top;
@@ -23,12 +25,15 @@ use super::schema::{Schema, Section, Shape, single};
 pub use accounts::AccountsConfig;
 pub use cors::CorsConfig;
 pub use dialect::{Dialect, DialectConfig, DialectMembers, DialectTexts};
+pub use gateway::GatewayConfig;
 pub use hashing::HashingConfig;
 pub(super) use issuer::read as read_issuers;
 pub use keystore::{Engine, KeystoreConfig};
 pub use limits::LimitsConfig;
 pub use refresh::RefreshConfig;
 pub use server::ServerConfig;
+pub use service::ServiceConfig;
+pub(super) use service::read as read_services;
 pub use session::SessionConfig;
 pub use token::TokenConfig;
 pub use top::Signup;
@@ -43,6 +48,12 @@ pub(super) static SCHEMA: &Schema = &[
     single("session", session::KEYS),
     single("refresh", refresh::KEYS),
     single("cors", cors::KEYS),
+    single("gateway", gateway::KEYS),
+    Section {
+        name: service::SECTION,
+        shape: Shape::Named,
+        keys: service::KEYS,
+    },
     Section {
         name: issuer::SECTION,
         shape: Shape::Array,

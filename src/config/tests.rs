@@ -607,7 +607,8 @@ fn key_and_text() -> impl Strategy<Value = (usize, String)> {
 }
 
 /// What is refused though each value is good.
-const CROSS_CHECKS: [&str; 4] = [
+const CROSS_CHECKS: [&str; 5] = [
+    "config_gateway_public",
     "data_dir_unwritable",
     "config_same_address",
     "config_lifetimes",
@@ -840,3 +841,5 @@ fn an_issuer_inside_the_network_is_taken_where_it_is_named() {
     let config = with_issuer(url).config();
     assert!(config.issuers[0].make_accounts);
 }
+
+mod services;

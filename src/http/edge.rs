@@ -44,6 +44,7 @@ pub struct Edge {
     /// Seeds one generator of ids for each worker.
     seeds: Arc<Mutex<StdRng>>,
     metrics: Arc<Metrics>,
+    max_target: usize,
     max_headers: usize,
     origins: Arc<[WebOrigin]>,
     form: Form,
@@ -55,6 +56,7 @@ impl Edge {
         Self {
             seeds: Arc::new(Mutex::new(StdRng::from_rng(rng))),
             metrics,
+            max_target: MAX_TARGET,
             max_headers: MAX_HEADERS,
             origins: Arc::default(),
             form: Form::default(),
@@ -84,6 +86,16 @@ impl Edge {
     pub fn max_headers(self, bytes: usize) -> Self {
         Self {
             max_headers: bytes,
+            ..self
+        }
+    }
+
+    /// Refuses no request for the size of its target or its header fields.
+    #[cfg(feature = "server")]
+    pub(super) fn of_any_size(self) -> Self {
+        Self {
+            max_target: usize::MAX,
+            max_headers: usize::MAX,
             ..self
         }
     }
@@ -138,6 +150,7 @@ where
             inner: Rc::new((next, self.form.clone())),
             ids: RefCell::new(StdRng::from_rng(&mut *seeds)),
             metrics: Arc::clone(&self.metrics),
+            max_target: self.max_target,
             max_headers: self.max_headers,
             cors: (!self.origins.is_empty()).then(|| Cors::new(&self.origins)),
         }))
@@ -149,6 +162,7 @@ pub struct EdgeService<S> {
     inner: Rc<(S, Form)>,
     ids: RefCell<StdRng>,
     metrics: Arc<Metrics>,
+    max_target: usize,
     max_headers: usize,
     cors: Option<Cors>,
 }
@@ -170,7 +184,7 @@ where
         let began = Instant::now();
         let id = RequestId::fresh(&mut *self.ids.borrow_mut());
         let (inner, metrics) = (Rc::clone(&self.inner), Arc::clone(&self.metrics));
-        let too_large = too_large(&request, self.max_headers);
+        let too_large = too_large(&request, self.max_target, self.max_headers);
         let met = self.cors.as_ref().map(|cors| cors.meet(&mut request));
         let preflight = met.as_ref().and_then(Met::preflight);
         let in_flight = metrics.enter();
@@ -239,12 +253,12 @@ where
     }
 }
 
-fn too_large(request: &ServiceRequest, max_headers: usize) -> Option<Code> {
+fn too_large(request: &ServiceRequest, max_target: usize, max_headers: usize) -> Option<Code> {
     let target = request
         .uri()
         .path_and_query()
         .map_or(0, |target| target.as_str().len());
-    if target > MAX_TARGET {
+    if target > max_target {
         return Some(Code::UriTooLong);
     }
     let fields = request.headers().iter();

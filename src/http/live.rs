@@ -138,7 +138,7 @@ impl Live {
                 .block_on(async move {
                     let routes = move |config: &mut ServiceConfig| routes(config, &shared);
                     listeners
-                        .serve(&settings, edge, routes, management)?
+                        .serve(&settings, &edge, routes, None, management)?
                         .until(stops)
                         .await
                 })

@@ -44,27 +44,33 @@ impl Problem {
     /// The body: one JSON object (RFC 9457 §3).
     #[must_use]
     pub fn body(&self) -> String {
-        let Parts {
-            code,
-            detail,
-            field,
-            missing,
-            request_id,
-            ..
-        } = self.parts();
-        let members = Members {
-            kind: code.type_uri(),
-            title: code.title(),
-            status: code.status().as_u16(),
-            detail,
-            code: code.as_str(),
-            field: field.as_deref(),
-            missing: missing.as_ref(),
-            request_id: request_id.as_ref().map(RequestId::as_str),
-        };
-        // Strings and numbers always serialise; an empty body would still carry the status.
-        serde_json::to_string(&members).unwrap_or_default()
+        let parts = self.parts();
+        problem_json(parts, parts.code.status())
     }
+}
+
+/// The body that tells a problem, with this status.
+pub(super) fn problem_json(parts: &Parts, status: StatusCode) -> String {
+    let Parts {
+        code,
+        detail,
+        field,
+        missing,
+        request_id,
+        ..
+    } = parts;
+    let members = Members {
+        kind: code.type_uri(),
+        title: code.title(),
+        status: status.as_u16(),
+        detail,
+        code: code.as_str(),
+        field: field.as_deref(),
+        missing: missing.as_ref(),
+        request_id: request_id.as_ref().map(RequestId::as_str),
+    };
+    // Strings and numbers always serialise; an empty body would still carry the status.
+    serde_json::to_string(&members).unwrap_or_default()
 }
 
 /// The members of RFC 9457 §3, and lacre's own: `code`, `field`, `missing`, `request_id`.
@@ -144,6 +150,9 @@ pub(super) enum Body {
     Text(Cow<'static, str>),
     /// One JSON value.
     Json(String),
+    /// One JSON value as RFC 9457 has it.
+    #[cfg_attr(not(feature = "server"), allow(dead_code))] // the gateway is the server's
+    Problem(String),
 }
 
 impl Form {
@@ -177,14 +186,15 @@ impl Form {
         } = words(problem.parts(), asked);
         *response.status_mut() = status;
         let (kind, body) = match body {
-            Body::Text(text) => (ContentType::plaintext(), text.into_owned()),
-            Body::Json(text) => (ContentType::json(), text),
+            Body::Text(text) => (ContentType::plaintext().try_into_value(), text.into_owned()),
+            Body::Json(text) => (ContentType::json().try_into_value(), text),
+            Body::Problem(text) => (Ok(PROBLEM_JSON), text),
         };
         let headers = response.headers_mut();
         for name in [CONTENT_LENGTH, CONTENT_ENCODING] {
             headers.remove(name);
         }
-        if let Ok(kind) = kind.try_into_value() {
+        if let Ok(kind) = kind {
             headers.insert(CONTENT_TYPE, kind);
         }
         if let Some(challenge) = challenge {

@@ -1,5 +1,5 @@
-//! Starting and stopping: two listeners, bound before anything else is built, served until told
-//! to stop, then drained.
+//! Starting and stopping: two listeners, and a third where there is a gateway, bound before anything
+//! else is built, served until told to stop, then drained.
 //!
 //! A stop may begin with a delay in which everything is still served and readiness says no, so that a
 //! balancer sends nobody any more before the first connection is refused.
@@ -14,6 +14,7 @@ mod listener;
 use self::connections::{Connections, mark_busy};
 use super::body::BodyLimits;
 use super::edge::Edge;
+use super::gateway::Gateway;
 use super::management::Management;
 use super::metrics::Metrics;
 use crate::config::{Listen, ServerConfig};
@@ -134,31 +135,36 @@ impl Default for Settings {
     }
 }
 
-/// Both listeners, taken but not yet served.
+/// The listeners, taken but not yet served.
 #[derive(Debug)]
 pub struct Listeners {
     /// Where the service answers.
     pub public: Listener,
     /// Where operators ask.
     pub management: Listener,
+    /// Where proxies and other back ends ask.
+    pub gateway: Option<Listener>,
 }
 
 impl Listeners {
-    /// Takes both addresses, or neither. Port 0 picks a free one.
+    /// Takes both addresses, or neither, and none for the gateway. Port 0 picks a free one.
     pub fn bind(public: &Listen, management: &Listen) -> Result<Self, ServerError> {
         Ok(Self {
             public: Listener::bind(public)?,
             management: Listener::bind(management)?,
+            gateway: None,
         })
     }
 
-    /// Puts `routes` behind the edge on the public listener, and `management` on its own. Nothing
+    /// Puts `routes` behind the edge on the public listener, and `management` and the `gateway`, where it
+    /// has a listener, on their own. Nothing
     /// is served until [`Running::until`] is awaited, but connections already wait in line.
     pub fn serve<C>(
         self,
         settings: &Settings,
-        edge: Edge,
+        edge: &Edge,
         routes: C,
+        gateway: Option<Gateway>,
         management: Management,
     ) -> Result<Running, ServerError>
     where
@@ -167,10 +173,11 @@ impl Listeners {
         let body = settings.body;
         // What is asked of the management listener doesn't count as traffic.
         let management_edge = edge.counting_into(Arc::new(Metrics::default()));
+        let public_edge = edge.clone();
         let public = HttpServer::new(move || {
             App::new()
                 .app_data(body)
-                .wrap(edge.clone())
+                .wrap(public_edge.clone())
                 .wrap(from_fn(mark_busy))
                 .configure(routes.clone())
         })
@@ -186,7 +193,28 @@ impl Listeners {
         .workers(1);
         let connections = Connections::new();
         let mut files = Vec::new();
+        let gateway = match self.gateway.zip(gateway) {
+            None => None,
+            Some((listener, gateway)) => {
+                let edge = Gateway::edge(edge);
+                let server = HttpServer::new(move || {
+                    let served = gateway.clone();
+                    App::new()
+                        .app_data(body)
+                        .wrap(edge.clone())
+                        .wrap(from_fn(mark_busy))
+                        .configure(move |config| served.routes(config))
+                })
+                .workers(settings.workers.max(1));
+                Some(run!(
+                    configured!(server, settings, connections),
+                    listener,
+                    files
+                ))
+            }
+        };
         Ok(Running {
+            gateway,
             public: run!(
                 configured!(public, settings, connections),
                 self.public,
@@ -229,11 +257,12 @@ pub enum Ended {
     Forced,
 }
 
-/// Both servers, set up.
+/// The servers, set up.
 #[must_use = "nothing is served until `until` is awaited"]
 pub struct Running {
     public: Server,
     operator: Server,
+    gateway: Option<Server>,
     management: Management,
     connections: Arc<Connections>,
     idle_limit: Duration,
@@ -253,7 +282,16 @@ impl Running {
         mut stops: impl Stream<Item = Stop> + Unpin,
     ) -> Result<Ended, ServerError> {
         let (public, operator) = (self.public.handle(), self.operator.handle());
-        let mut serving = tokio::spawn(async { tokio::try_join!(self.public, self.operator) });
+        let gateway = self.gateway.as_ref().map(Server::handle);
+        let at_gateway = async {
+            match self.gateway {
+                Some(server) => server.await,
+                // Ends with the others, and ends nothing before them.
+                None => Ok(()),
+            }
+        };
+        let mut serving =
+            tokio::spawn(async { tokio::try_join!(self.public, self.operator, at_gateway) });
         let stop = tokio::select! {
             ended = &mut serving => return Err(failed(ended)),
             () = self.connections.watch(self.idle_limit) => None,
@@ -270,7 +308,12 @@ impl Running {
             }
         }
         let drained = async {
-            public.stop(true).await;
+            let at_gateway = async {
+                if let Some(gateway) = gateway {
+                    gateway.stop(true).await;
+                }
+            };
+            tokio::join!(public.stop(true), at_gateway);
             operator.stop(true).await;
         };
         let again = async {
@@ -289,7 +332,7 @@ impl Running {
     }
 }
 
-fn failed(ended: Result<io::Result<((), ())>, tokio::task::JoinError>) -> ServerError {
+fn failed(ended: Result<io::Result<((), (), ())>, tokio::task::JoinError>) -> ServerError {
     let source = match ended {
         Ok(Err(source)) => source,
         Ok(Ok(_)) => io::Error::other("it stopped without being told to"),

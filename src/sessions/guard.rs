@@ -50,6 +50,12 @@ impl LiveSession {
         &self.claims.session
     }
 
+    /// The client to whom the user belongs; `None` where it is an account.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        None
+    }
+
     /// Whether the token was made by proving the password, not by a refresh.
     #[must_use]
     pub fn is_fresh(&self) -> bool {

@@ -18,6 +18,8 @@ use zeroize::Zeroizing;
 
 /// What the sealed file is, so that no other sealed file can stand in for it.
 const CONTEXT: &[u8] = b"lacre keyring v1";
+/// What the keys of forwarded JWTs are derived for.
+const FORWARDING: &[u8] = b"lacre v1 key of forwarded jwts";
 /// Bytes of a secret or a scalar.
 const SECRET: usize = 32;
 /// The maximum of signing keys: more than overlap in any rotation.
@@ -32,6 +34,8 @@ pub struct Keyring {
     /// The first one signs, every one verifies.
     signers: Vec<SigningKey>,
     verifiers: VerifyingKeys,
+    /// The keys of forwarded JWTs, one for each signer and in their order.
+    forwarders: Vec<SigningKey>,
 }
 
 impl Keyring {
@@ -53,7 +57,14 @@ impl Keyring {
             .iter()
             .map(SigningKey::verifying_key)
             .collect::<Result<Vec<_>, _>>()?;
+        // Derived, so that they last as long as the keyring, are the same on every node, and are rotated
+        // together with the signers. Nothing that they sign can be taken for what a signer has signed.
+        let forwarders = signers
+            .iter()
+            .map(|signer| signer.derived(FORWARDING))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
+            forwarders,
             handles: Handles::new(&handle_secret),
             csrf: CsrfTokens::new(&handle_secret),
             handle_secret,
@@ -116,6 +127,11 @@ impl Keyring {
     /// The ids of the signing keys: the one that signs, then those that still verify.
     pub fn signer_ids(&self) -> impl Iterator<Item = &str> {
         self.signers.iter().map(SigningKey::id)
+    }
+
+    /// The keys of forwarded JWTs: the first one signs, all are published.
+    pub(crate) fn forwarders(&self) -> &[SigningKey] {
+        &self.forwarders
     }
 
     /// The keys whose signatures are ours.
@@ -190,6 +206,23 @@ mod tests {
         let session = Handle::parse("s").unwrap();
         let csrf = keyring.csrf().make(&session, &mut rng);
         assert!(again.csrf().verify(&session, csrf.expose().as_bytes()));
+    }
+
+    #[test]
+    fn forwarded_jwts_have_keys_of_their_own_that_come_back_with_the_keyring() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let keyring = Keyring::generate(&mut rng).unwrap();
+        let sealed = keyring.seal(&master(1), &mut rng).unwrap();
+        let again = Keyring::open(&sealed, &master(1)).unwrap();
+        let id = |keyring: &Keyring| keyring.forwarders()[0].id().to_owned();
+        assert_eq!(id(&again), id(&keyring));
+        assert_ne!(id(&keyring), keyring.signer().id());
+        let other = Keyring::generate(&mut rng).unwrap();
+        assert_ne!(id(&other), id(&keyring));
+        let jws = keyring.forwarders()[0]
+            .sign(crate::token::TokenKind::Access, b"{}")
+            .unwrap();
+        assert!(keyring.verifiers().verify(&jws).is_err(), "no key of ours");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::handle::is_name;
 use super::wiped::Wiped;
 use super::{Claims, TokenError, TokenKind, base64url, json};
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, ParsedPublicKey,
@@ -21,7 +22,7 @@ use p256::SecretKey;
 use p256::elliptic_curve::Generate as _;
 use p256::elliptic_curve::sec1::ToSec1Point as _;
 use rand::CryptoRng;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt;
 use std::sync::Arc;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -80,6 +81,38 @@ impl SigningKey {
             point,
             pair,
         })
+    }
+
+    /// Another key that follows from this one, for the purpose that `label` names. Nobody can tell this
+    /// one from it.
+    pub(crate) fn derived(&self, label: &[u8]) -> Result<Self, KeyError> {
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, self.scalar.as_slice());
+        // All but one of 2^32 are scalars.
+        for attempt in 0..=u8::MAX {
+            let mut bytes = Zeroizing::new([0; 32]);
+            let tag = hmac::sign(&secret, &[label, &[attempt]].concat());
+            bytes.copy_from_slice(tag.as_ref());
+            if let Ok(key) = Self::from_scalar(&bytes) {
+                return Ok(key);
+            }
+        }
+        Err(KeyError)
+    }
+
+    /// The public half as a JWK (RFC 7517 §4, RFC 7518 §6.2.1).
+    pub(crate) fn public_jwk(&self) -> Map<String, Value> {
+        let (x, y) = self.point[1..].split_at(32);
+        let members = [
+            ("kty", "EC".to_owned()),
+            ("crv", "P-256".to_owned()),
+            ("x", base64url::encode(x)),
+            ("y", base64url::encode(y)),
+            ("use", "sig".to_owned()),
+            ("alg", ALG.to_owned()),
+            ("kid", self.id.to_string()),
+        ];
+        let member = |(name, value): (&str, String)| (name.to_owned(), Value::String(value));
+        members.into_iter().map(member).collect()
     }
 
     /// The key's id: the `kid` of what it signs.
@@ -403,6 +436,31 @@ mod tests {
         assert!(key_id(Some("not a name"), &key.point).is_err());
         let again = SigningKey::from_scalar(key.scalar()).unwrap();
         assert_eq!(again.id(), key.id());
+    }
+
+    #[test]
+    fn a_derived_key_is_another_one_and_always_the_same() {
+        let key = key(1);
+        let one = key.derived(b"one").unwrap();
+        assert_eq!(one.id(), key.derived(b"one").unwrap().id());
+        let others = [key.id(), key.derived(b"two").unwrap().id()].map(str::to_owned);
+        assert!(!others.contains(&one.id().to_owned()));
+        let jws = one.sign(TokenKind::Access, b"{}").unwrap();
+        assert_eq!(
+            keys(&key).verify(&jws).unwrap_err(),
+            TokenError::UnknownSigner
+        );
+    }
+
+    #[test]
+    fn a_public_key_is_told_as_a_jwk_without_its_private_half() {
+        let key = key(1);
+        let told = Jwk::from_map(key.public_jwk()).unwrap();
+        let read = VerifyingKey::from_jwk(&told).unwrap();
+        assert_eq!(&*read.0.id, key.id());
+        assert!(told.parameter("d").is_none());
+        let jws = key.sign(TokenKind::Access, b"{}").unwrap();
+        assert!(VerifyingKeys::new(vec![read]).verify(&jws).is_ok());
     }
 
     #[test]

@@ -200,8 +200,9 @@ fn main() {
             let running = listeners
                 .serve(
                     &settings,
-                    edge,
+                    &edge,
                     move |config: &mut ServiceConfig| routes(config, &lacre, &guards),
+                    None,
                     management,
                 )
                 .unwrap();

@@ -190,6 +190,20 @@ fn thirty_causes_a_hundred_times_each_are_one_answer() {
     assert!(only(&answers).starts_with("401 "));
 }
 
+/// A proxy hears no more than anybody else: one answer, that of a route of our own.
+#[test]
+fn every_cause_is_one_answer_at_the_gateway() {
+    let service = Service::on(|setup| setup.gateway("[service.wiki]"));
+    let cases = service.attacks();
+    let mut connection = Connection::open(service.server.gateway()).unwrap();
+    let at_gateway = |token: &str| Request::get("/authz/wiki").bearer(token);
+    let (answers, asked) = ask(&mut connection, cases.iter(), at_gateway);
+    let mut connection = Connection::open(service.server.public).unwrap();
+    let (direct, _) = ask(&mut connection, cases.iter().take(1), in_header);
+    assert_eq!(only(&answers), only(&direct));
+    assert!(asked.len() > 500, "only {} attacks", asked.len());
+}
+
 /// A request with a bad token and a good one.
 type Way<'a> = &'a dyn Fn(&str) -> Request;
 

@@ -15,6 +15,7 @@ mod ended_while_hashed;
 mod even_log_in;
 mod floods;
 mod full_disk;
+mod gateway;
 mod guards;
 mod hung_up;
 mod hygiene;

@@ -57,6 +57,18 @@ impl Setup {
         self
     }
 
+    /// With this `lacre.toml`.
+    pub(crate) fn config(self, toml: &str) -> Self {
+        std::fs::write(self.home.join("lacre.toml"), toml).unwrap();
+        self
+    }
+
+    /// With a gateway on a free port, and these services.
+    pub(crate) fn gateway(self, services: &str) -> Self {
+        self.config(services)
+            .env("LACRE_GATEWAY__LISTEN", "127.0.0.1:0")
+    }
+
     pub(crate) fn listen(mut self, address: &str) -> Self {
         address.clone_into(&mut self.listen);
         self
@@ -144,12 +156,17 @@ impl Setup {
     fn start_by(&self, command: &mut Command) -> Server {
         let process = Process::spawn(command);
         match process.wait_for_addresses() {
-            Ok((public, management)) => Server {
+            Ok(Addresses {
+                public,
+                management,
+                gateway,
+            }) => Server {
                 setup: self.clone(),
                 process: Some(process),
                 written: String::new(),
                 public,
                 management,
+                gateway,
             },
             Err(why) => panic!("the server didn't start: {why}\n{}", process.printed()),
         }
@@ -158,8 +175,12 @@ impl Setup {
     /// Starts a server that must refuse to run, and says how it ended.
     pub(crate) fn start_refused(&self) -> Refused {
         let process = Process::spawn(&mut self.serve());
-        if let Ok((public, _)) = process.wait_for_addresses() {
-            panic!("the server runs on {public}\n{}", process.printed());
+        if let Ok(addresses) = process.wait_for_addresses() {
+            panic!(
+                "the server runs on {}\n{}",
+                addresses.public,
+                process.printed()
+            );
         }
         let (status, stdout, stderr) = process.ended();
         Refused {
@@ -206,6 +227,14 @@ pub(crate) struct Server {
     written: String,
     pub(crate) public: SocketAddr,
     pub(crate) management: SocketAddr,
+    gateway: Option<SocketAddr>,
+}
+
+/// Where a server's listeners are.
+struct Addresses {
+    public: SocketAddr,
+    management: SocketAddr,
+    gateway: Option<SocketAddr>,
 }
 
 /// An account that was signed up.
@@ -297,6 +326,16 @@ impl Server {
     /// Sends a request on its own connection.
     pub(crate) fn send(&self, request: &Request) -> Answer {
         http::send(self.public, request)
+    }
+
+    /// The address of the gateway.
+    pub(crate) fn gateway(&self) -> SocketAddr {
+        self.gateway.expect("the server has no gateway")
+    }
+
+    /// Sends a request to the gateway, on its own connection.
+    pub(crate) fn ask(&self, request: &Request) -> Answer {
+        http::send(self.gateway(), request)
     }
 
     /// Makes an account and demands that it worked.
@@ -463,10 +502,10 @@ impl Process {
         }
     }
 
-    /// Reads up to `listening on`; the public address and the management one.
-    fn wait_for_addresses(&self) -> Result<(SocketAddr, SocketAddr), String> {
+    /// Reads up to `listening on`.
+    fn wait_for_addresses(&self) -> Result<Addresses, String> {
         let deadline = Instant::now() + PATIENCE;
-        let mut management = None;
+        let (mut management, mut gateway) = (None, None);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let line = match self.lines.lock().unwrap().recv_timeout(left) {
@@ -478,9 +517,14 @@ impl Process {
             };
             if let Some(address) = line.strip_prefix("management on http://") {
                 management = Some(address.parse().map_err(|_| line.clone())?);
+            } else if let Some(address) = line.strip_prefix("gateway on http://") {
+                gateway = Some(address.parse().map_err(|_| line.clone())?);
             } else if let Some(address) = line.strip_prefix("listening on http://") {
-                let public = address.parse().map_err(|_| line.clone())?;
-                return Ok((public, management.ok_or("no management address")?));
+                return Ok(Addresses {
+                    public: address.parse().map_err(|_| line.clone())?,
+                    management: management.ok_or("no management address")?,
+                    gateway,
+                });
             }
         }
     }

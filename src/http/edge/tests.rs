@@ -346,9 +346,9 @@ fn the_limit_for_headers_is_the_operators() {
             .insert_header(long)
             .to_srv_request()
     };
-    assert_eq!(super::too_large(&request(), 106), None);
+    assert_eq!(super::too_large(&request(), super::MAX_TARGET, 106), None);
     assert_eq!(
-        super::too_large(&request(), 105),
+        super::too_large(&request(), super::MAX_TARGET, 105),
         Some(Code::HeaderTooLarge)
     );
 }
