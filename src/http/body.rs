@@ -15,6 +15,8 @@ mod scan;
 #[cfg(feature = "server")]
 mod typed;
 
+#[cfg(feature = "server")]
+pub(super) use form::decode as form_decoded;
 pub use members::Members;
 pub(super) use read_ahead::{is_json, read_ahead};
 pub use receive::BodyLimits;
@@ -34,6 +36,11 @@ pub struct Json(pub Members);
 /// A body that is one JSON object or one form.
 #[derive(Debug)]
 pub struct JsonOrForm(pub Members);
+
+/// A body that is one form.
+#[cfg(feature = "server")]
+#[derive(Debug)]
+pub(super) struct FormOnly(pub(super) Members);
 
 /// A body that is one JSON object, or no body at all.
 #[derive(Debug)]
@@ -55,6 +62,17 @@ impl FromRequest for JsonOrForm {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let members = receive(request, payload, Form::Taken);
+        Box::pin(async move { Ok(Self(members.await?)) })
+    }
+}
+
+#[cfg(feature = "server")]
+impl FromRequest for FormOnly {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let members = receive(request, payload, Form::Only);
         Box::pin(async move { Ok(Self(members.await?)) })
     }
 }

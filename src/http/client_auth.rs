@@ -1,10 +1,12 @@
 //! How a client, a trusted back end, proves itself: the HTTP Basic credentials of RFC 7617
-//! (`client_secret_basic`, RFC 6749 §2.3.1).
+//! (`client_secret_basic`, RFC 6749 §2.3.1, which has each half encoded as in a form: ids and secrets of
+//! ours look the same either way, unless a client encodes more than it has to).
 //!
 //! Any route that takes clients asks here; whether the secret is right is the service's to say.
 //!
 //! This room must never keep a secret in a type that prints or that isn't wiped.
 
+use super::body::form_decoded;
 use super::credentials::{CredentialError, after_scheme};
 use actix_web::http::header::HeaderMap;
 use base64::Engine as _;
@@ -48,12 +50,15 @@ pub(super) fn credentials(
         .map_err(|_| CredentialError::BadBasic)?;
     let pair = std::str::from_utf8(&pair[..length]).map_err(|_| CredentialError::BadBasic)?;
     let (id, secret) = pair.split_once(':').ok_or(CredentialError::BadBasic)?;
-    if id.is_empty() || pair.chars().any(char::is_control) {
+    let decoded = |text: &str| form_decoded(text).ok_or(CredentialError::BadBasic);
+    let (mut id, secret) = (decoded(id)?, decoded(secret)?);
+    let bad = |text: &str| text.chars().any(char::is_control);
+    if id.is_empty() || bad(&id) || bad(&secret) {
         return Err(CredentialError::BadBasic);
     }
     Ok(Some(ClientCredentials {
-        id: id.to_owned(),
-        secret: Zeroizing::new(secret.to_owned()),
+        id: std::mem::take(&mut *id),
+        secret,
     }))
 }
 
@@ -92,6 +97,7 @@ mod tests {
         assert_eq!(basic_of(b"client:a:b"), pair("client", "a:b"));
         assert_eq!(basic_of("é:ü".as_bytes()), pair("é", "ü"));
         assert_eq!(basic_of(b"client:"), pair("client", ""));
+        assert_eq!(basic_of(b"a%5Fb%2Dc:d%2Be+f"), pair("a_b-c", "d+e f"));
         let spaced = credentials(&authorization(&[b"Basic   YTpi"])).unwrap();
         assert!(spaced.is_some(), "RFC 7235 §2.1: one space or more");
     }
@@ -106,6 +112,10 @@ mod tests {
             b"a\n:b",
             b"a:\xff",
             b"a:\x7f",
+            b"a:%0a",
+            b"a:%",
+            b"%ff:a",
+            b"%:a",
         ] {
             assert_eq!(basic_of(bad), Err(CredentialError::BadBasic), "{bad:?}");
         }

@@ -6,6 +6,8 @@
 //! | `asking` | the services of the configuration, each with its guard |
 //! | `authz` | `/authz/{service}`: may this request go on, and whose is it |
 //! | `identity` | what a service is told of who came, as header fields |
+//! | `introspect`, `revoke` | a client asks about a token, or ends its session |
+//! | `client`, `presented` | who asks there, and about what |
 //! | `metadata` | the keys of forwarded JWTs, and what is offered |
 //! | `wording` | how problems are told here |
 //!
@@ -17,17 +19,26 @@
 
 mod asking;
 mod authz;
+mod client;
 mod identity;
+mod introspect;
 mod metadata;
+mod presented;
+mod revoke;
 mod wording;
 
 use self::asking::Asking;
+use self::introspect::Desk;
 use self::metadata::Base;
+use self::revoke::AnyKind;
 use super::edge::Edge;
+use super::guard::TokenGuard;
 use super::origin::TrustedProxies;
+use super::routes::audited;
 use crate::config;
 use crate::service::Service;
-use actix_web::web::{Data, ServiceConfig, get, resource};
+use actix_web::middleware::from_fn;
+use actix_web::web::{Data, ServiceConfig, get, post, resource};
 use std::sync::Arc;
 
 /// What the gateway serves.
@@ -74,8 +85,19 @@ impl Gateway {
             .app_data(self.proxies.clone())
             .service(resource(metadata::JWKS).route(get().to(metadata::jwks)))
             .service(resource(metadata::METADATA).route(get().to(metadata::metadata)));
+        let lacre = self.service.lacre();
         for asking in self.asking.iter() {
-            authz::serve(config, self.service.lacre(), asking);
+            authz::serve(config, lacre, asking);
         }
+        let services = self.asking.iter();
+        let services = services.map(|asking| (asking.clone(), asking.guard(lacre)));
+        let desk = Desk::new(services.collect(), TokenGuard::required(lacre));
+        let any_kind = AnyKind(TokenGuard::required(lacre).any_kind());
+        let ends = post().to(revoke::revoke).wrap(from_fn(audited));
+        config
+            .app_data(Data::new(desk))
+            .app_data(Data::new(any_kind))
+            .service(resource(metadata::INTROSPECT).route(post().to(introspect::introspect)))
+            .service(resource(metadata::REVOKE).route(ends));
     }
 }

@@ -150,6 +150,37 @@ impl TokenGuard {
         self.with(|demands| demands.methods = Methods::Hinted)
     }
 
+    /// Whether a session has what is asked of it besides that it is good.
+    #[cfg(feature = "server")]
+    pub(super) fn admits(&self, session: &LiveSession) -> bool {
+        self.demands.check(session).is_ok()
+    }
+
+    /// Verifies a token that another service was sent and asks about, as one of a request of its own
+    /// would be: without what is asked of the session besides.
+    #[cfg(feature = "server")]
+    pub(super) async fn open(&self, token: &[u8]) -> Result<LiveSession, Refusal> {
+        match self.known(token).await {
+            Some(session) => Ok(session),
+            None => self.unknown(token).await,
+        }
+    }
+
+    /// The session of a token that was good before, if it is still.
+    async fn known(&self, token: &[u8]) -> Option<LiveSession> {
+        self.lacre
+            .guard_known(token, self.demands.kinds.kept()?)
+            .await
+    }
+
+    /// The session of a token that has to be opened anew, for which it waits for its turn.
+    async fn unknown(&self, token: &[u8]) -> Result<LiveSession, Refusal> {
+        let turn = next_turn().await;
+        let opened = self.demands.kinds.open(&self.lacre, token).await;
+        drop(turn);
+        opened
+    }
+
     fn with(self, change: impl FnOnce(&mut Demands)) -> Self {
         let mut demands = Demands::clone(&self.demands);
         change(&mut demands);
@@ -202,19 +233,12 @@ impl TokenGuard {
             return Ok(None);
         };
         let bytes = token.text.as_bytes();
-        let known = match self.demands.kinds.kept() {
-            Some(kind) => self.lacre.guard_known(bytes, kind).await,
-            None => None,
-        };
-        let session = if let Some(session) = known {
+        let session = if let Some(session) = self.known(bytes).await {
             session
         } else if let Some(issuers) = self.takes_directly(&token) {
             return self.verify_outside(request, issuers, bytes).await;
         } else {
-            let turn = next_turn().await;
-            let verified = self.demands.kinds.open(&self.lacre, bytes).await;
-            drop(turn);
-            verified.map_err(|refusal| {
+            self.unknown(bytes).await.map_err(|refusal| {
                 let problem = refused(request, &refusal);
                 self.without_cookies(request, token.location, problem)
             })?

@@ -22,6 +22,7 @@ pub(super) mod renew;
 pub(super) mod sessions;
 pub(super) mod table;
 
+pub(super) use audited::audited;
 pub use contract::{Access, BodyInfo, Contract, Media, Part, Success, SuccessContent};
 pub use policy::Policy;
 pub use table::{ROUTES, RouteInfo};

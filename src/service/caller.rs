@@ -69,6 +69,7 @@ impl Caller {
     pub(super) fn revocation(&self) -> Cause {
         match self.actor {
             Actor::Owner => Cause::RevokedByUser,
+            Actor::Client(_) => Cause::RevokedByClient,
             _ => Cause::RevokedByAdmin,
         }
     }

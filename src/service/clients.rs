@@ -5,11 +5,22 @@
 
 use super::going_on::to_the_end;
 use super::{Caller, Service, ServiceError};
-use crate::accounts::{ClientId, ClientTerms, NewClient};
+use crate::accounts::{Client, ClientId, ClientTerms, NewClient};
 use crate::sessions::list::Picked;
-use crate::telemetry::audit::Cause;
+use crate::telemetry::audit::{Cause, Origin};
 
 impl Service {
+    /// The client that an id and a secret prove to be. A failure counts for the address that it comes from, and
+    /// is in the log when this returns.
+    pub async fn client(
+        &self,
+        id: &str,
+        secret: &str,
+        from: &Origin,
+    ) -> Result<Client, ServiceError> {
+        self.prove_client(id, secret, from).await
+    }
+
     /// Makes a client. Its secret can't be had again.
     pub async fn create_client(
         &self,

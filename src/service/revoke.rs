@@ -49,6 +49,17 @@ impl Service {
         self.end_one(caller, session.key, user, Cause::Logout).await
     }
 
+    /// Revokes the session of a token that the caller has presented; `false` where it has ended already.
+    pub async fn revoke_presented(
+        &self,
+        caller: &Caller,
+        session: &LiveSession,
+    ) -> Result<bool, ServiceError> {
+        let user = Some(session.user_id().to_owned());
+        let cause = caller.revocation();
+        self.end_one(caller, session.key, user, cause).await
+    }
+
     /// Revokes a session of this user; `false` where it has ended already, `None` where the handle
     /// can't be one of the user's.
     pub async fn revoke_of(

@@ -94,8 +94,13 @@ fn claims(
     put("exp", expires_at.into());
     put("jti", id.into());
     put("sid", session.handle().as_str().into());
-    put("scope", known.permissions.join(" ").into());
-    put("roles", known.roles.as_slice().into());
+    // An empty scope is none (RFC 6749 §3.3), and libraries refuse it.
+    if !known.permissions.is_empty() {
+        put("scope", known.permissions.join(" ").into());
+    }
+    if !known.roles.is_empty() {
+        put("roles", known.roles.as_slice().into());
+    }
     if let Some(at) = known.authenticated_at {
         put("auth_time", at.into());
     }
@@ -160,6 +165,20 @@ mod tests {
             (&"ES256".into(), &"at+jwt".into())
         );
         assert!(published(&fixture).verify(jws.expose().as_bytes()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_is_empty_is_left_out() {
+        let fixture = Fixture::new();
+        let mut session = session(&fixture).await;
+        session.claims.permissions.clear();
+        session.claims.roles.clear();
+        session.claims.authenticated_at = None;
+        let jws = fixture.lacre.forward(&session, AUDIENCE).unwrap();
+        let said = claims_of(jws.expose());
+        for name in ["scope", "roles", "auth_time"] {
+            assert_eq!(said[name], Value::Null, "{name}");
+        }
     }
 
     #[tokio::test]

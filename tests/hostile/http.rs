@@ -204,6 +204,32 @@ fn every_cause_is_one_answer_at_the_gateway() {
     assert!(asked.len() > 500, "only {} attacks", asked.len());
 }
 
+/// Nor does a client that introspects: none of them is active, and that is all.
+#[test]
+fn every_cause_is_inactive_to_a_client() {
+    let service = Service::on(|setup| setup.gateway(""));
+    let client = service.server.add_client("api");
+    let good = service.forge.token();
+    let cases = service.attacks();
+    let mut connection = Connection::open(service.server.gateway()).unwrap();
+    let asked = |token: &str| {
+        let request = Request::post("/oauth2/introspect").form(&[("token", token)]);
+        request.basic(&client.id, &client.secret)
+    };
+    let live = connection.send(&asked(&good)).unwrap();
+    assert_eq!(live.expect(200).json()["active"], true);
+    // What is longer than any token is a malformed question, whatever it holds.
+    let short = cases.iter().filter(|case| case.token.len() <= 8192);
+    let (answers, asked) = ask(&mut connection, short, asked);
+    let told = only(&answers);
+    assert!(told.starts_with("200 "), "{told}");
+    assert!(
+        told.contains(r#"{\"active\":false}"#) || told.contains(r#"{"active":false}"#),
+        "{told}"
+    );
+    assert!(asked.len() > 500, "only {} attacks", asked.len());
+}
+
 /// A request with a bad token and a good one.
 type Way<'a> = &'a dyn Fn(&str) -> Request;
 

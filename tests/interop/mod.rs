@@ -5,6 +5,7 @@
 //! they are not; with `LACRE_TEST_ALL=1` their absence is a failure.
 
 mod claims;
+mod gateway;
 mod hashes;
 mod made_keys;
 mod openapi;

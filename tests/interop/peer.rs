@@ -39,6 +39,30 @@ impl Peer {
         .if_there("what hashes passwords", there)
     }
 
+    /// A client of introspection and revocation.
+    pub(super) fn authlib() -> Option<Self> {
+        let program = installed().join("venv/bin/python3");
+        let there = Command::new(&program)
+            .args(["-c", "import authlib, requests"])
+            .output()
+            .is_ok_and(|output| output.status.success());
+        Self {
+            program,
+            script: "authlib_peer.py",
+        }
+        .if_there("Authlib", there)
+    }
+
+    /// The same in JavaScript.
+    pub(super) fn oauth4webapi() -> Option<Self> {
+        let package = installed().join("node_modules/oauth4webapi/package.json");
+        Self {
+            program: "node".into(),
+            script: "oauth4webapi_peer.mjs",
+        }
+        .if_there("oauth4webapi", package.is_file())
+    }
+
     /// The program that sends what a description of routes allows, and what it doesn't.
     pub(super) fn schemathesis() -> Option<Self> {
         let program = installed().join("venv/bin/schemathesis");

@@ -38,8 +38,8 @@ fn members(text: &str) -> Option<Map<String, Value>> {
     Some(std::mem::take(&mut members.0))
 }
 
-/// Undoes percent-encoding, with `+` for a space.
-fn decode(text: &str) -> Option<Zeroizing<String>> {
+/// Undoes percent-encoding, with `+` for a space. `None` for anything that isn't well-formed.
+pub(in crate::http) fn decode(text: &str) -> Option<Zeroizing<String>> {
     // As long as the input, so that a secret isn't left behind by a buffer that grew.
     let mut decoded = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.as_bytes();

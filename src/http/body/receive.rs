@@ -33,11 +33,12 @@ impl Default for BodyLimits {
     }
 }
 
-/// Whether a route takes a form as well.
+/// Whether a route takes a form as well, or nothing else.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     Taken,
     Refused,
+    Only,
 }
 
 /// The media types that any route takes.
@@ -146,9 +147,11 @@ pub(super) fn media_type(headers: &HeaderMap, form: Form) -> Result<MediaType, P
         .split(';')
         .map(str::trim);
     let kind = match parts.next() {
-        Some(kind) if kind.eq_ignore_ascii_case("application/json") => MediaType::Json,
+        Some(kind) if form != Form::Only && kind.eq_ignore_ascii_case("application/json") => {
+            MediaType::Json
+        }
         Some(kind)
-            if form == Form::Taken
+            if form != Form::Refused
                 && kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") =>
         {
             MediaType::Form
@@ -224,6 +227,9 @@ mod tests {
             Ok(MediaType::Form)
         ));
         assert!(media_type(&headers, Form::Refused).is_err());
+        assert!(media_type(&headers, Form::Only).is_ok());
+        let json = self::headers(&[("content-type", "application/json")]);
+        assert!(media_type(&json, Form::Only).is_err());
     }
 
     #[test]

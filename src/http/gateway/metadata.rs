@@ -11,7 +11,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub(super) const JWKS: &str = "/.well-known/jwks.json";
+pub(super) const INTROSPECT: &str = "/oauth2/introspect";
+pub(super) const REVOKE: &str = "/oauth2/revoke";
 pub(super) const METADATA: &str = "/.well-known/oauth-authorization-server";
+
+/// How a client may prove itself (RFC 6749 §2.3.1).
+const AUTH_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
 /// The longest host of a request that is believed to be one.
 const MAX_HOST: usize = 261;
@@ -36,6 +41,10 @@ pub(super) async fn jwks(lacre: Data<Lacre>) -> HttpResponse {
 struct Metadata<'a> {
     issuer: &'a str,
     jwks_uri: String,
+    introspection_endpoint: String,
+    introspection_endpoint_auth_methods_supported: [&'a str; 2],
+    revocation_endpoint: String,
+    revocation_endpoint_auth_methods_supported: [&'a str; 2],
     response_types_supported: [&'a str; 0],
     grant_types_supported: [&'a str; 0],
 }
@@ -49,6 +58,10 @@ pub(super) async fn metadata(
     HttpResponse::Ok().json(Metadata {
         issuer: &lacre.rules().issuer,
         jwks_uri: format!("{base}{JWKS}"),
+        introspection_endpoint: format!("{base}{INTROSPECT}"),
+        introspection_endpoint_auth_methods_supported: AUTH_METHODS,
+        revocation_endpoint: format!("{base}{REVOKE}"),
+        revocation_endpoint_auth_methods_supported: AUTH_METHODS,
         response_types_supported: [],
         grant_types_supported: [],
     })

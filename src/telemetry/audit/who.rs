@@ -42,6 +42,8 @@ pub enum Cause {
     RevokedByUser,
     /// An admin or an operator revoked it.
     RevokedByAdmin,
+    /// A client that holds one of its tokens revoked it.
+    RevokedByClient,
     /// It wasn't refreshed in time, or reached its absolute end.
     Expired,
     /// The user had more sessions than allowed.
@@ -110,10 +112,11 @@ impl Actor {
 impl Cause {
     /// Every cause.
     #[cfg(feature = "server")]
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Logout,
         Self::RevokedByUser,
         Self::RevokedByAdmin,
+        Self::RevokedByClient,
         Self::Expired,
         Self::Evicted,
         Self::Replaced,
@@ -131,6 +134,7 @@ impl Cause {
             Self::Logout => "logout",
             Self::RevokedByUser => "revoked_by_user",
             Self::RevokedByAdmin => "revoked_by_admin",
+            Self::RevokedByClient => "revoked_by_client",
             Self::Expired => "expired",
             Self::Evicted => "pushed_out",
             Self::Replaced => "replaced",

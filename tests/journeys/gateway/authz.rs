@@ -299,7 +299,7 @@ fn a_service_chooses_its_fields() {
 
 #[test]
 fn what_would_be_told_of_somebody_is_denied_rather_than_cut_off() {
-    let (server, _) =
+    let (mut server, _) =
         start("[service.wiki]\nheaders = [\"X-Rights=permissions\"]\njwt = true\n[service.small]");
     let mut words = vec![
         "users".to_owned(),
@@ -323,6 +323,7 @@ fn what_would_be_told_of_somebody_is_denied_rather_than_cut_off() {
             .unwrap()
             .contains("longer than a proxy reads")
     );
+    assert!(server.stop().success());
     assert!(server.written().contains("identity_too_long"));
 }
 
@@ -517,7 +518,7 @@ fn a_gateway_that_browsers_could_reach_is_refused_unless_it_is_said_twice() {
 
 #[test]
 fn what_the_gateway_answers_is_counted_and_logged_like_every_request() {
-    let (server, token) = start("[service.wiki]");
+    let (mut server, token) = start("[service.wiki]");
     lets_in(&ask(&server, "wiki", &token.auth));
     denies(&ask(&server, "wiki", "nonsense"), 401, BAD_TOKEN);
     let page = server.manage("/metrics").expect(200);
@@ -531,6 +532,7 @@ fn what_the_gateway_answers_is_counted_and_logged_like_every_request() {
         assert!(line.ends_with(&format!(" {count}")), "{line}");
     }
     server.manage("/readyz").expect(200);
+    assert!(server.stop().success());
     assert!(server.written().contains("token_refused"));
 }
 
