@@ -101,3 +101,6 @@ impl Gateway {
             .service(resource(metadata::REVOKE).route(ends));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,7 +108,7 @@ impl Deployed {
         Self::of(Fixture::with_a_damaged_record(user).await).await
     }
 
-    async fn of(fixture: Fixture) -> Self {
+    pub(crate) async fn of(fixture: Fixture) -> Self {
         let temp = TempDir::new().unwrap();
         let accounts = Accounts::open(
             &Accounts::sqlite_url(&temp.path().join("accounts.sqlite")),
