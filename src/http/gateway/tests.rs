@@ -1,5 +1,5 @@
 use super::*;
-use crate::accounts::NewClient;
+use crate::accounts::{ClientTerms, NewClient};
 use crate::config::{Config, Sources};
 use crate::lacre::testing::{Deployed, Fixture};
 use crate::sessions::rules::Rules;
@@ -92,7 +92,7 @@ async fn a_store_that_is_down_is_503_to_whoever_asks_and_lets_nobody_in() {
     let client = deployed
         .service
         .accounts()
-        .create_client("api")
+        .create_client(&ClientTerms::named("api"))
         .await
         .unwrap();
     let issued = deployed.fixture.log_in("u1").await;

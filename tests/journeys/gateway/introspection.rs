@@ -279,3 +279,30 @@ fn a_client_may_ask_as_often_as_it_likes() {
         active(&server, &client, &token.auth);
     }
 }
+
+/// Contract of this service: who asks for some services sees as active only what one of them would let in, under
+/// that one's audience.
+#[test]
+fn a_client_bound_to_services_sees_what_one_of_them_would_let_in() {
+    let (server, token) = start(
+        "[service.clerks]\nroles = [\"clerk\"]\naudience = \"https://clerks.test\"\n\
+         [service.auditors]\nroles = [\"auditor\"]",
+    );
+    let bound_to = |services: &[&str]| {
+        let mut words = vec!["clients", "add", "api", "--json"];
+        words.extend(services.iter().flat_map(|name| ["--service", name]));
+        let made: Value = serde_json::from_str(&server.operator(&words)).unwrap();
+        let text = |name: &str| made[name].as_str().unwrap().to_owned();
+        Client {
+            id: text("id"),
+            secret: text("secret"),
+        }
+    };
+    let told = active(&server, &bound_to(&["clerks"]), &token.auth);
+    assert_eq!(told["aud"], "https://clerks.test");
+    let told = active(&server, &bound_to(&["auditors", "clerks"]), &token.auth);
+    assert_eq!(told["aud"], "https://clerks.test");
+    inactive(&asked(&server, &bound_to(&["auditors"]), &token.auth));
+    inactive(&asked(&server, &bound_to(&["unknown"]), &token.auth));
+    assert_eq!(active(&server, &bound_to(&[]), &token.auth)["aud"], "lacre");
+}
