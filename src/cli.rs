@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod failure;
+mod generated;
 mod handed_over;
 mod health;
 mod hidden;
@@ -87,6 +88,10 @@ enum Command {
     /// Say why a token is refused; open and seal tokens with keys from files
     #[command(subcommand)]
     Token(token::Command),
+    /// Print what a shell needs to complete the command line
+    Completions(generated::Completions),
+    /// Print the manual page, or write those of all commands
+    Man(generated::Man),
 }
 
 /// Parses the arguments, runs the command and says how it ended.
@@ -156,6 +161,8 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Sessions(command) => command.run(&arguments.place),
         Command::Health(command) => command.run(&arguments.place),
         Command::Doctor(command) => command.run(&arguments.place),
+        Command::Completions(command) => command.run::<Arguments>(),
+        Command::Man(command) => command.run::<Arguments>(),
         Command::Config(command) => command.run(&arguments.place),
         Command::Token(command) => token::run(command, &arguments.place),
     }

@@ -31,10 +31,10 @@ impl Doctor {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let examined = runtime.block_on(examine(&config));
+        let now = SystemClock::default().now();
+        let examined = runtime.block_on(examine(&config, now));
         drop(runtime);
-        let now = UNIX_EPOCH + Duration::from_secs(SystemClock::default().now());
-        let machine = Machine::ask(&config, now);
+        let machine = Machine::ask(&config, UNIX_EPOCH + Duration::from_secs(now));
         let mut findings = doctor(&config, &examined, &machine);
         findings.push(server(&config));
         self.print(&findings)?;

@@ -7,8 +7,10 @@
 
 use super::data_dir::{DataDir, check_database, problems};
 use super::error::OpenError;
+use super::kept_time;
 use super::parts::Keys;
 use crate::accounts::{Accounts, Owner};
+use crate::clock::UnixSeconds;
 use crate::config::Config;
 use std::path::Path;
 use std::time::SystemTime;
@@ -24,9 +26,9 @@ pub struct Examined {
     pub last_written: Option<SystemTime>,
 }
 
-/// Looks at the deployment that `config` describes. Accounts in `PostgreSQL` are asked whose they are,
+/// Looks at the deployment that `config` describes, when the machine's clock says `now`. Accounts in `PostgreSQL` are asked whose they are,
 /// which waits for the database.
-pub async fn examine(config: &Config) -> Examined {
+pub async fn examine(config: &Config, now: UnixSeconds) -> Examined {
     let directory = &config.data_dir;
     let mut examined = Examined {
         last_written: last_written(directory),
@@ -37,6 +39,9 @@ pub async fn examine(config: &Config) -> Examined {
     match DataDir::exists(directory) {
         Ok(is_there) => examined.is_there = is_there,
         Err(error) => examined.problems.push(error.into()),
+    }
+    if let Err(error) = kept_time::check(directory, now) {
+        examined.add(error);
     }
     let url = config.accounts.url.expose();
     let file = Accounts::sqlite_file(url);

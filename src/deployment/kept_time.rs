@@ -45,10 +45,7 @@ pub(super) fn go_on(directory: &Path, clock: &dyn Clock) -> Result<(), OpenError
             return Ok(());
         }
     };
-    let behind = mark.saturating_sub(clock.now());
-    if behind > TRUSTED {
-        return Err(OpenError::ClockFarBehind { path, mark, behind });
-    }
+    let behind = behind(path, mark, clock.now())?;
     if behind > NEAR {
         log::warn!(
             code = "clock_behind_mark";
@@ -58,6 +55,25 @@ pub(super) fn go_on(directory: &Path, clock: &dyn Clock) -> Result<(), OpenError
     }
     clock.raise_to(mark);
     Ok(())
+}
+
+/// Fails where [`go_on`] would, and says and changes nothing.
+#[cfg(feature = "server")]
+pub(super) fn check(directory: &Path, now: UnixSeconds) -> Result<(), OpenError> {
+    let path = DataDir::clock(directory);
+    match read_mark(&path)? {
+        Mark::Time(mark) => behind(path, mark, now).map(drop),
+        Mark::Missing | Mark::Damaged => Ok(()),
+    }
+}
+
+/// By how many seconds a clock that says `now` is behind the mark.
+fn behind(path: PathBuf, mark: UnixSeconds, now: UnixSeconds) -> Result<u64, OpenError> {
+    let behind = mark.saturating_sub(now);
+    if behind > TRUSTED {
+        return Err(OpenError::ClockFarBehind { path, mark, behind });
+    }
+    Ok(behind)
 }
 
 /// Keeps the mark of a data directory, which this process must hold, until the value is dropped.

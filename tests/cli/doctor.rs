@@ -164,6 +164,21 @@ fn a_clock_that_is_behind_is_told() {
 }
 
 #[test]
+fn a_clock_that_a_start_refuses_is_told_by_its_code() {
+    let setup = made();
+    let mark = setup.data().join("clock");
+    fs::write(&mark, "4000000000\n").unwrap();
+    let ran = lacre(&setup, "doctor --json");
+    assert_eq!(
+        codes(&ran),
+        ["clock_far_behind", "server_stopped"],
+        "{ran:?}"
+    );
+    lacre(&setup, "users list").failed(78, "clock_far_behind");
+    assert_eq!(fs::read(&mark).unwrap(), b"4000000000\n");
+}
+
+#[test]
 fn where_there_is_nothing_it_makes_nothing() {
     let setup = Setup::new();
     let ran = lacre(&setup, "doctor --json");

@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod doctor;
 mod explain;
+mod generated;
 mod health;
 mod importing;
 mod keys;
