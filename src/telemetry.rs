@@ -40,7 +40,7 @@ pub use invisible::is_invisible;
 #[cfg(feature = "server")]
 pub use queue::{Counts, Trouble};
 #[cfg(feature = "server")]
-pub use standard_error::{LeadsNowhere, leads_somewhere};
+pub use standard_error::{LeadsNowhere, is_discarded, leads_somewhere};
 #[cfg(feature = "server")]
 pub use started::{counts, finish, has_room, init, never_wait, trouble, written};
 

@@ -126,13 +126,18 @@ fn hashing(accounts: &Accounts) -> [Measured; 1] {
     )]
 }
 
-fn log() -> [Measured; 3] {
+fn log() -> [Measured; 4] {
     let log = telemetry::counts();
     [
         gauge(
             "lacre_audit_queued",
             "Audit events that are not written to the log yet.",
             log.audit_waiting,
+        ),
+        gauge(
+            "lacre_log_discarded",
+            "1 where standard error is /dev/null, so that nothing is recorded.",
+            u64::from(telemetry::is_discarded()),
         ),
         counter(
             "lacre_audit_refusals_dropped_total",

@@ -37,6 +37,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+/// Said where the log would have said it.
+const LOG_DISCARDED: &str = "lacre: standard error is /dev/null, or was closed: the log is discarded, and the audit \
+                             events with it (log_discarded)";
+
 /// How often expired sessions are swept out of the keystore.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
@@ -309,6 +313,9 @@ fn announce(dev: bool, insecure_issue: bool, addresses: &Addresses) -> std::io::
     }
     if insecure_issue {
         writeln!(out, "{INSECURE_ISSUE}")?;
+    }
+    if telemetry::is_discarded() {
+        writeln!(out, "{LOG_DISCARDED}")?;
     }
     writeln!(out, "management on {}", addresses.management)?;
     if let Some(gateway) = &addresses.gateway {

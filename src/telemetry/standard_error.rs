@@ -1,10 +1,9 @@
 //! Whether standard error leads anywhere.
 //!
 //! A process that is started with standard error closed doesn't find it so: before `main`, Rust opens
-//! `/dev/null` in its place, for reading and writing, since otherwise the next file that is opened would get
-//! what is meant for standard error. Every line would be taken and be gone. So a `/dev/null` that can be read
-//! counts as closed, and one that is opened for writing alone, as a shell's `2>/dev/null` is, as an
-//! operator's decision.
+//! `/dev/null` in its place, since otherwise the next file that is opened would get what is meant for standard
+//! error. So a closed one can't be told from the `/dev/null` that an operator, a supervisor or a library for
+//! starting programs has chosen. It is taken for a decision, and said elsewhere ([`is_discarded`]).
 //!
 //! This room must never write.
 
@@ -21,7 +20,7 @@ const AT_ONCE: Timespec = Timespec {
 /// Why a line that is written to standard error reaches nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeadsNowhere {
-    /// It is closed, or not open for writing.
+    /// It isn't open for writing.
     Closed,
     /// It is a pipe, a socket or a terminal whose other side is gone.
     ReaderGone,
@@ -31,8 +30,8 @@ impl Display for LeadsNowhere {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Closed => {
-                "standard error is closed, or a /dev/null that is opened for reading as well: the audit \
-                 log would be lost; lead it to where it is kept, or decide against it with `2>/dev/null`"
+                "standard error is not open for writing: the audit log would be lost; lead it to where it is \
+                 kept, or decide against it with `2>/dev/null`"
             }
             Self::ReaderGone => {
                 "whoever read standard error is gone: the audit log would be lost; lead it to where it \
@@ -47,6 +46,13 @@ pub fn leads_somewhere() -> Result<(), LeadsNowhere> {
     check(std::io::stderr())
 }
 
+/// Whether what is written to standard error is discarded: it is `/dev/null`, chosen or in the place of one
+/// that was closed.
+#[must_use]
+pub fn is_discarded() -> bool {
+    is_null(std::io::stderr())
+}
+
 /// Whether the other side of standard error is gone.
 pub(super) fn reader_is_gone() -> bool {
     is_left(std::io::stderr())
@@ -54,9 +60,8 @@ pub(super) fn reader_is_gone() -> bool {
 
 fn check(file: impl AsFd) -> Result<(), LeadsNowhere> {
     let mode = fcntl_getfl(&file).map(|flags| flags & OFlags::RWMODE);
-    let both_ways = mode == Ok(OFlags::RDWR);
-    let can_write = both_ways || mode == Ok(OFlags::WRONLY);
-    if !can_write || (both_ways && is_null(&file)) {
+    let can_write = mode == Ok(OFlags::RDWR) || mode == Ok(OFlags::WRONLY);
+    if !can_write {
         Err(LeadsNowhere::Closed)
     } else if is_left(file) {
         Err(LeadsNowhere::ReaderGone)
@@ -89,13 +94,15 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     #[test]
-    fn what_a_closed_one_was_replaced_by_is_told_from_a_decision() {
+    fn what_discards_everything_is_a_decision_and_known_for_it() {
         let open = |read, write| {
             let mut options = File::options();
             options.read(read).write(write).open("/dev/null").unwrap()
         };
         assert_eq!(check(open(false, true)), Ok(()));
-        assert_eq!(check(open(true, true)), Err(LeadsNowhere::Closed));
+        assert_eq!(check(open(true, true)), Ok(()));
+        assert!(is_null(open(false, true)) && is_null(open(true, true)));
+        assert!(!is_null(tempfile::tempfile().unwrap()));
         assert_eq!(check(open(true, false)), Err(LeadsNowhere::Closed));
     }
 
