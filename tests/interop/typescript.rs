@@ -2,7 +2,11 @@
 //! `journeys/tabs.rs` has it in a browser, `pages/described.rs` its types.
 
 use crate::pages::page;
+use crate::support::server::Setup;
 use crate::support::typescript::Package;
+use crate::support::wait::until;
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 
 #[test]
 fn the_package_keeps_a_session_in_node() {
@@ -38,6 +42,69 @@ fn the_package_depends_on_nothing_and_has_its_entrances() {
     package.passes("package");
 }
 
+/// The five minutes of a back end: its script and its story, with addresses and credentials in their place.
+#[test]
+fn the_page_for_back_ends_leads_from_401_to_200_and_back() {
+    let Some(package) = Package::build() else {
+        return;
+    };
+    package.publishes();
+    let server = Setup::new()
+        .env("LACRE_GATEWAY__LISTEN", "127.0.0.1:0")
+        .start();
+    let client = server.add_client("till");
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let application = package.runs_script(
+        &shown("till.js"),
+        &[
+            ("LACRE_GATEWAY", format!("http://{}", server.gateway())),
+            ("LACRE_CLIENT_ID", client.id),
+            ("LACRE_CLIENT_SECRET", client.secret),
+            ("PORT", port.to_string()),
+        ],
+    );
+    until("the application", || {
+        TcpStream::connect(("127.0.0.1", port)).ok()
+    });
+    let story = shown("story.sh")
+        .replace("127.0.0.1:3001", &format!("127.0.0.1:{port}"))
+        .replace("127.0.0.1:8080", &server.public.to_string());
+    let output = Command::new("bash")
+        .args(["-euc", &story])
+        .output()
+        .unwrap();
+    drop(application);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let statuses: Vec<&str> = said
+        .lines()
+        .filter(|line| line.starts_with("HTTP/"))
+        .collect();
+    let due = [
+        "HTTP/1.1 401 Unauthorized",
+        "HTTP/1.1 200 OK",
+        "HTTP/1.1 401 Unauthorized",
+    ];
+    assert_eq!(statuses, due, "{said}");
+    assert!(
+        said.contains("\nada@example.com is at the till\n"),
+        "{said}"
+    );
+}
+
+/// A file that docs/typescript.md shows.
+fn shown(name: &str) -> String {
+    let text = std::fs::read_to_string(page::root().join("docs/typescript.md")).unwrap();
+    let (_, rest) = text
+        .split_once(&format!("<!-- file: {name} -->\n```"))
+        .unwrap();
+    let (_, rest) = rest.split_once('\n').unwrap();
+    rest.split("```").next().unwrap().to_owned()
+}
+
 /// Whoever pastes a block of a page has the strict compiler content; what a block takes for granted is
 /// declared here.
 #[test]
@@ -64,7 +131,7 @@ fn what_the_pages_show_of_the_package_compiles() {
         };
         files.extend(blocks.enumerate().map(named));
     }
-    assert!(files.len() > 5, "{files:?}");
+    assert!(files.len() > 4, "{files:?}");
     package.compiles(&files);
 }
 

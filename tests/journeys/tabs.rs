@@ -6,7 +6,9 @@ use crate::support::browser::{Browser, Tab};
 use crate::support::front::{self, Front};
 use crate::support::server::{Server, Setup};
 use crate::support::typescript::Package;
+use crate::support::wait::until;
 use serde_json::{Value, json};
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 const EMAIL: &str = "ada@example.com";
@@ -245,7 +247,7 @@ fn a_tab_that_is_closed_while_it_refreshes_stops_no_other() {
     scene.browser.goes_to(&scene.tabs[0]);
     let begins = "lacre.fetch(a + '/me'); return 'asked';";
     scene.browser.runs(begins, &json!(scene.service));
-    crate::support::wait::until("the refresh", || (scene.refreshes() == 1).then_some(()));
+    until("the refresh", || (scene.refreshes() == 1).then_some(()));
     scene.browser.goes_to(&scene.tabs[1]);
     let waits =
         "window.answered = lacre.fetch(a + '/me').then((answer) => answer.status); return 'waits';";
@@ -258,6 +260,74 @@ fn a_tab_that_is_closed_while_it_refreshes_stops_no_other() {
         200
     );
     assert_eq!(scene.sessions(), 1);
+}
+
+/// An application behind one proxy with the service: `/till` is its own and guarded, all else is the service's.
+const TILL: &str = "import { request } from 'node:http'; import express from 'express'; \
+    import { Gateway, guard, session } from 'lacre/express'; \
+    const { URL_OF_GATEWAY: url, ID: clientId, SECRET: clientSecret, SERVICE, PORT } = process.env; \
+    const gateway = new Gateway({ url, clientId, clientSecret }); \
+    const app = express(); \
+    app.all('/till', guard(gateway, { locations: ['cookie'] }), (asked, answer) => { \
+        answer.send(session(asked).username); \
+    }); \
+    app.use((asked, answer) => { \
+        const { method, headers, originalUrl: path } = asked; \
+        const [host, port] = SERVICE.split(':'); \
+        asked.pipe(request({ host, port, method, path, headers }, (from) => { \
+            answer.writeHead(from.statusCode, from.headers); \
+            from.pipe(answer); \
+        })); \
+    }); \
+    app.listen(PORT, '127.0.0.1');";
+
+#[test]
+fn a_page_calls_a_back_end_in_node_by_its_cookies_and_no_other_page_does() {
+    let (Some(browser), Some(package)) = (Browser::open(), Package::build()) else {
+        return;
+    };
+    package.publishes();
+    let setup = Setup::new().env("LACRE_TOKEN__LOCATIONS", "cookie");
+    let server = setup.env("LACRE_GATEWAY__LISTEN", "127.0.0.1:0").start();
+    server.sign_up(EMAIL, PASSWORD);
+    let client = server.add_client("till");
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let environment = [
+        ("URL_OF_GATEWAY", format!("http://{}", server.gateway())),
+        ("ID", client.id),
+        ("SECRET", client.secret),
+        ("SERVICE", server.public.to_string()),
+        ("PORT", free.port().to_string()),
+    ];
+    let _application = package.runs_script(TILL, &environment);
+    until("the application", || TcpStream::connect(free).ok());
+    let front = Front::with_script(free, &package.bundle());
+    let other = front::before(free);
+    browser.visits(&format!("http://localhost:{}/page", front.port));
+    browser.runs(OPEN, &Value::Null);
+    let who = json!({"email": EMAIL, "password": PASSWORD});
+    browser.runs("await lacre.logIn(a);", &who);
+    let post = "const answer = await lacre.fetch('/till', { method: 'POST', body: 'x' }); \
+        return [answer.status, await answer.text()];";
+    assert_eq!(browser.runs(post, &Value::Null), json!([200, EMAIL]));
+    let words = ["users", "set", EMAIL, "--permission", "till:open"];
+    server.operator(&words);
+    assert_eq!(browser.runs(post, &Value::Null), json!([200, EMAIL]));
+    assert_eq!(front.count("POST /refresh"), 1);
+    let bare = "return (await fetch('/till', { method: 'POST' })).status;";
+    assert_eq!(browser.runs(bare, &Value::Null), 403);
+    // A neighbour of another port has the same cookies, and reads the value against forgery.
+    browser.visits(&format!("http://localhost:{other}/page"));
+    let forged = browser.sends_form(&format!("http://localhost:{}/till", front.port), &json!({}));
+    assert_eq!(forged["code"], "csrf_failed");
+    browser.visits(&format!("http://localhost:{}/page", front.port));
+    browser.runs(OPEN, &Value::Null);
+    server.operator(&["sessions", "revoke", "--user", EMAIL]);
+    let status = "return [(await lacre.fetch('/till')).status, lacre.loggedIn, document.cookie];";
+    assert_eq!(browser.runs(status, &Value::Null), json!([401, false, ""]));
 }
 
 /// What stands in a fence of docs/typescript.md behind this beginning.

@@ -3,7 +3,7 @@
 
 use super::skipped::skip;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use tempfile::TempDir;
 
 /// What is copied: everything but what npm and the compiler have made.
@@ -19,6 +19,16 @@ const SOURCES: [&str; 6] = [
 /// The package and its tests, compiled.
 pub(crate) struct Package {
     folder: TempDir,
+}
+
+/// A program that ends with the value.
+pub(crate) struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Package {
@@ -86,6 +96,16 @@ impl Package {
             "compilerOptions": {"noEmit": true, "rootDir": "..", "noUnusedLocals": false}}"#;
         std::fs::write(folder.join("tsconfig.json"), settings).unwrap();
         self.runs("tsc", &["-p", "shown"]);
+    }
+
+    /// An application that imports the published package, until it is dropped.
+    pub(crate) fn runs_script(&self, script: &str, environment: &[(&str, String)]) -> Running {
+        std::fs::write(self.folder().join("application.js"), script).unwrap();
+        let mut command = self.node();
+        command
+            .arg("application.js")
+            .envs(environment.iter().map(|(name, value)| (name, value)));
+        Running(command.spawn().unwrap())
     }
 
     /// The tests of this name in Node; each starts the real program.

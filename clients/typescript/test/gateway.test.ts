@@ -1,22 +1,16 @@
 // The connection to the gateway listener.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import { connect, createServer as createTcp } from "node:net";
 import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Gateway, GatewayError } from "../src/gateway.js";
 import { ADA, later, listening, Service } from "./service.js";
-import { CLIENT, standIn } from "./stand_in.js";
 
+/** For a gateway that looks at none. */
+const CLIENT = { clientId: "till", clientSecret: "a secret: of % signs" };
 const YES = '{"active":true,"sub":"a","sid":"b","roles":["clerk",1],"scope":"x  y","exp":7}';
-
-async function token(service: Service): Promise<string> {
-  await service.ada();
-  const headers = { "Content-Type": "application/json" };
-  const answer = await fetch(`${service.url}/getToken`, { method: "POST", headers, body: JSON.stringify(ADA) });
-  return ((await answer.json()) as { auth: string }).auth;
-}
 
 test("connections are kept, and every question is asked anew", async (t) => {
   let asked = 0;
@@ -58,23 +52,56 @@ test("a kept connection that was closed meanwhile is no failure", async (t) => {
   assert.equal((await gateway.session("a"))?.userId, "a");
 });
 
-test("a socket of Unix, which the service is asked by, and a session ended by it", async (t) => {
-  const service = await Service.start(t);
-  const path = join(service.home, "gateway.sock");
-  const server = standIn(service.url);
-  await new Promise<void>((done) => server.listen(path, done));
-  t.after(() => server.close());
-  const gateway = new Gateway({ url: `unix:${path}`, ...CLIENT });
+test("the service is asked by a socket of Unix, ends a session by it, and is found again after a restart", async (t) => {
+  const path = join(tmpdir(), `lacre-${process.pid}.sock`);
+  const service = await Service.start(t, { LACRE_GATEWAY__LISTEN: `unix:${path}` });
+  const gateway = new Gateway({ url: `unix:${path}`, ...service.client() });
   t.after(() => gateway.close());
-  const one = await token(service);
+  await service.ada();
+  const [one, other] = [await service.token(), await service.token()];
   const session = await gateway.session(one);
   assert.equal(session?.username, ADA.email);
   assert.equal(session?.fresh, true);
+  assert.deepEqual(session?.roles, ["user"]);
   await gateway.revoke(one);
   assert.equal(await gateway.session(one), undefined);
   await gateway.revoke("never one of ours");
   await service.stop();
-  await assert.rejects(gateway.session(one), GatewayError);
+  await assert.rejects(gateway.session(other), GatewayError);
+  await assert.rejects(gateway.revoke(other), GatewayError);
+  await service.start();
+  assert.equal((await gateway.session(other))?.username, ADA.email);
+});
+
+test("wrong credentials are no verdict", async (t) => {
+  const service = await Service.start(t);
+  await service.ada();
+  const token = await service.token();
+  const right = service.client();
+  const ask = async (url: string, credentials: typeof right) => {
+    const gateway = new Gateway({ url, ...credentials });
+    t.after(() => gateway.close());
+    return gateway.session(token);
+  };
+  const wrong = { ...right, clientSecret: "a secret: of % signs" };
+  await assert.rejects(ask(service.gateway, wrong), { name: "GatewayError", message: /401 \(invalid_client\)/ });
+  // The public listener has no such route.
+  await assert.rejects(ask(service.url, right), { name: "GatewayError", message: /404/ });
+  assert.equal((await ask(service.gateway, right))?.username, ADA.email);
+});
+
+test("a refresh token, and an access token of before a refresh, are no session", async (t) => {
+  const service = await Service.start(t);
+  await service.ada();
+  const headers = { "Content-Type": "application/json" };
+  const answer = await fetch(`${service.url}/getToken`, { method: "POST", headers, body: JSON.stringify(ADA) });
+  const { auth, refresh } = (await answer.json()) as { auth: string; refresh: string };
+  const gateway = new Gateway({ url: service.gateway, ...service.client() });
+  t.after(() => gateway.close());
+  assert.equal(await gateway.session(refresh), undefined);
+  assert.ok(await gateway.session(auth));
+  await fetch(`${service.url}/refresh`, { method: "POST", headers: { Authorization: `Bearer ${refresh}` } });
+  assert.equal(await gateway.session(auth), undefined);
 });
 
 test("a gateway that hangs, is gone, or breaks off is unreachable in time", async (t) => {
@@ -102,18 +129,9 @@ test("a gateway that hangs, is gone, or breaks off is unreachable in time", asyn
 
 test("a service that was frozen answers again when it goes on", async (t) => {
   const service = await Service.start(t);
-  const one = await token(service);
-  // What is between: a connection that stays open while nobody answers.
-  const { port } = new URL(await listening(t, standIn(service.url)));
-  const between = createTcp((socket) => {
-    const on = connect(Number(port), "127.0.0.1");
-    socket.pipe(on).pipe(socket);
-    for (const end of [socket, on]) end.on("error", () => undefined);
-  });
-  await new Promise<void>((done) => between.listen(0, "127.0.0.1", done));
-  t.after(() => between.close());
-  const address = between.address() as { port: number };
-  const gateway = new Gateway({ url: `http://127.0.0.1:${address.port}`, ...CLIENT, timeout: 500 });
+  await service.ada();
+  const one = await service.token();
+  const gateway = new Gateway({ url: service.gateway, ...service.client(), timeout: 500 });
   t.after(() => gateway.close());
   assert.equal((await gateway.session(one))?.username, ADA.email);
   const goOn = service.freeze();

@@ -7,8 +7,10 @@ import { Gateway } from "../src/gateway.js";
 import type { GatewayError } from "../src/gateway.js";
 import { Lacre } from "../src/index.js";
 import { APPS } from "./apps.js";
-import { ADA, listening, PASSWORD, serve, Service } from "./service.js";
-import { CLIENT, standIn } from "./stand_in.js";
+import { ADA, later, PASSWORD, serve, Service } from "./service.js";
+
+/** For a gateway that looks at none. */
+const CLIENT = { clientId: "till", clientSecret: "a secret: of % signs" };
 
 /** An application, its service, and Ada's session. */
 async function scene(t: TestContext, app: string) {
@@ -16,18 +18,13 @@ async function scene(t: TestContext, app: string) {
   const lacre = await service.ada();
   const errors: GatewayError[] = [];
   const gateway = new Gateway({
-    url: await listening(t, standIn(service.url)),
-    ...CLIENT,
+    url: service.gateway,
+    ...service.client(),
     onUnavailable: (error) => errors.push(error),
   });
   t.after(() => gateway.close());
   const url = await APPS[app]!(t, gateway);
-  const token = async () => {
-    const body = JSON.stringify(ADA);
-    const headers = { "Content-Type": "application/json" };
-    const answer = await fetch(`${service.url}/getToken`, { method: "POST", headers, body });
-    return ((await answer.json()) as { auth: string }).auth;
-  };
+  const token = () => service.token();
   const get = (path: string, token?: string, headers: Record<string, string> = {}) =>
     fetch(url + path, { headers: { ...headers, ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }) } });
   return { service, lacre, gateway, errors, url, token, get };
@@ -53,6 +50,33 @@ for (const app of Object.keys(APPS)) {
     assert.equal((await get("/any", copy)).status, 401);
     assert.equal((await lacre.fetch(`${url}/any`)).status, 401);
     assert.equal(lacre.loggedIn, false);
+  });
+
+  test(`${app}: no request that begins after the end is let in, with twenty at once`, async (t) => {
+    const { lacre, service, url } = await scene(t, app);
+    await lacre.logOut();
+    const token = await service.token();
+    const headers = { Authorization: `Bearer ${token}` };
+    let ended = Infinity;
+    let [before, after] = [0, 0];
+    const worker = async () => {
+      for (let late = 0; late < 5; ) {
+        const began = performance.now();
+        const { status } = await fetch(`${url}/any`, { headers });
+        if (began > ended) {
+          late++;
+          after++;
+          assert.equal(status, 401);
+        } else if (status === 200) before++;
+      }
+    };
+    const work = Promise.all(Array.from({ length: 20 }, worker));
+    await later(300);
+    const answer = await fetch(`${service.url}/logout`, { method: "POST", headers });
+    ended = performance.now();
+    assert.equal(answer.status, 204);
+    await work;
+    assert.ok(before > 20 && after === 100, `${before} before, ${after} after`);
   });
 
   test(`${app}: every bad token gets one answer, and no handler runs`, async (t) => {

@@ -29,6 +29,7 @@ export class Service {
     this.#environment = {
       LACRE_TOKEN__ISSUER: "http://lacre.test",
       LACRE_DATA_DIR: join(this.home, "data"),
+      LACRE_GATEWAY__LISTEN: "127.0.0.1:0",
       ...settings,
     };
   }
@@ -78,6 +79,19 @@ export class Service {
 
   operator(...words: string[]): string {
     return execFileSync(BINARY, words, { cwd: this.home, env: this.#environment, encoding: "utf8" });
+  }
+
+  /** The credentials of a new back end. */
+  client(): { clientId: string; clientSecret: string } {
+    const { id, secret } = JSON.parse(this.operator("clients", "add", "till", "--json")) as { id: string; secret: string };
+    return { clientId: id, clientSecret: secret };
+  }
+
+  /** A new access token of Ada's, who has an account. */
+  async token(): Promise<string> {
+    const headers = { "Content-Type": "application/json" };
+    const answer = await fetch(`${this.url}/getToken`, { method: "POST", headers, body: JSON.stringify(ADA) });
+    return ((await answer.json()) as { auth: string }).auth;
   }
 
   /** A session of Ada's in a program. */
