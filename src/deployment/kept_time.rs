@@ -22,7 +22,9 @@ const TRUSTED: u64 = 24 * 3600;
 /// A clock that is so far behind the mark, or less, isn't worth a warning.
 const NEAR: u64 = 5;
 
-/// How far the mark is behind the time that was shown, at most.
+/// How far the mark is behind the time that was shown, at most. In the first minute it is behind by no more
+/// than half of the time since the start: else time would stand still for a process that is killed again
+/// and again before its first minute is over, while the machine's clock is behind.
 const WRITTEN_EVERY: u64 = 60;
 
 /// How often the clock is asked for the time, so that it notices a jump also while nobody else asks.
@@ -118,15 +120,18 @@ impl Drop for TimeKeeper {
 struct Writer {
     path: PathBuf,
     clock: Arc<dyn Clock>,
+    began: UnixSeconds,
     next: UnixSeconds,
     fails: bool,
 }
 
 impl Writer {
     fn new(path: PathBuf, clock: Arc<dyn Clock>) -> Self {
+        let began = clock.now();
         Self {
             path,
             clock,
+            began,
             next: 0,
             fails: false,
         }
@@ -147,7 +152,7 @@ impl Writer {
 
     fn write(&mut self) {
         let now = self.clock.now();
-        self.next = now + WRITTEN_EVERY;
+        self.next = now + now.saturating_sub(self.began).clamp(1, WRITTEN_EVERY);
         let written = write_mark(&self.path, now);
         let failed_before = std::mem::replace(&mut self.fails, written.is_err());
         match written {

@@ -63,25 +63,36 @@ fn the_mark_is_written_at_the_start_each_minute_and_at_the_end() {
     writer.write();
     let mark = || read_mark(&path).unwrap();
     assert_eq!(mark(), Mark::Time(NOW));
-    clock.advance(59);
-    writer.look();
-    assert_eq!(mark(), Mark::Time(NOW));
-    clock.advance(1);
-    writer.look();
-    assert_eq!(mark(), Mark::Time(NOW + 60));
+    // Soon after the start it is behind by no more than half of the time since, so that a process that is
+    // killed again and again doesn't hold time up.
+    for (seconds, written) in [
+        (1, 1),
+        (1, 2),
+        (1, 2),
+        (1, 4),
+        (36, 40),
+        (39, 40),
+        (21, 100),
+        (59, 100),
+        (1, 160),
+    ] {
+        clock.advance(seconds);
+        writer.look();
+        assert_eq!(mark(), Mark::Time(NOW + written));
+    }
 
     let (stop, stopped) = channel();
     let thread = std::thread::spawn(move || writer.run(&stopped, Duration::from_millis(1)));
     clock.advance(60);
     let give_up = Instant::now() + Duration::from_secs(10);
-    while mark() != Mark::Time(NOW + 120) {
+    while mark() != Mark::Time(NOW + 220) {
         assert!(Instant::now() < give_up);
         std::thread::yield_now();
     }
     clock.advance(7);
     drop(stop);
     thread.join().unwrap();
-    assert_eq!(mark(), Mark::Time(NOW + 127));
+    assert_eq!(mark(), Mark::Time(NOW + 227));
 }
 
 #[test]
@@ -98,7 +109,7 @@ fn the_last_mark_is_written_while_the_directory_is_held() {
 }
 
 #[test]
-fn a_mark_that_cant_be_written_is_tried_again_a_minute_later() {
+fn a_mark_that_cant_be_written_is_tried_again() {
     let directory = TempDir::new().unwrap();
     let gone = directory.path().join("gone");
     let path = gone.join("clock");
@@ -107,11 +118,10 @@ fn a_mark_that_cant_be_written_is_tried_again_a_minute_later() {
     writer.write();
     assert!(writer.fails);
     std::fs::create_dir(&gone).unwrap();
-    clock.advance(59);
     writer.look();
     assert!(writer.fails, "tried too often");
     clock.advance(1);
     writer.look();
     assert!(!writer.fails);
-    assert_eq!(read_mark(&path).unwrap(), Mark::Time(NOW + 60));
+    assert_eq!(read_mark(&path).unwrap(), Mark::Time(NOW + 1));
 }
