@@ -11,6 +11,7 @@ mod made_keys;
 mod openapi;
 mod openid;
 mod peer;
+mod proxies;
 mod python;
 mod typescript;
 
