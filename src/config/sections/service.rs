@@ -48,8 +48,8 @@ static CLIENTS: Key<Texts> = key(
     "service.clients",
     Texts,
     DefaultValue::Value(Vec::new),
-    "The names or ids of clients with users of their own (`lacre clients add NAME --own-users`) whose \
-     users the service lets in. Without any, accounts alone.",
+    "The ids of clients with users of their own (`lacre clients add NAME --own-users`) whose users the \
+     service lets in beside accounts. lacre begins no sessions for such users yet.",
 );
 
 static ROLES: Key<Texts> = key(
