@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -111,6 +112,12 @@ class Service:
     def freeze(self) -> None:
         """Connections are accepted from now on, and nothing is answered."""
         self.process.send_signal(signal.SIGSTOP)
+        # Its threads stop one after the other, and may answer until then.
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        while any(
+            (task / "stat").read_text().rpartition(")")[2].split()[0] != "T" for task in tasks.iterdir()
+        ):
+            time.sleep(0.01)
 
     def thaw(self) -> None:
         self.process.send_signal(signal.SIGCONT)

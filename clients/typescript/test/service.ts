@@ -1,7 +1,7 @@
 // The real program as a child process, and a proxy before it that counts and that may fail.
 import { spawn, execFileSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer, request } from "node:http";
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -74,6 +74,10 @@ export class Service {
   /** Freezes it, so that it takes connections and answers nothing; undone by what is returned. */
   freeze(): () => void {
     this.#child?.kill("SIGSTOP");
+    // Its threads stop one after the other, and may answer until then.
+    const tasks = `/proc/${this.#child?.pid}/task`;
+    const runs = (task: string) => !/\) T /.test(readFileSync(`${tasks}/${task}/stat`, "utf8"));
+    while (readdirSync(tasks).some(runs));
     return () => this.#child?.kill("SIGCONT");
   }
 
