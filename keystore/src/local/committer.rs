@@ -65,7 +65,7 @@ impl Committer {
             watcher: OnceLock::new(),
         });
         let (queue, jobs) = mpsc::channel(MAX_QUEUE);
-        let worker = Worker::new(engine, stamps, Arc::clone(&shared));
+        let worker = Worker::new(engine, stamps, Arc::clone(&shared))?;
         let thread = thread::Builder::new()
             .name("lacre-committer".to_owned())
             .spawn(move || worker.run(jobs))

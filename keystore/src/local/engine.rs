@@ -58,6 +58,11 @@ pub trait Engine: Send + Sync + 'static {
         Ok(())
     }
 
+    /// How many notes there are. It may walk over all of them.
+    fn count_notes(&self) -> Result<u64, KeystoreError> {
+        Ok(0)
+    }
+
     /// The notes behind a place, the oldest first, at most `limit`.
     fn notes(
         &self,

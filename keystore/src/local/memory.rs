@@ -98,6 +98,11 @@ impl Engine for MemoryEngine {
         Ok(())
     }
 
+    fn count_notes(&self) -> Result<u64, KeystoreError> {
+        let notes = self.notes.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(notes.len() as u64)
+    }
+
     fn notes(
         &self,
         after: Option<&NotePlace>,

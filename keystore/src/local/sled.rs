@@ -221,6 +221,13 @@ impl Engine for SledEngine {
         self.ask(|store| store.notes.remove(place.as_bytes()).map(drop))
     }
 
+    fn count_notes(&self) -> Result<u64, KeystoreError> {
+        self.ask(|store| {
+            let mut keys = store.notes.iter().keys();
+            keys.try_fold(0, |count, key| key.map(|_| count + 1))
+        })
+    }
+
     fn notes(
         &self,
         after: Option<&NotePlace>,

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::emptying::{self, Emptying};
 use super::job::{Held, Job, Shared, refuse};
-use super::writer::Writer;
+use super::writer::{MAX_NOTES, Writer};
 use crate::error::KeystoreError;
 use crate::local::engine::Engine;
 use crate::local::stamps::Stamps;
@@ -27,12 +27,12 @@ const MAX_GROUP: usize = 1024;
 pub(super) struct Worker(Writer);
 
 impl Worker {
-    pub(super) fn new(engine: Arc<dyn Engine>, stamps: Arc<Stamps>, shared: Arc<Shared>) -> Self {
-        Self(Writer {
-            engine,
-            stamps,
-            shared,
-        })
+    pub(super) fn new(
+        engine: Arc<dyn Engine>,
+        stamps: Arc<Stamps>,
+        shared: Arc<Shared>,
+    ) -> Result<Self, KeystoreError> {
+        Writer::new(engine, stamps, shared, MAX_NOTES).map(Self)
     }
 
     pub(super) fn run(self, mut jobs: mpsc::Receiver<Job>) {

@@ -4,6 +4,7 @@
 //! is unknown, so every later change is refused until the process opens the store anew. A value
 //! that was found changed is no failure: it is read again.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -18,15 +19,38 @@ use crate::note::{Note, NotePlace};
 /// How often a change that was overtaken is tried.
 const MAX_ATTEMPTS: usize = 16;
 
+/// The most notes that a store keeps, some 200 MB of them. One more takes the oldest away: whoever logs in
+/// and out without end must not fill the disk.
+pub(super) const MAX_NOTES: u64 = 1_000_000;
+
 /// Makes changes and notes that they were made.
 pub(super) struct Writer {
     pub(super) engine: Arc<dyn Engine>,
     /// Told of each change before the engine is.
     pub(super) stamps: Arc<Stamps>,
     pub(super) shared: Arc<Shared>,
+    /// How many notes there are, and may be.
+    notes: Cell<u64>,
+    max_notes: u64,
 }
 
 impl Writer {
+    /// Counts the notes of a store that nobody else writes to.
+    pub(super) fn new(
+        engine: Arc<dyn Engine>,
+        stamps: Arc<Stamps>,
+        shared: Arc<Shared>,
+        max_notes: u64,
+    ) -> Result<Self, KeystoreError> {
+        Ok(Self {
+            notes: engine.count_notes()?.into(),
+            engine,
+            stamps,
+            shared,
+            max_notes,
+        })
+    }
+
     /// Makes one change, unless writing has ended. An error ends writing, unless it says that
     /// others changed the same records meanwhile.
     pub(super) fn attempt<T>(
@@ -68,7 +92,7 @@ impl Writer {
         let mut left = Vec::new();
         if let Some(note) = note {
             for change in changes.iter().filter(|change| change.new.is_none()) {
-                left.extend(self.engine.keep_note(&change.key, note)?);
+                left.extend(self.keep_note(&change.key, note)?);
             }
         }
         let keys = changes.iter().map(|change| &change.key);
@@ -77,12 +101,42 @@ impl Writer {
             for change in changes {
                 self.note(change);
             }
+            self.drop_oldest(self.notes.get().saturating_sub(self.max_notes))?;
         } else {
             for place in left {
-                self.engine.drop_note(&place)?;
+                self.drop_note(&place)?;
             }
         }
         Ok(made)
+    }
+
+    fn keep_note(&self, key: &KeyBytes, note: &Note) -> Result<Option<NotePlace>, KeystoreError> {
+        let place = self.engine.keep_note(key, note)?;
+        self.notes
+            .update(|notes| notes + u64::from(place.is_some()));
+        Ok(place)
+    }
+
+    fn drop_note(&self, place: &NotePlace) -> Result<(), KeystoreError> {
+        self.engine.drop_note(place)?;
+        self.notes.update(|notes| notes.saturating_sub(1));
+        Ok(())
+    }
+
+    /// Takes so many of the oldest notes away.
+    fn drop_oldest(&self, mut many: u64) -> Result<(), KeystoreError> {
+        while many > 0 {
+            let step = usize::try_from(many).unwrap_or(STEP).min(STEP);
+            let notes = self.engine.notes(None, step)?;
+            if notes.is_empty() {
+                return Ok(());
+            }
+            for note in &notes {
+                self.drop_note(&note.place)?;
+            }
+            many = many.saturating_sub(notes.len() as u64);
+        }
+        Ok(())
     }
 
     /// Counts a change that was made, and tells of a record that went.
@@ -151,7 +205,7 @@ impl Writer {
         let notes = self.engine.notes(None, STEP)?;
         let mut count = 0;
         for note in notes.iter().take_while(|note| note.place < end) {
-            self.engine.drop_note(&note.place)?;
+            self.drop_note(&note.place)?;
             count += 1;
         }
         Ok(count)
@@ -167,5 +221,75 @@ fn removal((key, value): (KeyBytes, Vec<u8>)) -> Change {
         key,
         expected: Some(value),
         new: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use super::*;
+    use crate::local::memory::MemoryEngine;
+
+    fn writer(engine: &Arc<MemoryEngine>, max_notes: u64) -> Writer {
+        let shared = Shared {
+            failure: OnceLock::new(),
+            records: 0.into(),
+            written: super::super::job::Written::default(),
+            watcher: OnceLock::new(),
+        };
+        let engine = Arc::clone(engine);
+        Writer::new(engine, Arc::new(Stamps::new()), shared.into(), max_notes).unwrap()
+    }
+
+    /// Ends a session at this time, which leaves a note.
+    fn end(writer: &Writer, at: u8) {
+        let record = vec![at];
+        let begun = Change {
+            key: [at; 32],
+            expected: None,
+            new: Some(record.clone()),
+        };
+        assert!(writer.apply(&[begun], None).unwrap());
+        let note = Note::new(at.into(), vec![at]);
+        assert!(
+            writer
+                .apply(&[removal(([at; 32], record))], Some(&note))
+                .unwrap()
+        );
+    }
+
+    fn times(engine: &MemoryEngine) -> Vec<u64> {
+        let notes = engine.notes(None, 100).unwrap();
+        notes.iter().map(|note| note.place.at()).collect()
+    }
+
+    #[test]
+    fn whoever_logs_in_and_out_without_end_fills_no_disk() {
+        let engine = Arc::new(MemoryEngine::default());
+        let first = writer(&engine, 3);
+        for at in 1..=20 {
+            end(&first, at);
+            assert!(times(&engine).len() <= 3, "{at}");
+        }
+        assert_eq!(times(&engine), [18, 19, 20], "the latest stay");
+        // Another process counts what is there, and a smaller bound is kept as well.
+        let next = writer(&engine, 2);
+        end(&next, 21);
+        assert_eq!(times(&engine), [20, 21]);
+        assert_eq!(next.forget(21).unwrap(), 1);
+        end(&next, 22);
+        assert_eq!(times(&engine), [21, 22], "what was forgotten isn't counted");
+    }
+
+    #[test]
+    fn the_note_of_a_change_that_is_not_made_is_not_counted() {
+        let engine = Arc::new(MemoryEngine::default());
+        let writer = writer(&engine, 1);
+        end(&writer, 1);
+        let note = Note::new(2, vec![2]);
+        let gone = removal(([9; 32], vec![9]));
+        assert!(!writer.apply(&[gone], Some(&note)).unwrap());
+        assert_eq!((times(&engine), writer.notes.get()), (vec![1], 1));
     }
 }
