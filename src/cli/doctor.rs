@@ -85,6 +85,13 @@ fn server(config: &Config) -> Finding {
     }
     match health::ask_configured(config) {
         Ok(()) => Finding::new(Level::Good, "server", "the server is ready"),
-        Err(failure) => Finding::wrong("server_not_ready", failure.text()),
+        Err(failure) => Finding::wrong(
+            "server_not_ready",
+            format!(
+                "{}. Its log says why; if it was started with another management_listen than the configuration \
+                 has, `lacre health URL` asks it there",
+                failure.text()
+            ),
+        ),
     }
 }

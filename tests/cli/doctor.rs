@@ -83,6 +83,10 @@ fn a_server_that_is_not_where_the_configuration_says_is_told() {
     let ran = lacre(&setup, "doctor --json");
     assert_eq!(ran.status, Some(1), "{ran:?}");
     assert_eq!(codes(&ran), ["server_not_ready"], "{ran:?}");
+    assert!(
+        bad(&ran)["server_not_ready"].contains("`lacre health URL`"),
+        "{ran:?}"
+    );
 }
 
 #[test]
