@@ -125,6 +125,7 @@ macro_rules! conformance_suite {
                 a_sweep_takes_a_record_whose_expiry_was_brought_forward,
                 a_damaged_record_doesnt_hide_the_others,
                 a_new_master_key_takes_over_record_by_record,
+                what_was_asked_for_before_is_settled_where_nobody_waits_for_it,
                 records_move_to_another_keystore_sealed,
                 pages_show_each_record_that_stays_once_while_others_change,
             }
@@ -146,6 +147,7 @@ macro_rules! conformance_suite {
                 of_many_puts_that_remove_the_same_record_one_wins,
                 removing_all_takes_what_was_there_while_others_put,
                 two_who_remove_all_at_once_are_both_answered,
+                sealing_anew_loses_no_change_and_brings_nothing_back,
             }
             closing {
                 a_closed_keystore_reads_and_changes_nothing,

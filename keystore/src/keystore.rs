@@ -11,6 +11,7 @@ mod decoy;
 mod listing;
 mod noting;
 mod removal;
+mod rewrapping;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,9 +30,10 @@ use crate::store::{Sealed, Stamp, Stats, Store, Write};
 use decoy::Decoy;
 
 pub use copying::SealedPage;
-pub use listing::{Page, Rewrap};
+pub use listing::Page;
 pub use noting::Noting;
 pub use removal::SweepStep;
+pub use rewrapping::{FormerRing, Rewrap, SealedUnder};
 
 /// How many of the first records [`Keystore::verify_opens`] may try.
 const TRIED_AT_START: usize = 16;
@@ -253,10 +255,11 @@ impl Keystore {
         key: &RecordKey,
         record: &Record,
     ) -> Result<PutOutcome, KeystoreError> {
+        let ring = self.ring();
         let write = Write {
             key: *key,
             expected: None,
-            new: Some(self.seal(key, record)?),
+            new: Some(self.seal(&ring, key, record)?),
             ends_tokens: false,
         };
         Ok(if self.inner.store.apply(vec![write]).await? {
@@ -273,10 +276,11 @@ impl Keystore {
         seen: &Stored,
         record: &Record,
     ) -> Result<Swap, KeystoreError> {
+        let ring = self.ring();
         let write = Write {
             key: *key,
             expected: Some(seen.version.sealed.clone()),
-            new: Some(self.seal(key, record)?),
+            new: Some(self.seal(&ring, key, record)?),
             ends_tokens: record.ends_tokens_of(&seen.record),
         };
         let made = self.inner.store.apply(vec![write]).await?;
@@ -329,20 +333,30 @@ impl Keystore {
         }
     }
 
-    /// The ring that opens and seals now.
+    /// The ring that opens and seals now. Who seals holds it until the store has answered: see
+    /// [`FormerRing::is_in_use`].
     fn ring(&self) -> Arc<MasterKeyRing> {
         let ring = self.inner.ring.read();
         Arc::clone(&ring.unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn seal(&self, key: &RecordKey, record: &Record) -> Result<Sealed, KeystoreError> {
+    fn seal(
+        &self,
+        ring: &MasterKeyRing,
+        key: &RecordKey,
+        record: &Record,
+    ) -> Result<Sealed, KeystoreError> {
+        Ok(Sealed {
+            bytes: codec::seal(ring, key, record, self.nonce()?)?,
+            expires_at: record.expires_at.min(record.ends_at),
+        })
+    }
+
+    fn nonce(&self) -> Result<[u8; 12], KeystoreError> {
         let mut nonce = [0; 12];
         let nonces = self.inner.nonces.lock();
         nonces.unwrap_or_else(PoisonError::into_inner)(&mut nonce)?;
-        Ok(Sealed {
-            bytes: codec::seal(&self.ring(), key, record, nonce)?,
-            expires_at: record.expires_at.min(record.ends_at),
-        })
+        Ok(nonce)
     }
 }
 

@@ -123,7 +123,7 @@
 //! | [`store`] | what is asked of a store of sealed bytes, in prose |
 //! | `key`, `record` | keys and ranges of keys; a session's record and its private scalar |
 //! | `seal` | the ring of master keys; a record as sealed bytes, and back |
-//! | `keystore` | the keystore above any store: get, put, swap; `removal`, `noting`, `listing`, `copying`, `decoy` |
+//! | `keystore` | the keystore above any store: get, put, swap; `removal`, `noting`, `listing`, `rewrapping`, `copying`, `decoy` |
 //! | `note` | what is left of a session that ended |
 //! | `local` | the store of one process: engines (memory, sled), the committer, stamps |
 //! | `error` | what can go wrong |
@@ -143,8 +143,8 @@ pub mod store;
 pub use error::KeystoreError;
 pub use key::{KeyBytes, KeyRange, RecordKey, SessionId, UserTag};
 pub use keystore::{
-    Current, Keystore, Lookup, Noting, Page, PutOutcome, Rewrap, SealedPage, Stored, Swap,
-    SweepStep, Version,
+    Current, FormerRing, Keystore, Lookup, Noting, Page, PutOutcome, Rewrap, SealedPage,
+    SealedUnder, Stored, Swap, SweepStep, Version,
 };
 pub use local::LocalStore;
 pub use local::engine::{Change, Engine};

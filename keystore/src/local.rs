@@ -145,6 +145,10 @@ impl Store for LocalStore {
         Box::pin(ready(self.engine.notes(after.as_ref(), limit)))
     }
 
+    fn replace_notes(&self, notes: Vec<(SealedNote, Vec<u8>)>) -> Answer<'_, u64> {
+        Box::pin(async move { self.committer.replace_notes(notes).await?.wait().await })
+    }
+
     fn forget_notes(&self, before: u64) -> Answer<'_, u64> {
         Box::pin(async move { self.committer.forget(before).await?.wait().await })
     }

@@ -10,12 +10,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::key::{KeyBytes, RecordKey};
+use crate::seal::master_key::MasterKeyRing;
 
-/// What is to be left where a record goes.
-#[derive(Clone, PartialEq, Eq)]
+/// What is to be left where a record goes. Equal are two that would leave the same.
+#[derive(Clone)]
 pub struct Note {
     at: u64,
     sealed: Arc<[u8]>,
+    /// What it was sealed with, which is in use for as long as this may be written.
+    _sealed_by: Option<Arc<MasterKeyRing>>,
 }
 
 /// Where a note lies: its time first, then a number that no other note has, then the record's key.
@@ -45,6 +48,15 @@ impl Note {
         Self {
             at,
             sealed: sealed.into(),
+            _sealed_by: None,
+        }
+    }
+
+    /// The same, holding the ring that sealed it.
+    pub(crate) fn sealed_by(self, ring: Arc<MasterKeyRing>) -> Self {
+        Self {
+            _sealed_by: Some(ring),
+            ..self
         }
     }
 
@@ -60,6 +72,14 @@ impl Note {
         &self.sealed
     }
 }
+
+impl PartialEq for Note {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, &self.sealed) == (other.at, &other.sealed)
+    }
+}
+
+impl Eq for Note {}
 
 impl NotePlace {
     /// The bytes of a place.

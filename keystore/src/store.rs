@@ -64,7 +64,8 @@ pub trait Store: Send + Sync + 'static {
     /// Makes all the writes, of one user's records, where every record is what its write expects:
     /// `true`. Otherwise makes none: `false`. No key stands twice among them.
     ///
-    /// A crash leaves all of them or none.
+    /// A crash leaves all of them or none. No writes at all are answered once every change that was
+    /// asked for before is made or never will be, those included whose callers wait no more.
     fn apply(&self, writes: Vec<Write>) -> Answer<'_, bool>;
 
     /// Removes a record whatever its bytes; `false` where there was none.
@@ -115,6 +116,13 @@ pub trait Store: Send + Sync + 'static {
     fn notes(&self, after: Option<NotePlace>, limit: usize) -> Answer<'_, Vec<SealedNote>> {
         let _ = (after, limit);
         Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Puts other bytes in the place of each note's, where the note is still there with these; answers
+    /// how many, durably. Each is changed for itself.
+    fn replace_notes(&self, notes: Vec<(SealedNote, Vec<u8>)>) -> Answer<'_, u64> {
+        drop(notes);
+        Box::pin(std::future::ready(Ok(0)))
     }
 
     /// Takes some of the oldest notes away whose time is before this one; returns how many, and 0 when

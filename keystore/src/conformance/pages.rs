@@ -1,5 +1,7 @@
 //! Listing, sweeping, re-sealing, moving records; records that are damaged among them.
 
+use futures_util::FutureExt as _;
+
 use super::fixture::{Bench, Fixture, generation, keys_of, put, put_several, seen};
 use super::samples::{key, record, user};
 use crate::store::{Sealed, Write};
@@ -12,6 +14,13 @@ fn both() -> MasterKeyRing {
     newer()
         .with_older(MasterKey::from_bytes(1, [1; 32]))
         .unwrap()
+}
+
+/// Under which keys records are sealed, and how many.
+async fn under(keystore: &Keystore) -> Vec<(u32, u64)> {
+    let page = keystore.sealed_under(None, 100).await.unwrap();
+    assert_eq!(page.next, None);
+    page.keys.into_iter().collect()
 }
 
 fn newer() -> MasterKeyRing {
@@ -174,13 +183,16 @@ pub async fn a_new_master_key_takes_over_record_by_record<F: Fixture>() {
     let bench = Bench::<F>::new().await;
     let keystore = &bench.keystore;
     put_several(keystore, 1, 0..5).await;
-    keystore.set_ring(both());
+    let former = keystore.set_ring(both());
+    assert!(!former.is_in_use(), "every put was answered");
     put(keystore, 1, 5).await;
-    let (mut after, mut rewrapped) = (None, 0);
+    assert_eq!(under(keystore).await, [(1, 5), (2, 1)]);
+    let (mut after, mut rewrapped, mut looked_at) = (None, 0, 0);
     loop {
         let step = keystore.rewrap(after, 2).await.unwrap();
         assert!(step.damaged.is_empty());
         rewrapped += step.rewrapped;
+        looked_at += step.seen;
         after = step.next;
         if after.is_none() {
             break;
@@ -190,12 +202,33 @@ pub async fn a_new_master_key_takes_over_record_by_record<F: Fixture>() {
         rewrapped, 5,
         "the one sealed with the new key needs no work"
     );
+    assert_eq!(looked_at, 6);
+    assert_eq!(under(keystore).await, [(2, 6)]);
     keystore.set_ring(newer());
     let page = keystore.list_all(None, 10).await.unwrap();
     assert_eq!((page.entries.len(), page.damaged.len()), (6, 0));
     let stored = seen(keystore, &key(1, 0)).await;
     assert_eq!(stored.version.key_id(), Some(2));
     assert_eq!(stored.record, record(0));
+}
+
+pub async fn what_was_asked_for_before_is_settled_where_nobody_waits_for_it<F: Fixture>() {
+    let bench = Bench::<F>::new().await;
+    let keystore = &bench.keystore;
+    for session in 0..50 {
+        let (name, new) = (key(1, session), record(session));
+        let mut put = Box::pin(keystore.put_new(&name, &new));
+        // It is under way once it was polled, and its caller goes.
+        let _ = (&mut put).now_or_never();
+        drop(put);
+    }
+    let former = keystore.set_ring(both());
+    keystore.settle().await.unwrap();
+    assert!(!former.is_in_use());
+    let before = keystore.list_all(None, 100).await.unwrap();
+    put(keystore, 2, 0).await;
+    let after = keystore.list_all(None, 100).await.unwrap();
+    assert_eq!(after.entries.len(), before.entries.len() + 1);
 }
 
 pub async fn records_move_to_another_keystore_sealed<F: Fixture>() {

@@ -10,7 +10,7 @@ use super::fixture::{
     remove_user, seen, swap,
 };
 use super::samples::{key, record, user};
-use crate::{PutOutcome, Swap};
+use crate::{KeystoreError, MasterKey, MasterKeyRing, PutOutcome, Swap};
 
 /// How many tasks take part.
 const TASKS: u64 = 64;
@@ -270,4 +270,63 @@ pub async fn two_who_remove_all_at_once_are_both_answered<F: Fixture>() {
     assert_eq!(one.unwrap() + two.unwrap(), RECORDS);
     assert_eq!(bench.keystore.is_empty().await, Ok(true));
     assert_eq!(bench.keystore.stats().await.unwrap().records, 0);
+}
+
+/// Records are swapped, removed and put, each by its task, while all are sealed under a new key.
+pub async fn sealing_anew_loses_no_change_and_brings_nothing_back<F: Fixture>() {
+    const SESSIONS: u64 = 24;
+    let ring = |id: u8| MasterKeyRing::new(MasterKey::from_bytes(id.into(), [id; 32]));
+    let bench = Bench::<F>::new().await;
+    for id in 2..=6 {
+        put_several(&bench.keystore, 1, 0..SESSIONS).await;
+        for keystore in [&bench.keystore, &bench.other] {
+            let before = MasterKey::from_bytes(u32::from(id) - 1, [id - 1; 32]);
+            keystore.set_ring(ring(id).with_older(before).unwrap());
+        }
+        let kept = bench
+            .together(SESSIONS + 1, |keystore, task| async move {
+                if task == SESSIONS {
+                    let mut after = None;
+                    loop {
+                        after = match keystore.rewrap(after, 3).await {
+                            Err(KeystoreError::StoreContended) => after,
+                            step => match step.unwrap().next {
+                                None => return None,
+                                next => next,
+                            },
+                        };
+                    }
+                }
+                let name = key(1, task);
+                for _ in 0..8 {
+                    loop {
+                        let read = seen(&keystore, &name).await;
+                        let next = read.record.generation + 100;
+                        if swap(&keystore, &name, &read, next).await == Swap::Won {
+                            break;
+                        }
+                    }
+                }
+                if task % 3 == 0 {
+                    assert!(remove(&keystore, &name).await);
+                    assert_eq!(generation(&keystore, &name).await, None);
+                    return None;
+                }
+                Some(task)
+            })
+            .await;
+        let mut kept: Vec<_> = kept.into_iter().flatten().collect();
+        kept.sort_unstable();
+        let kept: Vec<_> = kept.into_iter().map(|task| key(1, task)).collect();
+        assert_eq!(keys_of(&bench.keystore, user(1)).await, kept);
+        for name in &kept {
+            let number = u64::from_be_bytes(*name.session.as_bytes().last_chunk().unwrap());
+            let left = generation(&bench.keystore, name).await;
+            assert_eq!(left, Some(number + 800), "a step was lost");
+        }
+        let under = bench.keystore.sealed_under(None, 100).await.unwrap().keys;
+        let under: Vec<_> = under.into_iter().collect();
+        assert_eq!(under, [(id.into(), kept.len() as u64)]);
+        remove_user(&bench.keystore, user(1)).await;
+    }
 }

@@ -1,16 +1,10 @@
-//! Looking through the keystore, page by page, and re-sealing it under a new master key.
-
-use std::sync::{Arc, PoisonError};
+//! Looking through the keystore, page by page.
 
 use super::Keystore;
-use futures_util::future::join_all;
-
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, SessionId, UserTag};
 use crate::record::Record;
 use crate::seal::codec;
-use crate::seal::master_key::{MasterKeyRing, key_id_of};
-use crate::store::Write;
 
 /// The maximum of records on one page, however many are asked for.
 const MAX_PAGE: usize = 4096;
@@ -23,17 +17,6 @@ pub struct Page {
     /// The errors of those that didn't, each with the record's name.
     pub damaged: Vec<KeystoreError>,
     /// Where the next page begins: to be given as `after`. Nothing on the last page.
-    pub next: Option<RecordKey>,
-}
-
-/// One step of re-sealing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rewrap {
-    /// How many records this step sealed anew.
-    pub rewrapped: usize,
-    /// The errors of records that didn't open and stay as they are.
-    pub damaged: Vec<KeystoreError>,
-    /// Where the next step begins: to be given as `after`. Nothing after the last step.
     pub next: Option<RecordKey>,
 }
 
@@ -66,54 +49,6 @@ impl Keystore {
         limit: usize,
     ) -> Result<Page, KeystoreError> {
         self.open_page(KeyRange::ALL, after, limit).await
-    }
-
-    /// Opens and seals with another ring from now on; used to add a master key, and to drop one
-    /// that no record needs any more.
-    pub fn set_ring(&self, ring: MasterKeyRing) {
-        let held = self.inner.ring.write();
-        *held.unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
-    }
-
-    /// Seals records that an older master key sealed anew under the current one: at most `limit`
-    /// (1 to 4096) are looked at, from behind the key `after`. Nobody is logged out by it.
-    ///
-    /// A record that is changed meanwhile is left to that change, which seals with the current key
-    /// as well. When all steps are done and none was damaged, no record needs the older keys.
-    pub async fn rewrap(
-        &self,
-        after: Option<RecordKey>,
-        limit: usize,
-    ) -> Result<Rewrap, KeystoreError> {
-        let (entries, next) = self.sealed_page(KeyRange::ALL, after, limit).await?;
-        let (mut writes, mut damaged) = (Vec::new(), Vec::new());
-        for (key, sealed) in entries {
-            let ring = self.ring();
-            if key_id_of(&sealed) == Some(ring.current_id()) {
-                continue;
-            }
-            match codec::open(&ring, &key, &sealed) {
-                Ok(record) => writes.push(Write {
-                    key,
-                    expected: Some(sealed),
-                    new: Some(self.seal(&key, &record)?),
-                    ends_tokens: false,
-                }),
-                Err(error) => damaged.push(error),
-            }
-        }
-        let made = writes
-            .into_iter()
-            .map(|write| self.inner.store.apply(vec![write]));
-        let mut rewrapped = 0;
-        for made in join_all(made).await {
-            rewrapped += usize::from(made?);
-        }
-        Ok(Rewrap {
-            rewrapped,
-            damaged,
-            next,
-        })
     }
 
     async fn open_page(

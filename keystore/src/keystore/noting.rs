@@ -1,6 +1,6 @@
 //! Ends of sessions of which something is left, and what was left.
 
-use std::sync::PoisonError;
+use zeroize::Zeroizing;
 
 use super::removal::removal;
 use super::{Keystore, Stored, Swap};
@@ -8,7 +8,7 @@ use crate::error::KeystoreError;
 use crate::key::{RecordKey, UserTag};
 use crate::note::{Left, Note, NotePlace};
 use crate::record::Record;
-use crate::seal::master_key::Purpose;
+use crate::seal::master_key::{MasterKeyRing, Purpose};
 use crate::store::Write;
 
 /// What the sealed content of a note is, so that no other sealed bytes can stand in for it.
@@ -27,16 +27,10 @@ pub struct Noting<'k> {
 impl Keystore {
     /// Seals what is to be left of a session that ends at this time (Unix seconds).
     pub fn note(&self, at: u64, content: &[u8]) -> Result<Note, KeystoreError> {
-        let mut nonce = [0; 12];
-        let nonces = self.inner.nonces.lock();
-        nonces.unwrap_or_else(PoisonError::into_inner)(&mut nonce)?;
-        let sealed = self
-            .ring()
-            .seal(Purpose::Bytes, CONTEXT, nonce, content.len(), |room| {
-                room.copy_from_slice(content);
-                Some(())
-            });
-        Ok(Note::new(at, sealed.ok_or(KeystoreError::SealingFailed)?))
+        let nonce = self.nonce()?;
+        let ring = self.ring();
+        let sealed = seal_note(&ring, nonce, content)?;
+        Ok(Note::new(at, sealed).sealed_by(ring))
     }
 
     /// The same keystore, for removals that leave this note of each record that goes, in the change
@@ -60,8 +54,7 @@ impl Keystore {
         let notes = self.inner.store.notes(after, limit).await?;
         let opened = notes.into_iter().map(|note| Left {
             place: note.place,
-            content: ring
-                .open_bytes(CONTEXT, &note.sealed)
+            content: open_note(&ring, &note.sealed)
                 .map(|content| content.to_vec())
                 .map_err(|error| error.code()),
         });
@@ -79,6 +72,27 @@ impl Keystore {
             }
         }
     }
+}
+
+/// The sealed content of a note.
+pub(super) fn seal_note(
+    ring: &MasterKeyRing,
+    nonce: [u8; 12],
+    content: &[u8],
+) -> Result<Vec<u8>, KeystoreError> {
+    let sealed = ring.seal(Purpose::Bytes, CONTEXT, nonce, content.len(), |room| {
+        room.copy_from_slice(content);
+        Some(())
+    });
+    sealed.ok_or(KeystoreError::SealingFailed)
+}
+
+/// The content of a sealed note.
+pub(super) fn open_note(
+    ring: &MasterKeyRing,
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, KeystoreError> {
+    ring.open_bytes(CONTEXT, sealed)
 }
 
 impl Noting<'_> {
@@ -126,7 +140,10 @@ impl Noting<'_> {
         record: &Record,
         others: &[(RecordKey, Stored)],
     ) -> Result<Swap, KeystoreError> {
-        let writes = self.keystore.putting_and_removing(key, record, others)?;
+        let ring = self.keystore.ring();
+        let writes = self
+            .keystore
+            .putting_and_removing(&ring, key, record, others)?;
         let made = self.apply(writes).await?;
         Ok(if made { Swap::Won } else { Swap::Lost })
     }

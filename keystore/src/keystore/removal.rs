@@ -8,6 +8,7 @@ use crate::key::{KeyRange, RecordKey, UserTag};
 use crate::note::Note;
 use crate::record::Record;
 use crate::seal::codec;
+use crate::seal::master_key::MasterKeyRing;
 use crate::store::Write;
 
 /// How many records one step of a sweep takes; other changes get their turn between steps.
@@ -60,6 +61,7 @@ impl Keystore {
 
     pub(super) fn putting_and_removing(
         &self,
+        ring: &MasterKeyRing,
         key: &RecordKey,
         record: &Record,
         others: &[(RecordKey, Stored)],
@@ -75,7 +77,7 @@ impl Keystore {
         let new = Write {
             key: *key,
             expected: None,
-            new: Some(self.seal(key, record)?),
+            new: Some(self.seal(ring, key, record)?),
             ends_tokens: false,
         };
         writes.insert(0, new);

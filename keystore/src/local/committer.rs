@@ -20,7 +20,7 @@ use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use crate::local::engine::{Change, Engine};
 use crate::local::stamps::Stamps;
-use crate::note::Note;
+use crate::note::{Note, SealedNote};
 use crate::store::Writes;
 use job::{Answer, Job, Shared, Watcher, Written};
 use worker::Worker;
@@ -111,6 +111,14 @@ impl Committer {
     /// Queues the removal of all keys, in steps between which other jobs get their turn.
     pub(crate) async fn empty(&self, note: Option<Note>) -> Result<Pending<u64>, KeystoreError> {
         self.submit(|answer| Job::Empty(note, answer)).await
+    }
+
+    /// Queues other bytes for notes that are still as they were read.
+    pub(crate) async fn replace_notes(
+        &self,
+        notes: Vec<(SealedNote, Vec<u8>)>,
+    ) -> Result<Pending<u64>, KeystoreError> {
+        self.submit(|answer| Job::ReplaceNotes(notes, answer)).await
     }
 
     /// Queues one step of taking the notes away whose time is before this one.

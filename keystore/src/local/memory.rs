@@ -98,6 +98,13 @@ impl Engine for MemoryEngine {
         Ok(())
     }
 
+    fn replace_note(&self, note: &SealedNote, sealed: &[u8]) -> Result<bool, KeystoreError> {
+        let mut notes = self.notes.write().unwrap_or_else(PoisonError::into_inner);
+        let held = notes.get_mut(&note.place);
+        let held = held.filter(|held| **held == note.sealed);
+        Ok(held.map(|held| *held = sealed.to_vec()).is_some())
+    }
+
     fn count_notes(&self) -> Result<u64, KeystoreError> {
         let notes = self.notes.read().unwrap_or_else(PoisonError::into_inner);
         Ok(notes.len() as u64)

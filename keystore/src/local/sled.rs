@@ -221,6 +221,16 @@ impl Engine for SledEngine {
         self.ask(|store| store.notes.remove(place.as_bytes()).map(drop))
     }
 
+    fn replace_note(&self, note: &SealedNote, sealed: &[u8]) -> Result<bool, KeystoreError> {
+        self.ask(|store| {
+            let place = note.place.as_bytes();
+            let swap = store
+                .notes
+                .compare_and_swap(place, Some(&note.sealed), Some(sealed));
+            swap.map(|made| made.is_ok())
+        })
+    }
+
     fn count_notes(&self) -> Result<u64, KeystoreError> {
         self.ask(|store| {
             let mut keys = store.notes.iter().keys();

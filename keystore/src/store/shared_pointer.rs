@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Answer, Found, RemovalWatcher, Stamp, Stats, Store, Write};
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
+use crate::note::{Note, NotePlace, SealedNote};
 
 impl<S: Store + ?Sized> Store for Arc<S> {
     fn get<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, Found> {
@@ -29,6 +30,39 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn remove_all(&self) -> Answer<'_, u64> {
         (**self).remove_all()
+    }
+
+    fn apply_noting(&self, writes: Vec<Write>, note: Note) -> Answer<'_, bool> {
+        (**self).apply_noting(writes, note)
+    }
+
+    fn remove_noting(&self, key: RecordKey, note: Note) -> Answer<'_, bool> {
+        (**self).remove_noting(key, note)
+    }
+
+    fn remove_user_noting(
+        &self,
+        user: UserTag,
+        keep: Option<RecordKey>,
+        note: Note,
+    ) -> Answer<'_, Vec<RecordKey>> {
+        (**self).remove_user_noting(user, keep, note)
+    }
+
+    fn remove_all_noting(&self, note: Note) -> Answer<'_, u64> {
+        (**self).remove_all_noting(note)
+    }
+
+    fn notes(&self, after: Option<NotePlace>, limit: usize) -> Answer<'_, Vec<SealedNote>> {
+        (**self).notes(after, limit)
+    }
+
+    fn replace_notes(&self, notes: Vec<(SealedNote, Vec<u8>)>) -> Answer<'_, u64> {
+        (**self).replace_notes(notes)
+    }
+
+    fn forget_notes(&self, before: u64) -> Answer<'_, u64> {
+        (**self).forget_notes(before)
     }
 
     fn page(&self, range: KeyRange, limit: usize) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>> {

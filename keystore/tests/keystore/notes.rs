@@ -1,8 +1,15 @@
 //! What is left of a record that goes: with it, or not at all.
 
-use lacre_keystore::{KeyRange, Keystore, PutOutcome, Record, Swap};
+use std::sync::Arc;
 
-use crate::support::{Home, Kind, Memory, Sled, key, keystore_on, on_every_engine, record, user};
+use lacre_keystore::{
+    KeyRange, Keystore, LocalStore, MasterKey, MasterKeyRing, PutOutcome, Record, Store as _, Swap,
+};
+use rand::rngs::SysRng;
+
+use crate::support::{
+    Home, Kind, Memory, Sled, key, keystore_on, on_every_engine, record, ring, user,
+};
 
 async fn put(keystore: &Keystore, user: u8, session: u64) {
     let put = keystore
@@ -146,7 +153,90 @@ async fn notes_are_forgotten_from_the_oldest_on<K: Kind>() {
     assert_eq!(keystore.forget(590).await, Ok(0));
 }
 
+async fn notes_are_sealed_anew_under_another_key<K: Kind>() {
+    let home = Home::new();
+    let keystore = keystore_on(K::engine(&home));
+    every_removal(&keystore).await;
+    let newer = || MasterKeyRing::new(MasterKey::from_bytes(2, [2; 32]));
+    let both = newer().with_older(MasterKey::from_bytes(1, [1; 32]));
+    // A note that is made before the ring is set may be left after it.
+    let late = keystore.note(20, b"late").unwrap();
+    let former = keystore.set_ring(both.unwrap());
+    put(&keystore, 3, 0).await;
+    assert!(former.is_in_use());
+    let ended = keystore.noting(Some(late)).remove(&key(3, 0)).await;
+    assert_eq!((ended, former.is_in_use()), (Ok(true), false));
+    put(&keystore, 3, 1).await;
+    let note = keystore.note(21, b"new").unwrap();
+    assert_eq!(
+        keystore.noting(Some(note)).remove(&key(3, 1)).await,
+        Ok(true)
+    );
+    let under = async || {
+        let (mut all, mut after) = ([0; 3], None);
+        loop {
+            let step = keystore.notes_under(after, 4).await.unwrap();
+            for (id, count) in step.keys {
+                all[id as usize] += count;
+            }
+            after = step.next;
+            if after.is_none() {
+                return all;
+            }
+        }
+    };
+    assert_eq!(under().await, [0, 10, 1]);
+    let (mut rewrapped, mut seen, mut after) = (0, 0, None);
+    loop {
+        let step = keystore.rewrap_notes(after, 4).await.unwrap();
+        assert_eq!(step.damaged, []);
+        rewrapped += step.rewrapped;
+        seen += step.seen;
+        after = step.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((rewrapped, seen, under().await), (10, 11, [0, 0, 11]));
+    let before: Vec<_> = left(&keystore).await;
+    keystore.set_ring(newer());
+    assert_eq!(
+        left(&keystore).await,
+        before,
+        "nothing needs the earlier key"
+    );
+    assert_eq!(before.len(), 11);
+    assert_eq!(keystore.forget(u64::MAX).await, Ok(11));
+    let step = keystore.rewrap_notes(None, 4).await.unwrap();
+    assert_eq!((step.seen, step.next), (0, None));
+}
+
+async fn a_note_that_is_forgotten_meanwhile_stays_forgotten<K: Kind>() {
+    let home = Home::new();
+    let store = Arc::new(LocalStore::open(K::engine(&home)).unwrap());
+    let keystore = Keystore::open(Arc::clone(&store), ring(), SysRng).unwrap();
+    for session in 0..3 {
+        put(&keystore, 1, session).await;
+        let note = keystore.note(session, b"x").unwrap();
+        let ended = keystore.noting(Some(note)).remove(&key(1, session)).await;
+        assert_eq!(ended, Ok(true));
+    }
+    let read = store.notes(None, 10).await.unwrap();
+    assert_eq!(keystore.forget(2).await, Ok(2));
+    let anew = read.into_iter().map(|note| (note, b"anew".to_vec()));
+    assert_eq!(store.replace_notes(anew.clone().collect()).await, Ok(1));
+    assert_eq!(
+        store.replace_notes(anew.collect()).await,
+        Ok(0),
+        "it isn't what was read any more"
+    );
+    let there = store.notes(None, 10).await.unwrap();
+    assert_eq!((there.len(), &there[0].sealed[..]), (1, &b"anew"[..]));
+}
+
 on_every_engine!(
+    notes_are_sealed_anew_under_another_key,
+    a_note_that_is_forgotten_meanwhile_stays_forgotten,
     every_kind_of_removal_leaves_its_note,
     what_removed_nothing_leaves_nothing,
     notes_are_forgotten_from_the_oldest_on,
@@ -161,8 +251,7 @@ async fn notes_are_there_when_the_store_is_opened_again_and_another_ring_reads_n
     drop(keystore);
     let keystore = keystore_on(Sled::engine(&home));
     check(&keystore).await;
-    let other = lacre_keystore::MasterKey::from_bytes(99, [9; 32]);
-    keystore.set_ring(lacre_keystore::MasterKeyRing::new(other));
+    keystore.set_ring(MasterKeyRing::new(MasterKey::from_bytes(99, [9; 32])));
     let page = keystore.left(None, 10).await.unwrap();
     assert_eq!(page.len(), 9);
     assert!(

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use crate::local::engine::Change;
-use crate::note::Note;
+use crate::note::{Note, SealedNote};
 use crate::store::Writes;
 
 /// Where an answer goes.
@@ -37,6 +37,8 @@ pub(super) enum Job {
     Empty(Option<Note>, Answer<u64>),
     /// Takes the notes away whose time is before this one, in steps; answers how many one step took.
     Forget(u64, Answer<u64>),
+    /// Puts other bytes in the place of notes that are still as they were read; answers how many.
+    ReplaceNotes(Vec<(SealedNote, Vec<u8>)>, Answer<u64>),
     /// Takes no more jobs; answered once all those queued before are.
     Close(oneshot::Sender<()>),
 }

@@ -107,6 +107,15 @@ impl Worker {
                     Ok(count) => held.push(Held::Count(count, answer)),
                     Err(error) => refuse(answer, error),
                 },
+                Job::ReplaceNotes(notes, answer) => {
+                    match writer.attempt(|| writer.replace_notes(&notes)) {
+                        Ok(count) => {
+                            changed |= count > 0;
+                            held.push(Held::Count(count, answer));
+                        }
+                        Err(error) => refuse(answer, error),
+                    }
+                }
                 Job::Close(done) => closing.push(done),
             }
         }

@@ -14,7 +14,7 @@ use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use crate::local::engine::{Change, Engine};
 use crate::local::stamps::Stamps;
-use crate::note::{Note, NotePlace};
+use crate::note::{Note, NotePlace, SealedNote};
 
 /// How often a change that was overtaken is tried.
 const MAX_ATTEMPTS: usize = 16;
@@ -197,6 +197,18 @@ impl Writer {
             }
         }
         Err(KeystoreError::StoreContended)
+    }
+
+    /// Puts other bytes in the place of the notes that are still as they were read; returns how many.
+    pub(super) fn replace_notes(
+        &self,
+        notes: &[(SealedNote, Vec<u8>)],
+    ) -> Result<u64, KeystoreError> {
+        let mut count = 0;
+        for (note, sealed) in notes {
+            count += u64::from(self.engine.replace_note(note, sealed)?);
+        }
+        Ok(count)
     }
 
     /// Takes the oldest notes away whose time is before this one, some at most; returns how many.
