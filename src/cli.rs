@@ -19,6 +19,7 @@ mod hidden;
 mod keys;
 mod keystore;
 mod measured;
+mod notify;
 mod out;
 mod place;
 mod printable;

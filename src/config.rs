@@ -44,8 +44,8 @@ pub use reference::reference;
 pub use secret::SecretText;
 pub use sections::{
     AccountsConfig, CorsConfig, Dialect, DialectConfig, DialectMembers, DialectTexts, Engine,
-    GatewayConfig, HashingConfig, KeystoreConfig, LimitsConfig, RefreshConfig, ServerConfig,
-    ServiceConfig, SessionConfig, Signup, TokenConfig,
+    GatewayConfig, HashingConfig, KeystoreConfig, LimitsConfig, LogConfig, RefreshConfig,
+    ServerConfig, ServiceConfig, SessionConfig, Signup, TokenConfig,
 };
 pub use setting::{Setting, Source};
 pub use sources::Sources;
@@ -96,6 +96,8 @@ pub struct Config {
     pub hashing: HashingConfig,
     /// `server.*`
     pub server: ServerConfig,
+    /// `log.*`
+    pub log: LogConfig,
     settings: Vec<Setting>,
 }
 
@@ -173,6 +175,7 @@ impl Config {
         let limits = LimitsConfig::read(reader);
         let hashing = HashingConfig::read(reader);
         let server = ServerConfig::read(reader);
+        let log = LogConfig::read(reader);
         let dialect_members = DialectMembers::read(reader);
         let dialect_texts = DialectTexts::read(reader);
         if let Ok(top) = &top {
@@ -189,6 +192,9 @@ impl Config {
         }
         if let (Ok(token), Ok(services)) = (&token, &services) {
             reader.note_all(checks::services(services, &token.audience));
+        }
+        if let Ok(log) = &log {
+            reader.note_all(checks::audit_file(&log.audit));
         }
         reader.note_all(checks::log_filter(log_filter));
         let top = top?;
@@ -217,6 +223,7 @@ impl Config {
             limits: limits?,
             hashing: hashing?,
             server: server?,
+            log: log?,
             settings: Vec::new(),
         })
     }

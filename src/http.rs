@@ -36,6 +36,7 @@ pub mod outside;
 pub mod problem;
 mod render;
 pub mod request_id;
+mod request_line;
 #[cfg(feature = "server")]
 pub mod routes;
 #[cfg(feature = "server")]

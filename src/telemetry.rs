@@ -1,6 +1,7 @@
 //! Logs and audit: where the true reason of a refusal goes.
 //!
-//! One event is one line of logfmt on standard error:
+//! One event is one line of logfmt or JSON on standard error; events of the audit may have a stream of their
+//! own:
 //!
 //! ```text
 //! 2026-11-24T08:00:00.123Z WARN lacre::audit event=token_refused code=expired session=Zk3aPq9x… request_id=…
@@ -15,9 +16,13 @@
 pub mod audit;
 #[cfg(feature = "server")]
 mod broken;
+#[cfg(feature = "server")]
+mod format;
 pub mod histogram;
 #[cfg(feature = "server")]
 mod invisible;
+#[cfg(feature = "server")]
+mod json;
 #[cfg(feature = "server")]
 mod line;
 #[cfg(feature = "server")]
@@ -26,23 +31,34 @@ mod panic;
 pub mod process;
 #[cfg(feature = "server")]
 mod queue;
+mod requests;
 #[cfg(feature = "server")]
 mod standard_error;
 #[cfg(feature = "server")]
 mod started;
+#[cfg(feature = "server")]
+mod stream;
 #[cfg(feature = "server")]
 mod writer;
 
 #[cfg(feature = "server")]
 pub use broken::Broken;
 #[cfg(feature = "server")]
+pub use format::{Format, set_format};
+#[cfg(feature = "server")]
 pub use invisible::is_invisible;
 #[cfg(feature = "server")]
 pub use queue::{Counts, Trouble};
+pub use requests::{RequestLines, Requested};
 #[cfg(feature = "server")]
-pub use standard_error::{LeadsNowhere, is_discarded, leads_somewhere};
+pub use standard_error::{LeadsNowhere, leads_somewhere};
 #[cfg(feature = "server")]
-pub use started::{counts, finish, has_room, init, never_wait, trouble, written};
+pub use started::{audit_trouble, counts, finish, has_room, init, never_wait, trouble, written};
+#[cfg(feature = "server")]
+pub use stream::{
+    AuditStream, audit_has_standard_output, audit_is_kept, is_discarded, reopen_audit,
+    set_audit_stream,
+};
 
 #[cfg(test)]
 pub(crate) mod tests;

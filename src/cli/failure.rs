@@ -57,9 +57,9 @@ impl Failure {
         self.code == code
     }
 
-    /// Standard error leads nowhere, and nothing is done that the audit log would miss.
+    /// The log leads nowhere, and nothing is done that the audit would miss.
     pub(super) fn log_closed(why: LeadsNowhere) -> Self {
-        Self::new(CONFIG, "log_closed", why)
+        Self::new(CONFIG, why.code(), why)
     }
 
     /// Whether it is about the log, so that where the log leads nowhere it has to be said elsewhere.

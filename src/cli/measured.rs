@@ -136,7 +136,7 @@ fn log() -> [Measured; 4] {
         ),
         gauge(
             "lacre_log_discarded",
-            "1 where standard error is /dev/null, so that nothing is recorded.",
+            "1 where the stream of audit events is /dev/null, so that nothing is recorded.",
             u64::from(telemetry::is_discarded()),
         ),
         counter(

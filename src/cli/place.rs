@@ -5,6 +5,7 @@
 use super::failure::{self, Failure};
 use clap::Args;
 use lacre::internals::config::Config;
+use lacre::internals::telemetry;
 use std::path::PathBuf;
 
 /// Where the deployment is and how it is configured.
@@ -19,7 +20,8 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Resolves the configuration: these options, then `flags`, over environment and file.
+    /// Resolves the configuration: these options, then `flags`, over environment and file. From then on the
+    /// log is written as it says.
     pub(super) fn resolve(
         &self,
         flags: &[(&str, Option<&String>)],
@@ -30,12 +32,17 @@ impl Place {
             .iter()
             .chain(flags)
             .filter_map(|(key, value)| value.map(|value| ((*key).to_owned(), value.clone())));
-        Config::load(self.config.clone(), given.collect(), dev).map_err(|errors| {
+        let loaded = Config::load(self.config.clone(), given.collect(), dev);
+        let config = loaded.map_err(|errors| {
             let first = errors
                 .iter()
                 .next()
                 .map_or("config_invalid", |error| error.code());
             Failure::new(failure::CONFIG, first, errors)
-        })
+        })?;
+        // Also of a command, which writes the events of its changes where no server runs.
+        telemetry::set_format(config.log.format);
+        telemetry::set_audit_stream(config.log.audit.clone());
+        Ok(config)
     }
 }

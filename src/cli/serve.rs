@@ -8,11 +8,12 @@
 use super::failure::{self, Failure};
 use super::handed_over::HandedOver;
 use super::measured::measure;
+use super::notify;
 use super::place::Place;
 use super::stand_in::{INSECURE_ISSUE, StandIn};
 use clap::Args;
-use futures_util::Stream;
 use futures_util::future::{Either, select};
+use futures_util::{Stream, StreamExt as _};
 use lacre::clock::SystemClock;
 use lacre::internals::config::{Config, Dialect, Proxy, Signup, WebOrigin};
 use lacre::internals::deployment::{Deployment, OpenError};
@@ -26,12 +27,11 @@ use lacre::internals::http::metrics::Metrics;
 use lacre::internals::http::origin::TrustedProxies;
 use lacre::internals::http::routes::Policy;
 use lacre::internals::http::server::{
-    Listener, Reached, ServerError, Settings, Stop, stop_signals,
+    Listener, Reached, ServerError, Settings, Stop, hang_ups, stop_signals,
 };
 use lacre::internals::ops::{AdminSocket, SocketError};
 use lacre::internals::service::Service;
 use lacre::internals::telemetry;
-use std::io::Write as _;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +40,9 @@ use tokio::sync::oneshot;
 /// Said where the log would have said it.
 const LOG_DISCARDED: &str = "lacre: standard error is /dev/null, or was closed: the log is discarded, and the audit \
                              events with it (log_discarded)";
+/// The same where they have a stream of their own.
+const AUDIT_DISCARDED: &str = "lacre: standard output is /dev/null, or was closed: the audit events are discarded \
+                               (log_discarded)";
 
 /// How often expired sessions are swept out of the keystore.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
@@ -64,6 +67,9 @@ pub(crate) struct Serve {
     /// Where proxies and other back ends ask about tokens [default: nowhere]
     #[arg(long, value_name = "ADDR")]
     gateway_listen: Option<String>,
+    /// The form of the log: logfmt or json [default: logfmt]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
 }
 
 /// From now on SIGHUP ends nothing. For the first line of a program that may be a server: what comes after
@@ -79,6 +85,7 @@ impl Serve {
             ("listen", self.listen.as_ref()),
             ("management_listen", self.management_listen.as_ref()),
             ("gateway.listen", self.gateway_listen.as_ref()),
+            ("log.format", self.log_format.as_ref()),
         ];
         // Before anything else is opened: what isn't there after all can't be taken for it.
         let handed_over = HandedOver::take()?;
@@ -90,8 +97,10 @@ impl Serve {
         runtime.block_on(async {
             // Before anything else: from here on no signal ends the process in the middle of something.
             let stops = stop_signals()?;
+            let hang_ups = hang_ups()?;
             telemetry::leads_somewhere().map_err(Failure::log_closed)?;
             let config = place.resolve(&flags, self.dev)?;
+            telemetry::audit_is_kept().map_err(Failure::log_closed)?;
             if self.dev_insecure_issue && config.dialect.dialect != Dialect::JweFlask {
                 return Err(Failure::usage(
                     "insecure_issue_unused",
@@ -99,10 +108,15 @@ impl Serve {
                 ));
             }
             telemetry::never_wait(config.server.audit_queue).map_err(|error| {
-                let text = format!("the thread that writes the log could not be started: {error}");
+                let text = format!("the threads that write the log could not be started: {error}");
                 Failure::failed("log_unavailable", text)
             })?;
-            serve(&config, self.dev_insecure_issue, handed_over, stops).await
+            let version = env!("CARGO_PKG_VERSION");
+            log::info!(version, pid = std::process::id(); "lacre starts");
+            let reloader = tokio::spawn(reload(hang_ups));
+            let ended = serve(&config, self.dev_insecure_issue, handed_over, stops).await;
+            reloader.abort();
+            ended
         })
     }
 }
@@ -127,6 +141,7 @@ async fn serve(
     let edge = Edge::new(&mut (entropy::system())(), Arc::clone(&metrics))
         .max_headers(config.limits.header)
         .form(dialects::form(&config.dialect))
+        .lines(config.log.requests)
         .origins(config.cors.origins.iter().map(WebOrigin::as_str))
         .map_err(|error| Failure::new(failure::CONFIG, "config_bad_value", error))?;
     let stand_in = StandIn::prepare(&service, insecure_issue).await?;
@@ -158,7 +173,11 @@ async fn serve(
         management,
         gateway,
     };
+    let status = format!("listening on {}", addresses.public);
     let announced = announce_aside(config.dev, insecure_issue, addresses)?;
+    // Connections wait in line already, and the first of them is served in the next step.
+    notify::ready(&status);
+    let stops = stops.inspect(|_| notify::stopping());
     let ended = match select(pin!(running.until(stops)), announced).await {
         Either::Left((ended, _)) => ended,
         // Also a reader who is gone is a failure here: nobody would know where the service is.
@@ -190,6 +209,18 @@ fn settings(config: &Config) -> Settings {
             max_bytes: config.limits.body,
             read_timeout: server.body_timeout,
         },
+    }
+}
+
+/// What SIGHUP is for, each time: the file of the audit is opened anew. The configuration is read at a start
+/// alone.
+async fn reload(mut hang_ups: impl Stream<Item = ()> + Unpin) {
+    while hang_ups.next().await.is_some() {
+        if telemetry::reopen_audit() {
+            log::info!("SIGHUP: the file of the audit is opened anew");
+        } else {
+            log::info!("SIGHUP: nothing to reopen; the configuration is read at a start");
+        }
     }
 }
 
@@ -305,9 +336,32 @@ fn announce_aside(
     Ok(announced)
 }
 
-/// Says where the service is; the last line is the sign that it answers.
+/// Says where the service is; the last line is the sign that it answers. Where standard output is the stream
+/// of the audit, that is said on standard error.
 fn announce(dev: bool, insecure_issue: bool, addresses: &Addresses) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
+    if telemetry::audit_has_standard_output() {
+        announce_to(
+            &mut std::io::stderr().lock(),
+            dev,
+            insecure_issue,
+            addresses,
+        )
+    } else {
+        announce_to(
+            &mut std::io::stdout().lock(),
+            dev,
+            insecure_issue,
+            addresses,
+        )
+    }
+}
+
+fn announce_to(
+    out: &mut impl std::io::Write,
+    dev: bool,
+    insecure_issue: bool,
+    addresses: &Addresses,
+) -> std::io::Result<()> {
     if dev {
         write!(out, "{}", next_steps(&addresses.public))?;
     }
@@ -315,7 +369,12 @@ fn announce(dev: bool, insecure_issue: bool, addresses: &Addresses) -> std::io::
         writeln!(out, "{INSECURE_ISSUE}")?;
     }
     if telemetry::is_discarded() {
-        writeln!(out, "{LOG_DISCARDED}")?;
+        let said = if telemetry::audit_has_standard_output() {
+            AUDIT_DISCARDED
+        } else {
+            LOG_DISCARDED
+        };
+        writeln!(out, "{said}")?;
     }
     writeln!(out, "management on {}", addresses.management)?;
     if let Some(gateway) = &addresses.gateway {

@@ -103,7 +103,7 @@ impl Way {
                 return Err(no_deployment(config));
             }
             if new {
-                telemetry::leads_somewhere().map_err(Failure::log_closed)?;
+                telemetry::audit_is_kept().map_err(Failure::log_closed)?;
             }
             let held = match directory(config) {
                 Err(error) if error.is("data_dir_held") => error,

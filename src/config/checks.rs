@@ -13,6 +13,7 @@ use super::listen::Listen;
 use super::quantity::duration_text;
 use super::sections::{GatewayConfig, ServiceConfig, SessionConfig, TokenConfig, Top};
 use crate::federation::Issuer;
+use crate::telemetry::AuditStream;
 
 /// Addresses and paths.
 pub(super) fn top(top: &Top, dev: bool) -> Vec<ConfigError> {
@@ -191,6 +192,26 @@ fn master_key_file(path: &Path, data_dir: &Path) -> Option<ConfigError> {
     why.map(|why| ConfigError::PathUnusable {
         key: "master_key_file",
         path: path.to_owned(),
+        why,
+    })
+}
+
+/// The file of the audit, which is opened before anything is made.
+pub(super) fn audit_file(stream: &AuditStream) -> Option<ConfigError> {
+    let AuditStream::File(path) = stream else {
+        return None;
+    };
+    let parent = path.parent();
+    let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
+    let why = if path.exists() {
+        (!path.is_file()).then_some("it is no regular file")
+    } else {
+        let missing = parent.is_some_and(|parent| !parent.is_dir());
+        missing.then_some("its directory doesn't exist")
+    };
+    why.map(|why| ConfigError::PathUnusable {
+        key: "log.audit",
+        path: path.clone(),
         why,
     })
 }

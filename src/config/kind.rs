@@ -15,6 +15,7 @@ use super::secret::SecretText;
 use super::written::Written;
 use crate::network::{Network, NotANetwork, Proxy};
 use crate::service::Rate;
+use crate::telemetry::AuditStream;
 
 /// How a value is read and what its limits are.
 pub(super) trait Kind: Sync {
@@ -204,6 +205,47 @@ impl Kind for Place {
             }
         });
         prop_oneof![tcp, "unix:[a-z/]{0,40}[a-z]", Just("systemd".to_owned())].boxed()
+    }
+}
+
+/// Where audit events go.
+pub(super) struct Stream;
+
+impl Kind for Stream {
+    type Value = AuditStream;
+
+    fn read(&self, written: &Written) -> Result<AuditStream, Refusal> {
+        match good(written.text())? {
+            "stderr" => Ok(AuditStream::StandardError),
+            "stdout" => Ok(AuditStream::StandardOutput),
+            text => {
+                let path = good(text.strip_prefix("file:"))?;
+                let is_path = !path.is_empty() && !path.contains('\0');
+                good(is_path.then(|| AuditStream::File(path.into())))
+            }
+        }
+    }
+
+    fn shown(&self, value: &AuditStream) -> String {
+        match value {
+            AuditStream::StandardError => "stderr".to_owned(),
+            AuditStream::StandardOutput => "stdout".to_owned(),
+            AuditStream::File(path) => format!("file:{}", path.display()),
+        }
+    }
+
+    fn takes(&self) -> String {
+        "`stderr`, `stdout` or a file such as `file:/var/log/lacre/audit.log`".to_owned()
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        prop_oneof![
+            Just("stderr".to_owned()),
+            Just("stdout".to_owned()),
+            "file:[a-zA-Z0-9/._-]{1,40}",
+        ]
+        .boxed()
     }
 }
 

@@ -13,6 +13,7 @@ mod hashing;
 mod issuer;
 mod keystore;
 mod limits;
+mod log;
 mod refresh;
 mod server;
 mod service;
@@ -30,6 +31,7 @@ pub use hashing::HashingConfig;
 pub(super) use issuer::read as read_issuers;
 pub use keystore::{Engine, KeystoreConfig};
 pub use limits::LimitsConfig;
+pub use log::LogConfig;
 pub use refresh::RefreshConfig;
 pub use server::ServerConfig;
 pub use service::ServiceConfig;
@@ -62,6 +64,7 @@ pub(super) static SCHEMA: &Schema = &[
     single("limits", limits::KEYS),
     single("hashing", hashing::KEYS),
     single("server", server::KEYS),
+    single("log", log::KEYS),
     single("dialect_members", dialect::MEMBERS),
     single("dialect_texts", dialect::TEXTS),
 ];

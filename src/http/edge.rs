@@ -14,6 +14,8 @@ use super::metrics::{Metrics, UNMATCHED};
 use super::problem::{Code, Problem};
 use super::render::{self, Form, stamp};
 use super::request_id::RequestId;
+use super::request_line;
+use crate::telemetry::RequestLines;
 use crate::web_origin::{NotAnOrigin, WebOrigin};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{RequestHead, Service, ServiceRequest, ServiceResponse, Transform};
@@ -48,6 +50,7 @@ pub struct Edge {
     max_headers: usize,
     origins: Arc<[WebOrigin]>,
     form: Form,
+    lines: RequestLines,
 }
 
 impl Edge {
@@ -60,6 +63,7 @@ impl Edge {
             max_headers: MAX_HEADERS,
             origins: Arc::default(),
             form: Form::default(),
+            lines: RequestLines::Off,
         }
     }
 
@@ -104,6 +108,12 @@ impl Edge {
     #[must_use]
     pub fn form(self, form: Form) -> Self {
         Self { form, ..self }
+    }
+
+    /// Writes a line to the log for these requests.
+    #[must_use]
+    pub fn lines(self, lines: RequestLines) -> Self {
+        Self { lines, ..self }
     }
 
     /// The same edge for a listener that isn't the public one: in lacre's own form, with other counters,
@@ -152,6 +162,7 @@ where
             metrics: Arc::clone(&self.metrics),
             max_target: self.max_target,
             max_headers: self.max_headers,
+            lines: self.lines,
             cors: (!self.origins.is_empty()).then(|| Cors::new(&self.origins)),
         }))
     }
@@ -164,6 +175,7 @@ pub struct EdgeService<S> {
     metrics: Arc<Metrics>,
     max_target: usize,
     max_headers: usize,
+    lines: RequestLines,
     cors: Option<Cors>,
 }
 
@@ -188,6 +200,7 @@ where
         let met = self.cors.as_ref().map(|cors| cors.meet(&mut request));
         let preflight = met.as_ref().and_then(Met::preflight);
         let in_flight = metrics.enter();
+        let lines = self.lines;
         Box::pin(async move {
             let _in_flight = in_flight;
             let method = request.method().clone();
@@ -204,7 +217,11 @@ where
                 Err(problem) => (None, problem.status_code()),
             };
             let route = route.as_deref().unwrap_or(UNMATCHED);
-            metrics.answered(route, &method, status, began.elapsed());
+            let took = began.elapsed();
+            metrics.answered(route, &method, status, took);
+            if lines.wants(status.as_u16()) {
+                request_line::write(id, &method, &answered, took);
+            }
             match (answered, met) {
                 (answered, None) => answered.map_err(|problem| form.error(problem)),
                 (Ok(mut response), Some(met)) => {

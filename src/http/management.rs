@@ -52,6 +52,9 @@ struct Readiness {
     /// Why the log isn't written; left out where it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<&'static str>,
+    /// The same of the audit, where it is a stream of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<&'static str>,
 }
 
 impl Management {
@@ -107,14 +110,14 @@ async fn ready(management: Data<Management>) -> HttpResponse {
     let checks = tokio::time::timeout(READY_TIMEOUT, (management.ready)()).await;
     let in_time = checks.is_ok();
     let checks = checks.unwrap_or_default();
-    let trouble = telemetry::trouble();
+    let (log, audit) = (telemetry::trouble(), telemetry::audit_trouble());
     let code = if draining {
         Some("stopping")
     } else if !in_time {
         Some("store_timeout")
     } else if checks.iter().any(|check| !check.up) {
         Some("store_unavailable")
-    } else if trouble.is_some() {
+    } else if log.or(audit).is_some() {
         Some("log_unwritten")
     } else {
         None
@@ -127,7 +130,8 @@ async fn ready(management: Data<Management>) -> HttpResponse {
             .iter()
             .map(|check| (check.store, if check.up { "up" } else { "down" }))
             .collect(),
-        log: trouble.map(Trouble::code),
+        log: log.map(Trouble::code),
+        audit: audit.map(Trouble::code),
     };
     if readiness.ready {
         HttpResponse::Ok().json(readiness)

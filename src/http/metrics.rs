@@ -160,7 +160,7 @@ fn labelled<'a>(
 }
 
 /// Anybody can invent a method; only the usual ones become labels.
-fn label(method: &Method) -> &'static str {
+pub(super) fn label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

@@ -18,6 +18,7 @@ use super::gateway::Gateway;
 use super::management::Management;
 use super::metrics::Metrics;
 use crate::config::{Listen, ServerConfig};
+use crate::telemetry::RequestLines;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
@@ -27,7 +28,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use self::listener::{Listener, Reached, SocketFile};
 
@@ -171,8 +172,10 @@ impl Listeners {
         C: Fn(&mut ServiceConfig) + Clone + Send + 'static,
     {
         let body = settings.body;
-        // What is asked of the management listener doesn't count as traffic.
-        let management_edge = edge.counting_into(Arc::new(Metrics::default()));
+        // What monitors ask of the management listener is no traffic.
+        let management_edge = edge
+            .counting_into(Arc::new(Metrics::default()))
+            .lines(RequestLines::Off);
         let public_edge = edge.clone();
         let public = HttpServer::new(move || {
             App::new()
@@ -341,31 +344,33 @@ fn failed(ended: Result<io::Result<((), (), ())>, tokio::task::JoinError>) -> Se
     ServerError::Serve(source)
 }
 
-/// Yields for each SIGTERM and each SIGINT. SIGHUP ends nothing: there is no log file to reopen, and
-/// what the configuration says is read at the start.
+/// Yields for each SIGTERM and each SIGINT. SIGHUP ends nothing, whether somebody waits for [`hang_ups`] or
+/// not.
 ///
 /// Take it before anything else is done, so that no signal meets the default handler.
 pub fn stop_signals() -> io::Result<impl Stream<Item = Stop> + Unpin + Send> {
+    // The handler stays when this is dropped.
+    let _ = signal(SignalKind::hangup())?;
     let signals = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
-        signal(SignalKind::hangup())?,
     );
     let stops = futures_util::stream::unfold(signals, async |mut signals| {
-        let (terminate, interrupt, hang_up) = &mut signals;
-        loop {
-            let stop = tokio::select! {
-                told = terminate.recv() => told.map(|()| Stop::AfterDelay),
-                told = interrupt.recv() => told.map(|()| Stop::Now),
-                Some(()) = hang_up.recv() => {
-                    log::info!("SIGHUP: nothing to reopen; the configuration is read at a start");
-                    continue;
-                }
-            };
-            return stop.map(|stop| (stop, signals));
-        }
+        let (terminate, interrupt) = &mut signals;
+        let stop = tokio::select! {
+            told = terminate.recv() => told.map(|()| Stop::AfterDelay),
+            told = interrupt.recv() => told.map(|()| Stop::Now),
+        };
+        stop.map(|stop| (stop, signals))
     });
     Ok(Box::pin(stops))
+}
+
+/// Yields for each SIGHUP; several at once may be one.
+pub fn hang_ups() -> io::Result<impl Stream<Item = ()> + Unpin + Send> {
+    let hang_ups = signal(SignalKind::hangup())?;
+    let told = async |mut hang_ups: Signal| hang_ups.recv().await.map(|()| ((), hang_ups));
+    Ok(Box::pin(futures_util::stream::unfold(hang_ups, told)))
 }
 
 #[cfg(test)]

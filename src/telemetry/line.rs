@@ -4,24 +4,16 @@
 //! direction of text (log injection, threat: log-injection).
 
 use std::fmt::{self, Write as _};
-use std::io::{self, Write};
 
 use super::invisible::is_invisible;
-use env_logger::fmt::Formatter;
 use log::Record;
 use log::kv::{Error, Key, Value, VisitSource};
 
 /// The most characters of one value; what is longer is cut and ends in `…`.
 const MAX_VALUE: usize = 1024;
 
-/// Writes `time LEVEL target msg=… key=value …`.
-pub(super) fn write(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
-    let time = out.timestamp_millis();
-    writeln!(out, "{time} {}", event(record))
-}
-
-/// The line without its time and its end.
-fn event(record: &Record<'_>) -> String {
+/// The line without its time and its end: `LEVEL target msg=… key=value …`.
+pub(super) fn event(record: &Record<'_>) -> String {
     let mut line = format!("{} ", record.level());
     put(&mut line, record.target());
     let message = record.args().to_string();
@@ -49,9 +41,8 @@ impl<'kvs> VisitSource<'kvs> for Pairs<'_> {
 /// Appends `text`: bare where it can't be mistaken, else in quotes and escaped.
 fn put(line: &mut String, text: &str) {
     let bare = |c: char| c.is_alphanumeric() || "!#$%&'()*+,-./:;<>?@[]^_`{|}~…".contains(c);
-    let cut = text.char_indices().nth(MAX_VALUE).map(|(end, _)| end);
-    let kept = &text[..cut.unwrap_or(text.len())];
-    if !kept.is_empty() && cut.is_none() && kept.chars().all(bare) {
+    let (kept, is_cut) = cut(text);
+    if !kept.is_empty() && !is_cut && kept.chars().all(bare) {
         line.push_str(kept);
         return;
     }
@@ -59,7 +50,15 @@ fn put(line: &mut String, text: &str) {
     for c in kept.chars() {
         let _ = escape(line, c);
     }
-    line.push_str(if cut.is_some() { "…\"" } else { "\"" });
+    line.push_str(if is_cut { "…\"" } else { "\"" });
+}
+
+/// What is written of a value, and whether that isn't all of it.
+pub(super) fn cut(text: &str) -> (&str, bool) {
+    match text.char_indices().nth(MAX_VALUE) {
+        Some((end, _)) => (&text[..end], true),
+        None => (text, false),
+    }
 }
 
 fn escape(line: &mut String, c: char) -> fmt::Result {

@@ -69,6 +69,18 @@ pub struct Counts {
     pub refusals_dropped: u64,
 }
 
+impl Counts {
+    /// Both together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            audit_waiting: self.audit_waiting + other.audit_waiting,
+            ordinary_waiting: self.ordinary_waiting + other.ordinary_waiting,
+            ordinary_dropped: self.ordinary_dropped + other.ordinary_dropped,
+            refusals_dropped: self.refusals_dropped + other.refusals_dropped,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) text: Box<[u8]>,

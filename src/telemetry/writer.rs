@@ -7,10 +7,11 @@
 //! This room must never give a line up.
 
 use super::queue::{Queue, Trouble};
+use super::stream::AuditFile;
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::AsFd as _;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +20,31 @@ const RETRY: Duration = Duration::from_millis(200);
 /// The same where the other side of standard error isn't ready.
 const NOT_READY: Duration = Duration::from_millis(10);
 
-/// Starts the thread on a second handle to standard error: the first is locked by whoever prints.
-pub(super) fn start(queue: Arc<Queue>, told: fn(u64, u64)) -> io::Result<()> {
-    let mut out = File::from(io::stderr().as_fd().try_clone_to_owned()?);
-    let thread = std::thread::Builder::new().name("lacre-log".to_owned());
+/// Where lines are written to.
+pub(super) trait Outlet: Write {
+    /// Follows a file that was moved away. Whether what comes now goes to another one than before.
+    fn renew(&mut self) -> io::Result<bool> {
+        Ok(false)
+    }
+}
+
+/// A second handle to a standard stream, which doesn't move.
+impl Outlet for File {}
+
+impl Outlet for AuditFile {
+    fn renew(&mut self) -> io::Result<bool> {
+        Self::renew(self)
+    }
+}
+
+/// Starts the thread, and calls `told` when there is room to say that lines were dropped.
+pub(super) fn start(
+    queue: Arc<Queue>,
+    mut out: impl Outlet + Send + 'static,
+    name: &str,
+    told: fn(u64, u64),
+) -> io::Result<()> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
     thread.spawn(move || {
         loop {
             let (ordinary, refusals) = write_next(&queue, &mut out, RETRY);
@@ -34,12 +56,23 @@ pub(super) fn start(queue: Arc<Queue>, told: fn(u64, u64)) -> io::Result<()> {
     Ok(())
 }
 
+/// A second handle to a standard stream: the first is locked by whoever prints.
+pub(super) fn second_handle(stream: impl AsFd) -> io::Result<File> {
+    Ok(File::from(stream.as_fd().try_clone_to_owned()?))
+}
+
 /// Writes one line to its end; how many were dropped before it.
-fn write_next(queue: &Queue, out: &mut impl Write, retry: Duration) -> (u64, u64) {
+fn write_next(queue: &Queue, out: &mut impl Outlet, retry: Duration) -> (u64, u64) {
     let line = queue.next();
     let mut rest = &line[..];
     while !rest.is_empty() {
-        match out.write(rest) {
+        let taken = out.renew().and_then(|renewed| {
+            if renewed {
+                rest = &line[..];
+            }
+            out.write(rest)
+        });
+        match taken {
             Ok(taken) if taken > 0 => {
                 rest = &rest[taken.min(rest.len())..];
                 queue.went_on();
@@ -80,6 +113,8 @@ mod tests {
         calls: usize,
     }
 
+    impl Outlet for Fitful {}
+
     impl Write for Fitful {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.calls += 1;
@@ -119,6 +154,46 @@ mod tests {
         }
         assert_eq!(String::from_utf8(out.taken).unwrap(), due);
         assert_eq!(queue.trouble(), None);
+    }
+
+    #[test]
+    fn a_line_that_was_begun_begins_anew_in_another_file() {
+        /// Takes three bytes, refuses, and is another file then.
+        #[derive(Default)]
+        struct Moved(Vec<Vec<u8>>);
+
+        impl Write for Moved {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let is_first = self.0.len() == 1;
+                let file = self.0.last_mut().unwrap();
+                if is_first && !file.is_empty() {
+                    return Err(ErrorKind::StorageFull.into());
+                }
+                let part = if is_first { 3 } else { bytes.len() };
+                file.extend_from_slice(&bytes[..part]);
+                Ok(part)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        impl Outlet for Moved {
+            fn renew(&mut self) -> io::Result<bool> {
+                let moves = self.0.len() == 1 && !self.0[0].is_empty();
+                if moves {
+                    self.0.push(Vec::new());
+                }
+                Ok(moves)
+            }
+        }
+
+        let queue = Queue::new(1 << 20);
+        queue.push(Kind::Event, b"line\n");
+        let mut out = Moved(vec![Vec::new()]);
+        write_next(&queue, &mut out, Duration::ZERO);
+        assert_eq!(out.0, [b"lin".to_vec(), b"line\n".to_vec()]);
     }
 
     #[test]

@@ -18,7 +18,10 @@ const CLIENT_SECRET: &str = "Madagascar-gherkin-2342";
 #[test]
 #[allow(clippy::too_many_lines)] // one drive through all routes, in order
 fn no_secret_reaches_the_log() {
-    let mut server = Setup::new().env("LACRE_LOG", "trace").start();
+    let mut server = Setup::new()
+        .env("LACRE_LOG", "trace")
+        .env("LACRE_LOG__REQUESTS", "all")
+        .start();
     let ada = server.sign_up("ada@example.com", PASSWORD);
     let by_form = [("email", "bea@example.com"), ("password", PASSWORD)];
     server

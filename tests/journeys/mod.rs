@@ -21,6 +21,7 @@ mod hung_up;
 mod hygiene;
 mod limits;
 mod locations;
+mod logs;
 mod lost_accounts;
 mod metrics;
 mod origins;

@@ -247,6 +247,7 @@ fn no_secret_stands_where_it_is_not_due() {
     .into();
     let setup = Setup::new()
         .env("LACRE_LOG", "trace")
+        .env("LACRE_LOG__REQUESTS", "all")
         .env("LACRE_TOKEN__LOCATIONS", "header,cookie,query,json")
         .env("LACRE_LIMITS__LOGIN_PER_ADDRESS", "10000/1m")
         .env("LACRE_LIMITS__LOGIN_PER_ACCOUNT", "10000/1m");
