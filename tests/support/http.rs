@@ -1,9 +1,11 @@
 //! A small HTTP/1.1 client that sends exactly the bytes it is told to and keeps every byte that
 //! comes back: no library adds, joins or hides a header.
 
+use super::described::{self, Asked};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -183,14 +185,24 @@ impl Answer {
 
 /// A connection that is kept open.
 #[derive(Debug)]
-pub(crate) struct Connection(BufReader<TcpStream>);
+pub(crate) struct Connection {
+    stream: BufReader<TcpStream>,
+    /// Whether the description of the routes has to have every answer.
+    described: bool,
+    /// What was asked and isn't answered yet.
+    asked: VecDeque<Asked>,
+}
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
         stream.set_nodelay(true)?;
-        Ok(Self(BufReader::new(stream)))
+        Ok(Self {
+            stream: BufReader::new(stream),
+            described: described::is_described(address),
+            asked: VecDeque::new(),
+        })
     }
 
     /// Sends a request and reads its answer.
@@ -202,7 +214,10 @@ impl Connection {
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.get_mut().write_all(bytes)
+        if self.described {
+            self.asked.extend(Asked::of(bytes));
+        }
+        self.stream.get_mut().write_all(bytes)
     }
 
     /// Sends the head and half of the body; the other half, once the server has taken the head: it says
@@ -223,34 +238,45 @@ impl Connection {
 
     /// Says that nothing more will be written.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
-        self.0.get_mut().shutdown(std::net::Shutdown::Write)
+        self.stream.get_mut().shutdown(std::net::Shutdown::Write)
     }
 
     /// Breaks the connection off with a reset.
     pub(crate) fn reset(self) {
-        rustix::net::sockopt::set_socket_linger(self.0.get_ref(), Some(Duration::ZERO)).unwrap();
+        rustix::net::sockopt::set_socket_linger(self.stream.get_ref(), Some(Duration::ZERO))
+            .unwrap();
     }
 
     /// Whether nothing has come so far: neither an answer nor the end.
     pub(crate) fn is_silent(&mut self) -> bool {
-        let stream = self.0.get_ref();
+        let stream = self.stream.get_ref();
         stream.set_nonblocking(true).unwrap();
-        let waits =
-            matches!(self.0.fill_buf(), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-        self.0.get_ref().set_nonblocking(false).unwrap();
+        let waits = matches!(self.stream.fill_buf(), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        self.stream.get_ref().set_nonblocking(false).unwrap();
         waits
     }
 
     /// Whether the other side closes without another byte.
     pub(crate) fn is_closed(&mut self) -> bool {
-        match self.0.fill_buf() {
+        match self.stream.fill_buf() {
             Ok(rest) => rest.is_empty(),
             Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
         }
     }
 
-    /// Reads one answer; `UnexpectedEof` where the connection ends before it does.
+    /// Reads one answer; `UnexpectedEof` where the connection ends before it does. Panics where lacre
+    /// itself answers what its description doesn't have.
     pub(crate) fn answer(&mut self, without_body: bool) -> io::Result<Answer> {
+        let answer = self.any_answer(without_body)?;
+        if answer.status >= 200
+            && let Some(asked) = self.asked.pop_front()
+        {
+            described::demand(&asked, &answer);
+        }
+        Ok(answer)
+    }
+
+    fn any_answer(&mut self, without_body: bool) -> io::Result<Answer> {
         let status_line = self.line()?;
         let status = status_line.split(' ').nth(1).and_then(|s| s.parse().ok());
         let status = status.ok_or_else(|| malformed(&status_line))?;
@@ -275,11 +301,11 @@ impl Connection {
         if let Some(length) = answer.header("content-length") {
             let length = length.parse().map_err(|_| malformed(length))?;
             answer.body = vec![0; length];
-            self.0.read_exact(&mut answer.body)?;
+            self.stream.read_exact(&mut answer.body)?;
         } else if answer.header("transfer-encoding") == Some("chunked") {
             answer.body = self.chunks()?;
         } else {
-            self.0.read_to_end(&mut answer.body)?;
+            self.stream.read_to_end(&mut answer.body)?;
         }
         Ok(answer)
     }
@@ -290,7 +316,7 @@ impl Connection {
             let line = self.line()?;
             let length = usize::from_str_radix(&line, 16).map_err(|_| malformed(&line))?;
             let mut chunk = vec![0; length + 2];
-            self.0.read_exact(&mut chunk)?;
+            self.stream.read_exact(&mut chunk)?;
             if length == 0 {
                 return Ok(body);
             }
@@ -300,7 +326,7 @@ impl Connection {
 
     fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
-        self.0.read_line(&mut line)?;
+        self.stream.read_line(&mut line)?;
         match line.strip_suffix("\r\n") {
             Some(line) => Ok(line.to_owned()),
             None => Err(io::ErrorKind::UnexpectedEof.into()),

@@ -1,5 +1,6 @@
 //! The real program as a child process, and the gestures of the people around it.
 
+use super::described::Described;
 use super::http::{self, Answer, Request};
 use super::wait::PATIENCE;
 use rustix::process::{Pid, Signal, kill_process};
@@ -161,6 +162,7 @@ impl Setup {
                 management,
                 gateway,
             }) => Server {
+                _described: self.is_in_own_form().then(|| Described::listener(public)),
                 setup: self.clone(),
                 process: Some(process),
                 written: String::new(),
@@ -170,6 +172,17 @@ impl Setup {
             },
             Err(why) => panic!("the server didn't start: {why}\n{}", process.printed()),
         }
+    }
+
+    /// Whether its public routes are those of the description: a dialect has others.
+    fn is_in_own_form(&self) -> bool {
+        let file = std::fs::read_to_string(self.home.join("lacre.toml")).unwrap_or_default();
+        let by_file = file.lines().any(|line| line.starts_with("dialect "));
+        !by_file
+            && self
+                .environment
+                .iter()
+                .all(|(name, _)| name != "LACRE_DIALECT")
     }
 
     /// Starts a server that must refuse to run, and says how it ended.
@@ -228,6 +241,7 @@ pub(crate) struct Server {
     pub(crate) public: SocketAddr,
     pub(crate) management: SocketAddr,
     gateway: Option<SocketAddr>,
+    _described: Option<Described>,
 }
 
 /// Where a server's listeners are.

@@ -236,6 +236,7 @@ const AUTH: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(Given::kind),
+        headers: &[],
     },
     ..login::GET_TOKEN
 };
@@ -263,6 +264,7 @@ const REFRESH: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(Given::kind),
+        headers: &[],
     },
     ..renew::REFRESH
 };
@@ -309,6 +311,7 @@ fn one(message: &str, status: u64, user: UserAnswer) -> One {
 const ONE: Success = Success {
     status: 200,
     content: SuccessContent::Json(One::kind),
+    headers: &[],
 };
 
 const MAKE: Contract = Contract {
@@ -372,6 +375,7 @@ const DELETE: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(Done::kind),
+        headers: &[],
     },
     ..admin::DELETE
 };
@@ -398,6 +402,7 @@ const PAGE: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(Several::kind),
+        headers: &[],
     },
     codes: &[Code::NotFound],
 };

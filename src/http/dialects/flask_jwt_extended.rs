@@ -144,6 +144,7 @@ fn denied(missing: Option<&Missing>, path: &str) -> String {
 const ANY_OBJECT: Success = Success {
     status: 200,
     content: SuccessContent::Json(|| Kind::AnyObject),
+    headers: &[],
 };
 
 const NAMED_BY_CONFIGURATION: Part = Vec::new;

@@ -63,6 +63,7 @@ const GET_TOKEN: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(Given::kind),
+        headers: &[],
     },
     ..login::GET_TOKEN
 };
@@ -138,6 +139,7 @@ const USER: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(User::kind),
+        headers: &[],
     },
     codes: &[Code::InvalidRequest],
 };

@@ -81,6 +81,7 @@ const SIGN_UP: Contract = Contract {
     success: Success {
         status: 201,
         content: SuccessContent::Text(REGISTERED),
+        headers: &[],
     },
     ..account::SIGN_UP
 };
@@ -100,6 +101,7 @@ const LOG_IN: Contract = Contract {
     success: Success {
         status: 201,
         content: SuccessContent::Json(Given::kind),
+        headers: &[],
     },
     ..login::GET_TOKEN
 };
@@ -133,6 +135,7 @@ const USERS: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(Users::kind),
+        headers: &[],
     },
     codes: &[Code::InvalidRequest],
 };

@@ -27,6 +27,7 @@ pub(in crate::http) const SIGN_UP: Contract = Contract {
     success: Success {
         status: 201,
         content: SuccessContent::Json(AccountAnswer::kind),
+        headers: &[],
     },
     codes: &[
         Code::SignupClosed,
@@ -67,6 +68,7 @@ pub(in crate::http) const ME: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(MeAnswer::kind),
+        headers: &[],
     },
     codes: &[],
 };

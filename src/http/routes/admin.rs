@@ -18,7 +18,7 @@ use super::super::problem::{Code, Problem};
 use super::super::schema::Shape as _;
 use super::answers::{RevokedAnswer, SessionAnswer, UserAnswer, UsersAnswer};
 use super::caller::Caller;
-use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent};
+use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent, SuccessHeader};
 use crate::accounts::{ADMIN_ROLE, AccountsError, Authority, UserId};
 use crate::ops::{
     self, Answer as OpsAnswer, OpsError, Request, SessionsRequest, User, UsersRequest, Which,
@@ -42,6 +42,7 @@ pub(in crate::http) const LIST: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(UsersAnswer::kind),
+        headers: &[],
     },
     codes: &[Code::InvalidRequest],
 };
@@ -71,6 +72,7 @@ pub(in crate::http) const MAKE: Contract = Contract {
     success: Success {
         status: 201,
         content: SuccessContent::Json(UserAnswer::kind),
+        headers: &[SuccessHeader::Location],
     },
     codes: &[Code::AccountInvalid, Code::AccountExists, Code::HashingBusy],
 };
@@ -95,6 +97,7 @@ pub(in crate::http) const SHOW: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(UserAnswer::kind),
+        headers: &[],
     },
     codes: &[Code::NotFound],
 };
@@ -118,6 +121,7 @@ pub(in crate::http) const CHANGE: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(UserAnswer::kind),
+        headers: &[],
     },
     codes: &[
         Code::BodyMissingMember,
@@ -154,6 +158,7 @@ pub(in crate::http) const DELETE: Contract = Contract {
     success: Success {
         status: 204,
         content: SuccessContent::Nothing,
+        headers: &[],
     },
     codes: &[Code::OwnAccount, Code::LastAdministrator, Code::NotFound],
 };
@@ -172,6 +177,7 @@ pub(in crate::http) const SESSIONS: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(Vec::<SessionAnswer>::kind),
+        headers: &[],
     },
     codes: &[Code::NotFound],
 };
@@ -202,6 +208,7 @@ pub(in crate::http) const END_SESSIONS: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(RevokedAnswer::kind),
+        headers: &[SuccessHeader::Cookies],
     },
     codes: &[Code::NotFound],
 };

@@ -16,6 +16,7 @@ pub(in crate::http) const HEADERS: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Text(GRANTED),
+        headers: &[],
     },
     codes: &[],
 };
@@ -32,6 +33,7 @@ pub(in crate::http) const OPEN: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(VisitorAnswer::kind),
+        headers: &[],
     },
     codes: &[],
 };

@@ -79,6 +79,17 @@ pub struct Success {
     pub status: u16,
     /// What the body holds.
     pub content: SuccessContent,
+    /// The header fields that it has of its own.
+    pub headers: &'static [SuccessHeader],
+}
+
+/// A header field that an answer has because of what was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SuccessHeader {
+    /// `Location`: where what was made is found.
+    Location,
+    /// `Set-Cookie`, where tokens may stand in cookies: sets those of a session, or takes them back.
+    Cookies,
 }
 
 /// What the body of an answer holds.
@@ -174,6 +185,7 @@ mod tests {
         success: Success {
             status: 204,
             content: SuccessContent::Nothing,
+            headers: &[],
         },
         codes: &[Code::NotFound],
     };

@@ -42,6 +42,7 @@ pub(super) const OPENAPI: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(Document::kind),
+        headers: &[],
     },
     codes: &[],
 };

@@ -13,7 +13,7 @@ use super::super::problem::{Code, Problem};
 use super::super::schema::Shape as _;
 use super::answers::TokenAnswer;
 use super::bodies::{ExchangeRequest, Label, LogInRequest, OnBehalfRequest, SessionRequest};
-use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent};
+use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent, SuccessHeader};
 use super::policy::Policy;
 use crate::accounts::ClientId;
 use crate::federation::Federation;
@@ -108,6 +108,7 @@ pub(in crate::http) const GET_TOKEN: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(TokenAnswer::kind),
+        headers: &[SuccessHeader::Cookies],
     },
     codes: &[
         Code::InvalidRequest,

@@ -7,14 +7,16 @@
 
 use super::super::problem::Code;
 use super::super::schema::{Kind, Member, Presence};
-use super::contract::{Access, BodyInfo, Media, SuccessContent};
+use super::contract::{Access, BodyInfo, Media, SuccessContent, SuccessHeader};
 use super::table::RouteInfo;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 const ABOUT: &str = "Encrypted session tokens, one key per session, revocable at once. A token stands in \
     `Authorization: Bearer`; where a deployment allows it, also in the cookie `__Host-lacre_access` (with the header \
-    `X-CSRF-TOKEN` where the method changes something), in the query as `token`, or in a member `token` of a JSON body.";
+    `X-CSRF-TOKEN` where the method changes something), in the query as `token`, or in a member `token` of a JSON body. \
+    `HEAD` is answered as `GET` without the content. What isn't HTTP is refused with 400, 408 or 431, without a body and \
+    without `X-Request-Id`, and the connection is closed.";
 
 /// The document.
 pub(super) fn document(routes: &[RouteInfo]) -> Value {
@@ -54,6 +56,15 @@ pub(super) fn document(routes: &[RouteInfo]) -> Value {
                 "challenge": {
                     "description": "RFC 6750 §3, or RFC 7617 where a back end's credentials are asked for.",
                     "schema": {"type": "string"},
+                },
+                "cookies": {
+                    "description": "Sets the cookies of a session or takes them back, one field for each, where tokens may \
+                        stand in cookies.",
+                    "schema": {"type": "string", "pattern": "^__Host-lacre_(access|refresh|csrf)="},
+                },
+                "location": {
+                    "description": "The path of what was made.", "required": true,
+                    "schema": {"type": "string", "pattern": "^/"},
                 },
                 "retry_after": {
                     "description": "Seconds to wait.", "required": true,
@@ -157,10 +168,14 @@ fn request_body(body: &BodyInfo) -> Value {
 fn responses(route: &RouteInfo) -> Value {
     let mut responses: Map<String, Value> = Map::new();
     let success = route.contract.success;
-    let mut done = json!({
-        "description": "Done.",
-        "headers": {"X-Request-Id": {"$ref": "#/components/headers/request_id"}},
-    });
+    let mut headers = json!({"X-Request-Id": named_header("request_id")});
+    for header in success.headers {
+        match header {
+            SuccessHeader::Location => headers["Location"] = named_header("location"),
+            SuccessHeader::Cookies => headers["Set-Cookie"] = named_header("cookies"),
+        }
+    }
+    let mut done = json!({"description": "Done.", "headers": headers});
     match success.content {
         SuccessContent::Nothing => {}
         SuccessContent::Text(text) => {
@@ -171,64 +186,92 @@ fn responses(route: &RouteInfo) -> Value {
         }
     }
     responses.insert(success.status.to_string(), done);
-    for (status, codes) in refusals(route) {
-        let place = format!("#/components/responses/{}", name_of_refusal(&codes));
-        responses.insert(status.to_string(), json!({"$ref": place}));
+    for refusal in refusals(route) {
+        let place = format!("#/components/responses/{}", refusal.name());
+        responses.insert(refusal.status.to_string(), json!({"$ref": place}));
     }
     responses.into_iter().collect()
 }
 
-/// The codes that a route refuses with, by their status.
-fn refusals(route: &RouteInfo) -> BTreeMap<u16, Vec<Code>> {
-    let mut refusals: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
-    for code in route.codes() {
-        refusals
-            .entry(code.status().as_u16())
-            .or_default()
-            .push(code);
-    }
-    refusals
+fn named_header(name: &str) -> Value {
+    json!({"$ref": format!("#/components/headers/{name}")})
 }
 
-/// Routes that refuse with the same codes share an answer, which is named by these.
-fn name_of_refusal(codes: &[Code]) -> String {
-    let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
-    names.join("-")
+/// The answers that a route refuses with, one for each status.
+fn refusals(route: &RouteInfo) -> Vec<Refusal> {
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in route.codes() {
+        let status = code.status().as_u16();
+        by_status.entry(status).or_default().push(code);
+    }
+    let refusals = by_status.into_iter().map(|(status, codes)| Refusal {
+        status,
+        takes_cookies_back: route.access == Access::AnyKind && codes.contains(&Code::InvalidToken),
+        codes,
+    });
+    refusals.collect()
 }
 
 /// Every answer that refuses, by its name.
 fn shared(routes: &[RouteInfo]) -> BTreeMap<String, Value> {
     let all = routes.iter().flat_map(refusals);
-    all.map(|(status, codes)| (name_of_refusal(&codes), refusal(status, &codes)))
+    all.map(|refusal| (refusal.name(), refusal.response()))
         .collect()
 }
 
-fn refusal(status: u16, codes: &[Code]) -> Value {
-    let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
-    let titles: Vec<&str> = codes.iter().map(|code| code.title()).collect();
-    let mut headers = json!({"X-Request-Id": {"$ref": "#/components/headers/request_id"}});
-    match status {
-        401 | 403 => {
-            headers["WWW-Authenticate"] = json!({"$ref": "#/components/headers/challenge"});
-        }
-        429 | 503 => headers["Retry-After"] = json!({"$ref": "#/components/headers/retry_after"}),
-        _ => {}
+/// An answer that refuses.
+struct Refusal {
+    status: u16,
+    codes: Vec<Code>,
+    /// A browser that logs out with a cookie that is good no more is to drop it.
+    takes_cookies_back: bool,
+}
+
+impl Refusal {
+    /// Routes that refuse with the same codes share an answer, which is named by these.
+    fn name(&self) -> String {
+        let mut names = self.codes();
+        names.extend(self.takes_cookies_back.then_some("cookies"));
+        names.join("-")
     }
-    json!({
-        "description": format!("{}.", titles.join("; ")),
-        "headers": headers,
-        "content": {"application/problem+json": {"schema": {
-            "allOf": [{"$ref": "#/components/schemas/problem"}],
-            "properties": {"code": {"enum": names}, "status": {"const": status}},
-        }}},
-    })
+
+    fn codes(&self) -> Vec<&'static str> {
+        self.codes.iter().map(|code| code.as_str()).collect()
+    }
+
+    fn response(&self) -> Value {
+        let titles: Vec<&str> = self.codes.iter().map(|code| code.title()).collect();
+        json!({
+            "description": format!("{}.", titles.join("; ")),
+            "headers": self.headers(),
+            "content": {"application/problem+json": {"schema": {
+                "allOf": [{"$ref": "#/components/schemas/problem"}],
+                "properties": {"code": {"enum": self.codes()}, "status": {"const": self.status}},
+            }}},
+        })
+    }
+
+    fn headers(&self) -> Value {
+        let mut headers = json!({"X-Request-Id": named_header("request_id")});
+        let is_challenged = matches!(self.status, 401 | 403);
+        if is_challenged || self.codes.contains(&Code::InvalidRequest) {
+            headers["WWW-Authenticate"] = named_header("challenge");
+        }
+        if matches!(self.status, 429 | 503) {
+            headers["Retry-After"] = named_header("retry_after");
+        }
+        if self.takes_cookies_back {
+            headers["Set-Cookie"] = named_header("cookies");
+        }
+        headers
+    }
 }
 
 /// RFC 9457 §3, and the members of our own.
 fn problem() -> Value {
     json!({
         "type": "object",
-        "required": ["type", "title", "status", "detail", "code"],
+        "required": ["type", "title", "status", "detail", "code", "request_id"],
         "properties": {
             "type": {"type": "string", "pattern": "^urn:lacre:error:"},
             "title": {"type": "string"},

@@ -14,7 +14,7 @@ use super::super::turns::next_turn;
 use super::answers::TokenAnswer;
 use super::bodies::{PasswordChange, Reauthentication, RefreshRequest};
 use super::caller::Caller;
-use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent};
+use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent, SuccessHeader};
 use super::login::answer;
 use crate::accounts::AccountsError;
 use crate::lacre::Lacre;
@@ -41,6 +41,7 @@ pub(in crate::http) const REFRESH: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(TokenAnswer::kind),
+        headers: &[SuccessHeader::Cookies],
     },
     codes: &[Code::ClaimsInvalid],
 };
@@ -119,6 +120,7 @@ pub(in crate::http) const REAUTHENTICATE: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(TokenAnswer::kind),
+        headers: &[SuccessHeader::Cookies],
     },
     codes: &[
         Code::InvalidCredentials,
@@ -156,6 +158,7 @@ pub(in crate::http) const CHANGE_PASSWORD: Contract = Contract {
     success: Success {
         status: 204,
         content: SuccessContent::Nothing,
+        headers: &[],
     },
     codes: &[
         Code::InvalidCredentials,

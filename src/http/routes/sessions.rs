@@ -11,7 +11,7 @@ use super::super::problem::{Code, Problem};
 use super::super::schema::Shape as _;
 use super::answers::{RevokedAnswer, SessionAnswer};
 use super::caller::Caller;
-use super::contract::{Contract, Success, SuccessContent};
+use super::contract::{Contract, Success, SuccessContent, SuccessHeader};
 use crate::service::Service;
 use crate::token::Handle;
 use actix_web::web::{Data, Path, Query};
@@ -23,6 +23,7 @@ pub(in crate::http) const LIST: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(Vec::<SessionAnswer>::kind),
+        headers: &[],
     },
     codes: &[],
 };
@@ -45,6 +46,7 @@ pub(in crate::http) const END_ONE: Contract = Contract {
     success: Success {
         status: 204,
         content: SuccessContent::Nothing,
+        headers: &[SuccessHeader::Cookies],
     },
     codes: &[Code::NotFound],
 };
@@ -70,6 +72,7 @@ pub(in crate::http) const END_SEVERAL: Contract = Contract {
     success: Success {
         status: 200,
         content: SuccessContent::Json(RevokedAnswer::kind),
+        headers: &[SuccessHeader::Cookies],
     },
     codes: &[Code::InvalidRequest],
 };
@@ -112,6 +115,7 @@ pub(in crate::http) const LOG_OUT: Contract = Contract {
     success: Success {
         status: 204,
         content: SuccessContent::Nothing,
+        headers: &[SuccessHeader::Cookies],
     },
     codes: &[],
 };
