@@ -153,6 +153,25 @@ impl Store for LocalStore {
         Box::pin(async move { self.committer.forget(before).await?.wait().await })
     }
 
+    fn settle_notes(&self) -> Answer<'_, Option<NotePlace>> {
+        Box::pin(async move { self.committer.settle().await?.wait().await })
+    }
+
+    fn keep_notes_from(&self, number: u64) {
+        self.committer.keep_notes_from(number);
+    }
+
+    fn keep_head(&self, head: Vec<u8>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let kept = self.committer.keep_head(head).await?;
+            kept.wait().await.map(drop)
+        })
+    }
+
+    fn head(&self) -> Answer<'_, Option<Vec<u8>>> {
+        Box::pin(ready(self.engine.head()))
+    }
+
     fn page(&self, range: KeyRange, limit: usize) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>> {
         let entries = self.engine.scan(&range, limit).map(|entries| {
             let named = entries

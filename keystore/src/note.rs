@@ -2,15 +2,20 @@
 //!
 //! A note is written in the change that removes the record, so that neither a crash nor a failure
 //! parts the two, and it costs no write of its own that anybody waits for. Notes lie apart from the
-//! records, in the order of their times, and are forgotten from the oldest on.
+//! records, in the order of the ends, and are forgotten from the oldest on.
 //!
-//! This room must never hold anything of the record that has gone.
+//! This room must never hold anything of the record that has gone but a hash of its sealed bytes.
 
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 use crate::key::{KeyBytes, RecordKey};
 use crate::seal::master_key::MasterKeyRing;
+
+/// The sealed content of the note of a record that was read with these sealed bytes.
+pub(crate) type ContentOf = dyn Fn(&KeyBytes, &[u8]) -> Option<Vec<u8>> + Send + Sync;
 
 /// What is to be left where a record goes. Equal are two that would leave the same.
 #[derive(Clone)]
@@ -19,9 +24,11 @@ pub struct Note {
     sealed: Arc<[u8]>,
     /// What it was sealed with, which is in use for as long as this may be written.
     _sealed_by: Option<Arc<MasterKeyRing>>,
+    of: Option<Arc<ContentOf>>,
 }
 
-/// Where a note lies: its time first, then a number that no other note has, then the record's key.
+/// Where a note lies: a number first, which grows with each note of its store, then the time, then the
+/// record's key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NotePlace([u8; NotePlace::LENGTH]);
 
@@ -30,6 +37,8 @@ pub struct NotePlace([u8; NotePlace::LENGTH]);
 pub struct SealedNote {
     /// Where.
     pub place: NotePlace,
+    /// The SHA-256 of the sealed record that has gone.
+    pub removed: [u8; 32],
     /// Its content, sealed.
     pub sealed: Vec<u8>,
 }
@@ -39,6 +48,8 @@ pub struct SealedNote {
 pub struct Left {
     /// Where it lies.
     pub place: NotePlace,
+    /// The SHA-256 of the sealed record that has gone.
+    pub removed: [u8; 32],
     /// What the caller wrote, or the code of the error that keeps it from being opened.
     pub content: Result<Vec<u8>, &'static str>,
 }
@@ -49,6 +60,7 @@ impl Note {
             at,
             sealed: sealed.into(),
             _sealed_by: None,
+            of: None,
         }
     }
 
@@ -56,6 +68,14 @@ impl Note {
     pub(crate) fn sealed_by(self, ring: Arc<MasterKeyRing>) -> Self {
         Self {
             _sealed_by: Some(ring),
+            ..self
+        }
+    }
+
+    /// The same, with a content of its own for each record for which there is one.
+    pub(crate) fn of_each(self, of: Arc<ContentOf>) -> Self {
+        Self {
+            of: Some(of),
             ..self
         }
     }
@@ -71,6 +91,48 @@ impl Note {
     pub fn sealed(&self) -> &[u8] {
         &self.sealed
     }
+
+    /// The bytes to keep where a record with these sealed bytes goes: [`SealedNote::from_value`] reads
+    /// them.
+    #[must_use]
+    pub fn value(&self, key: &KeyBytes, removed: &[u8]) -> Vec<u8> {
+        let own = self.of.as_ref().and_then(|of| of(key, removed));
+        let mut value = digest_of(removed).to_vec();
+        value.extend_from_slice(own.as_deref().unwrap_or(&self.sealed));
+        value
+    }
+}
+
+impl SealedNote {
+    /// The bytes that it is kept as, with another content.
+    #[must_use]
+    pub fn value_with(&self, sealed: &[u8]) -> Vec<u8> {
+        [&self.removed, sealed].concat()
+    }
+
+    /// The bytes that it is kept as.
+    #[must_use]
+    pub fn value(&self) -> Vec<u8> {
+        self.value_with(&self.sealed)
+    }
+
+    /// The note with this value; `None` where it can't be one.
+    #[must_use]
+    pub fn from_value(place: NotePlace, value: &[u8]) -> Option<Self> {
+        let (removed, sealed) = value.split_first_chunk()?;
+        Some(Self {
+            place,
+            removed: *removed,
+            sealed: sealed.to_vec(),
+        })
+    }
+}
+
+/// The SHA-256 of a sealed record.
+pub(crate) fn digest_of(sealed: &[u8]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest(&SHA256, sealed).as_ref());
+    bytes
 }
 
 impl PartialEq for Note {
@@ -89,16 +151,10 @@ impl NotePlace {
     #[must_use]
     pub fn new(at: u64, number: u64, key: &KeyBytes) -> Self {
         let mut place = [0; Self::LENGTH];
-        place[..8].copy_from_slice(&at.to_be_bytes());
-        place[8..16].copy_from_slice(&number.to_be_bytes());
+        place[..8].copy_from_slice(&number.to_be_bytes());
+        place[8..16].copy_from_slice(&at.to_be_bytes());
         place[16..].copy_from_slice(key);
         Self(place)
-    }
-
-    /// The smallest place of all whose time isn't before this one.
-    #[must_use]
-    pub fn first_of(at: u64) -> Self {
-        Self::new(at, 0, &[0; 32])
     }
 
     /// The place of these bytes.
@@ -107,7 +163,7 @@ impl NotePlace {
         bytes.try_into().ok().map(Self)
     }
 
-    /// The bytes, whose order is that of time.
+    /// The bytes, whose order is that of the ends.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -116,8 +172,19 @@ impl NotePlace {
     /// When the session ended, in Unix seconds.
     #[must_use]
     pub fn at(&self) -> u64 {
-        let (at, _) = self.0.split_first_chunk().unwrap_or((&[0; 8], &[]));
-        u64::from_be_bytes(*at)
+        self.word(8)
+    }
+
+    /// The number, which tells this end from all others of its store.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.word(0)
+    }
+
+    fn word(&self, from: usize) -> u64 {
+        let mut word = [0; 8];
+        word.copy_from_slice(&self.0[from..from + 8]);
+        u64::from_be_bytes(word)
     }
 
     /// The key of the record that has gone.
@@ -158,19 +225,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_ordered_by_time_and_tell_what_they_are_of() {
+    fn places_are_ordered_by_number_whatever_the_time_and_tell_what_they_are_of() {
         let (low, high) = ([0; 32], [0xff; 32]);
         let places = [
-            NotePlace::first_of(7),
-            NotePlace::new(7, 0, &high),
+            NotePlace::new(900, 0, &high),
             NotePlace::new(7, 1, &low),
-            NotePlace::first_of(8),
-            NotePlace::new(256, 0, &low),
+            NotePlace::new(8, 2, &low),
+            NotePlace::new(7, 256, &low),
         ];
         assert!(places.is_sorted());
-        assert_eq!(places[1].at(), 7);
-        assert_eq!(places[1].key(), RecordKey::from_bytes(&high));
+        assert_eq!((places[3].at(), places[3].number()), (7, 256));
+        assert_eq!(places[0].key(), RecordKey::from_bytes(&high));
         assert_eq!(NotePlace::from_bytes(places[2].as_bytes()), Some(places[2]));
         assert_eq!(NotePlace::from_bytes(&[0; 47]), None);
+    }
+
+    #[test]
+    fn a_note_has_the_content_of_its_record_where_there_is_one() {
+        let note = Note::new(1, vec![7]).of_each(Arc::new(|_, removed| {
+            (removed == b"mine").then(|| b"own".to_vec())
+        }));
+        let place = NotePlace::new(1, 1, &[0; 32]);
+        let kept = |removed: &[u8]| SealedNote::from_value(place, &note.value(&[0; 32], removed));
+        assert_eq!(kept(b"mine").unwrap().sealed, b"own");
+        assert_eq!(kept(b"other").unwrap().sealed, [7]);
+        assert_eq!(kept(b"other").unwrap().removed, digest_of(b"other"));
+        assert_eq!(SealedNote::from_value(place, &[0; 31]), None);
     }
 }

@@ -80,7 +80,8 @@ pub trait Store: Send + Sync + 'static {
     /// records may be gone and no more go.
     fn remove_all(&self) -> Answer<'_, u64>;
 
-    /// As [`apply`](Self::apply), and leaves the note of each record that goes, in the same change.
+    /// As [`apply`](Self::apply), and leaves the note of each record that goes or whose place another one
+    /// takes, in the same change.
     ///
     /// A store that keeps no notes removes all the same; so it is with those that follow.
     fn apply_noting(&self, writes: Vec<Write>, note: Note) -> Answer<'_, bool> {
@@ -105,7 +106,7 @@ pub trait Store: Send + Sync + 'static {
         self.remove_user(user, keep)
     }
 
-    /// As [`remove_all`](Self::remove_all), leaving a note of each but those that are removed by an
+    /// As [`remove_all`](Self::remove_all), leaving a note of each, also of those that are removed by an
     /// opening after a crash.
     fn remove_all_noting(&self, note: Note) -> Answer<'_, u64> {
         drop(note);
@@ -130,6 +131,29 @@ pub trait Store: Send + Sync + 'static {
     fn forget_notes(&self, before: u64) -> Answer<'_, u64> {
         let _ = before;
         Box::pin(std::future::ready(Ok(0)))
+    }
+
+    /// The place of the last note, once all up to there are durable, and the ends that they are of as
+    /// well; `None` where there is no note.
+    fn settle_notes(&self) -> Answer<'_, Option<NotePlace>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Keeps the notes from this number on, whatever is to be forgotten, until it is told another number.
+    fn keep_notes_from(&self, number: u64) {
+        let _ = number;
+    }
+
+    /// Keeps how far the notes are written down elsewhere, as bytes of whoever writes them. After a crash
+    /// earlier ones may be back.
+    fn keep_head(&self, head: Vec<u8>) -> Answer<'_, ()> {
+        drop(head);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// What was kept last by [`keep_head`](Self::keep_head).
+    fn head(&self) -> Answer<'_, Option<Vec<u8>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     /// The first `limit` records of the range, in the order of their keys.

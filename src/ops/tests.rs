@@ -692,6 +692,24 @@ async fn who_is_pushed_out_and_who_is_robbed_can_be_told() {
 }
 
 #[tokio::test]
+async fn whose_a_session_was_is_known_also_where_all_ended_and_where_another_took_its_place() {
+    use crate::lacre::testing::on_behalf;
+    let deployed = Deployed::new().await;
+    let lacre = &deployed.fixture.lacre;
+    let ada = deployed.fixture.log_in("ada").await;
+    let named = lacre.issue(&on_behalf("bob", "tab")).await.unwrap();
+    lacre.issue(&on_behalf("bob", "tab")).await.unwrap();
+    let ended = lacre.ended(&named.key).await.unwrap().unwrap();
+    assert_eq!((&*ended.cause, &*ended.by), ("replaced", "client"));
+    assert_eq!(deployed.revoke(Which::All, false).await, (2, None));
+    for (issued, user) in [(&ada, "ada"), (&named, "bob")] {
+        let ended = lacre.ended(&issued.key).await.unwrap().unwrap();
+        assert_eq!(ended.cause, "revoked_by_admin");
+        assert_eq!(ended.user.as_deref(), Some(user));
+    }
+}
+
+#[tokio::test]
 async fn an_altered_token_and_an_expired_session_are_told_apart() {
     let deployed = Deployed::new().await;
     let issued = deployed.fixture.log_in("u1").await;

@@ -9,7 +9,7 @@ use super::records::Records;
 use crate::clock::UnixSeconds;
 use crate::telemetry::audit::{Actor, Cause};
 use crate::token::Handle;
-use lacre_keystore::{KeystoreError, Left, Note, NotePlace, RecordKey};
+use lacre_keystore::{KeystoreError, Note, NotePlace, Record, RecordKey, SealedNote};
 use serde::{Deserialize, Serialize};
 
 /// How many notes are read at once.
@@ -72,13 +72,26 @@ impl Records {
     /// `None` also where nothing is kept.
     pub(super) fn note(&self, end: Option<&End>) -> Option<Note> {
         let end = end.filter(|_| self.explains())?;
-        let sealed = self.keystore.note(self.now(), &end.content()?);
-        sealed
-            .inspect_err(|error| log::warn!(code = error.code(); "an end leaves no note: {error}"))
+        Self::made(self.keystore.note(self.now(), &end.content()?))
+    }
+
+    /// The note of an end of many sessions, which says of each record that opens whose it was.
+    pub(super) fn note_of_each(&self, end: Option<&End>) -> Option<Note> {
+        let end = end.filter(|_| self.explains())?;
+        let of = end.clone();
+        let of = move |record: &Record| {
+            End::new(of.cause, of.by.clone(), Some(&record.user_id)).content()
+        };
+        Self::made(self.keystore.note_of_each(self.now(), &end.content()?, of))
+    }
+
+    fn made(note: Result<Note, KeystoreError>) -> Option<Note> {
+        note.inspect_err(|error| log::warn!(code = error.code(); "an end leaves no note: {error}"))
             .ok()
     }
 
-    /// The latest end of the session with this key, if it is still noted. It reads all notes.
+    /// The latest end of the session with this key, if it is still noted. It reads all notes, and opens
+    /// those of the session alone.
     pub(crate) async fn ended(&self, key: &RecordKey) -> Result<Option<Ended>, KeystoreError> {
         let mut found = None;
         self.each_note(|left| {
@@ -108,10 +121,10 @@ impl Records {
         Ok(found)
     }
 
-    async fn each_note(&self, mut each: impl FnMut(Left)) -> Result<(), KeystoreError> {
+    async fn each_note(&self, mut each: impl FnMut(SealedNote)) -> Result<(), KeystoreError> {
         let mut after: Option<NotePlace> = None;
         loop {
-            let page = self.keystore.left(after, PAGE).await?;
+            let page = self.keystore.left_sealed(after, PAGE).await?;
             let Some(last) = page.last() else {
                 return Ok(());
             };
@@ -121,9 +134,9 @@ impl Records {
     }
 
     /// What a note says; `None` where it doesn't open.
-    fn read(&self, left: &Left) -> Option<Ended> {
-        let content = left.content.as_ref().ok()?;
-        let content: Content<'_> = serde_json::from_slice(content).ok()?;
+    fn read(&self, left: &SealedNote) -> Option<Ended> {
+        let content = self.keystore.open_note(left).ok()?;
+        let content: Content<'_> = serde_json::from_slice(&content).ok()?;
         Some(Ended {
             handle: self.handle_of(&left.place.key()),
             at: left.place.at(),

@@ -16,7 +16,7 @@ use crate::clock::UnixSeconds;
 use crate::entropy::Entropy;
 use crate::telemetry::audit::Cause;
 use crate::token::{Handle, SessionKey, stack};
-use lacre_keystore::{PrivateScalar, Record, RecordKey};
+use lacre_keystore::{PrivateScalar, Record, RecordKey, Swap};
 use std::sync::Arc;
 
 /// How often a session is tried again after conflicts: others replace it, or change what it is to
@@ -79,12 +79,19 @@ impl Issuer {
             additional: &grant.additional,
         })?;
         let actor = grant.occasion.actor();
-        let evicted_for = End::new(Cause::Evicted, actor, Some(&grant.subject.id));
+        let user = Some(&*grant.subject.id);
+        let evicted_for = End::new(Cause::Evicted, actor.clone(), user);
+        let replaced_for = End::new(Cause::Replaced, actor, user);
         let Begun {
             mut evicted,
             replaced,
         } = self
-            .store(&key, &record, grant.user_session.is_some(), &evicted_for)
+            .store(
+                &key,
+                &record,
+                grant.user_session.as_ref().map(|_| &replaced_for),
+                &evicted_for,
+            )
             .await?;
         if replaced {
             // The session of before has ended with its key.
@@ -130,22 +137,27 @@ impl Issuer {
         }
     }
 
-    /// Stores a session. A session that its caller names replaces the one before of that name: one
+    /// Stores a session. A session that its caller names, which has an end to replace another one for, replaces the one before of that name: one
     /// compare-and-swap, one winner. Any other has a key that no record has.
     async fn store(
         &self,
         key: &RecordKey,
         record: &Record,
-        named: bool,
+        replaced_for: Option<&End>,
         evicted_for: &End,
     ) -> Result<Begun, IssueError> {
         let mut replaced = false;
         for _ in 0..MAX_ATTEMPTS {
-            let before = if named {
+            let noting = || {
+                self.records
+                    .keystore
+                    .noting(self.records.note(replaced_for))
+            };
+            let before = if replaced_for.is_some() {
                 match self.records.keystore.get(key).await {
                     // What doesn't open is replaced like what does: else the name is lost for good.
                     Err(error) if error.record().is_some() => {
-                        replaced |= self.records.keystore.remove(key).await?;
+                        replaced |= noting().remove(key).await?;
                         continue;
                     }
                     before => before?,
@@ -154,7 +166,7 @@ impl Issuer {
                 None
             };
             if let Some(before) = before {
-                if self.records.swap(key, &before, record).await? {
+                if noting().replace(key, &before, record).await? == Swap::Won {
                     return Ok(Begun {
                         evicted: Vec::new(),
                         replaced: true,

@@ -139,7 +139,7 @@ impl Revoker {
 
     /// Ends every session there is, and returns how many.
     pub(crate) async fn all(&self, end: Option<&End>) -> Result<u64, KeystoreError> {
-        let note = self.records.note(end);
+        let note = self.records.note_of_each(end);
         self.records.keystore.noting(note).remove_all().await
     }
 }

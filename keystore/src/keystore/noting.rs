@@ -1,13 +1,17 @@
 //! Ends of sessions of which something is left, and what was left.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use zeroize::Zeroizing;
 
 use super::removal::removal;
 use super::{Keystore, Stored, Swap};
 use crate::error::KeystoreError;
-use crate::key::{RecordKey, UserTag};
-use crate::note::{Left, Note, NotePlace};
+use crate::key::{KeyBytes, RecordKey, UserTag};
+use crate::note::{Left, Note, NotePlace, SealedNote};
 use crate::record::Record;
+use crate::seal::codec;
 use crate::seal::master_key::{MasterKeyRing, Purpose};
 use crate::store::Write;
 
@@ -33,6 +37,29 @@ impl Keystore {
         Ok(Note::new(at, sealed).sealed_by(ring))
     }
 
+    /// As [`note`](Self::note); where a record opens from which `of` makes a content, that is left of it
+    /// instead. It is called on the thread that writes, and must be quick.
+    pub fn note_of_each(
+        &self,
+        at: u64,
+        content: &[u8],
+        of: impl Fn(&Record) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) -> Result<Note, KeystoreError> {
+        // Not the keystore: who writes must not be the last to let go of it.
+        let (ring, base, made) = (self.ring(), self.nonce()?, AtomicU32::new(0));
+        let of = move |key: &KeyBytes, removed: &[u8]| {
+            let record = codec::open(&ring, &RecordKey::from_bytes(key), removed).ok()?;
+            let content = of(&record)?;
+            // 2^32 records are more than a store has: no nonce comes twice.
+            let count = made.fetch_add(1, Ordering::Relaxed);
+            let mut nonce = base;
+            let low = u32::from_be_bytes([base[8], base[9], base[10], base[11]]);
+            nonce[8..].copy_from_slice(&low.wrapping_add(count).to_be_bytes());
+            seal_note(&ring, nonce, &content).ok()
+        };
+        Ok(self.note(at, content)?.of_each(Arc::new(of)))
+    }
+
     /// The same keystore, for removals that leave this note of each record that goes, in the change
     /// that removes it: a crash leaves both or neither. Without a note they are the plain ones.
     pub fn noting(&self, note: Option<Note>) -> Noting<'_> {
@@ -54,11 +81,52 @@ impl Keystore {
         let notes = self.inner.store.notes(after, limit).await?;
         let opened = notes.into_iter().map(|note| Left {
             place: note.place,
+            removed: note.removed,
             content: open_note(&ring, &note.sealed)
                 .map(|content| content.to_vec())
                 .map_err(|error| error.code()),
         });
         Ok(opened.collect())
+    }
+
+    /// As [`left`](Self::left), unopened: for whoever looks for the notes of some records among many.
+    pub async fn left_sealed(
+        &self,
+        after: Option<NotePlace>,
+        limit: usize,
+    ) -> Result<Vec<SealedNote>, KeystoreError> {
+        self.inner
+            .store
+            .notes(after, limit.clamp(1, MAX_PAGE))
+            .await
+    }
+
+    /// What a note says.
+    pub fn open_note(&self, note: &SealedNote) -> Result<Vec<u8>, KeystoreError> {
+        Ok(open_note(&self.ring(), &note.sealed)?.to_vec())
+    }
+
+    /// The place of the last note, once it is durable, and with it the end that it is of; so are all those
+    /// before it. `None` where there is no note.
+    pub async fn settle_notes(&self) -> Result<Option<NotePlace>, KeystoreError> {
+        self.inner.store.settle_notes().await
+    }
+
+    /// Keeps the notes from this number on ([`NotePlace::number`]), whatever is to be forgotten, until it
+    /// is told another number.
+    pub fn keep_notes_from(&self, number: u64) {
+        self.inner.store.keep_notes_from(number);
+    }
+
+    /// Keeps how far the notes are written down elsewhere, as bytes of whoever writes them. After a crash
+    /// earlier ones may be back.
+    pub async fn keep_head(&self, head: Vec<u8>) -> Result<(), KeystoreError> {
+        self.inner.store.keep_head(head).await
+    }
+
+    /// What was kept last by [`keep_head`](Self::keep_head).
+    pub async fn head(&self) -> Result<Option<Vec<u8>>, KeystoreError> {
+        self.inner.store.head().await
     }
 
     /// Takes the notes away whose time is before this one (Unix seconds), and returns how many. Other
@@ -123,8 +191,8 @@ impl Noting<'_> {
         }
     }
 
-    /// As [`Keystore::remove_all`]. Of records that are removed by the opening after a crash nothing is
-    /// left.
+    /// As [`Keystore::remove_all`]. Of records that are removed by the opening after a crash the note is left
+    /// that was made for no record.
     pub async fn remove_all(self) -> Result<u64, KeystoreError> {
         let store = &self.keystore.inner.store;
         match self.note {
@@ -145,6 +213,24 @@ impl Noting<'_> {
             .keystore
             .putting_and_removing(&ring, key, record, others)?;
         let made = self.apply(writes).await?;
+        Ok(if made { Swap::Won } else { Swap::Lost })
+    }
+
+    /// As [`Keystore::compare_and_swap`], where the record that was there ends so.
+    pub async fn replace(
+        self,
+        key: &RecordKey,
+        seen: &Stored,
+        record: &Record,
+    ) -> Result<Swap, KeystoreError> {
+        let ring = self.keystore.ring();
+        let write = Write {
+            key: *key,
+            expected: Some(seen.version.sealed.clone()),
+            new: Some(self.keystore.seal(&ring, key, record)?),
+            ends_tokens: true,
+        };
+        let made = self.apply(vec![write]).await?;
         Ok(if made { Swap::Won } else { Swap::Lost })
     }
 

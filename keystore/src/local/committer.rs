@@ -20,7 +20,7 @@ use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use crate::local::engine::{Change, Engine};
 use crate::local::stamps::Stamps;
-use crate::note::{Note, SealedNote};
+use crate::note::{Note, NotePlace, SealedNote};
 use crate::store::Writes;
 use job::{Answer, Job, Shared, Watcher, Written};
 use worker::Worker;
@@ -63,6 +63,7 @@ impl Committer {
             records: AtomicU64::new(engine.count()?),
             written: Written::default(),
             watcher: OnceLock::new(),
+            kept_from: AtomicU64::new(u64::MAX),
         });
         let (queue, jobs) = mpsc::channel(MAX_QUEUE);
         let worker = Worker::new(engine, stamps, Arc::clone(&shared))?;
@@ -124,6 +125,21 @@ impl Committer {
     /// Queues one step of taking the notes away whose time is before this one.
     pub(crate) async fn forget(&self, before: u64) -> Result<Pending<u64>, KeystoreError> {
         self.submit(|answer| Job::Forget(before, answer)).await
+    }
+
+    /// Queues the question for the last note of all that are durable.
+    pub(crate) async fn settle(&self) -> Result<Pending<Option<NotePlace>>, KeystoreError> {
+        self.submit(Job::Settle).await
+    }
+
+    /// Queues how far the notes are written down elsewhere.
+    pub(crate) async fn keep_head(&self, head: Vec<u8>) -> Result<Pending<bool>, KeystoreError> {
+        self.submit(|answer| Job::KeepHead(head, answer)).await
+    }
+
+    /// Keeps the notes from this number on, until it is told another one.
+    pub(crate) fn keep_notes_from(&self, number: u64) {
+        self.shared.kept_from.store(number, Ordering::Relaxed);
     }
 
     /// Has `watcher` told of each record that goes from now on; `false` where somebody is told

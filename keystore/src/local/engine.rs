@@ -42,13 +42,23 @@ pub trait Engine: Send + Sync + 'static {
     fn apply(&self, changes: &[Change]) -> Result<bool, KeystoreError>;
 
     /// Notes, in its turn among the changes, that the store is being emptied, or no longer. A store
-    /// that is opened anew with that note removes all it has before it answers anything.
-    fn note_emptying(&self, under_way: bool) -> Result<(), KeystoreError>;
+    /// that is opened anew with that note removes all it has before it answers anything, and leaves the
+    /// note that was given of each record.
+    fn note_emptying(&self, under_way: bool, note: Option<&Note>) -> Result<(), KeystoreError>;
 
-    /// Keeps a note of the record with this key, in its turn among the changes: where a change that was
-    /// applied later survives, the note does. `None` where the engine keeps none.
-    fn keep_note(&self, key: &KeyBytes, note: &Note) -> Result<Option<NotePlace>, KeystoreError> {
-        let _ = (key, note);
+    /// Keeps a note of the record with this key, which goes with the sealed bytes `removed`, in its turn
+    /// among the changes: where a change that was applied later survives, the note does. `None` where the
+    /// engine keeps none.
+    ///
+    /// A store that is opened anew has no note of a record that is there with these bytes: what was to
+    /// remove it was cut off.
+    fn keep_note(
+        &self,
+        key: &KeyBytes,
+        note: &Note,
+        removed: &[u8],
+    ) -> Result<Option<NotePlace>, KeystoreError> {
+        let _ = (key, note, removed);
         Ok(None)
     }
 
@@ -77,6 +87,23 @@ pub trait Engine: Send + Sync + 'static {
     ) -> Result<Vec<SealedNote>, KeystoreError> {
         let _ = (after, limit);
         Ok(Vec::new())
+    }
+
+    /// The place of the last note, the latest end.
+    fn last_note(&self) -> Result<Option<NotePlace>, KeystoreError> {
+        Ok(None)
+    }
+
+    /// Keeps, in its turn among the changes, how far the notes are written down elsewhere, in the bytes
+    /// of whoever writes them; they take the place of those of before.
+    fn keep_head(&self, head: &[u8]) -> Result<(), KeystoreError> {
+        let _ = head;
+        Ok(())
+    }
+
+    /// What was kept last by [`keep_head`](Self::keep_head).
+    fn head(&self) -> Result<Option<Vec<u8>>, KeystoreError> {
+        Ok(None)
     }
 
     /// Returns once every change applied so far survives a crash of the machine.

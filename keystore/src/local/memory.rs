@@ -18,6 +18,7 @@ pub struct MemoryEngine {
     records: RwLock<BTreeMap<KeyBytes, Vec<u8>>>,
     notes: RwLock<BTreeMap<NotePlace, Vec<u8>>>,
     noted: AtomicU64,
+    head: RwLock<Option<Vec<u8>>>,
 }
 
 impl MemoryEngine {
@@ -80,15 +81,20 @@ impl Engine for MemoryEngine {
     }
 
     /// What ends with the process needn't be emptied later.
-    fn note_emptying(&self, _under_way: bool) -> Result<(), KeystoreError> {
+    fn note_emptying(&self, _under_way: bool, _note: Option<&Note>) -> Result<(), KeystoreError> {
         Ok(())
     }
 
-    fn keep_note(&self, key: &KeyBytes, note: &Note) -> Result<Option<NotePlace>, KeystoreError> {
+    fn keep_note(
+        &self,
+        key: &KeyBytes,
+        note: &Note,
+        removed: &[u8],
+    ) -> Result<Option<NotePlace>, KeystoreError> {
         let number = self.noted.fetch_add(1, Ordering::Relaxed);
         let place = NotePlace::new(note.at(), number, key);
         let mut notes = self.notes.write().unwrap_or_else(PoisonError::into_inner);
-        notes.insert(place, note.sealed().to_vec());
+        notes.insert(place, note.value(key, removed));
         Ok(Some(place))
     }
 
@@ -101,8 +107,8 @@ impl Engine for MemoryEngine {
     fn replace_note(&self, note: &SealedNote, sealed: &[u8]) -> Result<bool, KeystoreError> {
         let mut notes = self.notes.write().unwrap_or_else(PoisonError::into_inner);
         let held = notes.get_mut(&note.place);
-        let held = held.filter(|held| **held == note.sealed);
-        Ok(held.map(|held| *held = sealed.to_vec()).is_some())
+        let held = held.filter(|held| **held == note.value());
+        Ok(held.map(|held| *held = note.value_with(sealed)).is_some())
     }
 
     fn count_notes(&self) -> Result<u64, KeystoreError> {
@@ -118,11 +124,24 @@ impl Engine for MemoryEngine {
         let notes = self.notes.read().unwrap_or_else(PoisonError::into_inner);
         let from = after.map_or(Bound::Unbounded, |place| Bound::Excluded(*place));
         let found = notes.range((from, Bound::Unbounded)).take(limit);
-        let found = found.map(|(place, sealed)| SealedNote {
-            place: *place,
-            sealed: sealed.clone(),
-        });
+        let found = found.filter_map(|(place, value)| SealedNote::from_value(*place, value));
         Ok(found.collect())
+    }
+
+    fn last_note(&self) -> Result<Option<NotePlace>, KeystoreError> {
+        let notes = self.notes.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(notes.last_key_value().map(|(place, _)| *place))
+    }
+
+    fn keep_head(&self, head: &[u8]) -> Result<(), KeystoreError> {
+        let mut kept = self.head.write().unwrap_or_else(PoisonError::into_inner);
+        *kept = Some(head.to_vec());
+        Ok(())
+    }
+
+    fn head(&self) -> Result<Option<Vec<u8>>, KeystoreError> {
+        let kept = self.head.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(kept.clone())
     }
 
     fn persist(&self) -> Result<(), KeystoreError> {

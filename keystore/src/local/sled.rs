@@ -41,8 +41,11 @@ const RECORDS: &str = "records";
 const STATE: &str = "state";
 const GROUP: &str = "group";
 
+/// How far the notes are written down elsewhere, in the state tree.
+const HEAD: &str = "head";
+
 /// The tree that holds the notes of records that have gone.
-const NOTES: &str = "notes";
+const NOTES: &str = "ends";
 
 /// How a sled store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,16 +208,17 @@ impl Engine for SledEngine {
         self.ask(|store| store.apply(changes))
     }
 
-    fn note_emptying(&self, under_way: bool) -> Result<(), KeystoreError> {
-        self.ask(|store| store.note_emptying(under_way))
+    fn note_emptying(&self, under_way: bool, note: Option<&Note>) -> Result<(), KeystoreError> {
+        self.ask(|store| store.note_emptying(under_way, note))
     }
 
-    fn keep_note(&self, key: &KeyBytes, note: &Note) -> Result<Option<NotePlace>, KeystoreError> {
-        self.ask(|store| {
-            let place = NotePlace::new(note.at(), store.db.generate_id()?, key);
-            store.notes.insert(place.as_bytes(), note.sealed())?;
-            Ok(Some(place))
-        })
+    fn keep_note(
+        &self,
+        key: &KeyBytes,
+        note: &Note,
+        removed: &[u8],
+    ) -> Result<Option<NotePlace>, KeystoreError> {
+        self.ask(|store| store.keep_note(key, note, removed).map(Some))
     }
 
     fn drop_note(&self, place: &NotePlace) -> Result<(), KeystoreError> {
@@ -224,9 +228,11 @@ impl Engine for SledEngine {
     fn replace_note(&self, note: &SealedNote, sealed: &[u8]) -> Result<bool, KeystoreError> {
         self.ask(|store| {
             let place = note.place.as_bytes();
-            let swap = store
-                .notes
-                .compare_and_swap(place, Some(&note.sealed), Some(sealed));
+            let swap = store.notes.compare_and_swap(
+                place,
+                Some(note.value()),
+                Some(note.value_with(sealed)),
+            );
             swap.map(|made| made.is_ok())
         })
     }
@@ -252,10 +258,24 @@ impl Engine for SledEngine {
             let place = NotePlace::from_bytes(&place).ok_or_else(|| {
                 KeystoreError::corrupt("the place of a note is not 48 bytes long")
             })?;
-            let sealed = sealed.to_vec();
-            Ok(SealedNote { place, sealed })
+            SealedNote::from_value(place, &sealed)
+                .ok_or_else(|| KeystoreError::corrupt("a note is shorter than a hash"))
         });
         named.collect()
+    }
+
+    fn last_note(&self) -> Result<Option<NotePlace>, KeystoreError> {
+        let last = self.ask(|store| store.notes.last())?;
+        Ok(last.and_then(|(place, _)| NotePlace::from_bytes(&place)))
+    }
+
+    fn keep_head(&self, head: &[u8]) -> Result<(), KeystoreError> {
+        self.ask(|store| store.state.insert(HEAD, head).map(drop))
+    }
+
+    fn head(&self) -> Result<Option<Vec<u8>>, KeystoreError> {
+        let head = self.ask(|store| store.state.get(HEAD))?;
+        Ok(head.map(|head| head.to_vec()))
     }
 
     fn persist(&self) -> Result<(), KeystoreError> {

@@ -65,6 +65,22 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).forget_notes(before)
     }
 
+    fn settle_notes(&self) -> Answer<'_, Option<NotePlace>> {
+        (**self).settle_notes()
+    }
+
+    fn keep_notes_from(&self, number: u64) {
+        (**self).keep_notes_from(number);
+    }
+
+    fn keep_head(&self, head: Vec<u8>) -> Answer<'_, ()> {
+        (**self).keep_head(head)
+    }
+
+    fn head(&self) -> Answer<'_, Option<Vec<u8>>> {
+        (**self).head()
+    }
+
     fn page(&self, range: KeyRange, limit: usize) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>> {
         (**self).page(range, limit)
     }

@@ -77,9 +77,13 @@ impl Engine for Meddled {
     fn apply(&self, changes: &[Change]) -> Result<bool, KeystoreError> {
         self.engine.apply(changes)
     }
-    fn note_emptying(&self, under_way: bool) -> Result<(), KeystoreError> {
+    fn note_emptying(
+        &self,
+        under_way: bool,
+        note: Option<&lacre_keystore::Note>,
+    ) -> Result<(), KeystoreError> {
         self.switches.is_emptying.store(under_way, Ordering::SeqCst);
-        self.engine.note_emptying(under_way)
+        self.engine.note_emptying(under_way, note)
     }
     fn persist(&self) -> Result<(), KeystoreError> {
         self.engine.persist()

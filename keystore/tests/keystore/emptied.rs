@@ -110,12 +110,12 @@ async fn other_changes_get_their_turn_between_the_steps() {
 fn a_store_with_the_note_is_empty_when_it_is_opened_and_once_only() {
     let home = Home::new();
     let engine = filled::<crate::support::Sled>(&home);
-    engine.note_emptying(true).unwrap();
-    engine.note_emptying(false).unwrap();
+    engine.note_emptying(true, None).unwrap();
+    engine.note_emptying(false, None).unwrap();
     drop(engine);
     let engine = SledEngine::open(home.path()).unwrap();
     assert_eq!(engine.count(), Ok(RECORDS));
-    engine.note_emptying(true).unwrap();
+    engine.note_emptying(true, None).unwrap();
     drop(engine);
     let mark = || std::fs::read(home.path().join("mark")).unwrap();
     let before = mark();

@@ -70,8 +70,12 @@ impl<E: Engine> Engine for Faulty<E> {
         self.faults.applied.fetch_add(1, Ordering::SeqCst);
         self.engine.apply(changes)
     }
-    fn note_emptying(&self, under_way: bool) -> Result<(), KeystoreError> {
-        self.engine.note_emptying(under_way)
+    fn note_emptying(
+        &self,
+        under_way: bool,
+        note: Option<&lacre_keystore::Note>,
+    ) -> Result<(), KeystoreError> {
+        self.engine.note_emptying(under_way, note)
     }
     fn persist(&self) -> Result<(), KeystoreError> {
         self.faults.persisted.fetch_add(1, Ordering::SeqCst);
@@ -236,8 +240,12 @@ impl Engine for Gated {
     fn apply(&self, changes: &[Change]) -> Result<bool, KeystoreError> {
         self.engine.apply(changes)
     }
-    fn note_emptying(&self, under_way: bool) -> Result<(), KeystoreError> {
-        self.engine.note_emptying(under_way)
+    fn note_emptying(
+        &self,
+        under_way: bool,
+        note: Option<&lacre_keystore::Note>,
+    ) -> Result<(), KeystoreError> {
+        self.engine.note_emptying(under_way, note)
     }
     fn persist(&self) -> Result<(), KeystoreError> {
         self.begun.send(()).unwrap();

@@ -234,9 +234,82 @@ async fn a_note_that_is_forgotten_meanwhile_stays_forgotten<K: Kind>() {
     assert_eq!((there.len(), &there[0].sealed[..]), (1, &b"anew"[..]));
 }
 
+/// The contents of all notes, the oldest first.
+async fn contents(keystore: &Keystore) -> Vec<String> {
+    left(keystore)
+        .await
+        .into_iter()
+        .map(|note| note.2)
+        .collect()
+}
+
+async fn a_record_whose_place_another_one_takes_leaves_its_note<K: Kind>() {
+    let home = Home::new();
+    let keystore = keystore_on(K::engine(&home));
+    put(&keystore, 1, 0).await;
+    let seen = keystore.get(&key(1, 0)).await.unwrap().unwrap();
+    let noting = |text: &[u8]| keystore.noting(Some(keystore.note(1, text).unwrap()));
+    for (text, generation, swap) in [("replaced", 8, Swap::Won), ("too late", 9, Swap::Lost)] {
+        let (key, record) = (key(1, 0), record(generation));
+        let replaced = noting(text.as_bytes()).replace(&key, &seen, &record).await;
+        assert_eq!(replaced, Ok(swap), "{text}");
+    }
+    let now = keystore.get(&key(1, 0)).await.unwrap().unwrap();
+    assert_eq!(now.record.generation, record(8).generation);
+    assert_eq!(contents(&keystore).await, ["replaced"]);
+}
+
+async fn all_that_end_at_once_leave_notes_of_their_own<K: Kind>() {
+    let home = Home::new();
+    let keystore = keystore_on(K::engine(&home));
+    for user in 1..=3 {
+        put(&keystore, user, 0).await;
+    }
+    let note = keystore
+        .note_of_each(5, b"unknown", |record| {
+            let own = format!("of {}", record.user_id);
+            (record.user_id != "user-2").then(|| own.into_bytes())
+        })
+        .unwrap();
+    let users = [1, 2, 3].map(|user| key(user, 0));
+    let mut of = Vec::new();
+    for key in &users {
+        of.push(keystore.get(key).await.unwrap().unwrap().record.user_id);
+    }
+    assert_eq!(keystore.noting(Some(note)).remove_all().await, Ok(3));
+    let mut expected: Vec<_> = of.iter().map(|user| format!("of {user}")).collect();
+    let mut found = contents(&keystore).await;
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+}
+
+async fn notes_are_settled_with_their_ends_and_kept_as_long_as_they_are_needed<K: Kind>() {
+    let home = Home::new();
+    let keystore = keystore_on(K::engine(&home));
+    assert_eq!(keystore.settle_notes().await, Ok(None));
+    assert_eq!(keystore.head().await, Ok(None));
+    for session in 0..3 {
+        put(&keystore, 1, session).await;
+        let noting = keystore.noting(Some(keystore.note(1, b"x").unwrap()));
+        assert_eq!(noting.remove(&key(1, session)).await, Ok(true));
+    }
+    let page = keystore.left(None, 9).await.unwrap();
+    assert_eq!(keystore.settle_notes().await, Ok(Some(page[2].place)));
+    keystore.keep_notes_from(page[1].place.number());
+    assert_eq!(keystore.forget(u64::MAX).await, Ok(1));
+    assert_eq!(keystore.left(None, 9).await.unwrap(), page[1..]);
+    keystore.keep_head(b"here".to_vec()).await.unwrap();
+    keystore.keep_head(b"there".to_vec()).await.unwrap();
+    assert_eq!(keystore.head().await, Ok(Some(b"there".to_vec())));
+}
+
 on_every_engine!(
     notes_are_sealed_anew_under_another_key,
     a_note_that_is_forgotten_meanwhile_stays_forgotten,
+    a_record_whose_place_another_one_takes_leaves_its_note,
+    all_that_end_at_once_leave_notes_of_their_own,
+    notes_are_settled_with_their_ends_and_kept_as_long_as_they_are_needed,
     every_kind_of_removal_leaves_its_note,
     what_removed_nothing_leaves_nothing,
     notes_are_forgotten_from_the_oldest_on,
@@ -266,4 +339,89 @@ async fn a_note_shows_nothing_of_its_content() {
     let note = keystore.note(1, b"user-of-the-note").unwrap();
     assert!(!note.sealed().windows(4).any(|part| part == b"user"));
     assert_eq!(format!("{note:?}"), "Note(at 1)");
+}
+
+/// What an engine is asked before its process is killed.
+fn change(key: [u8; 32], old: Option<&[u8]>, new: Option<&[u8]>) -> lacre_keystore::Change {
+    let (expected, new) = (old.map(<[u8]>::to_vec), new.map(<[u8]>::to_vec));
+    lacre_keystore::Change { key, expected, new }
+}
+
+#[tokio::test]
+async fn a_note_whose_record_is_still_there_goes_at_the_opening() {
+    use lacre_keystore::Engine as _;
+    let home = Home::new();
+    let keystore = keystore_on(Sled::engine(&home));
+    let note = |text: &[u8]| keystore.note(1, text).unwrap();
+    let (ended, cut, void) = (note(b"ended"), note(b"cut off"), note(b"void"));
+    drop(keystore);
+    let engine = Sled::engine(&home);
+    let put = |key: u8, value: &[u8]| {
+        assert!(
+            engine
+                .apply(&[change([key; 32], None, Some(value))])
+                .unwrap()
+        );
+    };
+    (1..=3).for_each(|key| put(key, b"sealed"));
+    engine.keep_note(&[1; 32], &ended, b"sealed").unwrap();
+    let removal = change([1; 32], Some(b"sealed"), None);
+    assert!(engine.apply(&[removal]).unwrap());
+    // The same name again, with other bytes: that one ended, this one lives.
+    put(1, b"sealed anew");
+    // A process that is killed between the notes of two records that end together and their removal.
+    engine.keep_note(&[2; 32], &cut, b"sealed").unwrap();
+    engine.keep_note(&[3; 32], &void, b"sealed").unwrap();
+    engine.persist().unwrap();
+    drop(engine);
+    let engine = Sled::engine(&home);
+    let notes = engine.notes(None, 9).unwrap();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert_eq!(notes[0].place.key().to_bytes(), [1; 32]);
+    assert_eq!(engine.count().unwrap(), 3, "no record has gone");
+    assert_eq!(engine.last_note().unwrap(), Some(notes[0].place));
+}
+
+#[tokio::test]
+async fn what_an_opening_removes_of_an_end_of_all_leaves_its_notes_once() {
+    use lacre_keystore::Engine as _;
+    let home = Home::new();
+    let keystore = keystore_on(Sled::engine(&home));
+    for session in 0..5 {
+        put(&keystore, 1, session).await;
+    }
+    let note = keystore.note(9, b"all").unwrap();
+    keystore.close().await;
+    drop(keystore);
+    // Killed after the first record has gone and the note of the second is written.
+    let engine = Sled::engine(&home);
+    engine.note_emptying(true, Some(&note)).unwrap();
+    let first = engine.scan(&KeyRange::ALL, 2).unwrap();
+    engine.keep_note(&first[0].0, &note, &first[0].1).unwrap();
+    let removal = change(first[0].0, Some(&first[0].1), None);
+    assert!(engine.apply(&[removal]).unwrap());
+    engine.keep_note(&first[1].0, &note, &first[1].1).unwrap();
+    engine.persist().unwrap();
+    drop(engine);
+    for _ in 0..2 {
+        let keystore = keystore_on(Sled::engine(&home));
+        assert_eq!(keystore.is_empty().await, Ok(true));
+        let found = left(&keystore).await;
+        let keys: std::collections::HashSet<_> = found.iter().map(|note| note.1).collect();
+        assert_eq!((found.len(), keys.len()), (5, 5));
+        assert!(found.iter().all(|note| (note.0, &*note.2) == (9, "all")));
+        keystore.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_behind_a_shared_pointer_keeps_notes_too() {
+    let store = std::sync::Arc::new(
+        lacre_keystore::LocalStore::open(Memory::engine(&Home::new())).unwrap(),
+    );
+    let ring = lacre_keystore::MasterKey::from_bytes(1, [1; 32]);
+    let ring = lacre_keystore::MasterKeyRing::new(ring);
+    let keystore = Keystore::open(store, ring, rand::rngs::SysRng).unwrap();
+    every_removal(&keystore).await;
+    check(&keystore).await;
 }

@@ -172,8 +172,12 @@ impl Engine for Meddled {
         }
         self.engine.apply(changes)
     }
-    fn note_emptying(&self, under_way: bool) -> Result<(), KeystoreError> {
-        self.engine.note_emptying(under_way)
+    fn note_emptying(
+        &self,
+        under_way: bool,
+        note: Option<&lacre_keystore::Note>,
+    ) -> Result<(), KeystoreError> {
+        self.engine.note_emptying(under_way, note)
     }
     fn persist(&self) -> Result<(), KeystoreError> {
         self.engine.persist()

@@ -42,7 +42,11 @@ impl Engine for Same {
         Ok(false)
     }
 
-    fn note_emptying(&self, _: bool) -> Result<(), KeystoreError> {
+    fn note_emptying(
+        &self,
+        _: bool,
+        _: Option<&lacre_keystore::Note>,
+    ) -> Result<(), KeystoreError> {
         Ok(())
     }
 

@@ -78,7 +78,7 @@ fn remove_some(
         _ => None,
     };
     if !emptying.noted && !entries.is_empty() {
-        writer.engine.note_emptying(true)?;
+        writer.engine.note_emptying(true, emptying.note.as_ref())?;
         emptying.noted = true;
     }
     let mut removed = Ok(());
@@ -93,7 +93,7 @@ fn remove_some(
         }
     }
     if emptying.noted && (rest.is_none() || removed.is_err()) {
-        writer.engine.note_emptying(false)?;
+        writer.engine.note_emptying(false, None)?;
     }
     removed.map(|()| rest)
 }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use crate::local::engine::Change;
-use crate::note::{Note, SealedNote};
+use crate::note::{Note, NotePlace, SealedNote};
 use crate::store::Writes;
 
 /// Where an answer goes.
@@ -39,6 +39,10 @@ pub(super) enum Job {
     Forget(u64, Answer<u64>),
     /// Puts other bytes in the place of notes that are still as they were read; answers how many.
     ReplaceNotes(Vec<(SealedNote, Vec<u8>)>, Answer<u64>),
+    /// Answers the place of the last note so far, once all notes up to there are durable.
+    Settle(Answer<Option<NotePlace>>),
+    /// Keeps how far the notes are written down elsewhere. Nothing waits for it to be durable.
+    KeepHead(Vec<u8>, Answer<bool>),
     /// Takes no more jobs; answered once all those queued before are.
     Close(oneshot::Sender<()>),
 }
@@ -53,6 +57,8 @@ pub(super) struct Shared {
     pub(super) written: Written,
     /// Who is told of each record that goes, before anybody is answered.
     pub(super) watcher: OnceLock<Watcher>,
+    /// The number of the first note that has to stay.
+    pub(super) kept_from: AtomicU64,
 }
 
 /// [`Writes`], as the thread counts them.
@@ -95,6 +101,7 @@ pub(super) enum Held {
     Flag(bool, Answer<bool>),
     Count(u64, Answer<u64>),
     Keys(Vec<KeyBytes>, Answer<Vec<KeyBytes>>),
+    Place(Option<NotePlace>, Answer<Option<NotePlace>>),
 }
 
 impl Held {
@@ -104,6 +111,7 @@ impl Held {
             Self::Flag(flag, answer) => drop(answer.send(durable.clone().map(|()| flag))),
             Self::Count(count, answer) => drop(answer.send(durable.clone().map(|()| count))),
             Self::Keys(keys, answer) => drop(answer.send(durable.clone().map(|()| keys))),
+            Self::Place(place, answer) => drop(answer.send(durable.clone().map(|()| place))),
         }
     }
 }

@@ -116,6 +116,17 @@ impl Worker {
                         Err(error) => refuse(answer, error),
                     }
                 }
+                Job::Settle(answer) => match writer.attempt(|| Ok(writer.last_note())) {
+                    Ok(place) => held.push(Held::Place(place, answer)),
+                    Err(error) => refuse(answer, error),
+                },
+                // Behind the truth it is as good: what follows it is looked through again.
+                Job::KeepHead(bytes, answer) => {
+                    match writer.attempt(|| writer.engine.keep_head(&bytes)) {
+                        Ok(()) => held.push(Held::Flag(true, answer)),
+                        Err(error) => refuse(answer, error),
+                    }
+                }
                 Job::Close(done) => closing.push(done),
             }
         }

@@ -20,7 +20,8 @@ use crate::note::{Note, NotePlace, SealedNote};
 const MAX_ATTEMPTS: usize = 16;
 
 /// The most notes that a store keeps, some 200 MB of them. One more takes the oldest away: whoever logs in
-/// and out without end must not fill the disk.
+/// and out without end must not fill the disk. Those that have to be written down elsewhere stay until they
+/// are.
 pub(super) const MAX_NOTES: u64 = 1_000_000;
 
 /// Makes changes and notes that they were made.
@@ -32,6 +33,8 @@ pub(super) struct Writer {
     /// How many notes there are, and may be.
     notes: Cell<u64>,
     max_notes: u64,
+    /// The place of the last one.
+    last: Cell<Option<NotePlace>>,
 }
 
 impl Writer {
@@ -44,6 +47,7 @@ impl Writer {
     ) -> Result<Self, KeystoreError> {
         Ok(Self {
             notes: engine.count_notes()?.into(),
+            last: engine.last_note()?.into(),
             engine,
             stamps,
             shared,
@@ -82,8 +86,8 @@ impl Writer {
 
     /// Makes all the changes where every key has the value that is expected; says whether it did.
     ///
-    /// The note of each record that goes is left before the record goes, so that a crash which takes the
-    /// note takes the removal as well. Where nothing was changed the notes go again.
+    /// The note of each record that goes, or whose place another one takes, is left before that, so that a
+    /// crash which takes the note takes the change as well. Where nothing was changed the notes go again.
     pub(super) fn apply(
         &self,
         changes: &[Change],
@@ -91,8 +95,10 @@ impl Writer {
     ) -> Result<bool, KeystoreError> {
         let mut left = Vec::new();
         if let Some(note) = note {
-            for change in changes.iter().filter(|change| change.new.is_none()) {
-                left.extend(self.keep_note(&change.key, note)?);
+            for change in changes {
+                if let Some(removed) = &change.expected {
+                    left.extend(self.keep_note(&change.key, note, removed)?);
+                }
             }
         }
         let keys = changes.iter().map(|change| &change.key);
@@ -110,11 +116,28 @@ impl Writer {
         Ok(made)
     }
 
-    fn keep_note(&self, key: &KeyBytes, note: &Note) -> Result<Option<NotePlace>, KeystoreError> {
-        let place = self.engine.keep_note(key, note)?;
-        self.notes
-            .update(|notes| notes + u64::from(place.is_some()));
+    fn keep_note(
+        &self,
+        key: &KeyBytes,
+        note: &Note,
+        removed: &[u8],
+    ) -> Result<Option<NotePlace>, KeystoreError> {
+        let place = self.engine.keep_note(key, note, removed)?;
+        if place.is_some() {
+            self.notes.update(|notes| notes + 1);
+            self.last.set(place);
+        }
         Ok(place)
+    }
+
+    /// The place of the last note.
+    pub(super) fn last_note(&self) -> Option<NotePlace> {
+        self.last.get()
+    }
+
+    /// Whether a note may go as far as others need it.
+    fn may_go(&self, place: &NotePlace) -> bool {
+        place.number() < self.shared.kept_from.load(Ordering::Relaxed)
     }
 
     fn drop_note(&self, place: &NotePlace) -> Result<(), KeystoreError> {
@@ -132,6 +155,9 @@ impl Writer {
                 return Ok(());
             }
             for note in &notes {
+                if !self.may_go(&note.place) {
+                    return Ok(());
+                }
                 self.drop_note(&note.place)?;
             }
             many = many.saturating_sub(notes.len() as u64);
@@ -211,16 +237,18 @@ impl Writer {
         Ok(count)
     }
 
-    /// Takes the oldest notes away whose time is before this one, some at most; returns how many.
+    /// Takes the oldest notes away whose time is before this one, some at most; returns how many. What
+    /// ended before one of those goes with it, also where the clock was ahead then.
     pub(super) fn forget(&self, before: u64) -> Result<u64, KeystoreError> {
-        let end = NotePlace::first_of(before);
         let notes = self.engine.notes(None, STEP)?;
-        let mut count = 0;
-        for note in notes.iter().take_while(|note| note.place < end) {
+        let may_go = notes.iter().take_while(|note| self.may_go(&note.place));
+        let may_go = may_go.count();
+        let old = |note: &SealedNote| note.place.at() < before;
+        let count = notes[..may_go].iter().rposition(old).map_or(0, |it| it + 1);
+        for note in &notes[..count] {
             self.drop_note(&note.place)?;
-            count += 1;
         }
-        Ok(count)
+        Ok(count as u64)
     }
 }
 
@@ -249,6 +277,7 @@ mod tests {
             records: 0.into(),
             written: super::super::job::Written::default(),
             watcher: OnceLock::new(),
+            kept_from: u64::MAX.into(),
         };
         let engine = Arc::clone(engine);
         Writer::new(engine, Arc::new(Stamps::new()), shared.into(), max_notes).unwrap()
@@ -292,6 +321,41 @@ mod tests {
         assert_eq!(next.forget(21).unwrap(), 1);
         end(&next, 22);
         assert_eq!(times(&engine), [21, 22], "what was forgotten isn't counted");
+    }
+
+    #[test]
+    fn a_note_that_is_not_written_down_yet_stays_whatever_the_bound() {
+        let engine = Arc::new(MemoryEngine::default());
+        let writer = writer(&engine, 2);
+        writer.shared.kept_from.store(1, Ordering::Relaxed);
+        for at in 1..=5 {
+            end(&writer, at);
+        }
+        assert_eq!(times(&engine), [2, 3, 4, 5], "the first alone may go");
+        assert_eq!(writer.forget(9).unwrap(), 0);
+        writer.shared.kept_from.store(3, Ordering::Relaxed);
+        assert_eq!(writer.forget(9).unwrap(), 2);
+        end(&writer, 6);
+        assert_eq!(times(&engine), [4, 5, 6]);
+        writer.shared.kept_from.store(u64::MAX, Ordering::Relaxed);
+        end(&writer, 7);
+        assert_eq!(times(&engine), [6, 7]);
+    }
+
+    #[test]
+    fn a_clock_that_was_far_ahead_keeps_no_note_from_being_forgotten() {
+        let engine = Arc::new(MemoryEngine::default());
+        let writer = writer(&engine, 100);
+        for at in [10, 200, 11, 12] {
+            end(&writer, at);
+        }
+        assert_eq!(
+            times(&engine),
+            [10, 200, 11, 12],
+            "in the order of the ends"
+        );
+        assert_eq!(writer.forget(12).unwrap(), 3);
+        assert_eq!(times(&engine), [12]);
     }
 
     #[test]

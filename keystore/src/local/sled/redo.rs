@@ -11,10 +11,14 @@
 //! A removal of everything is too long for a plan; a note says that it has begun, and then the rest
 //! is removed at the opening.
 //!
+//! The note of an end is written before its record goes. So the last notes may be of records that are
+//! still there; at the opening those notes go, and every other one stands for an end.
+//!
 //! This room must never begin a change before its plan is whole, and never remove a plan before
 //! the last of its changes is made.
 
-use super::{Change, KeyBytes, Store, plan};
+use super::{Change, KeyBytes, Note, NotePlace, Store, plan};
+use crate::note::digest_of;
 
 /// What the key of a plan's part begins with, in the state tree; the part's number follows.
 const PLAN: &str = "plan";
@@ -50,10 +54,24 @@ impl Store {
         Ok(true)
     }
 
-    /// Notes that everything is being removed, or no longer.
-    pub(super) fn note_emptying(&self, under_way: bool) -> sled::Result<()> {
+    /// Leaves a note of a record that goes with these sealed bytes.
+    pub(super) fn keep_note(
+        &self,
+        key: &KeyBytes,
+        note: &Note,
+        removed: &[u8],
+    ) -> sled::Result<NotePlace> {
+        let place = NotePlace::new(note.at(), self.db.generate_id()?, key);
+        self.notes
+            .insert(place.as_bytes(), note.value(key, removed))?;
+        Ok(place)
+    }
+
+    /// Notes that everything is being removed, or no longer, and what is to be left of each record.
+    pub(super) fn note_emptying(&self, under_way: bool, note: Option<&Note>) -> sled::Result<()> {
         if under_way {
-            self.state.insert(EMPTYING, &[])?;
+            let left = note.map(|note| [&note.at().to_be_bytes(), note.sealed()].concat());
+            self.state.insert(EMPTYING, left.unwrap_or_default())?;
         } else {
             self.state.remove(EMPTYING)?;
         }
@@ -63,13 +81,45 @@ impl Store {
     /// Does what a crash has left undone; says whether there was anything.
     pub(super) fn redo(&self) -> sled::Result<bool> {
         let planned = self.carry_out_plan()?;
-        let emptying = self.state.contains_key(EMPTYING)?;
-        if emptying {
-            self.records.clear()?;
-            self.note_emptying(false)?;
+        let void = self.drop_void_notes()?;
+        let emptying = self.state.get(EMPTYING)?;
+        if let Some(left) = &emptying {
+            match left.split_first_chunk() {
+                Some((at, sealed)) => {
+                    let note = Note::new(u64::from_be_bytes(*at), sealed.to_vec());
+                    for entry in &self.records {
+                        let (key, value) = entry?;
+                        if let Ok(name) = KeyBytes::try_from(key.as_ref()) {
+                            self.keep_note(&name, &note, &value)?;
+                        }
+                        self.records.remove(key)?;
+                    }
+                }
+                None => self.records.clear()?,
+            }
+            self.note_emptying(false, None)?;
             log::info!("removed what a removal of everything had left");
         }
-        Ok(planned || emptying)
+        Ok(planned || void || emptying.is_some())
+    }
+
+    /// Takes the last notes away, as long as their records are there as they were to go; says whether
+    /// there was any.
+    fn drop_void_notes(&self) -> sled::Result<bool> {
+        let mut any = false;
+        while let Some((place, note)) = self.notes.last()? {
+            let key = NotePlace::from_bytes(&place).map(|place| place.key().to_bytes());
+            let there = match key {
+                Some(key) => self.records.get(key)?,
+                None => None,
+            };
+            if !there.is_some_and(|record| note.starts_with(&digest_of(&record))) {
+                break;
+            }
+            self.notes.remove(place)?;
+            any = true;
+        }
+        Ok(any)
     }
 
     fn carry_out_plan(&self) -> sled::Result<bool> {
