@@ -6,6 +6,9 @@
 pub mod accounts {
     pub use crate::accounts::*;
 }
+pub mod archive {
+    pub use crate::archive::*;
+}
 pub mod config {
     pub use crate::config::*;
 }

@@ -84,6 +84,8 @@
 
 #[cfg(feature = "server")]
 mod accounts;
+#[cfg(feature = "server")]
+mod archive;
 pub mod clock;
 #[cfg(feature = "server")]
 mod config;
