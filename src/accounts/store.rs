@@ -7,6 +7,7 @@
 //! is parsed again. And the database's own words must never leave it but for the debug log.
 
 mod connect;
+mod copying;
 mod insert;
 mod links;
 mod outbox;
@@ -33,6 +34,8 @@ use super::revisions::Revisions;
 use crate::clock::UnixSeconds;
 
 pub(super) use self::connect::{sqlite_file, sqlite_url};
+pub(super) use self::copying::Replacement;
+pub use self::copying::Snapshot;
 pub(super) use self::insert::{Keep, NewRow};
 pub(super) use self::prove::{MirrorKey, ToProve};
 pub(super) use self::row::Found;
@@ -67,6 +70,8 @@ pub(super) struct Store {
     /// What a transaction does first that could take the last administrator, or that is made by the
     /// rights of an account: of two such the second sees what the first has done.
     alone: &'static str,
+    /// Begins a transaction that sees one moment.
+    begin_snapshot: &'static str,
 }
 
 /// What is done in the transaction of a change.

@@ -4,6 +4,7 @@
 mod authority;
 mod changing;
 mod clients;
+mod copying;
 mod credentials;
 mod engine;
 mod held;

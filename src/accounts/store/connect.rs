@@ -37,6 +37,11 @@ const POSTGRES_SETTINGS: &str = "SET lock_timeout = '3s'";
 /// A write that changes nothing takes the one lock of a writer before anything is read.
 const SQLITE_ALONE: &str = "UPDATE accounts SET revision = revision WHERE id = ''";
 
+/// The first question of such a transaction is the moment.
+const SQLITE_SNAPSHOT: &str = "BEGIN DEFERRED";
+
+const POSTGRES_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 /// A lock of our own, for the length of a transaction.
 const POSTGRES_ALONE: &str = "SELECT 1 FROM pg_advisory_xact_lock(4993435208401347)";
 
@@ -181,7 +186,7 @@ async fn open_sqlite(path: &Path, new_key: MirrorKey) -> Result<Store, AccountsE
     let write = pool(&url, 1, Some(SQLITE_WRITER)).await?;
     migrate(&write, &SQLITE_STEPS).await?;
     let read = pool(&url, SQLITE_READERS, Some(SQLITE_READER)).await?;
-    Store::new(read, write, SQLITE_ALONE, new_key).await
+    Store::new(read, write, (SQLITE_ALONE, SQLITE_SNAPSHOT), new_key).await
 }
 
 async fn open_postgres(url: &str, new_key: MirrorKey) -> Result<Store, AccountsError> {
@@ -191,14 +196,14 @@ async fn open_postgres(url: &str, new_key: MirrorKey) -> Result<Store, AccountsE
     migrating.close().await;
     let write = pool(url, POSTGRES_CONNECTIONS, Some(POSTGRES_SETTINGS)).await?;
     let read = write.clone();
-    Store::new(read, write, POSTGRES_ALONE, new_key).await
+    Store::new(read, write, (POSTGRES_ALONE, POSTGRES_SNAPSHOT), new_key).await
 }
 
 impl Store {
     async fn new(
         read: AnyPool,
         write: AnyPool,
-        alone: &'static str,
+        (alone, begin_snapshot): (&'static str, &'static str),
         new_key: MirrorKey,
     ) -> Result<Self, AccountsError> {
         let mirror = Arc::new(Self::mirror_key(&write, new_key).await?);
@@ -207,6 +212,7 @@ impl Store {
             write,
             mirror,
             alone,
+            begin_snapshot,
         })
     }
 }
