@@ -12,7 +12,7 @@ SECONDS_LONG ?= 300
 # Programs that `--all-targets` leaves out, for they are no benchmarks of `cargo bench`.
 APART = --bench server --bench scale --bench instructions --bench oracle
 
-.PHONY: help run test soak bench bench-steps bench-million bench-page bench-check \
+.PHONY: help run test soak backup-drill bench bench-steps bench-million bench-page bench-check \
 	bench-instructions bench-oracle bench-oracle-dialects bench-python interop browser fuzz vectors mutations mutants lint
 
 help: ## Show this list
@@ -42,6 +42,10 @@ soak: ## Run the races at full length on a release build, which takes long (ARGS
 	@flags=$$(.ci/need build); \
 	LACRE_TEST_FULL=1 $(CARGO) test --release --locked $$flags --test main -- \
 		--nocapture --test-threads 1 $(or $(ARGS),journeys::races::)
+
+backup-drill: ## Back up and restore a million sessions
+	@flags=$$(.ci/need build); LACRE_TEST_FULL=1 $(CARGO) test --release --locked $$flags --test main -- \
+		--nocapture cli::backup::drill
 
 # One part after another: a measurement has the machine to itself.
 BENCH = flags=$$(.ci/need build bench); export CARGO_FLAGS="$$flags"; python3 tests/bench

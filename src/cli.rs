@@ -5,6 +5,7 @@
 //!
 //! This room must never print a secret that isn't the command's very answer.
 
+mod backup;
 mod clients;
 mod config;
 mod cores;
@@ -25,6 +26,7 @@ mod place;
 mod printable;
 mod progress;
 mod prompt;
+mod restore;
 mod serve;
 mod sessions;
 mod stand_in;
@@ -34,6 +36,7 @@ mod way;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
+use lacre::internals::archive::Holds;
 use lacre::internals::telemetry;
 use place::Place;
 use std::process::ExitCode;
@@ -76,6 +79,16 @@ enum Command {
     /// Say which keys are in use
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Write sessions, keys and accounts into one encrypted file
+    #[command(
+        after_help = "Examples:\n  lacre backup /backup/lacre.backup\n  lacre backup /backup/lacre.backup --force --passphrase-file /root/lacre.passphrase\n\nWorks while the server runs. Without a passphrase the file opens with the master key alone; under a passphrase\nit has all that is needed. --json prints {\"file\":…,\"accounts\":n,\"sessions\":n,\"data_dir\":…}."
+    )]
+    Backup(backup::Backup),
+    /// Make a deployment from a backup
+    #[command(
+        after_help = "Examples:\n  lacre restore /backup/lacre.backup\n  lacre restore /backup/lacre.backup --key-file /safe/master.key\n  lacre restore /backup/lacre.backup --replace --json\n\nNo server may run. A session comes back only where it is known not to have ended since: where the keystore of the\ndeployment is there, or with --keep-sessions. All others end, and are named."
+    )]
+    Restore(restore::RestoreAll),
     /// End sessions
     #[command(subcommand)]
     Sessions(sessions::Command),
@@ -159,6 +172,8 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Clients(command) => command.run(&arguments.place),
         Command::Keystore(command) => command.run(&arguments.place),
         Command::Keys(command) => command.run(&arguments.place),
+        Command::Backup(command) => command.run(&arguments.place, Holds::Everything),
+        Command::Restore(command) => command.run(&arguments.place),
         Command::Sessions(command) => command.run(&arguments.place),
         Command::Health(command) => command.run(&arguments.place),
         Command::Doctor(command) => command.run(&arguments.place),

@@ -18,6 +18,8 @@ mod inspected;
 mod kept_time;
 mod parts;
 #[cfg(feature = "server")]
+mod restored;
+#[cfg(feature = "server")]
 mod service;
 
 pub use error::OpenError;
@@ -25,6 +27,8 @@ pub use error::OpenError;
 pub use examined::{Examined, examine};
 #[cfg(feature = "server")]
 pub use inspected::Inspected;
+#[cfg(feature = "server")]
+pub use restored::{Given, RestoreError, Restored, RestoredSessions, Wanted, restore};
 #[cfg(feature = "server")]
 pub use service::Deployment;
 

@@ -15,7 +15,7 @@ use crate::sessions::forward::Forwarder;
 use crate::sessions::grant::{Grant, IssueError, Issued, IssuedToken, Subject};
 use crate::sessions::guard::{Explained, Guard, LiveSession, Refusal};
 use crate::sessions::issue::Issuer;
-use crate::sessions::keyring::Keyring;
+use crate::sessions::keyring::{Keyring, KeyringError};
 use crate::sessions::last_seen::{LastSeen, Notes};
 use crate::sessions::list::{Listing, Of, Picked, Scanned, SessionInfo, SessionPage};
 use crate::sessions::newest::{Newest, Place};
@@ -26,7 +26,8 @@ use crate::sessions::rules::Rules;
 use crate::sessions::sweep::{Expired, Sweeper};
 use crate::sessions::tokens::TokenMaker;
 use crate::token::{Handle, TokenError, TokenKind};
-use lacre_keystore::{Keystore, KeystoreError, RecordKey};
+use lacre_keystore::{Keystore, KeystoreError, MasterKeyRing, RecordKey};
+use rand::CryptoRng;
 use serde_json::{Map, Value};
 use std::fmt;
 use std::net::IpAddr;
@@ -107,6 +108,16 @@ impl Lacre {
     pub(crate) fn signing_key_ids(&self) -> Vec<String> {
         let ids = self.0.records.keyring().signer_ids();
         ids.map(str::to_owned).collect()
+    }
+
+    /// The keyring, sealed under these master keys.
+    pub(crate) fn sealed_keyring(&self, under: &MasterKeyRing) -> Result<Vec<u8>, KeyringError> {
+        self.0.records.keyring().seal(under, &mut self.random())
+    }
+
+    /// A generator of randomness.
+    pub(crate) fn random(&self) -> Box<dyn CryptoRng> {
+        (self.0.entropy)()
     }
 
     /// The bytes of the longest token that was made since the start.

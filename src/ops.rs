@@ -8,6 +8,7 @@
 //! doesn't open.
 
 mod answer;
+mod backup;
 mod client;
 mod clients;
 mod doctor;
@@ -39,8 +40,8 @@ pub use error::{AdminError, Kind, OpsError};
 pub use listening::{Told, Wait};
 pub use perform::{Running, begin, perform};
 pub use request::{
-    About, ClientsRequest, ExplainRequest, ImportedUser, KeysRequest, KeystoreRequest, NewUser,
-    Request, SessionsRequest, UserChange, UsersRequest, Which,
+    About, BackupRequest, ClientsRequest, ExplainRequest, ImportedUser, KeysRequest,
+    KeystoreRequest, NewUser, Request, SessionsRequest, UserChange, UsersRequest, Which,
 };
 pub use secret::Secret;
 pub use socket::{AdminSocket, SocketError};

@@ -7,6 +7,7 @@
 //! ends are gone.
 
 mod attempt;
+mod backup;
 mod caller;
 mod clients;
 mod exchange;

@@ -298,6 +298,12 @@ impl Keystore {
         self.ring().keys().map(MasterKey::id).collect()
     }
 
+    /// The master keys, for a backup that seals them.
+    #[must_use]
+    pub fn master_keys(&self) -> Arc<MasterKeyRing> {
+        self.ring()
+    }
+
     /// The size of the keystore.
     pub async fn stats(&self) -> Result<Stats, KeystoreError> {
         self.inner.store.stats().await

@@ -2,13 +2,16 @@
 //!
 //! This room must never hide a record that doesn't open.
 
+use super::backup::Backup;
 use super::failure::Failure;
 use super::out::{self, Table};
 use super::place::Place;
 use super::progress::Progress;
+use super::restore::Restore;
 use super::way::{Absent, Way, unexpected};
 use clap::{Args, Subcommand};
 use lacre::clock::{Clock as _, SystemClock};
+use lacre::internals::archive::Holds;
 use lacre::internals::ops::{Answer, Damaged, KeystoreRequest, Request, Session, Sessions, Step};
 use lacre::internals::token::Handle;
 use serde_json::{Value, json};
@@ -33,6 +36,16 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write the sessions into an encrypted file, without accounts and signing keys
+    #[command(
+        after_help = "Examples:\n  lacre keystore export /backup/sessions.lacre\n  lacre keystore export /backup/sessions.lacre --passphrase-file /root/lacre.passphrase\n\nWorks while the server runs. `lacre backup` has the sessions as well."
+    )]
+    Export(Backup),
+    /// Compare an export with the keystore, or make a keystore of it that is missing
+    #[command(
+        after_help = "Examples:\n  lacre keystore import /backup/sessions.lacre\n  lacre keystore import /backup/sessions.lacre --keep-sessions\n\nNo server may run. Takes a backup as well. No session that has ended since is brought back: where the keystore\nis there, it stays as it is. Where it is missing, sessions come back with --keep-sessions alone."
+    )]
+    Import(Restore),
     /// Say how many records there are and how much room they take
     #[command(after_help = "Example:\n  lacre keystore stats --json")]
     Stats {
@@ -78,6 +91,8 @@ impl Command {
         match self {
             Self::List(list) => Way::with(place, Absent::Fail, |way| list.write(way)),
             Self::Show { handle, json } => show(place, &handle, json),
+            Self::Export(export) => export.run(place, Holds::Sessions),
+            Self::Import(import) => import.run(place, Holds::Sessions, false),
             Self::Stats { json } => stats(place, json),
             Self::Verify { json } => verify(place, json),
         }

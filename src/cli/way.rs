@@ -68,6 +68,11 @@ impl Way {
         &self.data_dir
     }
 
+    /// Whether nobody but this command holds the deployment.
+    pub(super) fn is_alone(&self) -> bool {
+        matches!(self.through, Through::Directory { .. })
+    }
+
     /// Asks, and waits until it is done.
     pub(super) fn ask(&mut self, request: Request) -> Result<Answer, Failure> {
         self.ask_in_steps(request, |_| Ok(()))

@@ -9,6 +9,7 @@
 //! | `keyring` | the signing keys, sealed under the master key |
 //! | `master.key` | the master keys, unless `master_key_file` says otherwise |
 //! | `clock` | the latest time that the deployment has reached |
+//! | `restoring` | there while a restore is under way |
 //! | `admin.sock` | the admin socket of the running server |
 //!
 //! This room must never change a directory that is newer than this program or that another
@@ -34,6 +35,9 @@ pub use master_key::MasterKeyFile;
 pub use private::check_directory;
 pub(super) use private::{check_database, problems};
 pub use secret_file::{read_or_create_secret, read_secret, write_secret};
+
+/// What is there while a restore is under way.
+pub(super) const UNFINISHED: &str = "restoring";
 
 /// The layout that this program reads and writes.
 const VERSION: u32 = 1;

@@ -46,6 +46,15 @@ pub enum OpenError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// A restore was cut off.
+    #[error(
+        "{}: a restore was cut off here: run `lacre restore` again, with the same backup or another one",
+        path.display()
+    )]
+    RestoreUnfinished {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The accounts aren't in a file, so that they can't be copied.
     #[error(
         "accounts in PostgreSQL can't be looked at without changing them: start the server, and ask it"
@@ -107,6 +116,7 @@ impl OpenError {
             Self::MasterKeyMissing { .. } => "master_key_missing",
             Self::ClockFarBehind { .. } => "clock_far_behind",
             Self::Absent { .. } => "deployment_missing",
+            Self::RestoreUnfinished { .. } => "restore_unfinished",
             Self::NotCopied => "deployment_not_copied",
             Self::Keyring(error) => error.code(),
             Self::Keystore(error) => error.code(),

@@ -2,7 +2,7 @@
 //!
 //! This room must never make a new key where an old one is missing.
 
-use super::data_dir::{DataDir, MasterKeyFile, read_secret, write_secret};
+use super::data_dir::{DataDir, MasterKeyFile, UNFINISHED, read_secret, write_secret};
 use super::error::OpenError;
 use crate::entropy::Entropy;
 use crate::sessions::keyring::{Keyring, KeyringError};
@@ -24,6 +24,11 @@ impl Keys {
         master_key_file: &Path,
         entropy: &Entropy,
     ) -> Result<Self, OpenError> {
+        if data_dir.path().join(UNFINISHED).exists() {
+            return Err(OpenError::RestoreUnfinished {
+                path: data_dir.path().to_owned(),
+            });
+        }
         let sealed = read_secret(&data_dir.keyring())?;
         if sealed.is_some() && !master_key_file.exists() {
             return Err(OpenError::MasterKeyMissing {

@@ -66,6 +66,24 @@ pub enum Answer {
     },
     /// Why something is refused, or that it isn't.
     Explained(Box<Explained>),
+    /// More of a backup's file.
+    BackupPart {
+        /// The bytes, base64.
+        content: String,
+        /// So many sessions are done.
+        done: u64,
+        /// Of so many.
+        total: u64,
+    },
+    /// The rest of a backup's file, and how much it has.
+    BackedUp {
+        /// The bytes, base64.
+        rest: String,
+        /// How many accounts.
+        accounts: u64,
+        /// How many sessions.
+        sessions: u64,
+    },
     /// What ended, or would end.
     Revoked {
         /// How many records of sessions, expired and damaged ones included.

@@ -3,6 +3,7 @@
 //! This room must never carry a secret: its texts go to a terminal and into scripts.
 
 use crate::accounts::AccountsError;
+use crate::archive::ArchiveError;
 use crate::service::ServiceError;
 use lacre_keystore::KeystoreError;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,12 @@ pub enum OpsError {
     /// The keystore can't be read.
     #[error("{0}")]
     Store(#[from] KeystoreError),
+    /// A backup can't be made.
+    #[error("{0}")]
+    Archive(#[from] ArchiveError),
+    /// Whoever asked for pages has left.
+    #[error("nobody takes the rest of the answer")]
+    NobodyTakesIt,
     /// An administrator would lock itself out.
     #[error("administrators can't close or demote the account that asks")]
     OwnAccount,
@@ -111,6 +118,8 @@ impl From<OpsError> for AdminError {
         let code = match error {
             OpsError::Service(error) => return error.into(),
             OpsError::Store(error) => return error.into(),
+            OpsError::Archive(ref error) => error.code(),
+            OpsError::NobodyTakesIt => "answer_not_taken",
             OpsError::OwnAccount => "own_account",
             OpsError::ClientUnknown => "client_unknown",
             OpsError::SessionUnknown | OpsError::NothingKnown => "session_unknown",

@@ -6,7 +6,7 @@ use super::answer::{Answer, Step};
 use super::error::OpsError;
 use super::request::Request;
 use super::steps::Steps;
-use super::{clients, explain, keys, keystore, sessions, users};
+use super::{backup, clients, explain, keys, keystore, sessions, users};
 use crate::accounts::AccountsError;
 use crate::service::{Caller, Service};
 use crate::telemetry;
@@ -93,6 +93,7 @@ async fn act(
         Request::Keystore(request) => keystore::perform(service, request, steps).await,
         Request::Keys(request) => Ok(keys::perform(service, &request)),
         Request::Sessions(request) => sessions::perform(service, caller, request, steps).await,
+        Request::Backup(request) => backup::perform(service, caller, request, steps).await,
         Request::Explain(request) => explain::perform(service, request).await,
     }
 }

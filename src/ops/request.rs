@@ -6,6 +6,7 @@
 //! This room must never do what is asked.
 
 use super::secret::Secret;
+use crate::archive::Holds;
 use serde::{Deserialize, Serialize};
 
 /// Something that an operator asks for. A user is named by id or e-mail.
@@ -24,6 +25,9 @@ pub enum Request {
     Keys(KeysRequest),
     /// Why something is refused: [`Answer::Explained`](super::Answer::Explained).
     Explain(ExplainRequest),
+    /// An encrypted copy: parts ([`Answer::BackupPart`](super::Answer::BackupPart)), and at last
+    /// [`Answer::BackedUp`](super::Answer::BackedUp).
+    Backup(BackupRequest),
 }
 
 impl Request {
@@ -39,6 +43,8 @@ impl Request {
             ),
             Self::Clients(request) => !matches!(request, ClientsRequest::List),
             Self::Keystore(_) | Self::Keys(KeysRequest::Status) | Self::Explain(_) => false,
+            // It changes nothing, and everybody's keys leave.
+            Self::Backup(_) => true,
             Self::Sessions(request) => {
                 matches!(request, SessionsRequest::Revoke { dry_run: false, .. })
             }
@@ -108,6 +114,18 @@ pub enum UsersRequest {
         /// Id or e-mail.
         user: String,
     },
+}
+
+/// A request for a backup.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct BackupRequest {
+    /// Of what.
+    pub holds: Holds,
+    /// The key of the file, base64url, where the command has sealed it itself and written the header; without
+    /// one, the file is sealed under the master key, header and all.
+    pub file_key: Option<Secret>,
+    /// Whether no server runs, so that the backup has all that happened until its end.
+    pub at_rest: bool,
 }
 
 /// A request about trusted clients.

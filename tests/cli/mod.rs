@@ -1,6 +1,7 @@
 //! The command line as an operator and a script use it: the real program, beside a running server
 //! and without one.
 
+mod backup;
 mod both_ways;
 mod config;
 mod demo;

@@ -5,6 +5,7 @@ use super::page::Page;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -37,10 +38,12 @@ fn script(page: &str, headings: &[&str], root: &Path) -> String {
 /// The text with its places below `root`, and a port that is free.
 fn placed(text: &str, root: &Path) -> String {
     let below = |path: &str| root.join(&path[1..]).display().to_string();
-    ["/etc/lacre", "/var/lib/lacre"].iter().fold(
-        text.replace("127.0.0.1:8080", "127.0.0.1:0"),
-        |text, path| text.replace(path, &below(path)),
-    )
+    ["/etc/lacre", "/var/lib/lacre", "/srv/backup", "/srv/safe"]
+        .iter()
+        .fold(
+            text.replace("127.0.0.1:8080", "127.0.0.1:0"),
+            |text, path| text.replace(path, &below(path)),
+        )
 }
 
 /// A server runs beside what follows, and ends with the script.
@@ -57,6 +60,40 @@ fn add(script: &mut String, line: &str) {
     }
 }
 
+/// What an operator has before the first command.
+fn prepare(root: &Path) {
+    for folder in ["var/lib", "srv/backup", "srv/safe"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    let password = root.join("password.txt");
+    fs::write(password, "correct horse battery staple\n").unwrap();
+    let passphrase = root.join("srv/safe/passphrase");
+    fs::write(&passphrase, "correct horse battery staple\n").unwrap();
+    fs::set_permissions(passphrase, PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+/// Runs a script to its end, and returns what it said.
+fn run(script: &str, root: &Path) -> String {
+    let program = Path::new(env!("CARGO_BIN_EXE_lacre"));
+    let ran = Command::new("bash")
+        .args(["-c", &format!("PATH=\"$1:$PATH\"\n{script}"), "bash"])
+        .arg(program.parent().unwrap())
+        .current_dir(root)
+        // Nothing of the tester's own configuration; bash has a search path of its own.
+        .env_clear()
+        .env("LACRE_MANAGEMENT_LISTEN", "127.0.0.1:0")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = format!(
+        "{script}\n{}\n{}",
+        String::from_utf8_lossy(&ran.stdout),
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    assert!(ran.status.success(), "{said}");
+    said
+}
+
 #[test]
 fn pasted_commands_act_on_the_deployment_of_the_server() {
     let pages: [(&str, &[&str]); 2] = [
@@ -68,37 +105,48 @@ fn pasted_commands_act_on_the_deployment_of_the_server() {
     ];
     for (page, headings) in pages {
         let root = tempfile::tempdir().unwrap();
-        let program = Path::new(env!("CARGO_BIN_EXE_lacre"));
-        fs::create_dir_all(root.path().join("var/lib")).unwrap();
-        fs::write(
-            root.path().join("password.txt"),
-            "correct horse battery staple\n",
-        )
-        .unwrap();
+        prepare(root.path());
         fs::write(root.path().join("token.txt"), "no.token\n").unwrap();
         let hash = "$2b$04$1GwHjr4aVAueHlb6oEYZk.Vz7Xti0OA.ofq/zUl6BySeG4sksqtKa";
         let user = json!({"email": "moved@example.com", "hash": hash});
         fs::write(root.path().join("users.jsonl"), user.to_string()).unwrap();
         let script = script(page, headings, root.path());
         assert!(script.matches("\nlacre ").count() > 3, "{script}");
-        let ran = Command::new("bash")
-            .args(["-c", &format!("PATH=\"$1:$PATH\"\n{script}"), "bash"])
-            .arg(program.parent().unwrap())
-            .current_dir(root.path())
-            // Nothing of the tester's own configuration; bash has a search path of its own.
-            .env_clear()
-            .env("LACRE_MANAGEMENT_LISTEN", "127.0.0.1:0")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let said = format!(
-            "{page}: {script}\n{}\n{}",
-            String::from_utf8_lossy(&ran.stdout),
-            String::from_utf8_lossy(&ran.stderr)
-        );
-        assert!(ran.status.success(), "{said}");
+        let said = run(&script, root.path());
         assert!(!said.contains("deployment_made"), "{said}");
         assert!(!root.path().join("data").exists(), "{said}");
         assert!(root.path().join("var/lib/lacre/version").exists(), "{said}");
+    }
+}
+
+/// The drill of a lost machine, word for word.
+#[test]
+fn a_lost_machine_is_restored_by_the_commands_of_the_page() {
+    let page = "docs/operating.md";
+    let root = tempfile::tempdir().unwrap();
+    prepare(root.path());
+    // The configuration, a server, and an account.
+    let mut first = script(page, &["Start and stop"], root.path());
+    let add = "lacre users add ada@example.com --password-stdin < password.txt";
+    add_all(
+        &mut first,
+        &[add, "lacre keys status --json > keys-before.txt"],
+    );
+    first.push_str(&script(page, &["Backup"], root.path()));
+    let said = run(&first, root.path());
+    assert!(said.contains("1 accounts and 0 sessions of"), "{said}");
+    fs::remove_dir_all(root.path().join("var/lib/lacre")).unwrap();
+    let mut second = script(page, &["A machine is lost"], root.path());
+    add_all(&mut second, &["lacre keys status --json > keys-after.txt"]);
+    let said = run(&second, root.path());
+    assert!(said.contains("ada@example.com is disabled"), "{said}");
+    let read = |name: &str| fs::read_to_string(root.path().join(name)).unwrap();
+    assert_eq!(read("keys-before.txt"), read("keys-after.txt"));
+    assert!(root.path().join("srv/backup/lacre.backup").exists());
+}
+
+fn add_all(script: &mut String, lines: &[&str]) {
+    for line in lines {
+        add(script, line);
     }
 }

@@ -14,6 +14,7 @@
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
@@ -28,6 +29,41 @@ impl MasterKeyFile {
     #[must_use]
     pub fn generate(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         Self(vec![(1, new_key(rng))])
+    }
+
+    /// A file of these keys.
+    #[must_use]
+    pub fn of(keys: impl Iterator<Item = (u32, [u8; 32])>) -> Self {
+        let mut keys: Vec<_> = keys.map(|(id, key)| (id, Zeroizing::new(key))).collect();
+        keys.sort_by_key(|(id, _)| *id);
+        Self(keys)
+    }
+
+    /// Whether `other` has every key of these, under the same ids.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.keys().all(|(id, key)| {
+            let mut same = other.keys().filter(|(theirs, _)| *theirs == id);
+            same.any(|(_, theirs)| verify_slices_are_equal(theirs, key).is_ok())
+        })
+    }
+
+    /// The file of this text; `None` where it is none.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::parse(text.as_bytes()).ok()
+    }
+
+    /// What stands in the file.
+    #[must_use]
+    pub fn text(&self) -> Zeroizing<String> {
+        // An id of 10 digits, a colon, a key of 43 characters and a line end.
+        let mut text = Zeroizing::new(String::with_capacity(self.0.len() * 55));
+        for (id, key) in self.keys() {
+            let key = Zeroizing::new(base64url::encode(key));
+            let _ = writeln!(text, "{id}:{}", *key);
+        }
+        text
     }
 
     /// Reads the file at `path`, and makes it with one new key if there is none.
@@ -95,13 +131,7 @@ impl MasterKeyFile {
     }
 
     fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        // An id of 10 digits, a colon, a key of 43 characters and a line end.
-        let mut text = Zeroizing::new(String::with_capacity(self.0.len() * 55));
-        for (id, key) in self.keys() {
-            let key = Zeroizing::new(base64url::encode(key));
-            let _ = writeln!(text, "{id}:{}", *key);
-        }
-        Zeroizing::new(text.as_bytes().to_vec())
+        Zeroizing::new(self.text().as_bytes().to_vec())
     }
 }
 

@@ -17,11 +17,12 @@ use rustix::fs::OFlags;
 use super::error::DataDirError;
 
 /// What lies in the directory, besides the keystore's folder. The master key has rules of its own.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "version",
     "lock",
     "keyring",
     "clock",
+    "restoring",
     "admin.sock",
     "accounts.sqlite",
     "accounts.sqlite-wal",

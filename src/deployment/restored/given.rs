@@ -1,0 +1,64 @@
+//! The file of a backup, and what an operator gives to open it.
+//!
+//! This room must never make a master key.
+
+use super::error::RestoreError;
+use crate::archive::{ArchiveError, Unlock};
+use crate::deployment::data_dir::MasterKeyFile;
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// A backup's file, and what opens it.
+pub struct Given {
+    /// The file.
+    pub file: PathBuf,
+    /// The passphrase, where there is one.
+    pub passphrase: Option<Zeroizing<String>>,
+    /// The file of the master keys of the time of the backup, where it isn't that of the configuration.
+    pub key_file: Option<PathBuf>,
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Given")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Given {
+    pub(super) fn open(&self) -> Result<File, ArchiveError> {
+        File::open(&self.file).map_err(ArchiveError::Unreadable)
+    }
+
+    /// What opens the file: with a passphrase no master key is read.
+    pub(super) fn unlocking(&self, configured: &Path) -> Result<Unlocking, RestoreError> {
+        let path = self.key_file.as_deref().unwrap_or(configured);
+        let masters = match &self.passphrase {
+            Some(_) => None,
+            None => MasterKeyFile::read(path)?,
+        };
+        Ok(Unlocking {
+            passphrase: self.passphrase.clone(),
+            masters,
+        })
+    }
+}
+
+pub(super) struct Unlocking {
+    passphrase: Option<Zeroizing<String>>,
+    masters: Option<MasterKeyFile>,
+}
+
+impl Unlock for Unlocking {
+    fn passphrase(&self) -> Option<&str> {
+        self.passphrase.as_ref().map(|text| text.as_str())
+    }
+
+    fn master_key(&self, id: u32) -> Option<&[u8; 32]> {
+        let mut keys = self.masters.iter().flat_map(MasterKeyFile::keys);
+        keys.find(|key| key.0 == id).map(|key| key.1)
+    }
+}

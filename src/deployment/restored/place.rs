@@ -1,0 +1,175 @@
+//! The directory that is restored into: what is there, and how it makes way.
+//!
+//! This room must never remove what somebody may want back.
+
+use super::error::RestoreError;
+use crate::clock::UnixSeconds;
+use crate::config::Config;
+use crate::deployment::data_dir::{DataDir, DataDirError, MasterKeyFile, UNFINISHED, write_secret};
+use crate::deployment::parts::Keys;
+use crate::sessions::keyring::Keyring;
+use lacre_keystore::{Keystore, KeystoreError, LocalStore, MasterKeyRing, SledEngine, SledOptions};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// Where a keystore is built before it takes its place.
+const BUILT: &str = "keystore.restored";
+
+/// What is in a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing of a deployment.
+    Nothing,
+    /// The deployment of the backup, whose keys and keystore open.
+    Living,
+    /// Something else, or what can't be opened.
+    Other,
+}
+
+/// A directory that this process holds.
+pub(super) struct Place<'a> {
+    config: &'a Config,
+    data_dir: DataDir,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn take(config: &'a Config) -> Result<Self, RestoreError> {
+        Ok(Self {
+            config,
+            data_dir: DataDir::open(&config.data_dir)?,
+        })
+    }
+
+    pub(super) fn data_dir(&self) -> &DataDir {
+        &self.data_dir
+    }
+
+    /// Whether an earlier restore was cut off.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.data_dir.path().join(UNFINISHED).exists()
+    }
+
+    /// Has every start refused until [`end`](Self::end).
+    pub(super) fn begin(&self) -> Result<(), RestoreError> {
+        let path = self.data_dir.path().join(UNFINISHED);
+        Ok(write_secret(&path, b"run `lacre restore` again\n")?)
+    }
+
+    pub(super) fn end(&self) -> Result<(), RestoreError> {
+        let directory = self.data_dir.path();
+        std::fs::remove_file(directory.join(UNFINISHED))
+            .and_then(|()| std::fs::File::open(directory)?.sync_all())
+            .map_err(|why| self.unusable(why))
+    }
+
+    /// What is there, the keystore tried as well.
+    pub(super) async fn found(&self, deployment: &str) -> Found {
+        let keystore = self.data_dir.keystore();
+        let keys = match Keys::look(self.data_dir.path(), &self.config.master_key_file) {
+            Ok(None) => return Found::Nothing,
+            Ok(Some(keys)) if keys.keyring.handles().name() == deployment => keys,
+            Ok(Some(_)) | Err(_) => return Found::Other,
+        };
+        // Without its records nobody knows what has ended.
+        if !keystore.exists() {
+            return Found::Other;
+        }
+        let Ok(opened) = self.open_keystore(&keystore, keys.master) else {
+            return Found::Other;
+        };
+        let opens = opened.verify_opens().await;
+        opened.close().await;
+        if opens.is_ok() {
+            Found::Living
+        } else {
+            Found::Other
+        }
+    }
+
+    /// Whether the keys of this deployment are there and open.
+    pub(super) fn has_keys_of(&self, deployment: &str) -> bool {
+        let keys = Keys::look(self.data_dir.path(), &self.config.master_key_file);
+        matches!(keys, Ok(Some(keys)) if keys.keyring.handles().name() == deployment)
+    }
+
+    /// The keyring that is here.
+    pub(super) fn keyring(&self) -> Result<Keyring, RestoreError> {
+        let keys = Keys::look(self.data_dir.path(), &self.config.master_key_file)?;
+        let keys = keys.ok_or(RestoreError::OtherDeployment)?;
+        Ok(keys.keyring)
+    }
+
+    /// Moves keys and keystore out of the way, and master keys that lie here and are others.
+    pub(super) fn set_aside(
+        &self,
+        keys: &MasterKeyFile,
+        now: UnixSeconds,
+    ) -> Result<Option<PathBuf>, RestoreError> {
+        let mut names = vec![self.data_dir.keyring(), self.data_dir.keystore()];
+        if self.config.master_key_file == self.data_dir.master_key() {
+            let theirs = MasterKeyFile::read(&self.data_dir.master_key());
+            if !matches!(theirs, Ok(Some(theirs)) if keys.is_within(&theirs)) {
+                names.push(self.data_dir.master_key());
+            }
+        }
+        names.retain(|name| name.symlink_metadata().is_ok());
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let aside = self.make_aside(now)?;
+        for name in names {
+            let to = aside.join(name.file_name().unwrap_or_default());
+            std::fs::rename(&name, to).map_err(|why| self.unusable(why))?;
+        }
+        Ok(Some(aside))
+    }
+
+    fn make_aside(&self, now: UnixSeconds) -> Result<PathBuf, RestoreError> {
+        let mut number = 0;
+        loop {
+            let name = format!("before-restore-{now}-{number}");
+            let path = self.data_dir.path().join(name);
+            match std::fs::create_dir(&path) {
+                Ok(()) => return Ok(path),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(self.unusable(error)),
+            }
+        }
+    }
+
+    /// Writes the master keys where there are none. Others that lie elsewhere are never replaced.
+    pub(super) fn put_master_keys(&self, keys: &MasterKeyFile) -> Result<(), RestoreError> {
+        let path = &self.config.master_key_file;
+        match MasterKeyFile::read(path)? {
+            Some(theirs) if keys.is_within(&theirs) => Ok(()),
+            Some(_) => Err(RestoreError::MasterKeyOther { path: path.clone() }),
+            None => Ok(keys.save(path)?),
+        }
+    }
+
+    /// A new keystore, beside its place.
+    pub(super) fn build_keystore(&self, ring: MasterKeyRing) -> Result<Keystore, RestoreError> {
+        let built = self.data_dir.path().join(BUILT);
+        match std::fs::remove_dir_all(&built) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.unusable(error)),
+            _ => Ok(self.open_keystore(&built, ring)?),
+        }
+    }
+
+    pub(super) fn put_built_keystore(&self) -> Result<(), RestoreError> {
+        let built = self.data_dir.path().join(BUILT);
+        std::fs::rename(&built, self.data_dir.keystore()).map_err(|why| self.unusable(why))
+    }
+
+    fn open_keystore(&self, at: &Path, ring: MasterKeyRing) -> Result<Keystore, KeystoreError> {
+        let options = SledOptions {
+            cache_capacity: self.config.keystore.cache_bytes,
+        };
+        let engine = SledEngine::open_with(at, options)?;
+        Keystore::open(LocalStore::open(engine)?, ring, rand::rngs::SysRng)
+    }
+
+    fn unusable(&self, why: std::io::Error) -> RestoreError {
+        DataDirError::unusable(self.data_dir.path(), why).into()
+    }
+}
