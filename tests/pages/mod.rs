@@ -6,6 +6,7 @@ mod deployment;
 mod described;
 mod embed;
 mod example_token;
+mod http;
 mod links;
 mod order;
 pub(crate) mod page;
