@@ -45,7 +45,7 @@ pub use secret::SecretText;
 pub use sections::{
     AccountsConfig, CorsConfig, Dialect, DialectConfig, DialectMembers, DialectTexts, Engine,
     GatewayConfig, HashingConfig, KeystoreConfig, LimitsConfig, LogConfig, RefreshConfig,
-    ServerConfig, ServiceConfig, SessionConfig, Signup, TokenConfig,
+    ServerConfig, ServiceConfig, SessionConfig, Signup, TlsConfig, TokenConfig,
 };
 pub use setting::{Setting, Source};
 pub use sources::Sources;
@@ -96,6 +96,8 @@ pub struct Config {
     pub hashing: HashingConfig,
     /// `server.*`
     pub server: ServerConfig,
+    /// `tls.*`
+    pub tls: TlsConfig,
     /// `log.*`
     pub log: LogConfig,
     settings: Vec<Setting>,
@@ -175,6 +177,7 @@ impl Config {
         let limits = LimitsConfig::read(reader);
         let hashing = HashingConfig::read(reader);
         let server = ServerConfig::read(reader);
+        let tls = TlsConfig::read(reader);
         let log = LogConfig::read(reader);
         let dialect_members = DialectMembers::read(reader);
         let dialect_texts = DialectTexts::read(reader);
@@ -192,6 +195,9 @@ impl Config {
         }
         if let (Ok(token), Ok(services)) = (&token, &services) {
             reader.note_all(checks::services(services, &token.audience));
+        }
+        if let (Ok(top), Ok(tls)) = (&top, &tls) {
+            reader.note_all(checks::tls(tls, &top.listen));
         }
         if let Ok(log) = &log {
             reader.note_all(checks::audit_file(&log.audit));
@@ -223,6 +229,7 @@ impl Config {
             limits: limits?,
             hashing: hashing?,
             server: server?,
+            tls: tls?,
             log: log?,
             settings: Vec::new(),
         })

@@ -8,6 +8,8 @@
 //!
 //! This room must never make a new key, nor a new database, where an old one is missing.
 
+#[cfg(feature = "server")]
+mod certificate;
 pub mod data_dir;
 mod embedded;
 mod error;
@@ -22,6 +24,8 @@ mod restored;
 #[cfg(feature = "server")]
 mod service;
 
+#[cfg(feature = "server")]
+pub use certificate::{Certificate, CertificateError};
 pub use error::OpenError;
 #[cfg(feature = "server")]
 pub use examined::{Examined, examine};

@@ -16,7 +16,7 @@ use futures_util::future::{Either, select};
 use futures_util::{Stream, StreamExt as _};
 use lacre::clock::SystemClock;
 use lacre::internals::config::{Config, Dialect, Proxy, Signup, WebOrigin};
-use lacre::internals::deployment::{Deployment, OpenError};
+use lacre::internals::deployment::{Certificate, Deployment, OpenError};
 use lacre::internals::entropy;
 use lacre::internals::http::body::BodyLimits;
 use lacre::internals::http::dialects;
@@ -113,10 +113,8 @@ impl Serve {
             })?;
             let version = env!("CARGO_PKG_VERSION");
             log::info!(version, pid = std::process::id(); "lacre starts");
-            let reloader = tokio::spawn(reload(hang_ups));
-            let ended = serve(&config, self.dev_insecure_issue, handed_over, stops).await;
-            reloader.abort();
-            ended
+            let insecure_issue = self.dev_insecure_issue;
+            serve(&config, insecure_issue, handed_over, stops, hang_ups).await
         })
     }
 }
@@ -126,8 +124,19 @@ async fn serve(
     insecure_issue: bool,
     handed_over: HandedOver,
     stops: impl Stream<Item = Stop> + Unpin,
+    hang_ups: impl Stream<Item = ()> + Unpin + Send + 'static,
 ) -> Result<(), Failure> {
-    let listeners = handed_over.listeners(config)?;
+    let mut listeners = handed_over.listeners(config)?;
+    let certificate = certificate(config)?;
+    if let Some(certificate) = &certificate {
+        let tls = certificate.server_config().map_err(|error| {
+            Failure::failed(
+                "tls_unavailable",
+                format_args!("TLS can't be set up: {error}"),
+            )
+        })?;
+        listeners.public = listeners.public.over_tls(tls)?;
+    }
     let public = listeners.public.reached()?;
     let management = listeners.management.reached()?;
     let gateway = listeners.gateway.as_ref().map(Listener::reached);
@@ -166,6 +175,7 @@ async fn serve(
     )?;
     let admin = AdminSocket::open(deployment.data_dir(), service.clone())?;
     deployment.keep_time()?;
+    let reloader = tokio::spawn(reload(hang_ups, certificate));
     let keeper = tokio::spawn(service.lacre().keep_last_seen());
     let sweeper = tokio::spawn(sweep(service.clone()));
     let addresses = Addresses {
@@ -184,6 +194,7 @@ async fn serve(
         Either::Right((Ok(Err(error)), _)) => return Err(Failure::failed("output_failed", error)),
         Either::Right((_, running)) => running.await,
     };
+    reloader.abort();
     sweeper.abort();
     keeper.abort();
     admin.stop().await;
@@ -202,6 +213,7 @@ fn settings(config: &Config) -> Settings {
         max_connections: server.max_connections as usize,
         keep_alive: server.keep_alive,
         head_timeout: server.head_timeout,
+        handshake_timeout: config.tls.handshake_timeout,
         disconnect_timeout: server.disconnect_timeout,
         stop_delay: server.stop_delay,
         drain_timeout: server.drain,
@@ -212,16 +224,39 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-/// What SIGHUP is for, each time: the file of the audit is opened anew. The configuration is read at a start
-/// alone.
-async fn reload(mut hang_ups: impl Stream<Item = ()> + Unpin) {
+/// What SIGHUP is for, each time: the file of the audit is opened anew, and the certificate read anew. The
+/// configuration is read at a start alone.
+async fn reload(
+    mut hang_ups: impl Stream<Item = ()> + Unpin,
+    certificate: Option<Arc<Certificate>>,
+) {
     while hang_ups.next().await.is_some() {
-        if telemetry::reopen_audit() {
+        let reopened = telemetry::reopen_audit();
+        if reopened {
             log::info!("SIGHUP: the file of the audit is opened anew");
-        } else {
-            log::info!("SIGHUP: nothing to reopen; the configuration is read at a start");
+        }
+        match &certificate {
+            Some(certificate) => match certificate.reload() {
+                Ok(()) => log::info!("SIGHUP: the certificate was read anew"),
+                Err(error) => {
+                    let code = error.code();
+                    log::error!(code; "SIGHUP: the certificate of before stays in use: {error}");
+                }
+            },
+            None if reopened => {}
+            None => log::info!("SIGHUP: nothing to reopen; the configuration is read at a start"),
         }
     }
+}
+
+/// The certificate of the public listener, where it speaks TLS itself.
+fn certificate(config: &Config) -> Result<Option<Arc<Certificate>>, Failure> {
+    let read = config
+        .tls
+        .files()
+        .map(|(file, key)| Certificate::read(file, key));
+    read.transpose()
+        .map_err(|error| Failure::new(failure::CONFIG, error.code(), error))
 }
 
 /// Readiness asks the stores; the gauges are what an operator watches.
@@ -281,8 +316,7 @@ fn check_reach(
     management: &Reached,
     gateway: Option<&Reached>,
 ) -> Result<(), Failure> {
-    let is_far =
-        |reached: &Reached| matches!(reached, Reached::Tcp(address) if !address.ip().is_loopback());
+    let is_far = |reached: &Reached| matches!(reached, Reached::Tcp(address) | Reached::Tls(address) if !address.ip().is_loopback());
     let mut all = [Some(public), Some(management), gateway]
         .into_iter()
         .flatten();
@@ -388,6 +422,8 @@ fn next_steps(public: &Reached) -> String {
     // The line feed behind each body is for the terminal: JSON ends without one.
     let (url, curl) = match public {
         Reached::Tcp(_) => (public.to_string(), "curl".to_owned()),
+        // Whom the certificate names is for whoever made it to know.
+        Reached::Tls(_) => (public.to_string(), "curl -k".to_owned()),
         Reached::Unix(path) => {
             let path = path.display().to_string().replace('\'', "'\\''");
             (

@@ -11,7 +11,7 @@ use std::path::Path;
 use super::error::ConfigError;
 use super::listen::Listen;
 use super::quantity::duration_text;
-use super::sections::{GatewayConfig, ServiceConfig, SessionConfig, TokenConfig, Top};
+use super::sections::{GatewayConfig, ServiceConfig, SessionConfig, TlsConfig, TokenConfig, Top};
 use crate::federation::Issuer;
 use crate::telemetry::AuditStream;
 
@@ -214,6 +214,19 @@ pub(super) fn audit_file(stream: &AuditStream) -> Option<ConfigError> {
         path: path.clone(),
         why,
     })
+}
+
+/// A certificate has its key and a key its certificate, and whoever connects to a socket file is a proxy.
+pub(super) fn tls(tls: &TlsConfig, listen: &Listen) -> Option<ConfigError> {
+    let why = match (&tls.cert_file, &tls.key_file) {
+        (Some(_), None) => "tls.cert_file is set and tls.key_file isn't",
+        (None, Some(_)) => "tls.key_file is set and tls.cert_file isn't",
+        (Some(_), Some(_)) if matches!(listen, Listen::Unix(_)) => {
+            "listen is a socket file, for a proxy that ends TLS"
+        }
+        (None, None) | (Some(_), Some(_)) => return None,
+    };
+    Some(ConfigError::Tls { why })
 }
 
 /// Whether the nearest part of `path` that exists is something else than a directory.

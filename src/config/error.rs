@@ -87,6 +87,9 @@ pub enum ConfigError {
         path: PathBuf,
         why: &'static str,
     },
+    /// TLS without all that it takes, or where there can be none.
+    #[error("tls: {why}")]
+    Tls { why: &'static str },
     /// An issuer whose tokens could not be verified, or not told from another's.
     #[error("{entry}: {why}")]
     IssuerUnusable { entry: String, why: String },
@@ -122,6 +125,7 @@ impl ConfigError {
                 key: "data_dir", ..
             } => "data_dir_unwritable",
             Self::PathUnusable { .. } => "config_path_unusable",
+            Self::Tls { .. } => "config_tls_incomplete",
             Self::IssuerUnusable { .. } => "config_issuer_unusable",
             Self::BadLogFilter { .. } => "config_bad_log_filter",
             Self::DevNotLoopback { .. } => "config_dev_not_loopback",

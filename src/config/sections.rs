@@ -18,6 +18,7 @@ mod refresh;
 mod server;
 mod service;
 mod session;
+mod tls;
 mod token;
 mod top;
 
@@ -37,6 +38,7 @@ pub use server::ServerConfig;
 pub use service::ServiceConfig;
 pub(super) use service::read as read_services;
 pub use session::SessionConfig;
+pub use tls::TlsConfig;
 pub use token::TokenConfig;
 pub use top::Signup;
 pub(super) use top::Top;
@@ -64,6 +66,7 @@ pub(super) static SCHEMA: &Schema = &[
     single("limits", limits::KEYS),
     single("hashing", hashing::KEYS),
     single("server", server::KEYS),
+    single("tls", tls::KEYS),
     single("log", log::KEYS),
     single("dialect_members", dialect::MEMBERS),
     single("dialect_texts", dialect::TEXTS),

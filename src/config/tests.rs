@@ -607,12 +607,13 @@ fn key_and_text() -> impl Strategy<Value = (usize, String)> {
 }
 
 /// What is refused though each value is good.
-const CROSS_CHECKS: [&str; 5] = [
+const CROSS_CHECKS: [&str; 6] = [
     "config_gateway_public",
     "data_dir_unwritable",
     "config_same_address",
     "config_lifetimes",
     "config_path_unusable",
+    "config_tls_incomplete",
 ];
 
 proptest! {

@@ -5,6 +5,7 @@
 //!
 //! This room must never make, change or open for writing anything.
 
+use super::certificate::{Certificate, CertificateError};
 use super::data_dir::{DataDir, check_database, problems};
 use super::error::OpenError;
 use super::kept_time;
@@ -24,6 +25,8 @@ pub struct Examined {
     pub problems: Vec<OpenError>,
     /// When something of it was last written, by the machine's clock.
     pub last_written: Option<SystemTime>,
+    /// Where the public listener speaks TLS, when its certificate expires, if that can be read.
+    pub certificate: Option<Result<Option<UnixSeconds>, CertificateError>>,
 }
 
 /// Looks at the deployment that `config` describes, when the machine's clock says `now`. Accounts in `PostgreSQL` are asked whose they are,
@@ -32,6 +35,9 @@ pub async fn examine(config: &Config, now: UnixSeconds) -> Examined {
     let directory = &config.data_dir;
     let mut examined = Examined {
         last_written: last_written(directory),
+        certificate: config.tls.files().map(|(certificate, key)| {
+            Certificate::read(certificate, key).map(|read| read.expires_at())
+        }),
         ..Examined::default()
     };
     let found = problems(directory).into_iter().map(OpenError::from);

@@ -91,7 +91,7 @@ impl Live {
         let listeners = Listeners::bind(&any, &any).unwrap();
         let address = |listener: &Listener| match listener.reached().unwrap() {
             Reached::Tcp(address) => address,
-            other @ Reached::Unix(_) => panic!("{other}"),
+            other => panic!("{other}"),
         };
         let public = address(&listeners.public);
         let management_address = address(&listeners.management);

@@ -17,7 +17,7 @@ use super::edge::Edge;
 use super::gateway::Gateway;
 use super::management::Management;
 use super::metrics::Metrics;
-use crate::config::{Listen, ServerConfig};
+use crate::config::{Listen, ServerConfig, TlsConfig};
 use crate::telemetry::RequestLines;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
@@ -42,6 +42,9 @@ macro_rules! configured {
             .keep_alive($settings.keep_alive)
             .client_request_timeout($settings.head_timeout)
             .client_disconnect_timeout($settings.disconnect_timeout)
+            .tls_handshake_timeout($settings.handshake_timeout)
+            // actix would accept nobody any more while 256 handshakes of a worker are under way.
+            .max_connection_rate($settings.max_connections)
             .shutdown_timeout(whole_seconds($settings.drain_timeout))
             .disable_signals()
     }};
@@ -52,6 +55,7 @@ macro_rules! run {
     ($server:expr, $listener:expr, $files:ident) => {{
         let server = match $listener {
             Listener::Tcp(listener) => $server.listen(listener)?,
+            Listener::Tls(listener, config) => $server.listen_rustls_0_23(listener, *config)?,
             Listener::Unix(listener, file) => {
                 $files.extend(file);
                 $server.listen_uds(listener)?
@@ -78,6 +82,11 @@ pub enum ServerError {
     /// What was handed over is no socket that listens.
     #[error("the socket that was handed over is none that listens for connections")]
     NoListener,
+    /// TLS is wanted on a socket file.
+    #[error(
+        "the socket that was handed over is a socket file, and tls.cert_file is set: a proxy ends TLS there"
+    )]
+    NoTls,
     /// The server couldn't be set up or ended by itself.
     #[error("the server failed: {0}")]
     Serve(#[from] io::Error),
@@ -91,6 +100,7 @@ impl ServerError {
             Self::AddressInUse(_) => "address_in_use",
             Self::Bind { .. } => "address_unusable",
             Self::NoListener => "socket_unusable",
+            Self::NoTls => "tls_socket_file",
             Self::Serve(_) => "server_failed",
         }
     }
@@ -111,6 +121,8 @@ pub struct Settings {
     pub keep_alive: Duration,
     /// How long the first head of a connection may take, against slow senders (408).
     pub head_timeout: Duration,
+    /// How long a handshake of TLS may take.
+    pub handshake_timeout: Duration,
     /// How long a connection may linger after it was told to close.
     pub disconnect_timeout: Duration,
     /// How long everything is still served after [`Stop::AfterDelay`].
@@ -128,6 +140,7 @@ impl Default for Settings {
             max_connections: ServerConfig::MAX_CONNECTIONS as usize,
             keep_alive: ServerConfig::KEEP_ALIVE,
             head_timeout: ServerConfig::HEAD_TIMEOUT,
+            handshake_timeout: TlsConfig::HANDSHAKE_TIMEOUT,
             disconnect_timeout: ServerConfig::DISCONNECT_TIMEOUT,
             stop_delay: ServerConfig::STOP_DELAY,
             drain_timeout: ServerConfig::DRAIN,

@@ -41,6 +41,7 @@ mod starting;
 mod stopping;
 mod story;
 mod tabs;
+mod tls;
 
 /// Good enough for every account here.
 const PASSWORD: &str = "correct horse battery";

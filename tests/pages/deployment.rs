@@ -100,7 +100,7 @@ fn pasted_commands_act_on_the_deployment_of_the_server() {
         ("README.md", &["Running it"]),
         (
             "docs/operating.md",
-            &["Start and stop", "Everyday commands"],
+            &["Start and stop", "Everyday commands", "TLS without a proxy"],
         ),
     ];
     for (page, headings) in pages {

@@ -533,7 +533,10 @@ impl Process {
                 management = Some(address.parse().map_err(|_| line.clone())?);
             } else if let Some(address) = line.strip_prefix("gateway on http://") {
                 gateway = Some(address.parse().map_err(|_| line.clone())?);
-            } else if let Some(address) = line.strip_prefix("listening on http://") {
+            } else if let Some(address) = line
+                .strip_prefix("listening on http://")
+                .or_else(|| line.strip_prefix("listening on https://"))
+            {
                 return Ok(Addresses {
                     public: address.parse().map_err(|_| line.clone())?,
                     management: management.ok_or("no management address")?,

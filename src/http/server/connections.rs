@@ -10,6 +10,7 @@
 //! This room must never cut off a request that is being handled.
 
 use crate::telemetry::Broken;
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
@@ -81,6 +82,10 @@ impl Connections {
     /// of them) goes unwatched.
     pub(super) fn opened(self: &Arc<Self>, socket: &dyn Any, data: &mut Extensions) {
         let (peer, socket) = if let Some(socket) = socket.downcast_ref::<TcpStream>() {
+            let peer = socket.peer_addr().ok().map(|peer| peer.ip());
+            (peer, socket.as_fd())
+        } else if let Some(socket) = socket.downcast_ref::<TlsStream<TcpStream>>() {
+            let (socket, _) = socket.get_ref();
             let peer = socket.peer_addr().ok().map(|peer| peer.ip());
             (peer, socket.as_fd())
         } else if let Some(socket) = socket.downcast_ref::<UnixStream>() {

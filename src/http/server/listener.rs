@@ -29,6 +29,8 @@ const MODE: u32 = 0o660;
 pub enum Listener {
     /// At an IP address.
     Tcp(TcpListener),
+    /// The same, by TLS.
+    Tls(TcpListener, Box<rustls::ServerConfig>),
     /// At a socket file, which goes when the service stops, unless systemd made it.
     Unix(UnixListener, Option<SocketFile>),
 }
@@ -38,6 +40,8 @@ pub enum Listener {
 pub enum Reached {
     /// By this address.
     Tcp(SocketAddr),
+    /// The same, by TLS.
+    Tls(SocketAddr),
     /// By this socket file.
     Unix(PathBuf),
 }
@@ -46,6 +50,7 @@ impl fmt::Display for Reached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => write!(f, "http://{address}"),
+            Self::Tls(address) => write!(f, "https://{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -89,10 +94,19 @@ impl Listener {
         }
     }
 
+    /// The same by TLS. Fails for a socket file: whoever connects to one is a proxy, which ends TLS.
+    pub fn over_tls(self, config: rustls::ServerConfig) -> Result<Self, ServerError> {
+        match self {
+            Self::Tcp(listener) => Ok(Self::Tls(listener, Box::new(config))),
+            Self::Tls(..) | Self::Unix(..) => Err(ServerError::NoTls),
+        }
+    }
+
     /// Where it can be reached, its port known.
     pub fn reached(&self) -> io::Result<Reached> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Reached::Tcp),
+            Self::Tls(listener, _) => listener.local_addr().map(Reached::Tls),
             Self::Unix(_, Some(file)) => Ok(Reached::Unix(file.path.clone())),
             Self::Unix(listener, None) => {
                 let address = listener.local_addr()?;

@@ -14,6 +14,8 @@ const NO_SPACE: u64 = 64 << 20;
 const OTHER_FILES: u64 = 128;
 /// How far a file may lie ahead of the clock: two clocks of one network file system differ.
 const AHEAD: Duration = Duration::from_mins(1);
+/// Certificates of ninety days are renewed a month before, and then there is time for doing it by hand.
+const EXPIRES_SOON: Duration = Duration::from_hours(14 * 24);
 
 /// The machine at one moment; `None` for what it doesn't tell.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +61,7 @@ impl Machine {
         findings.extend(self.memory(config));
         findings.extend(self.files(config));
         findings.extend(self.clock(examined));
+        findings.extend(self.certificate(examined));
         findings
     }
 
@@ -141,6 +144,37 @@ impl Machine {
                 ),
             ),
             _ => Finding::good("clock", "the clock is later than all that was written"),
+        })
+    }
+
+    fn certificate(&self, examined: &Examined) -> Option<Finding> {
+        let expires_at = match examined.certificate.as_ref()? {
+            Ok(expires_at) => (*expires_at)?,
+            Err(error) => return Some(Finding::wrong(error.code(), error.to_string())),
+        };
+        let now = self.now?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        let left = expires_at.saturating_sub(now.as_secs());
+        Some(if left == 0 {
+            Finding::wrong(
+                "tls_certificate_expired",
+                "the certificate in tls.cert_file has expired: put a new one there and send SIGHUP",
+            )
+        } else if left < EXPIRES_SOON.as_secs() {
+            Finding::advice(
+                "tls_certificate_expires",
+                format!(
+                    "the certificate in tls.cert_file expires in {} days: put a new one there and send SIGHUP",
+                    left / 86_400
+                ),
+            )
+        } else {
+            Finding::good(
+                "tls_certificate",
+                format!(
+                    "the certificate and its key fit, and expire in {} days",
+                    left / 86_400
+                ),
+            )
         })
     }
 }

@@ -54,13 +54,15 @@ fn everybody_is_a_proxy(config: &Config) -> Option<Finding> {
 }
 
 fn no_proxy_in_public(config: &Config) -> Option<Finding> {
-    (is_far(&config.listen) && config.trusted_proxies.is_empty()).then(|| {
+    let without_tls = config.tls.files().is_none();
+    (is_far(&config.listen) && without_tls && config.trusted_proxies.is_empty()).then(|| {
         Finding::advice(
             "listen_public",
             format!(
                 "listen = `{}` is reached from other machines, without TLS, and trusted_proxies is empty. Behind \
                  a proxy that ends TLS, name its addresses there, or all clients share one limit; without \
-                 such a proxy tokens and passwords go over the network in the clear",
+                 such a proxy tokens and passwords go over the network in the clear: set tls.cert_file and \
+                 tls.key_file",
                 config.listen
             ),
         )

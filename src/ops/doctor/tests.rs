@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::Sources;
-use crate::deployment::OpenError;
+use crate::deployment::{CertificateError, OpenError};
 use std::time::{Duration, SystemTime};
 
 /// Keys of the configuration and their values.
@@ -26,6 +26,7 @@ fn whole() -> Examined {
         is_there: true,
         problems: Vec::new(),
         last_written: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000)),
+        certificate: None,
     }
 }
 
@@ -178,6 +179,50 @@ fn each_shortage_of_the_machine_is_found_by_itself() {
         let findings = doctor(&config(&[]), &whole(), &machine);
         assert_eq!(bad(&findings), [due], "{machine:?}");
     }
+}
+
+#[test]
+fn a_certificate_that_expires_soon_is_told_of() {
+    let now = 1_000_000;
+    let machine = Machine {
+        now: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(now)),
+        ..machine()
+    };
+    let found = |certificate| {
+        let examined = Examined {
+            certificate: Some(certificate),
+            ..whole()
+        };
+        let findings = doctor(&config(&[]), &examined, &machine);
+        findings.into_iter().last().unwrap()
+    };
+    let in_days = |days: u64| found(Ok(Some(now + days * 86_400)));
+    let level_and_code = |found: &Finding| (found.level, found.code);
+    assert_eq!(
+        level_and_code(&in_days(0)),
+        (Level::Wrong, "tls_certificate_expired")
+    );
+    assert_eq!(
+        level_and_code(&in_days(13)),
+        (Level::Advice, "tls_certificate_expires")
+    );
+    assert_eq!(
+        level_and_code(&in_days(14)),
+        (Level::Good, "tls_certificate")
+    );
+    let error = CertificateError::NoKey("key".into());
+    let code = error.code();
+    assert_eq!(level_and_code(&found(Err(error))), (Level::Wrong, code));
+}
+
+#[test]
+fn a_public_address_with_tls_needs_no_proxy() {
+    let tls: Keys = &[
+        ("listen", "0.0.0.0:443"),
+        ("tls.cert_file", "/etc/lacre/tls.crt"),
+        ("tls.key_file", "/etc/lacre/tls.key"),
+    ];
+    assert_eq!(bad(&doctor(&config(tls), &whole(), &machine())), []);
 }
 
 #[test]
