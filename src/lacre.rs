@@ -431,6 +431,12 @@ impl Lacre {
         self.0.revoker.access_of(user_id).await
     }
 
+    /// Returns when what has been read so far is known to every process that uses the store: to be waited for before
+    /// an answer that a session had ended already.
+    pub(crate) async fn settled(&self) -> Result<(), KeystoreError> {
+        self.0.records.keystore().settled().await
+    }
+
     /// Ends every session there is, and returns how many.
     pub async fn revoke_all(&self) -> Result<u64, KeystoreError> {
         self.0.revoker.all(None).await

@@ -162,7 +162,9 @@ macro_rules! conformance_suite {
         $($(
             #[test]
             fn $test() {
-                $crate::conformance::run($crate::conformance::$module::$test::<$fixture>());
+                if <$fixture as $crate::conformance::Fixture>::is_available() {
+                    $crate::conformance::run($crate::conformance::$module::$test::<$fixture>());
+                }
             }
         )+)+
     };

@@ -101,6 +101,14 @@ pub enum KeystoreError {
         /// What is damaged.
         reason: Arc<str>,
     },
+    /// A later version of this program made the store.
+    #[error("the store has the layout {found}, and this version knows {known}")]
+    StoreTooNew {
+        /// The layout that was found.
+        found: i32,
+        /// The latest that this version knows.
+        known: i32,
+    },
 }
 
 impl KeystoreError {
@@ -122,6 +130,7 @@ impl KeystoreError {
             Self::StoreContended => "store_contended",
             Self::StoreHeld { .. } => "store_held",
             Self::StoreCorrupt { .. } => "store_corrupt",
+            Self::StoreTooNew { .. } => "store_too_new",
         }
     }
 

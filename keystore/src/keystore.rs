@@ -287,6 +287,12 @@ impl Keystore {
         Ok(if made { Swap::Won } else { Swap::Lost })
     }
 
+    /// Returns when what this process has read of a record so far is known wherever the store is used: to be
+    /// waited for before an answer that goes by another's change, such as "it has ended already".
+    pub async fn settled(&self) -> Result<(), KeystoreError> {
+        self.inner.store.settled().await
+    }
+
     /// Whether changes are taken: not after a write has failed, nor after [`close`](Self::close).
     pub fn health(&self) -> Result<(), KeystoreError> {
         self.inner.store.health()

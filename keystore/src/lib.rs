@@ -125,7 +125,9 @@
 //! | `seal` | the ring of master keys; a record as sealed bytes, and back |
 //! | `keystore` | the keystore above any store: get, put, swap; `removal`, `noting`, `listing`, `rewrapping`, `copying`, `decoy` |
 //! | `note` | what is left of a session that ended |
-//! | `local` | the store of one process: engines (memory, sled), the committer, stamps |
+//! | `local` | the store of one process: engines (memory, sled), the committer |
+//! | `shared` | stores of several processes, on PostgreSQL; the lease |
+//! | `stamps` | whether a record may have changed since it was read |
 //! | `error` | what can go wrong |
 //! | `conformance` | the tests that any store has to pass; with the feature of that name |
 
@@ -138,6 +140,9 @@ mod local;
 mod note;
 mod record;
 mod seal;
+#[cfg(any(feature = "postgres", test))]
+mod shared;
+mod stamps;
 pub mod store;
 
 pub use error::KeystoreError;
@@ -153,4 +158,9 @@ pub use local::sled::{SledEngine, SledOptions};
 pub use note::{Left, Note, NotePlace, SealedNote};
 pub use record::{MAX_SEALED_RECORD, PrivateScalar, Record};
 pub use seal::master_key::{MasterKey, MasterKeyRing};
+#[cfg(feature = "postgres")]
+pub use shared::{
+    lease::{LeaseReport, RunningClock},
+    postgres::{PostgresOptions, PostgresStore, Weakness},
+};
 pub use store::{Stats, Store, Writes};

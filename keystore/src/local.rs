@@ -6,7 +6,6 @@
 //! | `engine` | what is asked of an engine |
 //! | `memory`, `sled` | the two engines |
 //! | `committer` | the one thread that writes, in groups |
-//! | `stamps` | whether a record may have changed since it was read |
 //!
 //! This room must never write from two threads, and never answer a change before it is durable.
 
@@ -14,7 +13,6 @@ mod committer;
 pub(crate) mod engine;
 pub(crate) mod memory;
 pub(crate) mod sled;
-mod stamps;
 
 use std::future::ready;
 use std::sync::Arc;
@@ -22,10 +20,10 @@ use std::sync::Arc;
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
 use crate::note::{Note, NotePlace, SealedNote};
+use crate::stamps::Stamps;
 use crate::store::{Answer, Found, RemovalWatcher, Stamp, Stats, Store, Write};
 use committer::Committer;
 use engine::{Change, Engine};
-use stamps::Stamps;
 
 /// A [`Store`] on an [`Engine`] that nothing else writes to.
 ///

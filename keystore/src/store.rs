@@ -29,6 +29,10 @@
 //! it [ends tokens](Write::ends_tokens), so that the store can tell the other processes of it. From
 //! the moment that such a write is answered, no process's `is_current` may say `true` for a stamp of
 //! before. Changes that end nothing needn't be told: a kept record may be behind in them.
+//!
+//! The same holds for an answer that says that nothing had to be changed: of a removal that found
+//! nothing, and of a change that [ends tokens](Write::ends_tokens) and was lost to another. Who goes by
+//! what it has read alone asks [`settled`](Store::settled) before it answers.
 
 mod shared_pointer;
 
@@ -179,6 +183,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether changes are taken now.
     fn health(&self) -> Result<(), KeystoreError>;
+
+    /// Answers when no process goes by an earlier state of what this one has read: for whoever answers by a change
+    /// that another process has made, and may not have answered yet. Where one process has the store to itself,
+    /// that is so at once.
+    fn settled(&self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Has `watcher` told of each record that is removed through this store from now on, before the
     /// removal is answered. A store that other processes write to as well also tells it of their

@@ -176,9 +176,12 @@ impl Refresher {
                 fresh: false,
                 additional: &claims.additional,
             })?;
-            let stands = match &renewed {
-                Some(record) => self.records.swap(&key, &stored, record).await?,
-                None => true,
+            let stands = if let Some(record) = &renewed {
+                self.records.swap(&key, &stored, record).await?
+            } else {
+                // The refresh that is repeated may not have been answered yet.
+                self.records.keystore.settled().await?;
+                true
             };
             if stands {
                 let (access, refresh) = (pair.access, Some(pair.refresh));

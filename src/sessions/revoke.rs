@@ -85,10 +85,12 @@ impl Revoker {
             }
             count += of_page.len();
             ended(of_page);
-            match next {
-                Some(next) => after = Some(next),
-                None => return Ok(count),
+            if next.is_none() {
+                // What another process is ending isn't listed any more.
+                self.records.keystore.settled().await?;
+                return Ok(count);
             }
+            after = next;
         }
     }
 
@@ -107,6 +109,7 @@ impl Revoker {
                 ended.push(session.handle);
             }
         }
+        self.records.keystore.settled().await?;
         Ok(ended)
     }
 
@@ -119,6 +122,7 @@ impl Revoker {
                 ended.push(session.handle);
             }
         }
+        self.records.keystore.settled().await?;
         Ok(ended)
     }
 

@@ -17,6 +17,13 @@ pub trait Fixture: Sized + 'static {
     /// The kind of store.
     type Store: Store;
 
+    /// Whether there is what such a store needs. Where it returns `false` it has said so, and the tests of
+    /// the suite do nothing.
+    #[must_use]
+    fn is_available() -> bool {
+        true
+    }
+
     /// Makes an empty store for one test, with what it needs. That is released when the fixture is
     /// dropped, after every keystore on it.
     fn new() -> impl Future<Output = Self>;

@@ -102,6 +102,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).stats()
     }
 
+    fn settled(&self) -> Answer<'_, ()> {
+        (**self).settled()
+    }
+
     fn health(&self) -> Result<(), KeystoreError> {
         (**self).health()
     }

@@ -12,7 +12,10 @@ mod killed;
 mod killed_batches;
 mod model;
 mod notes;
+mod postgres;
 mod refused;
 mod reopening;
 mod shared;
+#[path = "../../../tests/support/skipped.rs"]
+mod skipped;
 mod support;

@@ -33,6 +33,9 @@ pub(super) async fn revoke(
         let actor = Actor::Client(client.id.as_str().to_owned());
         let caller = Caller::new(actor, trail.origin().clone());
         service.revoke_presented(&caller, &session).await?;
+    } else {
+        // It may have been ended by another process that hasn't answered yet.
+        service.lacre().settled().await?;
     }
     Ok(HttpResponse::Ok().finish())
 }

@@ -18,7 +18,7 @@ use super::job::{Held, Job, Shared, refuse};
 use super::writer::{MAX_NOTES, Writer};
 use crate::error::KeystoreError;
 use crate::local::engine::Engine;
-use crate::local::stamps::Stamps;
+use crate::stamps::Stamps;
 
 /// The maximum of jobs that share one persist.
 const MAX_GROUP: usize = 1024;

@@ -13,8 +13,8 @@ use super::job::Shared;
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use crate::local::engine::{Change, Engine};
-use crate::local::stamps::Stamps;
 use crate::note::{Note, NotePlace, SealedNote};
+use crate::stamps::Stamps;
 
 /// How often a change that was overtaken is tried.
 const MAX_ATTEMPTS: usize = 16;

@@ -83,6 +83,44 @@ impl<C: Counter> Stamps<C> {
         )
     }
 
+    /// As [`around`](Self::around), for a read that takes its time.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn around_async<T>(
+        &self,
+        key: &KeyBytes,
+        read: impl Future<Output = T>,
+    ) -> (T, Stamp) {
+        let counter = self.counter(key);
+        let before = counter.read();
+        let found = read.await;
+        let quiet = before.is_multiple_of(2) && counter.read() == before;
+        let stamp = if quiet {
+            Stamp::from_bits(before)
+        } else {
+            Stamp::NEVER
+        };
+        (found, stamp)
+    }
+
+    /// The record has been changed, here or by another process: no stamp of before holds. Any thread may
+    /// say so.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn changed(&self, key: &KeyBytes) {
+        // Twice: the counter stays even, and is another whatever other threads add meanwhile.
+        let counter = self.counter(key);
+        counter.raise();
+        counter.raise();
+    }
+
+    /// Any record may have been changed: no stamp of before holds.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn all_changed(&self) {
+        for counter in &self.counters {
+            counter.raise();
+            counter.raise();
+        }
+    }
+
     /// Whether the record is still what was read under this stamp. `false` may be said of one that
     /// is.
     pub(crate) fn holds(&self, key: &KeyBytes, stamp: Stamp) -> bool {

@@ -1,0 +1,248 @@
+//! For how long a process may go by what it keeps.
+//!
+//! A lease counts from the moment at which a poll was *sent*, on a clock that nobody can set and that goes on
+//! while the machine is suspended. It is renewed only when everything that the poll brought has been applied.
+//! Who uses what is kept reads the lease first and the stamp of the record after it: an end that the lease
+//! knows of has raised the stamp by then.
+//!
+//! This room must never renew a lease by when an answer came.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::error::KeystoreError;
+
+/// Nanoseconds on a clock that nobody sets, that never goes back, and that goes on while the machine is
+/// suspended (on Linux `CLOCK_BOOTTIME`).
+pub type RunningClock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// Which server answered: another number after another one has taken its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leader(pub(crate) u64);
+
+/// Since when, and by whose word, what is kept is known to be true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Raised whenever something may have been missed.
+    pub(crate) generation: u64,
+    /// The server that the polls of this generation came from.
+    pub(crate) leader: Leader,
+}
+
+/// The lease of one process on one store.
+pub(crate) struct Lease {
+    clock: RunningClock,
+    /// The end of the lease on that clock; 0 where there is none.
+    until: AtomicU64,
+    /// The same, and kept when a generation ends: since when there has been none.
+    last_until: AtomicU64,
+    standing: Mutex<Standing>,
+    /// How often the lease was renewed; who waits for one is woken by it.
+    rounds: watch::Sender<u64>,
+    lapses: AtomicU64,
+}
+
+/// How a process's lease has fared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeaseReport {
+    /// Whether there is a lease now.
+    pub held: bool,
+    /// How often it was renewed.
+    pub rounds: u64,
+    /// How often it had run out before it was renewed.
+    pub lapses: u64,
+    /// How often something may have been missed, so that everything was read once more.
+    pub generations: u64,
+}
+
+impl Lease {
+    /// No lease yet.
+    pub(crate) fn new(clock: RunningClock) -> Self {
+        Self {
+            clock,
+            until: AtomicU64::new(0),
+            last_until: AtomicU64::new(0),
+            standing: Mutex::new(Standing {
+                generation: 0,
+                leader: Leader(0),
+            }),
+            rounds: watch::Sender::new(0),
+            lapses: AtomicU64::new(0),
+        }
+    }
+
+    /// The time on the lease's clock.
+    pub(crate) fn now(&self) -> u64 {
+        (self.clock)()
+    }
+
+    /// Whether what is kept may be used. To be asked *before* what is kept is looked at.
+    #[inline]
+    pub(crate) fn holds(&self) -> bool {
+        let until = self.until.load(Ordering::SeqCst);
+        // The clock is read after the end of the lease: a pause between the two only shortens it.
+        until != 0 && (self.clock)() < until
+    }
+
+    /// A lease for `length` from `sent_at` on, when a poll was sent of which everything has been applied.
+    pub(crate) fn renew(&self, sent_at: u64, length: Duration) {
+        let length = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
+        let before = self.last_until.load(Ordering::SeqCst);
+        if before != 0 && self.now() >= before {
+            self.lapses.fetch_add(1, Ordering::Relaxed);
+        }
+        let until = sent_at.saturating_add(length);
+        self.last_until.store(until, Ordering::SeqCst);
+        self.until.store(until, Ordering::SeqCst);
+        self.rounds.send_modify(|rounds| *rounds += 1);
+    }
+
+    /// Whether there has been no lease for this long.
+    pub(crate) fn over_for(&self, time: Duration) -> bool {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let until = self.last_until.load(Ordering::SeqCst);
+        self.now() >= until.saturating_add(time)
+    }
+
+    /// No lease any more: something may have been missed, or another server answers. `forget` makes every
+    /// stamp of before invalid.
+    pub(crate) fn begin_anew(&self, leader: Leader, forget: impl FnOnce()) {
+        self.until.store(0, Ordering::SeqCst);
+        forget();
+        let mut standing = self.lock();
+        standing.generation += 1;
+        standing.leader = leader;
+    }
+
+    /// Where this process stands now.
+    pub(crate) fn standing(&self) -> Standing {
+        *self.lock()
+    }
+
+    /// Waits until there is a lease, and says of which generation; `store_unavailable` where there is none
+    /// within this time.
+    pub(crate) async fn held(&self, patience: Duration) -> Result<Standing, KeystoreError> {
+        let mut rounds = self.rounds.subscribe();
+        let waiting = async {
+            loop {
+                rounds.borrow_and_update();
+                // What is read before the lease is the older of the two: a change in between is told
+                // by comparing once more after the read.
+                let standing = self.standing();
+                if self.holds() {
+                    return Some(standing);
+                }
+                rounds.changed().await.ok()?;
+            }
+        };
+        let held = tokio::time::timeout(patience, waiting).await;
+        held.ok()
+            .flatten()
+            .ok_or_else(|| KeystoreError::unavailable("it doesn't answer in time"))
+    }
+
+    /// How the lease has fared.
+    pub(crate) fn report(&self) -> LeaseReport {
+        LeaseReport {
+            held: self.holds(),
+            rounds: *self.rounds.borrow(),
+            lapses: self.lapses.load(Ordering::Relaxed),
+            generations: self.standing().generation,
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const L: Duration = Duration::from_millis(50);
+    const MILLI: u64 = 1_000_000;
+
+    /// A clock that a test moves, and a lease on it.
+    fn lease_at(milliseconds: u64) -> (Arc<AtomicU64>, Lease) {
+        let time = Arc::new(AtomicU64::new(milliseconds * MILLI));
+        let shown = Arc::clone(&time);
+        let clock: RunningClock = Arc::new(move || shown.load(Ordering::SeqCst));
+        (time, Lease::new(clock))
+    }
+
+    #[test]
+    fn a_lease_counts_from_the_sending_of_the_poll() {
+        let (time, lease) = lease_at(1_000);
+        assert!(!lease.holds(), "there is none yet");
+        let sent_at = lease.now();
+        time.fetch_add(30 * MILLI, Ordering::SeqCst);
+        lease.renew(sent_at, L);
+        assert!(lease.holds());
+        time.fetch_add(20 * MILLI - 1, Ordering::SeqCst);
+        assert!(lease.holds());
+        time.fetch_add(1, Ordering::SeqCst);
+        assert!(
+            !lease.holds(),
+            "50 ms after the sending, 20 after the answer"
+        );
+    }
+
+    #[test]
+    fn an_answer_that_comes_too_late_gives_no_lease() {
+        let (time, lease) = lease_at(1_000);
+        let sent_at = lease.now();
+        time.fetch_add(50 * MILLI, Ordering::SeqCst);
+        lease.renew(sent_at, L);
+        assert!(!lease.holds());
+    }
+
+    #[test]
+    fn a_new_generation_forgets_between_the_old_lease_and_the_next() {
+        let (_, lease) = lease_at(1_000);
+        lease.begin_anew(Leader(7), || ());
+        lease.renew(lease.now(), L);
+        assert!(lease.holds());
+        lease.begin_anew(Leader(8), || assert!(!lease.holds()));
+        assert!(!lease.holds());
+        let standing = lease.standing();
+        assert_eq!((standing.generation, standing.leader), (2, Leader(8)));
+        lease.renew(lease.now(), L);
+        assert!(lease.holds());
+    }
+
+    #[test]
+    fn lapses_are_counted() {
+        let (time, lease) = lease_at(1_000);
+        for _ in 0..3 {
+            lease.renew(lease.now(), L);
+            time.fetch_add(20 * MILLI, Ordering::SeqCst);
+        }
+        assert_eq!(lease.report().lapses, 0);
+        time.fetch_add(100 * MILLI, Ordering::SeqCst);
+        lease.renew(lease.now(), L);
+        let report = lease.report();
+        assert_eq!((report.rounds, report.lapses, report.held), (4, 1, true));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_lease_gets_it_or_an_error() {
+        let (_, lease) = lease_at(1_000);
+        let lease = Arc::new(lease);
+        let none = lease.held(Duration::from_millis(20)).await;
+        assert_eq!(none.unwrap_err().code(), "store_unavailable");
+        let waiting = tokio::spawn({
+            let lease = Arc::clone(&lease);
+            async move { lease.held(Duration::from_mins(1)).await }
+        });
+        tokio::task::yield_now().await;
+        lease.begin_anew(Leader(3), || ());
+        lease.renew(lease.now(), L);
+        let standing = waiting.await.unwrap().unwrap();
+        assert_eq!(standing, lease.standing());
+        assert_eq!(lease.held(Duration::ZERO).await, Ok(standing));
+    }
+}

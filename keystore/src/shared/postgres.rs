@@ -1,0 +1,299 @@
+//! The store on `PostgreSQL`, 13 or later, which any number of processes may write to.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `schema` | the tables, made by whichever process comes first |
+//! | `link` | how a connection is set up; which server answers |
+//! | `parts` | what the files below have in common |
+//! | `poll` | the thread that asks what has ended, and so renews the lease |
+//! | `change` | the statements that change records |
+//! | `read` | the statements that read them |
+//! | `trust` | whether a server keeps what it says |
+//!
+//! A change that ends tokens writes the record and the row that tells the other processes in one statement. It is
+//! committed synchronously, and answered when the lease of every process that may not have heard of it is over.
+//!
+//! This room must never read a record from a server other than the one that the lease is from.
+
+mod change;
+mod link;
+mod parts;
+mod poll;
+mod read;
+mod schema;
+mod trust;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::lease::{Lease, LeaseReport, RunningClock};
+use crate::error::KeystoreError;
+use crate::key::{KeyRange, RecordKey, UserTag};
+use crate::stamps::Stamps;
+use crate::store::{Answer, Found, RemovalWatcher, Stamp, Stats, Store, Write};
+use change::Made;
+use link::Link;
+use parts::{Inner, PATIENCE};
+use poll::Poller;
+
+pub use trust::Weakness;
+
+/// For how long a removal of everything may take.
+const LONG: Duration = Duration::from_mins(10);
+
+/// For how long the lease may have been over before [`Store::health`] says so: a lapse is waited for.
+const LAPSE: Duration = Duration::from_secs(1);
+
+/// What a store on `PostgreSQL` is opened with.
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    /// The most connections, besides the one that polls.
+    pub connections: u32,
+    /// The lease of a deployment that is new. After that it lies in the database.
+    pub lease: Duration,
+    /// A number that no other process has, drawn anew by each.
+    pub node: i64,
+}
+
+/// A [`Store`] on `PostgreSQL`.
+pub struct PostgresStore {
+    inner: Arc<Inner>,
+    poller: Option<Poller>,
+    io: Io,
+}
+
+/// Where all questions to the database run: they go on when nobody waits any more.
+struct Io(Option<tokio::runtime::Runtime>);
+
+impl Io {
+    fn start() -> Result<Self, KeystoreError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("lacre-postgres")
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(|error| KeystoreError::unavailable(error.to_string()))?;
+        Ok(Self(Some(runtime)))
+    }
+
+    /// What is asked goes on when nobody waits for the answer any more.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl Future<Output = Result<T, KeystoreError>> + Send + 'static,
+    ) -> Result<T, KeystoreError> {
+        let Some(runtime) = &self.0 else {
+            return Err(KeystoreError::unavailable("the store is closed"));
+        };
+        match runtime.spawn(question).await {
+            Ok(answer) => answer,
+            Err(error) => Err(KeystoreError::unavailable(error.to_string())),
+        }
+    }
+}
+
+/// Without waiting: a store may be dropped where nothing may wait.
+impl Drop for Io {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl PostgresStore {
+    /// Opens the store at this URL, makes its tables where there are none, and waits for the first lease.
+    ///
+    /// `store_unavailable` where the database can't be reached, `store_too_new` where a later version of this
+    /// program made its tables.
+    pub async fn open(
+        url: &str,
+        options: PostgresOptions,
+        clock: RunningClock,
+    ) -> Result<Self, KeystoreError> {
+        let io = Io::start()?;
+        let link = Link::of(url)?;
+        let lease = options.lease;
+        let opening = link.clone();
+        let opened = io.ask(async move {
+            schema::prepare(&opening, lease).await?;
+            Ok(opening.pool(options.connections))
+        });
+        let pool = opened.await?;
+        let inner = Arc::new(Inner {
+            pool,
+            lease: Lease::new(clock),
+            stamps: Stamps::new(),
+            node: options.node,
+            watcher: std::sync::OnceLock::new(),
+            hears_itself: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            under_way: Arc::default(),
+        });
+        let poller = Poller::start(Arc::clone(&inner), link)?;
+        let store = Self {
+            inner,
+            poller: Some(poller),
+            io,
+        };
+        store.inner.lease.held(Duration::from_secs(5)).await?;
+        Ok(store)
+    }
+
+    /// How the lease of this process has fared.
+    #[must_use]
+    pub fn lease(&self) -> LeaseReport {
+        self.inner.lease.report()
+    }
+
+    /// What keeps this server from keeping what it says; nothing where there is nothing to say.
+    pub async fn weaknesses(&self) -> Result<Vec<Weakness>, KeystoreError> {
+        self.ask(PATIENCE, |inner| async move {
+            trust::weaknesses(&inner.pool).await
+        })
+        .await
+    }
+
+    /// Asks on the store's own threads: what was begun goes on where the caller stops waiting.
+    async fn ask<T, A>(
+        &self,
+        patience: Duration,
+        question: impl FnOnce(Arc<Inner>) -> A,
+    ) -> Result<T, KeystoreError>
+    where
+        T: Send + 'static,
+        A: Future<Output = Result<T, KeystoreError>> + Send + 'static,
+    {
+        let asked = self.io.ask(question(Arc::clone(&self.inner)));
+        let answer = tokio::time::timeout(patience, asked).await;
+        answer.unwrap_or_else(|_| Err(KeystoreError::unavailable("it doesn't answer in time")))
+    }
+
+    /// Makes a change, and answers when no process goes by what was before.
+    async fn change<T, A>(
+        &self,
+        patience: Duration,
+        change: impl FnOnce(Arc<Inner>) -> A + Send + 'static,
+    ) -> Result<T, KeystoreError>
+    where
+        T: Send + 'static,
+        A: Future<Output = Result<(T, Made), KeystoreError>> + Send + 'static,
+    {
+        let (answer, made) = self
+            .ask(patience, |inner| async move {
+                let _under_way = Arc::clone(&inner.under_way).read_owned().await;
+                inner.open()?;
+                change(Arc::clone(&inner)).await
+            })
+            .await?;
+        if let Some(wait) = made.wait {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(answer)
+    }
+}
+
+impl Store for PostgresStore {
+    fn get<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, Found> {
+        let key = *key;
+        Box::pin(self.ask(PATIENCE, move |inner| async move {
+            read::get(&inner, key).await
+        }))
+    }
+
+    #[inline]
+    fn is_current(&self, key: &RecordKey, stamp: Stamp) -> bool {
+        self.inner.lease.holds() && self.inner.stamps.holds(&key.to_bytes(), stamp)
+    }
+
+    fn apply(&self, writes: Vec<Write>) -> Answer<'_, bool> {
+        Box::pin(self.change(PATIENCE, |inner| async move {
+            change::apply(&inner, writes).await
+        }))
+    }
+
+    fn remove(&self, key: RecordKey) -> Answer<'_, bool> {
+        Box::pin(self.change(PATIENCE, move |inner| async move {
+            change::remove(&inner, key).await
+        }))
+    }
+
+    fn remove_user(&self, user: UserTag, keep: Option<RecordKey>) -> Answer<'_, Vec<RecordKey>> {
+        Box::pin(self.change(PATIENCE, move |inner| async move {
+            change::remove_user(&inner, user, keep).await
+        }))
+    }
+
+    fn remove_all(&self) -> Answer<'_, u64> {
+        Box::pin(self.change(
+            LONG,
+            |inner| async move { change::remove_all(&inner).await },
+        ))
+    }
+
+    fn page(&self, range: KeyRange, limit: usize) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>> {
+        Box::pin(self.ask(PATIENCE, move |inner| async move {
+            read::page(&inner.pool, range, None, limit).await
+        }))
+    }
+
+    fn page_to_sweep(
+        &self,
+        range: KeyRange,
+        now: u64,
+        limit: usize,
+    ) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>> {
+        Box::pin(self.ask(PATIENCE, move |inner| async move {
+            read::page(&inner.pool, range, Some(now), limit).await
+        }))
+    }
+
+    fn count(&self, user: UserTag, max: usize) -> Answer<'_, usize> {
+        Box::pin(self.ask(PATIENCE, move |inner| async move {
+            read::count(&inner.pool, user, max).await
+        }))
+    }
+
+    fn stats(&self) -> Answer<'_, Stats> {
+        Box::pin(self.ask(LONG, |inner| async move { read::stats(&inner.pool).await }))
+    }
+
+    fn settled(&self) -> Answer<'_, ()> {
+        Box::pin(self.change(PATIENCE, |inner| async move {
+            Ok(((), change::barrier(&inner).await?))
+        }))
+    }
+
+    fn health(&self) -> Result<(), KeystoreError> {
+        self.inner.open()?;
+        if self.inner.lease.over_for(LAPSE) {
+            return Err(KeystoreError::unavailable("it doesn't answer in time"));
+        }
+        Ok(())
+    }
+
+    fn watch_removals(&self, watcher: RemovalWatcher) -> bool {
+        self.inner.watcher.set(watcher).is_ok()
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.inner.closed.store(true, Ordering::SeqCst);
+            let _none_under_way = self.inner.under_way.write().await;
+            Ok(())
+        })
+    }
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        // The poll ends first: without it there is no lease, and nothing is used any more.
+        drop(self.poller.take());
+    }
+}
+
+impl std::fmt::Debug for PostgresStore {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("PostgresStore").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,295 @@
+//! The statements that change records, and what each has to wait for.
+//!
+//! A change and the rows that tell of it are one transaction. Who finds that what it wanted to end has ended
+//! already, or has lost a swap, goes by a change that may not have been answered yet: it commits a change of its own
+//! after it, and waits as long as that other one has to.
+//!
+//! This room must never let a change that ends something be answered without the wait.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sqlx::{Acquire as _, Executor as _, PgConnection, Postgres};
+
+use super::link::{failed, in_the_way};
+use super::parts::Inner;
+use super::read::named;
+use crate::error::KeystoreError;
+use crate::key::{KeyRange, RecordKey, UserTag};
+use crate::store::Write;
+
+/// How often a change is made again that another one was in the way of.
+const ATTEMPTS: usize = 16;
+
+/// Shared by changes of several records, held alone by the removal of all.
+const ALL: i64 = 5_494_726_353_018_884;
+
+/// What was made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made {
+    /// How long the answer has to wait, where it says that something has ended.
+    pub(super) wait: Option<Duration>,
+}
+
+/// The wait for a lease of so many microseconds, and one per cent: clocks differ in rate.
+fn wait(lease_us: i64) -> Made {
+    let lease = Duration::from_micros(lease_us.cast_unsigned());
+    Made {
+        wait: Some(lease + lease / 100),
+    }
+}
+
+const NO_WAIT: Made = Made { wait: None };
+
+/// How many records a statement changed, and the lease.
+type Counted = (i64, i64);
+
+/// Which records a statement removed, and the lease.
+type Removed = (Vec<Vec<u8>>, i64);
+
+pub(super) async fn apply(
+    inner: &Inner,
+    writes: Vec<Write>,
+) -> Result<(bool, Made), KeystoreError> {
+    let ends = writes.iter().any(|write| write.ends_tokens);
+    let made = match &writes[..] {
+        [] => return Ok((true, NO_WAIT)),
+        [one] => {
+            repeated(inner, || async {
+                let mut connection = inner.pool.acquire().await?;
+                made(&mut connection, one, inner.node).await
+            })
+            .await?
+        }
+        _ => repeated(inner, || all_or_none(inner, &writes)).await?,
+    };
+    let Some(lease_us) = made else {
+        return Ok((false, if ends { barrier(inner).await? } else { NO_WAIT }));
+    };
+    for write in &writes {
+        match (&write.expected, &write.new) {
+            (Some(_), None) => inner.gone(&write.key),
+            _ => inner.changed(&write.key),
+        }
+    }
+    Ok((true, if ends { wait(lease_us) } else { NO_WAIT }))
+}
+
+pub(super) async fn remove(inner: &Inner, key: RecordKey) -> Result<(bool, Made), KeystoreError> {
+    let bytes = key.to_bytes();
+    let (count, lease_us): Counted = repeated(inner, || {
+        sqlx::query_as(
+            "WITH c AS (DELETE FROM keystore_sessions WHERE key = $1 RETURNING key), \
+             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $2 FROM c) \
+             SELECT (SELECT count(*) FROM c), lease_us FROM keystore_meta",
+        )
+        .bind(&bytes[..])
+        .bind(inner.node)
+        .fetch_one(&inner.pool)
+    })
+    .await?;
+    if count == 0 {
+        return Ok((false, barrier(inner).await?));
+    }
+    inner.gone(&key);
+    Ok((true, wait(lease_us)))
+}
+
+pub(super) async fn remove_user(
+    inner: &Inner,
+    user: UserTag,
+    keep: Option<RecordKey>,
+) -> Result<(Vec<RecordKey>, Made), KeystoreError> {
+    let range = KeyRange::of_user(user);
+    let keep = keep.map(|key| key.to_bytes().to_vec());
+    let removed = repeated(inner, || async {
+        let mut connection = inner.pool.acquire().await?;
+        let mut alone = connection.begin().await?;
+        turn(&mut alone, user).await?;
+        let removed: Removed = sqlx::query_as(
+            "WITH c AS (DELETE FROM keystore_sessions WHERE key BETWEEN $1 AND $2 \
+               AND key IS DISTINCT FROM $3 RETURNING key), \
+             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $4 FROM c) \
+             SELECT (SELECT coalesce(array_agg(key ORDER BY key), '{}') FROM c), lease_us FROM keystore_meta",
+        )
+        .bind(&range.first()[..])
+        .bind(&range.last()[..])
+        .bind(&keep)
+        .bind(inner.node)
+        .fetch_one(&mut *alone)
+        .await?;
+        alone.commit().await?;
+        Ok(removed)
+    })
+    .await?;
+    told(inner, removed).await
+}
+
+pub(super) async fn remove_all(inner: &Inner) -> Result<(u64, Made), KeystoreError> {
+    let removed = repeated(inner, || async {
+        let mut connection = inner.pool.acquire().await?;
+        let mut alone = connection.begin().await?;
+        alone
+            .execute("SET LOCAL statement_timeout = '10min'")
+            .await?;
+        locked(&mut alone, "SELECT pg_advisory_xact_lock($1)", ALL).await?;
+        let removed: Removed = sqlx::query_as(
+            "WITH c AS (DELETE FROM keystore_sessions RETURNING key), \
+             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $1 FROM c) \
+             SELECT (SELECT coalesce(array_agg(key), '{}') FROM c), lease_us FROM keystore_meta",
+        )
+        .bind(inner.node)
+        .fetch_one(&mut *alone)
+        .await?;
+        alone.commit().await?;
+        Ok(removed)
+    })
+    .await?;
+    let (keys, made) = told(inner, removed).await?;
+    Ok((keys.len() as u64, made))
+}
+
+/// Tells of what has gone.
+async fn told(
+    inner: &Inner,
+    (keys, lease_us): Removed,
+) -> Result<(Vec<RecordKey>, Made), KeystoreError> {
+    if keys.is_empty() {
+        return Ok((Vec::new(), barrier(inner).await?));
+    }
+    let keys: Vec<_> = keys
+        .iter()
+        .map(|key| named(key))
+        .collect::<Result<_, _>>()?;
+    for key in &keys {
+        inner.gone(key);
+    }
+    Ok((keys, wait(lease_us)))
+}
+
+/// A change of this process's own, committed after whatever was found changed, and the wait for it.
+pub(super) async fn barrier(inner: &Inner) -> Result<Made, KeystoreError> {
+    let (lease_us,): (i64,) = repeated(inner, || {
+        sqlx::query_as(
+            "WITH c AS (UPDATE keystore_nodes SET beat = beat + 1 WHERE id = $1 RETURNING 1) \
+             SELECT lease_us FROM keystore_meta WHERE (SELECT count(*) FROM c) = 1",
+        )
+        .bind(inner.node)
+        .fetch_one(&inner.pool)
+    })
+    .await?;
+    Ok(wait(lease_us))
+}
+
+/// All of the writes or none: the lease, or nothing where one of them doesn't fit.
+async fn all_or_none(inner: &Inner, writes: &[Write]) -> Result<Option<i64>, sqlx::Error> {
+    let mut connection = inner.pool.acquire().await?;
+    let mut alone = connection.begin().await?;
+    if let Some(first) = writes.first() {
+        turn(&mut alone, first.key.user).await?;
+    }
+    let mut lease = None;
+    for write in writes {
+        lease = made(&mut alone, write, inner.node).await?;
+        if lease.is_none() {
+            alone.rollback().await?;
+            return Ok(None);
+        }
+    }
+    alone.commit().await?;
+    Ok(lease)
+}
+
+/// Waits for the turn among the changes of several records of this user.
+async fn turn(alone: &mut PgConnection, user: UserTag) -> Result<(), sqlx::Error> {
+    locked(alone, "SELECT pg_advisory_xact_lock_shared($1)", ALL).await?;
+    let mut half = [0; 8];
+    half.copy_from_slice(&user.as_bytes()[..8]);
+    locked(
+        alone,
+        "SELECT pg_advisory_xact_lock($1)",
+        i64::from_be_bytes(half),
+    )
+    .await
+}
+
+async fn locked(
+    alone: &mut PgConnection,
+    lock: &'static str,
+    number: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query::<Postgres>(lock)
+        .bind(number)
+        .execute(alone)
+        .await?;
+    Ok(())
+}
+
+/// One write: the lease, or nothing where the record isn't what the write expects.
+async fn made(
+    connection: &mut PgConnection,
+    write: &Write,
+    node: i64,
+) -> Result<Option<i64>, sqlx::Error> {
+    let key = write.key.to_bytes();
+    let question = match (&write.expected, &write.new) {
+        (None, None) => {
+            "WITH c AS (SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM keystore_sessions WHERE key = $1)) \
+             SELECT (SELECT count(*) FROM c), lease_us FROM keystore_meta"
+        }
+        (None, Some(_)) => {
+            "WITH c AS (INSERT INTO keystore_sessions (key, sealed, expires_at) VALUES ($1, $3, $4) \
+               ON CONFLICT DO NOTHING RETURNING key) \
+             SELECT (SELECT count(*) FROM c), lease_us FROM keystore_meta"
+        }
+        (Some(_), Some(_)) => {
+            "WITH c AS (UPDATE keystore_sessions SET sealed = $3, expires_at = $4 \
+               WHERE key = $1 AND sealed = $2 RETURNING key), \
+             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, false, $6 FROM c WHERE $5) \
+             SELECT (SELECT count(*) FROM c), lease_us FROM keystore_meta"
+        }
+        (Some(_), None) => {
+            "WITH c AS (DELETE FROM keystore_sessions WHERE key = $1 AND sealed = $2 RETURNING key), \
+             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $3 FROM c) \
+             SELECT (SELECT count(*) FROM c), lease_us FROM keystore_meta"
+        }
+    };
+    let query = sqlx::query_as(question).bind(key.to_vec());
+    let query = match (&write.expected, &write.new) {
+        (None, None) => query,
+        (Some(expected), None) => query.bind(expected.clone()).bind(node),
+        (expected, Some(new)) => {
+            let expires_at = i64::try_from(new.expires_at).unwrap_or(i64::MAX);
+            let query = query
+                .bind(expected.clone())
+                .bind(new.bytes.clone())
+                .bind(expires_at);
+            if expected.is_some() {
+                query.bind(write.ends_tokens).bind(node)
+            } else {
+                query
+            }
+        }
+    };
+    let (count, lease_us): Counted = query.fetch_one(connection).await?;
+    Ok((count == 1).then_some(lease_us))
+}
+
+/// Asks, and asks again where another transaction was in the way.
+async fn repeated<T, A: Future<Output = Result<T, sqlx::Error>>>(
+    inner: &Inner,
+    ask: impl Fn() -> A,
+) -> Result<T, KeystoreError> {
+    for _ in 0..ATTEMPTS {
+        match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if in_the_way(&error) => {}
+            Err(error) => {
+                // It may have been made all the same: what this process kept of it goes with the next poll.
+                inner.hears_itself.store(true, Ordering::SeqCst);
+                return Err(failed(&error));
+            }
+        }
+    }
+    Err(KeystoreError::StoreContended)
+}

@@ -1,0 +1,84 @@
+//! How a connection is set up, and which server answers on it.
+//!
+//! This room must never connect without the settings that make a commit durable.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, PgPool};
+
+use crate::error::KeystoreError;
+
+/// How long a connection may take to be made.
+const CONNECTING: Duration = Duration::from_millis(800);
+
+/// What is asked of the server whatever its own defaults are: a commit is answered when it is durable, there
+/// and on the synchronous standby, and a statement ends where nobody waits for it any more.
+const SETTINGS: [(&str, &str); 4] = [
+    ("synchronous_commit", "on"),
+    ("default_transaction_isolation", "read committed"),
+    ("statement_timeout", "5s"),
+    ("idle_in_transaction_session_timeout", "5s"),
+];
+
+/// The server that a row is from: when it was started, in microseconds, and whether it only repeats another's
+/// changes.
+macro_rules! answering {
+    () => {
+        "(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint AS leader, \
+         pg_is_in_recovery() AS standby"
+    };
+}
+pub(super) use answering;
+
+/// Where the database is.
+#[derive(Clone)]
+pub(super) struct Link(PgConnectOptions);
+
+impl Link {
+    pub(super) fn of(url: &str) -> Result<Self, KeystoreError> {
+        // The text of the error may repeat the URL, which may hold a password.
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|_| KeystoreError::unavailable("its URL can't be read"))?;
+        Ok(Self(options.application_name("lacre").options(SETTINGS)))
+    }
+
+    /// One connection.
+    pub(super) async fn connect(&self) -> Result<PgConnection, KeystoreError> {
+        let connecting = PgConnection::connect_with(&self.0);
+        match tokio::time::timeout(CONNECTING, connecting).await {
+            Ok(connected) => connected.map_err(|error| failed(&error)),
+            Err(_) => Err(KeystoreError::unavailable("it can't be reached in time")),
+        }
+    }
+
+    /// Connections that are made when they are needed.
+    pub(super) fn pool(&self, connections: u32) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(CONNECTING)
+            // A broken one is told by the first question on it.
+            .test_before_acquire(false)
+            .connect_lazy_with(self.0.clone())
+    }
+}
+
+/// A failure of the database, in words that hold nothing of what was sent.
+pub(super) fn failed(error: &sqlx::Error) -> KeystoreError {
+    let code = error
+        .as_database_error()
+        .and_then(|database| database.code().map(std::borrow::Cow::into_owned));
+    match code {
+        Some(code) => KeystoreError::unavailable(format!("the database answers with error {code}")),
+        None => KeystoreError::unavailable(error.to_string()),
+    }
+}
+
+/// Whether the same may succeed when it is tried again at once: another transaction was in the way.
+pub(super) fn in_the_way(error: &sqlx::Error) -> bool {
+    let database = error.as_database_error();
+    database
+        .and_then(sqlx::error::DatabaseError::code)
+        .is_some_and(|code| matches!(&*code, "40001" | "40P01" | "55P03"))
+}

@@ -1,0 +1,102 @@
+//! The statements that read records.
+//!
+//! This room must never hand out a record that another server than the lease's was asked for.
+
+use sqlx::PgPool;
+
+use super::link::{answering, failed};
+use super::parts::{Inner, PATIENCE};
+use crate::error::KeystoreError;
+use crate::key::{KeyRange, RecordKey, UserTag};
+use crate::shared::lease::Leader;
+use crate::store::{Found, Stats, Writes};
+
+/// How often a read is made again because the server has changed meanwhile.
+const ATTEMPTS: usize = 4;
+
+const RECORD: &str = concat!(
+    "SELECT (SELECT sealed FROM keystore_sessions WHERE key = $1), ",
+    answering!()
+);
+
+/// The record under this key, from the server that the lease is from.
+pub(super) async fn get(inner: &Inner, key: RecordKey) -> Result<Found, KeystoreError> {
+    let bytes = key.to_bytes();
+    for _ in 0..ATTEMPTS {
+        let standing = inner.lease.held(PATIENCE).await?;
+        let asked = sqlx::query_as(RECORD)
+            .bind(&bytes[..])
+            .fetch_one(&inner.pool);
+        let (read, stamp) = inner.stamps.around_async(&bytes, asked).await;
+        let (sealed, leader, standby): (Option<Vec<u8>>, i64, bool) =
+            read.map_err(|error| failed(&error))?;
+        let answering = Leader(leader.cast_unsigned());
+        if !standby && answering == standing.leader && inner.lease.standing() == standing {
+            return Ok(Found { sealed, stamp });
+        }
+    }
+    Err(KeystoreError::unavailable("another server answers"))
+}
+
+/// Records of a range, those alone that may have expired at a time where one is given.
+pub(super) async fn page(
+    pool: &PgPool,
+    range: KeyRange,
+    expired_at: Option<u64>,
+    limit: usize,
+) -> Result<Vec<(RecordKey, Vec<u8>)>, KeystoreError> {
+    let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(
+        "SELECT key, sealed FROM keystore_sessions \
+         WHERE key BETWEEN $1 AND $2 AND ($3::bigint IS NULL OR expires_at <= $3) ORDER BY key LIMIT $4",
+    )
+    .bind(&range.first()[..])
+    .bind(&range.last()[..])
+    .bind(expired_at.map(|time| i64::try_from(time).unwrap_or(i64::MAX)))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(pool)
+    .await
+    .map_err(|error| failed(&error))?;
+    rows.into_iter()
+        .map(|(key, sealed)| Ok((named(&key)?, sealed)))
+        .collect()
+}
+
+pub(super) async fn count(
+    pool: &PgPool,
+    user: UserTag,
+    max: usize,
+) -> Result<usize, KeystoreError> {
+    let range = KeyRange::of_user(user);
+    let count: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM (SELECT 1 FROM keystore_sessions WHERE key BETWEEN $1 AND $2 LIMIT $3) AS few",
+    )
+    .bind(&range.first()[..])
+    .bind(&range.last()[..])
+    .bind(i64::try_from(max).unwrap_or(i64::MAX))
+    .fetch_one(pool)
+    .await
+    .map_err(|error| failed(&error))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+pub(super) async fn stats(pool: &PgPool) -> Result<Stats, KeystoreError> {
+    let (records, bytes): (i64, i64) = sqlx::query_as(
+        "SELECT count(*), pg_total_relation_size('keystore_sessions') FROM keystore_sessions",
+    )
+    .fetch_one(pool)
+    .await
+    .map_err(|error| failed(&error))?;
+    Ok(Stats {
+        records: records.cast_unsigned(),
+        bytes_on_disk: bytes.cast_unsigned(),
+        writes: Writes::default(),
+    })
+}
+
+/// The key that these bytes are.
+pub(super) fn named(bytes: &[u8]) -> Result<RecordKey, KeystoreError> {
+    let bytes = bytes.try_into();
+    bytes
+        .map(RecordKey::from_bytes)
+        .map_err(|_| KeystoreError::corrupt("a key has another length than 32 bytes"))
+}

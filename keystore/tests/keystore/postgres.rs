@@ -1,0 +1,417 @@
+//! The store on `PostgreSQL`: the suite with two writers, and what is particular to it.
+//!
+//! `LACRE_TEST_POSTGRES` names a server that may be filled with schemas.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use lacre_keystore::conformance::Fixture;
+use lacre_keystore::store::{Sealed, Write};
+use lacre_keystore::{
+    Keystore, KeystoreError, PostgresOptions, PostgresStore, PutOutcome, RecordKey, RunningClock,
+    Store, Swap, Weakness,
+};
+use rand::rngs::SysRng;
+use rustix::time::{ClockId, clock_gettime};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+use crate::skipped::skip;
+use crate::support::{key, record, ring, user};
+
+/// Short, so that the suite with its many ends takes seconds.
+const LEASE: Duration = Duration::from_millis(20);
+
+#[allow(clippy::disallowed_methods)] // the test's own switch
+fn server() -> Option<String> {
+    std::env::var("LACRE_TEST_POSTGRES").ok()
+}
+
+#[allow(clippy::disallowed_methods)] // the clock that a program hands in
+fn clock() -> RunningClock {
+    Arc::new(|| {
+        let time = clock_gettime(ClockId::Boottime);
+        time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
+    })
+}
+
+fn node() -> i64 {
+    static NEXT: AtomicI64 = AtomicI64::new(1);
+    NEXT.fetch_add(1, Ordering::SeqCst)
+}
+
+/// A schema of its own, which goes with it.
+struct Schema {
+    name: String,
+    url: String,
+    server: String,
+}
+
+impl Schema {
+    async fn new() -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let server = server().expect("asked before");
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+        let name = format!("lacre_keystore_{}_{number}", std::process::id());
+        let glue = if server.contains('?') { '&' } else { '?' };
+        let url = format!("{server}{glue}options=-c%20search_path%3D{name}");
+        let schema = Self { name, url, server };
+        schema.run(format!("CREATE SCHEMA {}", schema.name)).await;
+        schema
+    }
+
+    async fn run(&self, sql: String) {
+        let mut connection = PgConnection::connect(&self.server).await.unwrap();
+        connection.execute(AssertSqlSafe(sql)).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    async fn open(&self) -> Result<PostgresStore, KeystoreError> {
+        let options = PostgresOptions {
+            connections: 6,
+            lease: LEASE,
+            node: node(),
+        };
+        PostgresStore::open(&self.url, options, clock()).await
+    }
+
+    async fn connection(&self) -> PgConnection {
+        PgConnection::connect(&self.url).await.unwrap()
+    }
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        let sql = format!("DROP SCHEMA {} CASCADE", self.name);
+        let server = self.server.clone();
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let mut connection = PgConnection::connect(&server).await.unwrap();
+                connection.execute(AssertSqlSafe(sql)).await.unwrap();
+            });
+        });
+        dropped.join().unwrap();
+    }
+}
+
+fn is_available() -> bool {
+    let available = server().is_some();
+    if !available {
+        skip(
+            "no session was kept in PostgreSQL",
+            "set LACRE_TEST_POSTGRES, or run .ci/with-postgres make test",
+        );
+    }
+    available
+}
+
+/// Two processes' stores on one schema.
+struct Postgres {
+    one: Arc<PostgresStore>,
+    two: Arc<PostgresStore>,
+    schema: Schema,
+}
+
+impl Fixture for Postgres {
+    type Store = PostgresStore;
+
+    fn is_available() -> bool {
+        is_available()
+    }
+
+    async fn new() -> Self {
+        let schema = Schema::new().await;
+        Self {
+            one: Arc::new(schema.open().await.unwrap()),
+            two: Arc::new(schema.open().await.unwrap()),
+            schema,
+        }
+    }
+
+    fn store(&self) -> Arc<PostgresStore> {
+        Arc::clone(&self.one)
+    }
+
+    fn second(&self) -> Option<Arc<PostgresStore>> {
+        Some(Arc::clone(&self.two))
+    }
+}
+
+lacre_keystore::conformance_suite!(Postgres);
+
+fn open(store: &Arc<PostgresStore>) -> Keystore {
+    Keystore::open(Arc::clone(store), ring(), SysRng).unwrap()
+}
+
+/// A test that needs a server, on a runtime with two threads.
+fn with_stores<A: Future<Output = ()>>(test: impl FnOnce(Arc<Postgres>) -> A) {
+    if is_available() {
+        lacre_keystore::conformance::run(async { test(Arc::new(Postgres::new().await)).await });
+    }
+}
+
+async fn put(keystore: &Keystore, key: &RecordKey) {
+    let outcome = keystore.put_new(key, &record(1)).await;
+    assert_eq!(outcome, Ok(PutOutcome::Stored));
+}
+
+#[test]
+fn a_warm_record_is_current_at_both_until_one_of_them_ends_it() {
+    with_stores(|stores| async move {
+        let (one, two) = (open(&stores.one), open(&stores.two));
+        put(&one, &key(1, 1)).await;
+        let read = two.get(&key(1, 1)).await.unwrap().unwrap();
+        let begun = Instant::now();
+        while begun.elapsed() < 4 * LEASE {
+            assert!(two.is_current(&key(1, 1), &read.version));
+            tokio::time::sleep(LEASE / 10).await;
+        }
+        assert!(one.remove(&key(1, 1)).await.unwrap());
+        assert!(!two.is_current(&key(1, 1), &read.version));
+    });
+}
+
+#[test]
+fn what_was_read_is_settled_after_the_lease() {
+    with_stores(|stores| async move {
+        let one = open(&stores.one);
+        let begun = Instant::now();
+        assert_eq!(one.settled().await, Ok(()));
+        assert!(begun.elapsed() >= LEASE);
+    });
+}
+
+#[test]
+fn an_end_is_answered_after_the_lease_and_not_much_later() {
+    with_stores(|stores| async move {
+        let one = open(&stores.one);
+        for (session, again) in [(1, false), (2, false), (2, true)] {
+            if !again {
+                put(&one, &key(1, session)).await;
+            }
+            let begun = Instant::now();
+            let removed = one.remove(&key(1, session)).await;
+            assert_eq!(removed, Ok(!again));
+            let took = begun.elapsed();
+            assert!(took >= LEASE, "also of what has gone already: {took:?}");
+            assert!(took < LEASE + Duration::from_millis(500), "{took:?}");
+        }
+        // A change that ends nothing needn't wait.
+        put(&one, &key(1, 3)).await;
+        let mut fastest = Duration::MAX;
+        for _ in 0..5 {
+            let read = one.get(&key(1, 3)).await.unwrap().unwrap();
+            let mut later = read.record.clone();
+            later.last_seen_at += 1;
+            let begun = Instant::now();
+            let swap = one.compare_and_swap(&key(1, 3), &read, &later).await;
+            assert_eq!(swap, Ok(Swap::Won));
+            fastest = fastest.min(begun.elapsed());
+        }
+        assert!(fastest < LEASE, "{fastest:?}");
+    });
+}
+
+/// Many writers commit out of order; who reads by snapshot hears of every end all the same.
+#[test]
+fn no_end_is_missed_among_many_writers() {
+    const WRITERS: u8 = 16;
+    const ENDS: u64 = 60;
+    with_stores(|stores| async move {
+        let (one, two) = (open(&stores.one), open(&stores.two));
+        let told = Arc::new(AtomicU64::new(0));
+        let counts = Arc::clone(&told);
+        assert!(two.watch_removals(move |_| {
+            counts.fetch_add(1, Ordering::SeqCst);
+        }));
+        let mut set = tokio::task::JoinSet::new();
+        for writer in 0..WRITERS {
+            let one = one.clone();
+            set.spawn(async move {
+                for session in 0..ENDS {
+                    put(&one, &key(writer, session)).await;
+                    // Several at once: transactions of different lengths.
+                    if session % 7 == 6 {
+                        assert_eq!(one.remove_user(user(writer)).await.unwrap().len(), 7);
+                    }
+                }
+            });
+        }
+        set.join_all().await;
+        let due = u64::from(WRITERS) * (ENDS - ENDS % 7);
+        assert_eq!(told.load(Ordering::SeqCst), due);
+    });
+}
+
+/// A store whose row is taken away, as after a minute without a sign: it begins anew, and what it
+/// hadn't heard of meanwhile isn't current any more.
+#[test]
+fn a_process_that_was_forgotten_reads_everything_once_more() {
+    with_stores(|stores| async move {
+        let two = open(&stores.two);
+        put(&two, &key(1, 1)).await;
+        let read = two.get(&key(1, 1)).await.unwrap().unwrap();
+        assert!(two.is_current(&key(1, 1), &read.version));
+        let generations = stores.two.lease().generations;
+        let mut by_hand = stores.schema.connection().await;
+        by_hand.execute("DELETE FROM keystore_nodes").await.unwrap();
+        let begun = Instant::now();
+        while stores.two.lease().generations == generations {
+            assert!(begun.elapsed() < Duration::from_secs(5));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(!two.is_current(&key(1, 1), &read.version));
+        assert!(two.get(&key(1, 1)).await.unwrap().is_some());
+    });
+}
+
+/// A lock on the table that polls change: no poll is answered, as where the server hangs.
+#[test]
+fn without_a_poll_the_lease_ends_and_reads_are_refused_within_a_second() {
+    with_stores(|stores| async move {
+        let one = open(&stores.one);
+        put(&one, &key(1, 1)).await;
+        let read = one.get(&key(1, 1)).await.unwrap().unwrap();
+        let mut by_hand = stores.schema.connection().await;
+        let mut held = by_hand.begin().await.unwrap();
+        held.execute("LOCK TABLE keystore_nodes IN ACCESS EXCLUSIVE MODE")
+            .await
+            .unwrap();
+        tokio::time::sleep(2 * LEASE).await;
+        assert!(!one.is_current(&key(1, 1), &read.version));
+        let begun = Instant::now();
+        let error = one.get(&key(1, 1)).await.unwrap_err();
+        assert_eq!(error.code(), "store_unavailable");
+        assert!(begun.elapsed() < Duration::from_millis(1_500));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(one.health().unwrap_err().code(), "store_unavailable");
+        held.rollback().await.unwrap();
+        let begun = Instant::now();
+        while one.get(&key(1, 1)).await.is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(2), "back within 2 s");
+        }
+        assert_eq!(one.health(), Ok(()));
+    });
+}
+
+/// The change of a caller that has gone is heard of by its own process as well.
+#[test]
+fn a_removal_whose_caller_has_gone_is_known_here_too() {
+    with_stores(|stores| async move {
+        let one = open(&stores.one);
+        put(&one, &key(1, 1)).await;
+        let read = one.get(&key(1, 1)).await.unwrap().unwrap();
+        let name = key(1, 1);
+        let asked = tokio::time::timeout(Duration::from_millis(1), one.remove(&name));
+        let _ = asked.await;
+        let begun = Instant::now();
+        while one.get(&name).await.unwrap().is_some() {
+            if begun.elapsed() > Duration::from_secs(5) {
+                return; // it was never begun
+            }
+        }
+        assert!(!one.is_current(&name, &read.version));
+    });
+}
+
+#[test]
+fn rows_that_all_have_seen_are_taken_away() {
+    with_stores(|stores| async move {
+        let one = open(&stores.one);
+        for session in 0..5 {
+            put(&one, &key(1, session)).await;
+            assert!(one.remove(&key(1, session)).await.unwrap());
+        }
+        let mut by_hand = stores.schema.connection().await;
+        let begun = Instant::now();
+        loop {
+            let left: i64 = sqlx::query_scalar("SELECT count(*) FROM keystore_ends")
+                .fetch_one(&mut by_hand)
+                .await
+                .unwrap();
+            if left == 0 {
+                break;
+            }
+            assert!(begun.elapsed() < Duration::from_mins(1), "{left} left");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+}
+
+#[test]
+fn a_store_of_a_later_version_is_refused() {
+    with_stores(|stores| async move {
+        let mut by_hand = stores.schema.connection().await;
+        by_hand
+            .execute("UPDATE keystore_meta SET version = 99")
+            .await
+            .unwrap();
+        let error = stores.schema.open().await.unwrap_err();
+        assert_eq!(error.code(), "store_too_new");
+    });
+}
+
+#[test]
+fn a_server_that_cant_be_reached_is_an_error_without_its_password() {
+    lacre_keystore::conformance::run(async {
+        let options = PostgresOptions {
+            connections: 1,
+            lease: LEASE,
+            node: 1,
+        };
+        for url in [
+            "postgres://u:secret-word@127.0.0.1:1/none",
+            "no url: secret-word",
+        ] {
+            let opened = PostgresStore::open(url, options.clone(), clock()).await;
+            let error = opened.unwrap_err();
+            assert_eq!(error.code(), "store_unavailable");
+            assert!(!error.to_string().contains("secret-word"), "{error}");
+        }
+    });
+}
+
+/// The throw-away server of the tests has `fsync` off and no standby.
+#[test]
+fn a_server_that_isnt_durable_is_told() {
+    with_stores(|stores| async move {
+        let found = stores.one.weaknesses().await.unwrap();
+        let mut by_hand = stores.schema.connection().await;
+        let fsync: bool = sqlx::query_scalar("SELECT current_setting('fsync')::bool")
+            .fetch_one(&mut by_hand)
+            .await
+            .unwrap();
+        assert_eq!(found.contains(&Weakness::NotDurable), !fsync);
+        assert!(!found.contains(&Weakness::TooOld));
+        for weakness in found {
+            assert!(!weakness.advice().is_empty());
+        }
+    });
+}
+
+/// What a swap that lost leaves to be known is known when it is answered: it waits, as the winner does.
+#[test]
+fn a_lost_swap_waits_as_long_as_the_winner() {
+    with_stores(|stores| async move {
+        let put = |expected: Option<&[u8]>, new: &[u8]| Write {
+            key: key(1, 1),
+            expected: expected.map(<[u8]>::to_vec),
+            new: Some(Sealed {
+                bytes: new.to_vec(),
+                expires_at: 2_000,
+            }),
+            ends_tokens: expected.is_some(),
+        };
+        assert_eq!(stores.one.apply(vec![put(None, b"first")]).await, Ok(true));
+        for (expected, won) in [(&b"first"[..], true), (b"first", false)] {
+            let begun = Instant::now();
+            let write = put(Some(expected), b"second");
+            assert_eq!(stores.two.apply(vec![write]).await, Ok(won));
+            assert!(begun.elapsed() >= LEASE);
+        }
+    });
+}
