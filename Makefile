@@ -12,7 +12,7 @@ SECONDS_LONG ?= 300
 # Programs that `--all-targets` leaves out, for they are no benchmarks of `cargo bench`.
 APART = --bench server --bench scale --bench instructions --bench oracle
 
-.PHONY: help run test soak backup-drill bench bench-steps bench-million bench-page bench-check \
+.PHONY: help run test soak model backup-drill bench bench-steps bench-million bench-page bench-check \
 	bench-instructions bench-oracle bench-oracle-dialects bench-python interop browser fuzz vectors mutations mutants lint
 
 help: ## Show this list
@@ -49,6 +49,10 @@ backup-drill: ## Back up and restore a million sessions
 
 # One part after another: a measurement has the machine to itself.
 BENCH = flags=$$(.ci/need build bench); export CARGO_FLAGS="$$flags"; python3 tests/bench
+
+model: ## Search the lease of several processes with all faults at once (4 GiB of memory, some minutes)
+	@flags=$$(.ci/need build); $(CARGO) test --release --locked $$flags -p lacre-keystore --test lease -- \
+		--include-ignored $(ARGS)
 
 bench: ## Measure guards, steps and the service, and write docs/performance.md
 	@$(BENCH)/guards.py; python3 tests/bench/steps.py; python3 tests/bench/service.py; \
