@@ -1,6 +1,7 @@
 //! The pages of the documentation, held to what the program does: links lead somewhere, commands
 //! parse, tests that a page names exist, and the worked examples work.
 
+mod axum_tower;
 mod commands;
 mod deployment;
 mod described;
