@@ -82,7 +82,12 @@ impl Restore {
         let mut progress = Progress::new();
         let parts = (Arc::new(SystemClock::default()) as _, entropy::system());
         let restored = runtime.block_on(restore(&config, &given, wanted, parts, |done, total| {
-            progress.bar("bytes checked", done, total);
+            if done < total {
+                progress.bar("bytes checked", done, total);
+            } else {
+                // What follows writes lines of the log.
+                progress.clear();
+            }
         }));
         progress.clear();
         let restored = restored.map_err(failed)?;
