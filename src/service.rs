@@ -101,6 +101,9 @@ pub enum ServiceError {
     /// The client's own credentials are wrong.
     #[error("the client's credentials are wrong")]
     InvalidClient,
+    /// The password is right, and its account hasn't the role that is asked for.
+    #[error("the account hasn't the role that this log-in is for")]
+    RoleMissing,
     /// Too many attempts have failed, or there were too many sign-ups.
     #[error("too many attempts, try again later")]
     TooMany {
@@ -144,6 +147,7 @@ impl ServiceError {
         match self {
             Self::Accounts(error) => error.code(),
             Self::InvalidClient => "invalid_client",
+            Self::RoleMissing => "role_missing",
             Self::TooMany { .. } => "rate_limited",
             Self::IncorrectUser => "invalid_credentials",
             Self::Outside(error) => error.code(),

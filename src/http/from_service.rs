@@ -46,9 +46,10 @@ impl From<ServiceError> for Problem {
             ServiceError::Outside(FederationError::KeysUnavailable) => {
                 Self::new(Code::StoreUnavailable)
             }
-            ServiceError::Outside(_) | ServiceError::NotLinked | ServiceError::EmailTaken => {
-                Self::new(Code::InvalidCredentials)
-            }
+            ServiceError::Outside(_)
+            | ServiceError::NotLinked
+            | ServiceError::EmailTaken
+            | ServiceError::RoleMissing => Self::new(Code::InvalidCredentials),
             ServiceError::IssuerUnknown => Self::new(Code::NotFound),
             ServiceError::UserSession => {
                 Self::new(Code::BodyWrongType).field("user_session").detail(

@@ -69,6 +69,7 @@ impl Attempt {
         match &outcome {
             Err(
                 ServiceError::InvalidClient
+                | ServiceError::RoleMissing
                 | ServiceError::Accounts(AccountsError::InvalidCredentials),
             ) => {}
             // Where the issuer's keys aren't to be had, nobody knows.
@@ -113,9 +114,27 @@ impl Service {
         from: &Origin,
         user: Option<&UserId>,
     ) -> Result<Account, ServiceError> {
+        self.prove_for(by, password, None, from, user).await
+    }
+
+    /// The same for an account that has to have a role, where one is given: without it, the attempt
+    /// stays counted as that of a wrong password does.
+    pub(super) async fn prove_for(
+        &self,
+        by: LoginName,
+        password: PresentedPassword,
+        role: Option<&'static str>,
+        from: &Origin,
+        user: Option<&UserId>,
+    ) -> Result<Account, ServiceError> {
         let (attempt, named) = self.begin_attempt(by, from, user).await?;
         let proven = self.accounts.authenticate(named, password).await;
-        attempt.ended(proven.map_err(ServiceError::from))
+        let has =
+            |account: &Account| role.is_none_or(|role| account.roles.iter().any(|own| own == role));
+        attempt.ended(match proven {
+            Ok(account) if !has(&account) => Err(ServiceError::RoleMissing),
+            proven => proven.map_err(ServiceError::from),
+        })
     }
 
     /// Counts an attempt for the address and, once it is known which, at the account. Who has gone

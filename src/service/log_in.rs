@@ -58,10 +58,31 @@ impl Service {
         request: LogIn,
         from: &audit::Origin,
     ) -> Result<Issued, ServiceError> {
+        self.log_in_as(request, None, from).await
+    }
+
+    /// The same for a user who has this role. Whoever hasn't is counted and kept waiting as somebody whose
+    /// password is wrong, and no session is begun or pushed out for it: [`ServiceError::RoleMissing`].
+    pub async fn log_in_with_role(
+        &self,
+        request: LogIn,
+        role: &'static str,
+        from: &audit::Origin,
+    ) -> Result<Issued, ServiceError> {
+        self.log_in_as(request, Some(role), from).await
+    }
+
+    async fn log_in_as(
+        &self,
+        request: LogIn,
+        role: Option<&'static str>,
+        from: &audit::Origin,
+    ) -> Result<Issued, ServiceError> {
         check_user_session(request.user_session.as_deref())
             .inspect_err(|error| login_failed(from, error.code(), None, None))?;
         let by = LoginName::parse(&request.user);
-        let account = self.prove(by, request.password, from, None).await?;
+        let proven = self.prove_for(by, request.password, role, from, None);
+        let account = proven.await?;
         let grant = Grant {
             subject: subject(&account),
             occasion: Occasion::LogIn,

@@ -188,3 +188,36 @@ async fn what_says_nothing_about_the_password_is_not_counted() {
         assert!(event.contains("code=accounts_unavailable"), "{event}");
     }
 }
+
+#[tokio::test]
+async fn whoever_lacks_the_role_is_counted_as_a_wrong_password_is_and_begins_nothing() {
+    let rig = Rig::new().await;
+    let as_admin = async |password: &str, from: &Origin| {
+        let request = LogIn {
+            user: EMAIL.to_owned(),
+            password: PresentedPassword::parse(password).unwrap(),
+            user_session: None,
+            origin: grant::Origin::default(),
+        };
+        let issued = rig.service.log_in_with_role(request, "admin", from).await;
+        issued.map(drop).map_err(|error| error.code())
+    };
+    for number in 0..COUNT {
+        let from = from(&format!("no-role-{number}"));
+        assert_eq!(as_admin(PASSWORD, &from).await, Err("role_missing"));
+        assert!(
+            event(from.request_id.as_ref().unwrap())
+                .await
+                .contains("code=role_missing")
+        );
+    }
+    let sessions = rig.service.lacre().sessions_of(rig.user.as_str()).await;
+    assert_eq!(sessions.unwrap().len(), 0);
+    // The right password no more than a wrong one.
+    let limited = Err("rate_limited");
+    assert_eq!(as_admin(PASSWORD, &from("no-role-more")).await, limited);
+    assert_eq!(
+        as_admin("wrong horse battery", &from("no-role-wrong")).await,
+        limited
+    );
+}
