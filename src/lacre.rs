@@ -17,7 +17,7 @@ use crate::sessions::guard::{Explained, Guard, LiveSession, Refusal};
 use crate::sessions::issue::Issuer;
 use crate::sessions::keyring::{Keyring, KeyringError};
 use crate::sessions::last_seen::{LastSeen, Notes};
-use crate::sessions::list::{Listing, Of, Picked, Scanned, SessionInfo, SessionPage};
+use crate::sessions::list::{Listing, Of, Picked, Scanned, SessionInfo, SessionPage, Used};
 use crate::sessions::newest::{Newest, Place};
 use crate::sessions::records::Records;
 use crate::sessions::refresh::{RefreshError, Refresher};
@@ -268,14 +268,16 @@ impl Lacre {
         self.0.listing.page_of(user_id, after, limit).await
     }
 
-    /// One step of a scan of all records, or a user's, that tells `newest` of each live session.
+    /// One step of a scan of all records, or a user's, that tells `newest` of each live session that was
+    /// used so.
     pub(crate) async fn scan(
         &self,
         of: Of<'_>,
+        last_use: &Used,
         after: Option<RecordKey>,
         newest: &mut Newest,
     ) -> Result<Scanned, KeystoreError> {
-        self.0.listing.scan(of, after, newest).await
+        self.0.listing.scan(of, last_use, after, newest).await
     }
 
     /// The session at a place of a scan, if it is live and still the one that began then.

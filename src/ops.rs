@@ -41,7 +41,7 @@ pub use listening::{Told, Wait};
 pub use perform::{Running, begin, perform};
 pub use request::{
     About, BackupRequest, ClientsRequest, ExplainRequest, ImportedUser, KeysRequest,
-    KeystoreRequest, NewUser, Request, SessionsRequest, UserChange, UsersRequest, Which,
+    KeystoreRequest, LastUse, NewUser, Request, SessionsRequest, UserChange, UsersRequest, Which,
 };
 pub use secret::Secret;
 pub use socket::{AdminSocket, SocketError};

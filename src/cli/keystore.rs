@@ -12,16 +12,20 @@ use super::way::{Absent, Way, unexpected};
 use clap::{Args, Subcommand};
 use lacre::clock::{Clock as _, SystemClock};
 use lacre::internals::archive::Holds;
-use lacre::internals::ops::{Answer, Damaged, KeystoreRequest, Request, Session, Sessions, Step};
+use lacre::internals::config;
+use lacre::internals::ops::{
+    Answer, Damaged, KeystoreRequest, LastUse, Request, Session, Sessions, Step,
+};
 use lacre::internals::token::Handle;
 use serde_json::{Value, json};
 use std::io::{BufWriter, Write};
+use std::time::Duration;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List live sessions, the newest first
     #[command(
-        after_help = "Examples:\n  lacre keystore list --user ada@example.com\n  lacre keystore list --limit 100 --json    # goes on with --after and the \"next\" of the answer\n\nWithout --limit all are listed. ADDRESS is that of the last use. A session is named by the beginning of\nits handle, which every command takes. --json prints {\"sessions\":[…],\"damaged\":[…],\"next\":…}."
+        after_help = "Examples:\n  lacre keystore list --user ada@example.com\n  lacre keystore list --address 203.0.113.0/24 --used-within 1h\n  lacre keystore list --limit 100 --json    # goes on with --after and the \"next\" of the answer\n\nWithout --limit all are listed. ADDRESS is that of the last use. A session is named by the beginning of\nits handle, which every command takes. --json prints {\"sessions\":[…],\"damaged\":[…],\"next\":…}."
     )]
     List(List),
     /// Show one live session
@@ -69,6 +73,15 @@ pub(crate) struct List {
     /// Only the sessions of this user: id or e-mail
     #[arg(long, value_name = "USER", allow_hyphen_values = true)]
     user: Option<String>,
+    /// Only those used last, or begun, from this address, or from a network such as 10.0.0.0/8
+    #[arg(long, value_name = "ADDRESS")]
+    address: Option<String>,
+    /// Only those used so long ago or less, such as 15m
+    #[arg(long, value_name = "D", value_parser = age)]
+    used_within: Option<Duration>,
+    /// Only those that nobody has used for so long, such as 30d
+    #[arg(long, value_name = "D", value_parser = age)]
+    idle_for: Option<Duration>,
     /// At most so many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
@@ -84,6 +97,12 @@ pub(crate) struct List {
 pub(super) fn handle(text: &str) -> Result<Handle, String> {
     Handle::parse(text.strip_suffix('…').unwrap_or(text))
         .map_err(|_| "1 to 128 characters of A-Z a-z 0-9 _ -".to_owned())
+}
+
+/// A duration as the configuration writes them, of a second at least.
+pub(super) fn age(text: &str) -> Result<Duration, String> {
+    let duration = config::duration(text).filter(|duration| !duration.is_zero());
+    duration.ok_or_else(|| "a duration such as 30d, 12h or 1h30m".to_owned())
 }
 
 impl Command {
@@ -105,6 +124,11 @@ impl List {
         let mut listing = Listing::new(self.json);
         let request = Request::Keystore(KeystoreRequest::List {
             user: self.user,
+            last_use: LastUse {
+                address: self.address,
+                within: self.used_within.map(|time| time.as_secs()),
+                idle: self.idle_for.map(|time| time.as_secs()),
+            },
             after: self.after,
             limit: self.limit.map(|limit| limit as usize),
         });

@@ -3,7 +3,7 @@
 //! This room must never end more than was asked for.
 
 use super::failure::Failure;
-use super::keystore::handle;
+use super::keystore::{age, handle};
 use super::out;
 use super::place::Place;
 use super::printable::printable;
@@ -11,7 +11,6 @@ use super::progress::Progress;
 use super::prompt;
 use super::way::{Absent, Way, unexpected};
 use clap::{ArgGroup, Args, Subcommand};
-use lacre::internals::config;
 use lacre::internals::ops::{Answer, Request, SessionsRequest, Step, Which};
 use lacre::internals::token::Handle;
 use serde_json::json;
@@ -22,7 +21,7 @@ use std::time::Duration;
 pub(crate) enum Command {
     /// End one session, those of a user or of a client, or all
     #[command(
-        after_help = "Examples:\n  lacre sessions revoke Zk3aPq9xW0mC7vTt1bN4sQe8rYu2iOp5lKj6hGf3dSA\n  lacre sessions revoke --user ada@example.com --dry-run\n  lacre sessions revoke --client client_0123456789abcdef\n  lacre sessions revoke --older-than 30d --dry-run\n  lacre sessions revoke --all --yes\n\nA session that is gone already is no failure. --json prints {\"revoked\":n,\"dry_run\":…,\"sessions\":[…]};\nwith --all \"sessions\" is null."
+        after_help = "Examples:\n  lacre sessions revoke Zk3aPq9xW0mC7vTt1bN4sQe8rYu2iOp5lKj6hGf3dSA\n  lacre sessions revoke --user ada@example.com --dry-run\n  lacre sessions revoke --user ada@example.com --except Zk3aPq9x\n  lacre sessions revoke --client client_0123456789abcdef\n  lacre sessions revoke --older-than 30d --dry-run\n  lacre sessions revoke --all --yes\n\nA session that is gone already is no failure. --json prints {\"revoked\":n,\"dry_run\":…,\"sessions\":[…]};\nwith --all \"sessions\" is null."
     )]
     Revoke(Revoke),
 }
@@ -37,6 +36,9 @@ pub(crate) struct Revoke {
     /// All sessions of this user: id or e-mail
     #[arg(long, value_name = "USER", allow_hyphen_values = true)]
     user: Option<String>,
+    /// With --user: not this one, named by its handle or a beginning of it
+    #[arg(long, value_name = "HANDLE", requires = "user", conflicts_with_all = ["handle", "client", "older_than", "all"], value_parser = handle, allow_hyphen_values = true)]
+    except: Option<Handle>,
     /// All sessions that this client asked for: its id
     #[arg(long, value_name = "CLIENT")]
     client: Option<String>,
@@ -79,7 +81,13 @@ impl Revoke {
             self.all,
         ) {
             (Some(handle), None, None, None, false) => Which::Handle(handle.as_str().to_owned()),
-            (None, Some(user), None, None, false) => Which::User(user),
+            (None, Some(user), None, None, false) => match self.except {
+                Some(keep) => Which::Others {
+                    user,
+                    keep: keep.as_str().to_owned(),
+                },
+                None => Which::User(user),
+            },
             (None, None, Some(client), None, false) => Which::Client(client),
             (None, None, None, Some(age), false) => Which::OlderThan(age.as_secs()),
             (None, None, None, None, true) => Which::All,
@@ -136,12 +144,6 @@ fn proof(handles: Option<&[String]>) -> String {
         Some(handle) => format!("lacre token explain {handle}"),
         None => "lacre keystore stats".to_owned(),
     }
-}
-
-/// A duration as the configuration writes them, of a second at least.
-fn age(text: &str) -> Result<Duration, String> {
-    let duration = config::duration(text).filter(|duration| !duration.is_zero());
-    duration.ok_or_else(|| "a duration such as 30d, 12h or 1h30m".to_owned())
 }
 
 /// Asks the person at the terminal, before anything is opened.

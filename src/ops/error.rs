@@ -76,6 +76,9 @@ pub enum OpsError {
     /// The audit log takes no more events.
     #[error("nothing can be changed now, since it could not be recorded: the log isn't written")]
     AuditUnavailable,
+    /// What should be an address or a network is neither.
+    #[error("no address and no network such as 10.0.0.0/8")]
+    AddressInvalid,
     /// What should be a cursor is another handle.
     #[error("this is no cursor of a listing")]
     CursorInvalid,
@@ -127,6 +130,7 @@ impl From<OpsError> for AdminError {
             OpsError::HandleShort => "handle_short",
             OpsError::HandleAmbiguous(_) => "handle_ambiguous",
             OpsError::CursorInvalid => "cursor_invalid",
+            OpsError::AddressInvalid => "address_invalid",
             OpsError::AuditUnavailable => {
                 let code = "audit_unavailable";
                 return Self::new(Kind::Unavailable, code, error.to_string());

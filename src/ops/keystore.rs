@@ -7,12 +7,13 @@
 use super::answer::{Answer, Damaged, Sessions};
 use super::error::OpsError;
 use super::handles::{self, parse};
-use super::request::KeystoreRequest;
+use super::request::{KeystoreRequest, LastUse};
 use super::sessions::{shown, user_id};
 use super::steps::{MAX_PAGE, Steps};
+use crate::clock::UnixSeconds;
 use crate::lacre::Lacre;
 use crate::service::Service;
-use crate::sessions::list::Of;
+use crate::sessions::list::{Of, Used};
 use crate::sessions::newest::{Newest, Place};
 use lacre_keystore::KeystoreError;
 use tokio::task::yield_now;
@@ -27,8 +28,22 @@ pub(super) async fn perform(
     steps: &Steps,
 ) -> Result<Answer, OpsError> {
     match request {
-        KeystoreRequest::List { user, after, limit } => {
-            list(service, user.as_deref(), after.as_deref(), limit, steps).await
+        KeystoreRequest::List {
+            user,
+            last_use,
+            after,
+            limit,
+        } => {
+            let last_use = parsed(&last_use, service.lacre().now())?;
+            list(
+                service,
+                user.as_deref(),
+                &last_use,
+                after.as_deref(),
+                limit,
+                steps,
+            )
+            .await
         }
         KeystoreRequest::Show { handle } => {
             let handle = handles::find(service.lacre(), &handle).await?;
@@ -48,9 +63,21 @@ pub(super) async fn perform(
     }
 }
 
+/// The last use that is meant, as times.
+fn parsed(used: &LastUse, now: UnixSeconds) -> Result<Used, OpsError> {
+    let network = used.address.as_deref().map(str::parse).transpose();
+    Ok(Used {
+        from: network.map_err(|_| OpsError::AddressInvalid)?,
+        since: used.within.map(|seconds| now.saturating_sub(seconds)),
+        // A time before all times: nothing is idle for so long.
+        until: used.idle.map(|seconds| now.saturating_sub(seconds)),
+    })
+}
+
 async fn list(
     service: &Service,
     user: Option<&str>,
+    last_use: &Used,
     after: Option<&str>,
     limit: Option<usize>,
     steps: &Steps,
@@ -65,7 +92,15 @@ async fn list(
     let mut left = limit.unwrap_or(usize::MAX).max(1);
     let mut page = Sessions::default();
     loop {
-        let (places, older) = scan(lacre, of, after, left.min(WINDOW), &mut page, steps).await?;
+        let (places, older) = scan(
+            lacre,
+            (of, last_use),
+            after,
+            left.min(WINDOW),
+            &mut page,
+            steps,
+        )
+        .await?;
         for (number, place) in places.iter().enumerate() {
             after = Some(*place);
             // Whatever has ended since the scan isn't shown.
@@ -96,7 +131,7 @@ async fn list(
 /// first scan of a listing alone: they have no place in the order.
 async fn scan(
     lacre: &Lacre,
-    of: Of<'_>,
+    (of, last_use): (Of<'_>, &Used),
     after: Option<Place>,
     max: usize,
     page: &mut Sessions,
@@ -105,7 +140,7 @@ async fn scan(
     let mut newest = Newest::new(max, after);
     let mut from = None;
     loop {
-        let scanned = lacre.scan(of, from, &mut newest).await?;
+        let scanned = lacre.scan(of, last_use, from, &mut newest).await?;
         if after.is_none() {
             let named = scanned.damaged.iter();
             page.damaged
@@ -132,7 +167,9 @@ async fn verify(lacre: &Lacre, steps: &Steps) -> Result<Answer, OpsError> {
     let (mut newest, mut from) = (Newest::new(1, None), None);
     let (mut records, mut count, mut page) = (0, 0, Vec::new());
     loop {
-        let scanned = lacre.scan(Of::All, from, &mut newest).await?;
+        let scanned = lacre
+            .scan(Of::All, &Used::default(), from, &mut newest)
+            .await?;
         records += scanned.records;
         count += scanned.damaged.len() as u64;
         let named = scanned.damaged.iter();

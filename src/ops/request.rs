@@ -158,6 +158,8 @@ pub enum KeystoreRequest {
     List {
         /// Only this user's: id or e-mail, also of an account that is gone.
         user: Option<String>,
+        /// Only those that were used so.
+        last_use: LastUse,
         /// The `next` of the listing that this one goes on from.
         after: Option<String>,
         /// At most so many; all where there is none.
@@ -172,6 +174,17 @@ pub enum KeystoreRequest {
     Stats,
     /// Opens every record: [`Answer::Verified`](super::Answer::Verified).
     Verify,
+}
+
+/// When and from where a session was used last. What isn't given, every session has.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct LastUse {
+    /// The address of the last use, or that the session was begun from; or a network in CIDR form.
+    pub address: Option<String>,
+    /// So many seconds ago or less.
+    pub within: Option<u64>,
+    /// So many seconds ago or more.
+    pub idle: Option<u64>,
 }
 
 /// A request about sessions.
@@ -228,6 +241,13 @@ pub enum Which {
     Handle(String),
     /// All of this user: id or e-mail, also of an account that is gone.
     User(String),
+    /// All of this user but one.
+    Others {
+        /// Id or e-mail, also of an account that is gone.
+        user: String,
+        /// The handle of the one that stays, which has to be this user's.
+        keep: String,
+    },
     /// All that this client asked for: its id, also of a client that is gone.
     Client(String),
     /// All that began so many seconds ago or earlier.

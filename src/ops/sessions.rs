@@ -37,7 +37,15 @@ pub(super) async fn perform(
             }
             Which::User(user) => {
                 let user = user_id(service, &user).await?;
-                of_user(service, caller, &user, dry_run).await
+                of_user(service, caller, &user, None, dry_run).await
+            }
+            Which::Others { user, keep } => {
+                let user = user_id(service, &user).await?;
+                let keep = handles::find(service.lacre(), &keep).await?;
+                if service.lacre().owns(&user, &keep).is_none() {
+                    return Err(OpsError::SessionUnknown);
+                }
+                of_user(service, caller, &user, Some(&keep), dry_run).await
             }
             Which::Client(client) => {
                 let client = ClientId::parse(&client)?.as_str().to_owned();
@@ -89,12 +97,16 @@ async fn of_user(
     service: &Service,
     caller: &Caller,
     user: &str,
+    keep: Option<&Handle>,
     dry_run: bool,
 ) -> Result<Answer, OpsError> {
     let handles = if dry_run {
-        service.lacre().all_of(user).await?
+        let mut handles = service.lacre().all_of(user).await?;
+        handles.retain(|handle| Some(handle) != keep);
+        handles
     } else {
-        service.revoke_all_of(caller, user, None).await?
+        let keep = keep.and_then(|handle| service.lacre().key_of(handle));
+        service.revoke_all_of(caller, user, keep.as_ref()).await?
     };
     Ok(revoked(&handles))
 }

@@ -1,6 +1,7 @@
 use super::*;
-use crate::lacre::testing::{Deployed, on_behalf};
+use crate::lacre::testing::{Deployed, grant, on_behalf};
 use crate::service::Caller;
+use crate::sessions::grant::{Grant, Occasion, Origin};
 use crate::token::Handle;
 use serde_json::Value;
 
@@ -39,7 +40,12 @@ impl Deployed {
     async fn sessions(&self, user: Option<&str>, after: Option<String>, limit: usize) -> Sessions {
         let user = user.map(str::to_owned);
         let limit = Some(limit);
-        let request = Request::Keystore(KeystoreRequest::List { user, after, limit });
+        let request = Request::Keystore(KeystoreRequest::List {
+            user,
+            last_use: LastUse::default(),
+            after,
+            limit,
+        });
         match self.ask(request).await.unwrap() {
             Answer::Sessions(sessions) => sessions,
             other => panic!("{other:?}"),
@@ -327,7 +333,12 @@ async fn the_newest_come_first_and_a_cursor_outlives_its_session() {
     for wrong in ["", "1", "x.abc", "1.abc", &format!("1 .{handle}"), handle] {
         let (user, limit) = (None, None);
         let after = Some(wrong.to_owned());
-        let list = Request::Keystore(KeystoreRequest::List { user, after, limit });
+        let list = Request::Keystore(KeystoreRequest::List {
+            user,
+            last_use: LastUse::default(),
+            after,
+            limit,
+        });
         let refusal = deployed.refusal(list).await;
         assert_eq!(refusal, (1, "cursor_invalid".to_owned()), "{wrong:?}");
     }
@@ -835,6 +846,7 @@ async fn what_is_no_handle_is_said_to_be_none() {
     );
     let list = Request::Keystore(KeystoreRequest::List {
         user: None,
+        last_use: LastUse::default(),
         after: Some("short".to_owned()),
         limit: Some(1),
     });
@@ -877,4 +889,101 @@ fn no_request_and_no_answer_shows_a_secret() {
     for shown in [format!("{request:?}"), format!("{answer:?}")] {
         assert!(!shown.contains("hunter2"), "{shown}");
     }
+}
+
+#[tokio::test]
+async fn all_sessions_of_a_user_but_one_end() {
+    let deployed = Deployed::new().await;
+    let ada = deployed.add("ada@example.com").await;
+    let mut handles = Vec::new();
+    for _ in 0..3 {
+        let issued = deployed.fixture.log_in(&ada.id).await;
+        handles.push(issued.handle.as_str().to_owned());
+    }
+    let stranger = deployed.fixture.log_in("other").await.handle;
+    let but = |keep: &str| Which::Others {
+        user: "ada@example.com".to_owned(),
+        keep: keep.to_owned(),
+    };
+    // The one that stays has to be the user's: a slip must not end them all.
+    let wrong = Request::Sessions(SessionsRequest::Revoke {
+        which: but(stranger.as_str()),
+        dry_run: false,
+    });
+    let refusal = deployed.refusal(wrong).await;
+    assert_eq!(refusal, (1, "session_unknown".to_owned()));
+    assert_eq!(deployed.revoke(but(&handles[1]), true).await.0, 2);
+    assert_eq!(deployed.live().await, 4, "a dry run");
+    let (count, mut ended) = deployed.revoke(but(&handles[1][..10]), false).await;
+    assert_eq!(count, 2);
+    ended.as_mut().unwrap().sort();
+    let mut others = vec![handles[0].clone(), handles[2].clone()];
+    others.sort();
+    assert_eq!(ended, Some(others));
+    let left = deployed.sessions(Some(&ada.id), None, 10).await.sessions;
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].handle, handles[1]);
+    assert_eq!(deployed.live().await, 2, "the stranger's stays");
+}
+
+#[tokio::test]
+async fn sessions_are_found_by_their_last_use() {
+    let deployed = Deployed::new().await;
+    let lacre = &deployed.fixture.lacre;
+    for address in ["203.0.113.7", "203.0.113.9", "2001:db8::7"] {
+        let origin = Origin {
+            address: Some(address.to_owned()),
+            ..Origin::default()
+        };
+        let grant = Grant {
+            origin,
+            ..grant("a", Occasion::LogIn)
+        };
+        lacre.issue(&grant).await.unwrap();
+        deployed.fixture.clock.advance(100);
+    }
+    // They were used 300, 200 and 100 seconds ago.
+    let found = async |address: Option<&str>, within, idle| {
+        let last_use = LastUse {
+            address: address.map(str::to_owned),
+            within,
+            idle,
+        };
+        let (user, after, limit) = (None, None, None);
+        let list = Request::Keystore(KeystoreRequest::List {
+            user,
+            last_use,
+            after,
+            limit,
+        });
+        match deployed.ask(list).await {
+            Ok(Answer::Sessions(page)) => {
+                let addresses = page.sessions.into_iter().filter_map(|one| one.address);
+                Ok(addresses.collect::<Vec<_>>().join(" "))
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.code),
+        }
+    };
+    let all = "2001:db8::7 203.0.113.9 203.0.113.7";
+    assert_eq!(found(None, None, None).await.unwrap(), all);
+    for (address, expected) in [
+        ("203.0.113.7", "203.0.113.7"),
+        ("203.0.113.0/24", "203.0.113.9 203.0.113.7"),
+        ("2001:db8::/32", "2001:db8::7"),
+        ("198.51.100.1", ""),
+    ] {
+        assert_eq!(found(Some(address), None, None).await.unwrap(), expected);
+    }
+    for (within, idle, expected) in [
+        (Some(100), None, "2001:db8::7"),
+        (None, Some(200), "203.0.113.9 203.0.113.7"),
+        (Some(200), Some(200), "203.0.113.9"),
+        (None, Some(u64::MAX), ""),
+        (Some(u64::MAX), None, all),
+    ] {
+        assert_eq!(found(None, within, idle).await.unwrap(), expected);
+    }
+    let wrong = found(Some("203.0.113.1/24"), None, None).await;
+    assert_eq!(wrong.unwrap_err(), "address_invalid");
 }

@@ -6,6 +6,7 @@ use super::even_time::NOWHERE;
 use super::newest::{Newest, Place};
 use super::records::Records;
 use crate::clock::UnixSeconds;
+use crate::network::Network;
 use crate::token::Handle;
 use lacre_keystore::{KeystoreError, Page, Record, RecordKey};
 
@@ -21,6 +22,33 @@ pub(crate) enum Of<'a> {
     All,
     /// This user's.
     User(&'a str),
+}
+
+/// Sessions by their last use. What isn't given, every session has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Used {
+    /// From an address of this network: the last one, or the first.
+    pub(crate) from: Option<Network>,
+    /// At this time or after it.
+    pub(crate) since: Option<UnixSeconds>,
+    /// At this time or before it.
+    pub(crate) until: Option<UnixSeconds>,
+}
+
+impl Used {
+    fn has(&self, record: &Record) -> bool {
+        let last = record.last_seen_at;
+        let is_there = |network: Network| {
+            let addresses = [&record.last_seen_address, &record.address].into_iter();
+            let parsed = addresses
+                .flatten()
+                .filter_map(|address| address.parse().ok());
+            parsed.into_iter().any(|address| network.contains(address))
+        };
+        self.since.is_none_or(|since| last >= since)
+            && self.until.is_none_or(|until| last <= until)
+            && self.from.is_none_or(is_there)
+    }
 }
 
 /// Sessions that are picked out of all records.
@@ -156,11 +184,12 @@ impl Listing {
         Ok(self.live_page(page, now))
     }
 
-    /// One step of a scan that tells `newest` of each live session. Records that don't open are in the
-    /// answer.
+    /// One step of a scan that tells `newest` of each live session that was used so. Records that don't
+    /// open are in the answer.
     pub(crate) async fn scan(
         &self,
         of: Of<'_>,
+        last_use: &Used,
         after: Option<RecordKey>,
         newest: &mut Newest,
     ) -> Result<Scanned, KeystoreError> {
@@ -176,7 +205,7 @@ impl Listing {
         };
         let records = (page.entries.len() + page.damaged.len()) as u64;
         for (key, record) in page.entries {
-            if !record.is_expired(now) {
+            if !record.is_expired(now) && last_use.has(&record) {
                 let created_at = record.created_at;
                 newest.see(Place { created_at, key });
             }

@@ -110,6 +110,27 @@ fn a_users_sessions_end_and_nobody_elses() {
 }
 
 #[test]
+fn all_of_a_users_sessions_but_one_end() {
+    let (setup, server) = start();
+    let [one, two, three] = [0; 3].map(|_| log_in(&server, "ada@example.com"));
+    let bob = log_in(&server, "bob@example.com");
+    let but = |handle: &str| {
+        lacre(
+            &setup,
+            &format!("sessions revoke --user ada@example.com --except {handle} --json"),
+        )
+    };
+    but(&bob.crt).failed(1, "session_unknown");
+    server.accepts(&one.auth);
+    let ended = but(&two.crt[..8]).ok().json();
+    assert_eq!(ended["revoked"], 2);
+    server.refuses(&one.auth);
+    server.refuses(&three.auth);
+    server.accepts(&two.auth);
+    server.accepts(&bob.auth);
+}
+
+#[test]
 fn the_sessions_that_a_client_asked_for_end_and_no_others() {
     let (setup, server) = start();
     let ada = add_user(&setup, "eve@example.com");

@@ -3,7 +3,7 @@
 use super::*;
 use crate::lacre::testing::Deployed;
 use crate::ops::{
-    AdminClient, Answer, ClientError, ClientsRequest, KeystoreRequest, MAX_PAGE, Step,
+    AdminClient, Answer, ClientError, ClientsRequest, KeystoreRequest, LastUse, MAX_PAGE, Step,
 };
 use std::os::unix::fs::symlink;
 use tempfile::TempDir;
@@ -221,7 +221,12 @@ async fn a_long_listing_comes_in_several_pages() {
     }
     let all = |limit| {
         let (user, after) = (None, None);
-        Request::Keystore(KeystoreRequest::List { user, after, limit })
+        Request::Keystore(KeystoreRequest::List {
+            user,
+            last_use: LastUse::default(),
+            after,
+            limit,
+        })
     };
     for (limit, expected) in [(None, vec![MAX_PAGE, 1]), (Some(7), vec![7])] {
         let (data_dir, request) = (here.data_dir.path().to_owned(), all(limit));
