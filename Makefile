@@ -88,9 +88,9 @@ interop: ## Exchange tokens with other libraries, and test the packages for othe
 	@flags=$$(.ci/need build interop); LACRE_TEST_ALL=1 LACRE_INTEROP_TOKENS=1000 \
 		$(CARGO) test --locked $$flags --test main interop -- --nocapture
 
-browser: ## Use the cookies in a real browser: chromium, without a window
+browser: ## Use the cookies and the console in a real browser: chromium, without a window
 	@flags=$$(.ci/need build browser); LACRE_TEST_ALL=1 \
-		$(CARGO) test --locked $$flags --test main -- --nocapture journeys::browser journeys::tabs
+		$(CARGO) test --locked $$flags --test main -- --nocapture journeys::browser journeys::tabs journeys::console::browser
 
 fuzz: ## Fuzz one target for five minutes (TARGET=token, stages, header, …; SECONDS_LONG=300 or RUNS=n)
 	@.ci/need build fuzz >/dev/null; cp Cargo.lock tests/fuzz/Cargo.lock; \

@@ -43,9 +43,9 @@ pub use quantity::duration;
 pub use reference::reference;
 pub use secret::SecretText;
 pub use sections::{
-    AccountsConfig, CorsConfig, Dialect, DialectConfig, DialectMembers, DialectTexts, Engine,
-    GatewayConfig, HashingConfig, KeystoreConfig, LimitsConfig, LogConfig, RefreshConfig,
-    ServerConfig, ServiceConfig, SessionConfig, Signup, TlsConfig, TokenConfig,
+    AccountsConfig, ConsoleConfig, CorsConfig, Dialect, DialectConfig, DialectMembers,
+    DialectTexts, Engine, GatewayConfig, HashingConfig, KeystoreConfig, LimitsConfig, LogConfig,
+    RefreshConfig, ServerConfig, ServiceConfig, SessionConfig, Signup, TlsConfig, TokenConfig,
 };
 pub use setting::{Setting, Source};
 pub use sources::Sources;
@@ -84,6 +84,8 @@ pub struct Config {
     pub refresh: RefreshConfig,
     /// `cors.*`
     pub cors: CorsConfig,
+    /// `console.*`
+    pub console: ConsoleConfig,
     /// `gateway.*`
     pub gateway: GatewayConfig,
     /// `[service.NAME]`: no two of one name or one audience.
@@ -171,6 +173,7 @@ impl Config {
         let session = SessionConfig::read(reader);
         let refresh = RefreshConfig::read(reader);
         let cors = CorsConfig::read(reader);
+        let console = ConsoleConfig::read(reader);
         let gateway = GatewayConfig::read(reader);
         let services = read_services(reader);
         let issuers = read_issuers(reader);
@@ -223,6 +226,7 @@ impl Config {
             session: session?,
             refresh: refresh?,
             cors: cors?,
+            console: console?,
             gateway: gateway?,
             services: services?,
             issuers: issuers?,

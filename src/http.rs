@@ -5,7 +5,8 @@
 //! token, which it looks for in the [`locations`] where one may stand. A handler of the [`routes`]
 //! reads a typed [`body`], which has the guard verify again once it has come, and returns a typed `Answer`, or a
 //! [`Problem`](problem::Problem); `render` writes either. Whose words both are in, the [`dialects`] say. How a client
-//! proves itself is `client_auth`'s. The [`gateway`] is a listener of its own, for those who were sent a token.
+//! proves itself is `client_auth`'s. The [`gateway`] is a listener of its own, for those who were sent a token; the
+//! [`console`] has the pages of the [`management`] listener.
 //!
 //! This room must never decide whether a token is good, and never put a cause of refusal, a path
 //! or a library's text into an answer.
@@ -14,6 +15,8 @@ mod answer;
 pub mod body;
 #[cfg(feature = "server")]
 pub mod client_auth;
+#[cfg(feature = "server")]
+pub mod console;
 pub mod cookies;
 mod cors;
 pub mod credentials;

@@ -19,6 +19,7 @@ use lacre::internals::config::{Config, Dialect, Proxy, Signup, WebOrigin};
 use lacre::internals::deployment::{Certificate, Deployment, OpenError};
 use lacre::internals::entropy;
 use lacre::internals::http::body::BodyLimits;
+use lacre::internals::http::console::Console;
 use lacre::internals::http::dialects;
 use lacre::internals::http::edge::Edge;
 use lacre::internals::http::gateway::Gateway;
@@ -61,7 +62,7 @@ pub(crate) struct Serve {
     /// Where the service answers [default: 127.0.0.1:8080]; port 0 picks a free one; or unix:PATH, systemd
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// Where /livez, /readyz and /metrics answer [default: 127.0.0.1:9090]
+    /// Where /livez, /readyz, /metrics and the console answer [default: 127.0.0.1:9090]
     #[arg(long, value_name = "ADDR")]
     management_listen: Option<String>,
     /// Where proxies and other back ends ask about tokens [default: nowhere]
@@ -161,23 +162,33 @@ async fn serve(
         &config.services,
         &config.gateway,
     );
+    let settings = settings(config);
+    let mut operators = operators_view(metrics, clock, &service);
+    let console = config.console.enabled.then(|| {
+        let proxies = trusted_proxies.clone();
+        Console::new(service.clone(), operators.clone(), proxies, settings.body)
+    });
+    if let Some(console) = console.clone() {
+        operators = operators.beside(move |routes| console.routes(routes));
+    }
     let policy = Policy {
         open_signup: config.signup == Signup::Open,
         trusted_proxies,
         stand_in: stand_in.as_ref().map(StandIn::credentials),
     };
     let running = listeners.serve(
-        &settings(config),
+        &settings,
         &edge,
         dialects::routes(&config.dialect, service.clone(), policy),
         Some(asked),
-        operators_view(metrics, clock, &service),
+        operators,
     )?;
     let admin = AdminSocket::open(deployment.data_dir(), service.clone())?;
     deployment.keep_time()?;
     let reloader = tokio::spawn(reload(hang_ups, certificate));
     let keeper = tokio::spawn(service.lacre().keep_last_seen());
     let sweeper = tokio::spawn(sweep(service.clone()));
+    let counter = console.map(|console| tokio::spawn(console.keep_counting()));
     let addresses = Addresses {
         public,
         management,
@@ -196,6 +207,9 @@ async fn serve(
     };
     reloader.abort();
     sweeper.abort();
+    if let Some(counter) = counter {
+        counter.abort();
+    }
     keeper.abort();
     admin.stop().await;
     if let Some(stand_in) = stand_in {

@@ -6,6 +6,7 @@
 //! This room must never name a key that nothing acts on.
 
 mod accounts;
+mod console;
 mod cors;
 mod dialect;
 mod gateway;
@@ -25,6 +26,7 @@ mod top;
 use super::schema::{Schema, Section, Shape, single};
 
 pub use accounts::AccountsConfig;
+pub use console::ConsoleConfig;
 pub use cors::CorsConfig;
 pub use dialect::{Dialect, DialectConfig, DialectMembers, DialectTexts};
 pub use gateway::GatewayConfig;
@@ -52,6 +54,7 @@ pub(super) static SCHEMA: &Schema = &[
     single("session", session::KEYS),
     single("refresh", refresh::KEYS),
     single("cors", cors::KEYS),
+    single("console", console::KEYS),
     single("gateway", gateway::KEYS),
     Section {
         name: service::SECTION,

@@ -1,7 +1,8 @@
 //! The management listener: is the process alive, is it ready, what does it count.
 //!
 //! For the operator's network only: it asks for no credentials. It knows no route of the public
-//! listener, and the public listener none of these.
+//! listener, and the public listener none of these. What else the listener serves, such as the console
+//! with its log-in, is put [beside](Management::beside) these routes.
 //!
 //! This room must never show a session, a user or a key.
 
@@ -29,6 +30,7 @@ pub struct StoreCheck {
 }
 
 type Ready = dyn Fn() -> BoxFuture<'static, Vec<StoreCheck>> + Send + Sync;
+type MoreRoutes = dyn Fn(&mut ServiceConfig) + Send + Sync;
 type Gauges = dyn Fn() -> BoxFuture<'static, Vec<Measured>> + Send + Sync;
 
 /// What the management listener shows.
@@ -38,23 +40,25 @@ pub struct Management {
     ready: Arc<Ready>,
     gauges: Arc<Gauges>,
     draining: Arc<AtomicBool>,
+    beside: Option<Arc<MoreRoutes>>,
 }
 
+/// Whether the service is ready.
 #[derive(Serialize)]
-struct Readiness {
-    ready: bool,
+pub(super) struct Readiness {
+    pub(super) ready: bool,
     /// Why not, as a stable code.
     #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
-    draining: bool,
+    pub(super) code: Option<&'static str>,
+    pub(super) draining: bool,
     /// Each store, `up` or `down`; empty where they didn't answer in time.
-    stores: BTreeMap<&'static str, &'static str>,
+    pub(super) stores: BTreeMap<&'static str, &'static str>,
     /// Why the log isn't written; left out where it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    log: Option<&'static str>,
+    pub(super) log: Option<&'static str>,
     /// The same of the audit, where it is a stream of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    audit: Option<&'static str>,
+    pub(super) audit: Option<&'static str>,
 }
 
 impl Management {
@@ -72,6 +76,16 @@ impl Management {
             ready: Arc::new(move || Box::pin(ready())),
             gauges: Arc::new(move || Box::pin(gauges())),
             draining: Arc::default(),
+            beside: None,
+        }
+    }
+
+    /// The same with other routes beside these, for each worker.
+    #[must_use]
+    pub fn beside(self, routes: impl Fn(&mut ServiceConfig) + Send + Sync + 'static) -> Self {
+        Self {
+            beside: Some(Arc::new(routes)),
+            ..self
         }
     }
 
@@ -80,7 +94,38 @@ impl Management {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// `/livez`, `/readyz` and `/metrics`.
+    /// Asks the stores, for no longer than [`READY_TIMEOUT`].
+    pub(super) async fn readiness(&self) -> Readiness {
+        let draining = self.draining.load(Ordering::Relaxed);
+        let checks = tokio::time::timeout(READY_TIMEOUT, (self.ready)()).await;
+        let in_time = checks.is_ok();
+        let checks = checks.unwrap_or_default();
+        let (log, audit) = (telemetry::trouble(), telemetry::audit_trouble());
+        let code = if draining {
+            Some("stopping")
+        } else if !in_time {
+            Some("store_timeout")
+        } else if checks.iter().any(|check| !check.up) {
+            Some("store_unavailable")
+        } else if log.or(audit).is_some() {
+            Some("log_unwritten")
+        } else {
+            None
+        };
+        Readiness {
+            ready: code.is_none(),
+            code,
+            draining,
+            stores: checks
+                .iter()
+                .map(|check| (check.store, if check.up { "up" } else { "down" }))
+                .collect(),
+            log: log.map(Trouble::code),
+            audit: audit.map(Trouble::code),
+        }
+    }
+
+    /// `/livez`, `/readyz` and `/metrics`, and what is beside them.
     pub(super) fn routes(&self, config: &mut ServiceConfig) {
         let resource = |path: &str| web::resource(path.to_owned());
         config
@@ -96,6 +141,9 @@ impl Management {
                     .route(web::head().to(ready)),
             )
             .service(resource("/metrics").route(web::get().to(metrics)));
+        if let Some(beside) = &self.beside {
+            beside(config);
+        }
     }
 }
 
@@ -106,33 +154,7 @@ async fn alive() -> HttpResponse {
 }
 
 async fn ready(management: Data<Management>) -> HttpResponse {
-    let draining = management.draining.load(Ordering::Relaxed);
-    let checks = tokio::time::timeout(READY_TIMEOUT, (management.ready)()).await;
-    let in_time = checks.is_ok();
-    let checks = checks.unwrap_or_default();
-    let (log, audit) = (telemetry::trouble(), telemetry::audit_trouble());
-    let code = if draining {
-        Some("stopping")
-    } else if !in_time {
-        Some("store_timeout")
-    } else if checks.iter().any(|check| !check.up) {
-        Some("store_unavailable")
-    } else if log.or(audit).is_some() {
-        Some("log_unwritten")
-    } else {
-        None
-    };
-    let readiness = Readiness {
-        ready: code.is_none(),
-        code,
-        draining,
-        stores: checks
-            .iter()
-            .map(|check| (check.store, if check.up { "up" } else { "down" }))
-            .collect(),
-        log: log.map(Trouble::code),
-        audit: audit.map(Trouble::code),
-    };
+    let readiness = management.readiness().await;
     if readiness.ready {
         HttpResponse::Ok().json(readiness)
     } else {

@@ -10,7 +10,8 @@ use serde::{Serialize, Serializer};
 pub(super) struct Time(pub(super) UnixSeconds);
 
 impl Time {
-    fn text(self) -> String {
+    /// The text.
+    pub(super) fn text(self) -> String {
         i64::try_from(self.0)
             .ok()
             .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())

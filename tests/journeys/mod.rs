@@ -8,6 +8,7 @@ mod bad_input;
 mod browser;
 mod clients;
 mod clock;
+mod console;
 mod cookies;
 mod crash;
 mod direct;

@@ -167,6 +167,81 @@ impl Browser {
         self.command(Method::DELETE, "/window", None);
     }
 
+    /// From now on pages run no scripts, or do again. What the tests evaluate is none of a page's.
+    pub(crate) fn runs_scripts(&self, runs: bool) {
+        self.devtools(
+            "Emulation.setScriptExecutionDisabled",
+            &json!({"value": !runs}),
+        );
+    }
+
+    /// A command of the `DevTools` protocol.
+    pub(crate) fn devtools(&self, command: &str, parameters: &Value) -> Value {
+        let body = json!({"cmd": command, "params": parameters});
+        self.command(Method::POST, "/goog/cdp/execute", Some(&body))
+    }
+
+    /// The value of an expression, evaluated beside the page, whatever its policy says.
+    pub(crate) fn evaluates(&self, expression: &str) -> Value {
+        self.try_evaluates(expression)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn try_evaluates(&self, expression: &str) -> Result<Value, Value> {
+        let body = json!({"cmd": "Runtime.evaluate", "params": {
+            "expression": expression, "awaitPromise": true, "returnByValue": true,
+        }});
+        let mut evaluated = self.try_command(Method::POST, "/goog/cdp/execute", Some(&body))?;
+        if evaluated["exceptionDetails"].is_null() {
+            Ok(evaluated["result"]["value"].take())
+        } else {
+            Err(evaluated)
+        }
+    }
+
+    /// Types into the field that this CSS selector finds.
+    pub(crate) fn types(&self, field: &str, text: &str) {
+        let place = format!("{}/value", self.element(field));
+        self.command(Method::POST, &place, Some(&json!({"text": text})));
+    }
+
+    /// Clicks on what this CSS selector finds.
+    pub(crate) fn clicks(&self, what: &str) {
+        let place = format!("{}/click", self.element(what));
+        self.command(Method::POST, &place, Some(&json!({})));
+    }
+
+    /// Clicks on the link or button that this CSS selector finds, and waits for the page behind it.
+    pub(crate) fn goes_by(&self, what: &str) {
+        let began = "document.readyState == 'complete' ? performance.timeOrigin : null";
+        let before = self.evaluates(began);
+        self.clicks(what);
+        until("the next page", || {
+            // While one page goes and the next one comes, nothing is evaluated.
+            let now = self.try_evaluates(began).ok()?;
+            (!now.is_null() && now != before).then_some(())
+        });
+    }
+
+    fn element(&self, selector: &str) -> String {
+        let body = json!({"using": "css selector", "value": selector});
+        let found = self.command(Method::POST, "/element", Some(&body));
+        let id = found.as_object().unwrap().values().next().unwrap();
+        format!("/element/{}", id.as_str().unwrap())
+    }
+
+    /// The address of the page that it is on.
+    pub(crate) fn address(&self) -> String {
+        let url = self.command(Method::GET, "/url", None);
+        url.as_str().unwrap().to_owned()
+    }
+
+    /// What can be read on the page.
+    pub(crate) fn reads(&self) -> String {
+        let text = self.evaluates("document.body.innerText");
+        text.as_str().unwrap().to_owned()
+    }
+
     /// What the browser keeps for the page that it is on.
     pub(crate) fn cookies(&self) -> Vec<Value> {
         let cookies = self.command(Method::GET, "/cookie", None);

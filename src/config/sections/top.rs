@@ -40,7 +40,7 @@ static MANAGEMENT_LISTEN: Key<Place> = key(
     "management_listen",
     Place,
     DefaultValue::Value(|| Listen::MANAGEMENT),
-    "Where `/livez`, `/readyz` and `/metrics` answer. Keep it away from the public. Of the \
+    "Where `/livez`, `/readyz`, `/metrics` and the console answer. Keep it away from the public. Of the \
      sockets that systemd hands over, the one that is named `management`.",
 );
 

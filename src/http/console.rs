@@ -1,0 +1,145 @@
+//! The console: the operators' pages on the management listener, made by the server, without scripts.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `admission` | who is let in, and whose form counts |
+//! | `cookies`, `sender` | the cookie and its marks; what the browser says of a form |
+//! | `login` | the log-in |
+//! | `overview`, `users`, `user`, `sessions`, `session`, `explain`, `keys`, `health` | a page each |
+//! | `shell`, `style`, `chart`, `text`, `listing`, `reasons` | what pages are made of |
+//! | `recent`, `notices` | what is kept between requests |
+//! | `refused` | what is shown instead |
+//!
+//! A door of the operators' room: every page makes one of the requests of [`ops`](crate::ops), in the name
+//! of the administrator who asks, and shows the answer ([0049](../../docs/decisions/0049-console.md)).
+//!
+//! This room must never ask a store past `ops`, never write a script, and never let in by anything but the
+//! guard.
+
+mod admission;
+mod chart;
+mod cookies;
+mod desk;
+mod explain;
+mod health;
+mod keys;
+mod listing;
+mod login;
+mod notices;
+mod overview;
+mod reasons;
+mod recent;
+mod refused;
+mod sender;
+mod session;
+mod sessions;
+mod shell;
+mod style;
+mod text;
+mod user;
+mod users;
+
+use self::desk::Desk;
+use self::notices::Notices;
+use self::recent::Recent;
+use self::refused::Refused;
+use super::body::BodyLimits;
+use super::management::Management;
+use super::origin::TrustedProxies;
+use super::routes::audited;
+use crate::service::Service;
+use actix_web::HttpResponse;
+use actix_web::middleware::from_fn;
+use actix_web::web::{Data, ServiceConfig, get, post, resource, to};
+use std::fmt;
+use std::sync::Arc;
+
+/// The pages.
+#[derive(Clone)]
+pub struct Console {
+    service: Service,
+    management: Management,
+    proxies: TrustedProxies,
+    body: BodyLimits,
+    recent: Arc<Recent>,
+    notices: Arc<Notices>,
+}
+
+impl Console {
+    /// The pages over this service, which say what `management` says of its health.
+    #[must_use]
+    pub fn new(
+        service: Service,
+        management: Management,
+        proxies: TrustedProxies,
+        body: BodyLimits,
+    ) -> Self {
+        Self {
+            service,
+            management,
+            proxies,
+            body,
+            recent: Arc::default(),
+            notices: Arc::default(),
+        }
+    }
+
+    /// Counts for the overview, minute by minute, for as long as it is polled.
+    pub fn keep_counting(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (recent, service) = (Arc::clone(&self.recent), self.service.clone());
+        async move { recent.keep(&service).await }
+    }
+
+    /// The routes, for one worker.
+    pub fn routes(&self, config: &mut ServiceConfig) {
+        let desk = Desk::new(&self.service, &self.management, &self.recent, &self.notices);
+        let changing = || from_fn(audited);
+        config
+            .app_data(Data::new(desk))
+            .app_data(self.proxies.clone())
+            .app_data(self.body)
+            .service(resource("/console").route(get().to(home)))
+            .service(resource(style::path()).route(get().to(style::show)))
+            .service(
+                resource("/console/login")
+                    .route(get().to(login::show))
+                    .route(post().to(login::log_in).wrap(changing())),
+            )
+            .service(resource("/console/logout").route(post().to(login::log_out).wrap(changing())))
+            .service(resource("/console/").route(get().to(overview::show)))
+            .service(resource("/console/users").route(get().to(users::show)))
+            .service(resource("/console/user").route(get().to(user::show)))
+            .service(
+                resource("/console/user/end")
+                    .route(get().to(user::ask_to_end))
+                    .route(post().to(user::end).wrap(changing())),
+            )
+            .service(resource("/console/sessions").route(get().to(sessions::show)))
+            .service(resource("/console/session").route(get().to(session::show)))
+            .service(
+                resource("/console/session/end").route(post().to(session::end).wrap(changing())),
+            )
+            .service(
+                resource("/console/explain")
+                    .route(get().to(explain::show))
+                    .route(post().to(explain::explain)),
+            )
+            .service(resource("/console/keys").route(get().to(keys::show)))
+            .service(resource("/console/health").route(get().to(health::show)))
+            .service(resource("/console/{nowhere:.*}").route(to(nowhere)));
+    }
+}
+
+async fn home() -> HttpResponse {
+    shell::see_other("/console/", Vec::new())
+}
+
+async fn nowhere() -> Result<HttpResponse, Refused> {
+    Err(Refused::NoPage)
+}
+
+impl fmt::Debug for Console {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Console").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,83 @@
+//! `/console/keys`: the keys that the deployment goes by.
+//!
+//! This room must never show a key, but for the names and sizes of public ones.
+
+use super::admission::Visit;
+use super::refused::{Refused, unexpected};
+use super::shell::{Page, Place, page, table};
+use super::text::{Shown, listed, moment, shown};
+use crate::ops::{Answer, IssuerKeys, Keys, KeysRequest, Request};
+use actix_web::HttpResponse;
+use maud::{Markup, html};
+
+pub(super) async fn show(mut visit: Visit) -> Result<HttpResponse, Refused> {
+    let Answer::Keys(keys) = visit.ask(Request::Keys(KeysRequest::Status)).await? else {
+        return Err(unexpected());
+    };
+    let now = visit.now();
+    let content = html! {
+        (own(&keys))
+        h2 { "Outside issuers" }
+        @if keys.issuers.is_empty() { p { "None is configured." } }
+        @for issuer in &keys.issuers { (of_issuer(issuer, now)) }
+    };
+    let viewer = visit.viewer();
+    Ok(page(
+        viewer,
+        &Page {
+            title: "Keys",
+            place: Some(Place::Keys),
+            content,
+        },
+    ))
+}
+
+fn own(keys: &Keys) -> Markup {
+    let role = |number: usize, first: &'static str, rest: &'static str| {
+        let text = if number == 0 { first } else { rest };
+        html! { (text) }
+    };
+    let master = keys.master.iter().enumerate().map(|(number, id)| {
+        vec![
+            html! { code { (id) } },
+            role(number, "seals records", "opens records of before"),
+        ]
+    });
+    let signing = keys.signing.iter().enumerate().map(|(number, id)| {
+        vec![
+            html! { code { (id) } },
+            role(number, "signs tokens", "verifies tokens of before"),
+        ]
+    });
+    html! {
+        h2 { "Master keys" }
+        (table("The one that seals, then those that still open", &["Id", "Use"], master.collect()))
+        h2 { "Signing keys" }
+        (table("The one that signs, then those that still verify", &["Id", "Use"], signing.collect()))
+    }
+}
+
+fn of_issuer(issuer: &IssuerKeys, now: u64) -> Markup {
+    let rows = issuer.keys.iter().map(|key| {
+        vec![
+            shown(key.kid.as_deref()),
+            html! { (Shown(&key.kty)) " " (key.bits) },
+            listed(&key.algorithms),
+            html! { span.code { (key.sha256) } },
+        ]
+    });
+    html! {
+        h3 { (Shown(&issuer.name)) }
+        p { (Shown(&issuer.issuer)) ", for " code { (issuer.accept) } ", keys from " (Shown(&issuer.source)) }
+        p {
+            @match issuer.read_at {
+                Some(at) => { "Read " (moment(at, now)) },
+                None => { "Not read yet" },
+            }
+            @if let Some(code) = &issuer.failing { ". " span.bad { "The last reading failed: " code { (code) } } }
+        }
+        @if !issuer.keys.is_empty() {
+            (table("Its keys", &["Id", "Kind", "Algorithms", "SHA-256"], rows.collect()))
+        }
+    }
+}
