@@ -97,6 +97,7 @@
 //!     user_agent: None,
 //!     client_id: None,
 //!     last_seen_address: None,
+//!     profile: None,
 //! };
 //! assert_eq!(keystore.put_new(&key, &record).await?, PutOutcome::Stored);
 //! assert_eq!(keystore.put_new(&key, &record).await?, PutOutcome::Taken);

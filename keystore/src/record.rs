@@ -94,14 +94,19 @@ pub struct Record {
     pub client_id: Option<String>,
     /// The network address of the last use, where it is another than the one it began at.
     pub last_seen_address: Option<String>,
+    /// What the client says of a user of its own, in a form that the keystore doesn't look into; `None`
+    /// where the user is an account.
+    pub profile: Option<String>,
 }
 
 impl Record {
     /// When the user last proved a password; `None` where none was proven, as of a session that a client
-    /// asked for. Such records of earlier versions have the time of their beginning there.
+    /// asked for. Such records of earlier versions have the time of their beginning there. Of a user of its
+    /// own a client may say so.
     #[must_use]
     pub fn proven_at(&self) -> Option<u64> {
-        let by_a_client = self.client_id.is_some() && self.authenticated_at == self.created_at;
+        let on_behalf = self.client_id.is_some() && self.profile.is_none();
+        let by_a_client = on_behalf && self.authenticated_at == self.created_at;
         (self.authenticated_at != 0 && !by_a_client).then_some(self.authenticated_at)
     }
 
@@ -139,6 +144,12 @@ pub(crate) mod tests {
             assert_eq!(never.proven_at(), None);
         }
         assert_eq!(of(Some("c"), 1_007).proven_at(), Some(1_007));
+        let vouched = |authenticated_at| Record {
+            profile: Some(String::new()),
+            ..of(Some("c"), authenticated_at)
+        };
+        assert_eq!(vouched(1_000).proven_at(), Some(1_000));
+        assert_eq!(vouched(0).proven_at(), None);
     }
 
     /// A record with every member set, told apart by `seed`.
@@ -159,6 +170,7 @@ pub(crate) mod tests {
             user_agent: Some("Mozilla/5.0".to_owned()),
             client_id: Some("back-end".to_owned()),
             last_seen_address: Some("198.51.100.7".to_owned()),
+            profile: None,
         }
     }
 
@@ -204,6 +216,7 @@ pub(crate) mod tests {
             Record {
                 authenticated_at: 9,
                 label: None,
+                profile: Some("[]".to_owned()),
                 ..before.clone()
             },
             Record {

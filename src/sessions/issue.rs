@@ -134,6 +134,7 @@ impl Issuer {
             user_agent: grant.origin.user_agent.clone(),
             client_id: grant.occasion.asked_by(),
             last_seen_address: None,
+            profile: None,
         }
     }
 

@@ -42,5 +42,6 @@ pub fn record(generation: u64) -> Record {
         user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:140.0)".to_owned()),
         client_id: None,
         last_seen_address: None,
+        profile: None,
     }
 }

@@ -84,6 +84,7 @@ fn decoy_record(scalar: [u8; 32]) -> Record {
         user_agent: Some("x".repeat(90)),
         client_id: None,
         last_seen_address: None,
+        profile: None,
     }
 }
 

@@ -35,10 +35,17 @@ struct Plain<'a> {
     address: Option<&'a str>,
     user_agent: Option<&'a str>,
     client_id: Option<&'a str>,
-    /// Written only where there is one, so that a record without one is what earlier versions wrote.
+    /// This and the next are written only where there is one, so that a record without is what earlier
+    /// versions wrote.
     #[serde(skip)]
     last_seen_address: Option<&'a str>,
+    #[serde(skip)]
+    profile: Option<&'a str>,
 }
+
+/// What follows the rest of a record with a profile, and what no address alone looks like: an empty text
+/// and something after it.
+type WithProfile<'a> = (&'a str, Option<&'a str>, &'a str);
 
 /// Seals a record under its name with the ring's current key. `nonce` must be random.
 pub(crate) fn seal(
@@ -85,10 +92,14 @@ pub(crate) fn open(
 fn parse(plaintext: &[u8]) -> Option<Record> {
     let (mut plain, rest) = postcard::take_from_bytes::<Plain<'_>>(plaintext).ok()?;
     if !rest.is_empty() {
-        let (address, []) = postcard::take_from_bytes::<&str>(rest).ok()? else {
-            return None;
-        };
-        plain.last_seen_address = Some(address);
+        (plain.last_seen_address, plain.profile) =
+            match postcard::take_from_bytes::<&str>(rest).ok()? {
+                (address, []) => (Some(address), None),
+                _ => match postcard::take_from_bytes::<WithProfile<'_>>(rest).ok()? {
+                    (("", address, profile), []) => (address, Some(profile)),
+                    _ => return None,
+                },
+            };
     }
     plain.into_record()
 }
@@ -111,25 +122,32 @@ impl<'a> Plain<'a> {
             user_agent: record.user_agent.as_deref(),
             client_id: record.client_id.as_deref(),
             last_seen_address: record.last_seen_address.as_deref(),
+            profile: record.profile.as_deref(),
         }
+    }
+
+    fn with_profile(&self) -> Option<WithProfile<'a>> {
+        Some(("", self.last_seen_address, self.profile?))
     }
 
     fn length(&self) -> Option<usize> {
         let length = postcard::experimental::serialized_size(self).ok()?;
-        match &self.last_seen_address {
-            Some(address) => {
-                let more = postcard::experimental::serialized_size(address).ok()?;
-                Some(length + more)
-            }
-            None => Some(length),
-        }
+        let more = match (self.with_profile(), self.last_seen_address) {
+            (Some(both), _) => postcard::experimental::serialized_size(&both).ok()?,
+            (None, Some(address)) => postcard::experimental::serialized_size(address).ok()?,
+            (None, None) => 0,
+        };
+        Some(length + more)
     }
 
     /// Writes as many bytes as [`length`](Self::length) says.
     fn write(&self, room: &mut [u8]) -> Option<()> {
         let written = postcard::to_slice(self, room).ok()?.len();
-        if let Some(address) = &self.last_seen_address {
-            postcard::to_slice(address, room.get_mut(written..)?).ok()?;
+        let room = room.get_mut(written..)?;
+        match (self.with_profile(), self.last_seen_address) {
+            (Some(both), _) => drop(postcard::to_slice(&both, room).ok()?),
+            (None, Some(address)) => drop(postcard::to_slice(address, room).ok()?),
+            (None, None) => {}
         }
         Some(())
     }
@@ -151,6 +169,7 @@ impl<'a> Plain<'a> {
             user_agent: self.user_agent.map(str::to_owned),
             client_id: self.client_id.map(str::to_owned),
             last_seen_address: self.last_seen_address.map(str::to_owned),
+            profile: self.profile.map(str::to_owned),
         })
     }
 }
@@ -290,6 +309,38 @@ mod tests {
         assert_eq!(open(&ring(), &key(), &without), Ok(record));
     }
 
+    #[test]
+    fn a_profile_is_kept_with_and_without_an_address_of_the_last_use() {
+        for address in [None, Some(""), Some("198.51.100.7")] {
+            for profile in [None, Some(""), Some("[]")] {
+                let record = Record {
+                    last_seen_address: address.map(str::to_owned),
+                    profile: profile.map(str::to_owned),
+                    ..sample(1)
+                };
+                let plain = Plain::of(&record);
+                let mut text = vec![0; plain.length().unwrap()];
+                plain.write(&mut text).unwrap();
+                assert_eq!(parse(&text), Some(record), "{address:?} {profile:?}");
+                assert_eq!(
+                    parse(&[&*text, &[7]].concat()),
+                    None,
+                    "{address:?} {profile:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_profile_after_an_address_alone_is_no_record() {
+        let record = sample(1);
+        let plain = Plain::of(&record);
+        let mut text = vec![0; plain.length().unwrap()];
+        plain.write(&mut text).unwrap();
+        let more = postcard::to_allocvec(&(None::<&str>, "[]")).unwrap();
+        assert_eq!(parse(&[text, more].concat()), None);
+    }
+
     proptest! {
         #[test]
         fn bytes_of_chance_are_no_record(mut noise: Vec<u8>, pretend: bool) {
@@ -310,10 +361,10 @@ mod tests {
             user_id: String,
             times: [u64; 7],
             access_ended: bool,
-            texts in proptest::array::uniform5(proptest::option::of(".{0,40}")),
+            texts in proptest::array::uniform6(proptest::option::of(".{0,40}")),
             nonce: [u8; 12],
         ) {
-            let [label, address, user_agent, client_id, last_seen_address] = texts;
+            let [label, address, user_agent, client_id, last_seen_address, profile] = texts;
             let record = Record {
                 private_scalar: PrivateScalar::new(scalar),
                 user_id,
@@ -330,6 +381,7 @@ mod tests {
                 user_agent,
                 client_id,
                 last_seen_address,
+                profile,
             };
             let sealed = seal(&ring(), &key(), &record, nonce).unwrap();
             prop_assert_eq!(open(&ring(), &key(), &sealed), Ok(record));

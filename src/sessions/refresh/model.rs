@@ -30,6 +30,7 @@ fn record() -> Record {
         user_agent: None,
         client_id: None,
         last_seen_address: None,
+        profile: None,
     }
 }
 

@@ -249,6 +249,7 @@ fn what_a_token_is_worth() {
         user_agent: None,
         client_id: None,
         last_seen_address: None,
+        profile: None,
     };
     let rules = Rules::new("https://issuer.test", "api");
     let step = |generation, now| Step::of(&record(5, false), generation, now, &rules);

@@ -55,6 +55,7 @@ fn put(setup: &Setup, count: usize) {
                 user_agent: Some("Mozilla/5.0".to_owned()),
                 client_id: None,
                 last_seen_address: None,
+                profile: None,
             };
             let keystore = lacre.keystore();
             async move {

@@ -106,6 +106,7 @@ pub(crate) fn check(input: &[u8]) -> bool {
                     record.user_agent,
                     record.client_id,
                     record.last_seen_address,
+                    record.profile,
                 ],
             };
             assert!(read == plain);
@@ -138,7 +139,7 @@ struct Plain {
     user_id: String,
     numbers: [u64; 7],
     access_ended: bool,
-    texts: [Option<String>; 5],
+    texts: [Option<String>; 6],
 }
 
 impl Plain {
@@ -156,15 +157,25 @@ impl Plain {
             },
             access_ended: flag(from)?,
             texts: {
-                let mut texts = [None, None, None, None, None];
+                let mut texts = [const { None }; 6];
                 for place in &mut texts[..4] {
                     if flag(from)? {
                         *place = Some(text(from)?);
                     }
                 }
-                // The last one has no flag: where it isn't, the plaintext ends.
+                // The last two: where neither is, the plaintext ends, and the first of them alone has no
+                // flag. An empty text with something after it says that the second is there.
                 if !from.is_empty() {
                     texts[4] = Some(text(from)?);
+                }
+                if !from.is_empty() {
+                    if texts[4].take()? != "" {
+                        return None;
+                    }
+                    if flag(from)? {
+                        texts[4] = Some(text(from)?);
+                    }
+                    texts[5] = Some(text(from)?);
                 }
                 texts
             },
