@@ -39,7 +39,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use rand::CryptoRng;
 
-pub(crate) use self::account::{ADMIN_ROLE, roles_from_outside};
+pub(crate) use self::account::{
+    ADMIN_ROLE, display_name, permissions, plain_text, roles_from_outside, roles_or_none,
+};
 pub use self::account::{Account, Change, ImportedAccount, NewAccount, Page};
 pub use self::authority::Authority;
 pub use self::client::{Client, ClientId, ClientSecret, ClientTerms, NewClient};
@@ -56,7 +58,7 @@ pub use self::password::{Password, PresentedPassword};
 pub use self::proving::Named;
 pub use self::subscriber::Subscriber;
 
-use self::account::{display_name, first_roles, permissions};
+use self::account::first_roles;
 use self::argon::RawSalt;
 use self::error::invalid;
 use self::hashing::Place;

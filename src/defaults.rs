@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// The role of administrators.
 pub(crate) const ADMIN_ROLE: &str = "admin";
+/// How the id of every client begins, and that of no account.
+pub(crate) const CLIENT_PREFIX: &str = "client_";
 /// The maximum of bytes of a body.
 pub(crate) const MAX_BODY: usize = 64 << 10;
 /// The maximum of bytes of all header lines of a request together.

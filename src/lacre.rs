@@ -19,6 +19,7 @@ use crate::sessions::keyring::{Keyring, KeyringError};
 use crate::sessions::last_seen::{LastSeen, Notes};
 use crate::sessions::list::{Listing, Of, Picked, Scanned, SessionInfo, SessionPage, Used};
 use crate::sessions::newest::{Newest, Place};
+use crate::sessions::profile::ProfileChange;
 use crate::sessions::records::Records;
 use crate::sessions::refresh::{RefreshError, Refresher};
 use crate::sessions::revoke::Revoker;
@@ -152,7 +153,9 @@ impl Lacre {
     /// Gives new tokens for a refresh token.
     ///
     /// `subject` says who the user is now, and is asked again whenever the record has changed, so
-    /// that rights that were taken away meanwhile don't come back; `None` ends the session.
+    /// that rights that were taken away meanwhile don't come back; `None` ends the session. Of a client's user
+    /// ([`Occasion::OwnUser`](crate::Occasion::OwnUser)) it only says whether there still is one: the
+    /// session has what the client says.
     pub async fn refresh<E>(
         &self,
         token: &[u8],
@@ -437,6 +440,18 @@ impl Lacre {
     /// an answer that a session had ended already.
     pub(crate) async fn settled(&self) -> Result<(), KeystoreError> {
         self.0.records.keystore().settled().await
+    }
+
+    /// Has the sessions of a client's user ([`Occasion::OwnUser`]) say what the client says now, and ends
+    /// their access tokens. Returns the sessions that were changed.
+    ///
+    /// [`Occasion::OwnUser`]: crate::Occasion::OwnUser
+    pub(crate) async fn tell(
+        &self,
+        user_id: &str,
+        change: &ProfileChange,
+    ) -> Result<Vec<Handle>, IssueError> {
+        self.0.revoker.tell(user_id, change).await
     }
 
     /// Ends every session there is, and returns how many.

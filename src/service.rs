@@ -15,7 +15,9 @@ mod going_on;
 mod limits;
 mod links;
 mod log_in;
+mod on_behalf;
 mod outbox;
+mod own_users;
 mod renew;
 mod revoke;
 mod sweep;
@@ -24,7 +26,9 @@ mod users;
 pub use caller::Caller;
 pub use exchange::Exchange;
 pub use limits::{LimitSettings, Limits, Rate};
-pub use log_in::{LogIn, MAX_CLAIMS, OnBehalf};
+pub use log_in::LogIn;
+pub use on_behalf::{MAX_CLAIMS, OnBehalf};
+pub use own_users::Said;
 pub(crate) use revoke::Named;
 pub use users::Changed;
 
@@ -113,6 +117,23 @@ pub enum ServiceError {
     /// A client asks for a user that can't log in.
     #[error("there is no such user")]
     IncorrectUser,
+    /// The client has no users of its own.
+    #[error("the client has no users of its own")]
+    NoOwnUsers,
+    /// A client says of a user whom it doesn't vouch for what only such a client may say.
+    #[error("only a client with users of its own says {member} of them")]
+    NotVouched {
+        /// The member that says it.
+        member: &'static str,
+    },
+    /// What a client says of a user of its own can't be said.
+    #[error("{field} {reason}")]
+    UserInvalid {
+        /// The member that says it.
+        field: &'static str,
+        /// What is wrong with it: a sentence without its subject.
+        reason: &'static str,
+    },
     /// The token of an outside issuer isn't believed.
     #[error("{0}")]
     Outside(FederationError),
@@ -125,6 +146,9 @@ pub enum ServiceError {
     /// An operator named an issuer that isn't configured.
     #[error("no issuer is configured under this name: give the name, or its `issuer`")]
     IssuerUnknown,
+    /// A client gave no name for the session of an account.
+    #[error("user_session is missing")]
+    UserSessionMissing,
     /// The name that a caller gave the session is empty, too long or not plain text.
     #[error("user_session must be 1 to 4096 characters without control characters")]
     UserSession,
@@ -150,11 +174,15 @@ impl ServiceError {
             Self::RoleMissing => "role_missing",
             Self::TooMany { .. } => "rate_limited",
             Self::IncorrectUser => "invalid_credentials",
+            Self::NoOwnUsers => "no_own_users",
+            Self::NotVouched { .. } => "not_vouched",
+            Self::UserInvalid { .. } => "user_invalid",
             Self::Outside(error) => error.code(),
             Self::NotLinked => "outside_subject_not_linked",
             Self::EmailTaken => "outside_email_taken",
             Self::IssuerUnknown => "issuer_unknown",
             Self::UserSession => "user_session_invalid",
+            Self::UserSessionMissing => "user_session_missing",
             Self::ClaimsTooLong => "claims_too_long",
             Self::Issue(error) => error.code(),
             Self::Store(error) => error.code(),

@@ -12,6 +12,7 @@
 //! | [`refresh`] | a refresh token to new tokens |
 //! | [`list`], `newest`, `revoke`, [`sweep`] | sessions listed, the newest first, revoked, removed once expired |
 //! | `end` | what is left of a session that ended |
+//! | [`profile`] | what a client says of a user of its own |
 //! | `last_seen` | when a session was used last |
 //! | `records`, [`handles`], [`keyring`] | records found by handle; the deployment's own keys |
 //! | [`forward`] | what tells another service who came |
@@ -35,6 +36,7 @@ pub mod keyring;
 pub(crate) mod last_seen;
 pub mod list;
 pub(crate) mod newest;
+pub mod profile;
 pub(crate) mod records;
 pub mod refresh;
 pub(crate) mod revoke;

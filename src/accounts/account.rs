@@ -7,8 +7,10 @@ use super::identity::{Email, UserId};
 use super::imported::ImportedHash;
 use super::password::Password;
 use crate::clock::UnixSeconds;
+use crate::telemetry::is_invisible;
 
 const MAX_NAME: usize = 200;
+const MAX_TEXT: usize = 254;
 const MAX_RIGHT: usize = 64;
 /// Roles and permissions travel in every token, whose length is capped; so is theirs.
 const ROLES_TOGETHER: usize = 512;
@@ -170,8 +172,22 @@ pub struct Page {
     pub next: Option<UserId>,
 }
 
+/// Text of at most 254 bytes that somebody can read.
+pub(crate) fn plain_text(field: &'static str, text: &str) -> Result<(), AccountsError> {
+    if text.chars().any(|c| c.is_control() || is_invisible(c)) {
+        return Err(invalid(
+            field,
+            "must not hold control characters or characters that nobody sees",
+        ));
+    }
+    if text.len() > MAX_TEXT {
+        return Err(invalid(field, "must have at most 254 bytes"));
+    }
+    Ok(())
+}
+
 /// A name to show, or none where it is empty.
-pub(super) fn display_name(
+pub(crate) fn display_name(
     field: &'static str,
     text: &str,
 ) -> Result<Option<String>, AccountsError> {
@@ -197,6 +213,11 @@ pub(super) fn roles(names: Vec<String>) -> Result<Vec<String>, AccountsError> {
     if names.is_empty() {
         return Err(invalid("role", "an account needs at least one"));
     }
+    rights("role", names, ROLES_TOGETHER)
+}
+
+/// Roles of somebody who is no account, and needs none; each once, in the order given.
+pub(crate) fn roles_or_none(names: Vec<String>) -> Result<Vec<String>, AccountsError> {
     rights("role", names, ROLES_TOGETHER)
 }
 
@@ -228,7 +249,7 @@ pub(crate) fn roles_from_outside(current: &[String], said: &[String]) -> Vec<Str
 }
 
 /// Permissions, each once, in the order given.
-pub(super) fn permissions(names: Vec<String>) -> Result<Vec<String>, AccountsError> {
+pub(crate) fn permissions(names: Vec<String>) -> Result<Vec<String>, AccountsError> {
     rights("permission", names, PERMISSIONS_TOGETHER)
 }
 
@@ -284,6 +305,32 @@ mod tests {
     fn an_account_is_never_left_without_a_role() {
         assert_eq!(roles(vec![]).unwrap_err().field(), Some("role"));
         assert!(permissions(vec![]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn who_is_no_account_needs_no_role() {
+        assert!(roles_or_none(vec![]).unwrap().is_empty());
+        assert_eq!(roles_or_none(owned(&["b", "a", "b"])).unwrap(), ["b", "a"]);
+        assert_eq!(
+            roles_or_none(owned(&["a b"])).unwrap_err().field(),
+            Some("role")
+        );
+    }
+
+    #[test]
+    fn plain_text_can_be_read() {
+        for good in ["", "ada@example.com", "Zoë <z@x>", &"x".repeat(254)] {
+            assert!(plain_text("email", good).is_ok(), "{good}");
+        }
+        for bad in [
+            "a\0",
+            "a\nb",
+            "a\u{202e}b",
+            &"x".repeat(255),
+            &"é".repeat(128),
+        ] {
+            assert_eq!(plain_text("email", bad).unwrap_err().field(), Some("email"));
+        }
     }
 
     #[test]

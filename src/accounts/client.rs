@@ -15,8 +15,8 @@ use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::error::{AccountsError, invalid};
-use super::identity::CLIENT_PREFIX;
 use crate::clock::UnixSeconds;
+use crate::defaults::CLIENT_PREFIX;
 
 const RANDOM_LENGTH: usize = 16;
 const MAX_SERVICE: usize = 64;

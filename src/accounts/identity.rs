@@ -11,10 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::CryptoRng;
 
 use super::error::{AccountsError, invalid};
+use crate::defaults::CLIENT_PREFIX;
 use crate::telemetry::is_invisible;
-
-/// The namespace of clients; no user may enter it.
-pub(super) const CLIENT_PREFIX: &str = "client_";
 
 const MAX_ID: usize = 64;
 const MAX_EMAIL: usize = 254;

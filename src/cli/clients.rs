@@ -21,7 +21,7 @@ pub(crate) enum Command {
     Add {
         /// What to call it
         name: String,
-        /// It has users of its own, and vouches for them; kept for later: nothing acts on it yet
+        /// It has users of its own and vouches for them: it gets no sessions of accounts
         #[arg(long)]
         own_users: bool,
         /// A service of the configuration that it asks about tokens for; may be repeated [default: all]

@@ -127,7 +127,7 @@ impl Open {
                 issuer: &self.issuer,
                 audience: &self.audience,
                 kind: self.typ,
-                subject: None,
+                user: None,
                 generation: self.generation,
             })
     }

@@ -41,7 +41,7 @@ const WORDS: [(&str, Identity, Option<&str>); 7] = [
     ("groups", Identity::Groups, Some("Remote-Groups")),
     ("permissions", Identity::Permissions, None),
     ("session", Identity::Session, None),
-    ("client", Identity::Client, None),
+    ("client", Identity::Client, Some("Remote-Client")),
 ];
 
 /// The most fields of a service.
@@ -80,11 +80,12 @@ const TAKEN: [&str; 23] = [
 pub(super) struct IdentityHeaders;
 
 impl IdentityHeader {
-    /// The fields of a service that says nothing of them.
-    pub(super) fn usual() -> Vec<Self> {
+    /// The fields of a service that says nothing of them. Where users of clients are let in beside accounts,
+    /// who they are isn't told without whose they are (threat: client-namespace).
+    pub(super) fn usual(of_clients: bool) -> Vec<Self> {
         let usual = |(_, tells, name): (_, _, Option<&str>)| {
             let name = name?.to_owned();
-            Some(Self { name, tells })
+            (tells != Identity::Client || of_clients).then_some(Self { name, tells })
         };
         WORDS.into_iter().filter_map(usual).collect()
     }
@@ -191,8 +192,12 @@ mod tests {
         assert_eq!(headers[1].name, "X-Mail");
         assert_eq!(read(&[]), Some(Vec::new()));
         assert_eq!(
-            IdentityHeaders.shown(&IdentityHeader::usual()),
+            IdentityHeaders.shown(&IdentityHeader::usual(false)),
             r#"["Remote-User", "Remote-Email", "Remote-Name", "Remote-Groups"]"#
+        );
+        assert_eq!(
+            IdentityHeaders.shown(&IdentityHeader::usual(true)),
+            r#"["Remote-User", "Remote-Email", "Remote-Name", "Remote-Groups", "Remote-Client"]"#
         );
         let swapped = read(&["Remote-User=email"]).unwrap();
         assert_eq!(IdentityHeaders.shown(&swapped), r#"["Remote-User=email"]"#);

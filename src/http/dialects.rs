@@ -108,7 +108,7 @@ mod tests {
                     "{dialect:?}: {}",
                     rows[0].pattern
                 );
-                let people = |row: &RouteInfo| (row.access, row.direct);
+                let people = |row: &RouteInfo| (row.access, row.direct, row.own_users);
                 assert!(rows.iter().all(|row| people(row) == people(&rows[0])));
             }
         }

@@ -4,6 +4,7 @@
 
 use super::problem::{Code, Problem, Reason};
 use crate::sessions::grant::IssueError;
+use crate::sessions::profile::MAX_PROFILE;
 use crate::token::TokenError;
 use lacre_keystore::KeystoreError;
 
@@ -40,7 +41,10 @@ impl From<IssueError> for Problem {
                 Self::new(Code::InvalidRequest).detail("The claims don't fit into a token.")
             }
             IssueError::Contended => Self::new(Code::StoreUnavailable),
-            error @ IssueError::Seal => {
+            IssueError::ProfileTooLong => Self::new(Code::UserInvalid).detail(format!(
+                "What is said of the user must have at most {MAX_PROFILE} bytes."
+            )),
+            error @ (IssueError::Seal | IssueError::UserId) => {
                 log::error!(code = error.code(); "{error}");
                 Self::new(Code::InternalError)
             }

@@ -41,6 +41,16 @@ impl From<ServiceError> for Problem {
                 Self::new(Code::RateLimited).retry_after(seconds)
             }
             ServiceError::IncorrectUser => Self::incorrect_user(),
+            ServiceError::NoOwnUsers => Self::new(Code::NoOwnUsers),
+            ServiceError::NotVouched { member } => Self::new(Code::InvalidRequest)
+                .detail(format!(
+                    "Only a back end with users of its own may say `{member}`."
+                ))
+                .field(member),
+            ServiceError::UserInvalid { field, reason } => Self::new(Code::UserInvalid)
+                .detail(format!("`{field}` {reason}."))
+                .field(field),
+            ServiceError::UserSessionMissing => Self::missing_member("user_session"),
             // Whoever sends such a token hears no more than whoever sends a wrong password; but that
             // nobody can say whether it is good isn't that it is bad.
             ServiceError::Outside(FederationError::KeysUnavailable) => {

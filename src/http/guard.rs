@@ -14,6 +14,7 @@ pub use after::VerifiedAfter;
 pub use service::GuardedService;
 
 use self::demands::Demands;
+pub(super) use self::demands::Users;
 use super::body;
 use super::cookies;
 use super::csrf::{self, CsrfError, Methods};
@@ -137,10 +138,10 @@ impl TokenGuard {
         self.with(|demands| demands.permissions.push(permission))
     }
 
-    /// Of users who are no accounts, lets in those of these clients alone, by their ids.
+    /// Lets in these users; without it accounts alone.
     #[cfg(feature = "server")]
-    pub(super) fn users_of(self, clients: Vec<String>) -> Self {
-        self.with(|demands| demands.users_of = Some(clients))
+    pub(super) fn users_of(self, users: Users) -> Self {
+        self.with(|demands| demands.users = users)
     }
 
     /// Stands behind a proxy that asks about a request of another method than its own: with a cookie,

@@ -17,6 +17,7 @@ pub(super) mod contract;
 mod described;
 pub(super) mod login;
 mod openapi;
+mod own_users;
 mod policy;
 pub(super) mod renew;
 pub(super) mod sessions;
@@ -28,7 +29,7 @@ pub use policy::Policy;
 pub use table::{ROUTES, RouteInfo};
 
 use self::described::Document;
-use super::guard::TokenGuard;
+use super::guard::{TokenGuard, Users};
 use super::locations::TokenField;
 use crate::service::Service;
 use actix_web::middleware::from_fn;
@@ -77,7 +78,7 @@ fn serve(config: &mut ServiceConfig, service: &Service, field: TokenField, rows:
     }
     let required = || TokenGuard::required(service.lacre());
     let guard = match first.access {
-        Access::Open | Access::Refresh => {
+        Access::Open | Access::Refresh | Access::Client => {
             config.service(resource);
             return;
         }
@@ -88,6 +89,11 @@ fn serve(config: &mut ServiceConfig, service: &Service, field: TokenField, rows:
         Access::AnyRole(roles) => required().any_role(roles.iter().copied()),
         Access::Permission(name) => required().permission(name),
         Access::AnyKind => required().any_kind(),
+    };
+    let guard = if first.own_users {
+        guard.users_of(Users::Everybody)
+    } else {
+        guard
     };
     let guard = if first.direct {
         guard.direct(service.federation())
@@ -111,11 +117,11 @@ mod tests {
             let methods: HashSet<&Method> = rows.iter().map(|row| &row.method).collect();
             assert_eq!(methods.len(), rows.len(), "{}", rows[0].pattern);
             for row in rows {
-                let people = |row: &RouteInfo| (row.access, row.direct);
+                let people = |row: &RouteInfo| (row.access, row.direct, row.own_users);
                 assert_eq!(people(row), people(&rows[0]), "{}", row.pattern);
             }
         }
-        assert_eq!(seen.len(), 16);
+        assert_eq!(seen.len(), 19);
     }
 
     /// Who would serve a route beside the table has to do it here.

@@ -12,7 +12,7 @@ use crate::accounts::{AccountsError, ClientId, UserId};
 use crate::lacre::Lacre;
 use crate::service::{Caller, Named, Service, ServiceError};
 use crate::sessions::list::{Picked, SessionInfo};
-use crate::token::Handle;
+use crate::token::{Handle, OwnUser};
 use lacre_keystore::KeystoreError;
 
 pub(super) async fn perform(
@@ -177,8 +177,14 @@ async fn counted<T>(
     }
 }
 
-/// The id of the user whom this names. An id needs no account: sessions may outlive it.
+/// The id of the user whom this names. An id needs no account: sessions may outlive it. A client's user is named
+/// by the client's id, `/` and its own, whatever address somebody has given an account.
 pub(super) async fn user_id(service: &Service, name: &str) -> Result<String, OpsError> {
+    if let Some(user) = OwnUser::read(name)
+        && ClientId::parse(user.client_id()).is_ok()
+    {
+        return Ok(user.user());
+    }
     if let Some(account) = service.accounts().find(name).await? {
         return Ok(account.id.as_str().to_owned());
     }

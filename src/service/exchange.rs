@@ -83,7 +83,7 @@ impl Service {
             origin: request.origin,
             additional: Map::new(),
         };
-        self.begin(&account, grant, caller)
+        self.begin(Some(&account), grant, caller)
             .await?
             .ok_or(AccountsError::InvalidCredentials.into())
     }

@@ -6,18 +6,14 @@ use super::caller::{Caller, login_failed};
 use super::going_on::to_the_end;
 use super::{Service, ServiceError};
 use crate::accounts::{
-    Account, AccountsError, ClientId, LoginName, OutsideSubject, PresentedPassword, UserId,
+    Account, AccountsError, ClientId, LoginName, OutsideSubject, PresentedPassword,
 };
-use crate::sessions::grant::{Grant, Issued, Occasion, Origin, Subject, check_additional};
+use crate::sessions::grant::{Grant, Issued, Occasion, Origin, Subject};
 use crate::telemetry::audit::{self, Actor, Cause};
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 /// The longest name that a caller can give a session: room for a token of another issuer.
 const MAX_USER_SESSION: usize = 4096;
-
-/// The most bytes of JSON that a client's additional claims may have: they travel in every request.
-/// Where the account has very many roles and permissions, fewer fit into a token.
-pub const MAX_CLAIMS: usize = 1024;
 
 /// A log-in by password.
 #[derive(Debug)]
@@ -28,23 +24,6 @@ pub struct LogIn {
     pub password: PresentedPassword,
     /// The caller's own name for the session; a session of the same name is replaced.
     pub user_session: Option<String>,
-    /// Where the request comes from.
-    pub origin: Origin,
-}
-
-/// A trusted client's request for a user's session.
-#[derive(Debug)]
-pub struct OnBehalf {
-    /// The client's id, as HTTP Basic brought it.
-    pub client_id: String,
-    /// The client's secret.
-    pub client_secret: zeroize::Zeroizing<String>,
-    /// The user's id.
-    pub user_id: String,
-    /// The client's own name for the session; a session of the same name is replaced.
-    pub user_session: String,
-    /// Claims of the client's own for this session's tokens.
-    pub claims: Map<String, Value>,
     /// Where the request comes from.
     pub origin: Origin,
 }
@@ -93,7 +72,7 @@ impl Service {
         let (service, from) = (self.clone(), from.clone());
         to_the_end(async move {
             let caller = Caller::new(Actor::Owner, from);
-            let begun = service.begin(&account, grant, &caller).await;
+            let begun = service.begin(Some(&account), grant, &caller).await;
             let begun = begun.and_then(|begun| {
                 let changed = AccountsError::InvalidCredentials;
                 begun.ok_or(changed.into())
@@ -104,68 +83,19 @@ impl Service {
         .await
     }
 
-    /// Begins a session for the user whom a trusted client names.
-    pub async fn on_behalf(
-        &self,
-        request: OnBehalf,
-        from: &audit::Origin,
-    ) -> Result<Issued, ServiceError> {
-        let proven = self.prove_client(&request.client_id, &request.client_secret, from);
-        let client = proven.await?.id;
-        let (service, from) = (self.clone(), from.clone());
-        to_the_end(async move {
-            let mut user = None;
-            let caller = Caller::new(Actor::Client(client.as_str().to_owned()), from);
-            let begun = service.begin_on_behalf(request, &client, &caller, &mut user);
-            let begun = begun.await;
-            begun.inspect_err(|error| {
-                let user = user.as_ref().map(UserId::as_str);
-                login_failed(&caller.origin, error.code(), user, Some(&client));
-            })
-        })
-        .await
-    }
-
-    /// Says whose session it is as soon as that is known.
-    async fn begin_on_behalf(
-        &self,
-        request: OnBehalf,
-        client: &ClientId,
-        caller: &Caller,
-        user: &mut Option<UserId>,
-    ) -> Result<Issued, ServiceError> {
-        check_user_session(Some(&request.user_session))?;
-        check_claims(&request.claims)?;
-        let id = UserId::parse(&request.user_id).map_err(|_| ServiceError::IncorrectUser)?;
-        let found = self.accounts.get(&id).await?;
-        *user = found.as_ref().map(|account| account.id.clone());
-        let account = found.filter(|account| account.active);
-        let account = account.ok_or(ServiceError::IncorrectUser)?;
-        let client_id = client.as_str().to_owned();
-        let grant = Grant {
-            subject: subject(&account),
-            occasion: Occasion::OnBehalf { client_id },
-            user_session: Some(request.user_session),
-            origin: request.origin,
-            additional: request.claims,
-        };
-        self.begin(&account, grant, caller)
-            .await?
-            .ok_or(ServiceError::IncorrectUser)
-    }
-
     /// Begins the session, then reads the account again: a change in between has ended the sessions
-    /// that it found, and this one came too late to be among them. `None` where that is so.
+    /// that it found, and this one came too late to be among them. `None` where that is so. A client's user has
+    /// no account; then the client is looked for alone.
     ///
     /// Its caller goes on to the end.
     pub(super) async fn begin(
         &self,
-        account: &Account,
+        account: Option<&Account>,
         grant: Grant,
         caller: &Caller,
     ) -> Result<Option<Issued>, ServiceError> {
         let issued = self.lacre.issue(&grant).await?;
-        let user = account.id.as_str();
+        let user = issued.user_id.as_str();
         if issued.replaced {
             let before = std::slice::from_ref(&issued.handle);
             caller.ended(user, before, Cause::Replaced);
@@ -188,16 +118,18 @@ impl Service {
     /// Whether the account is unchanged, and the client that asked, or the link, is still there.
     async fn still_stands(
         &self,
-        account: &Account,
+        account: Option<&Account>,
         occasion: &Occasion,
     ) -> Result<bool, AccountsError> {
-        let now = self.accounts.get(&account.id).await?;
-        if now.is_none_or(|now| now.revision != account.revision) {
-            return Ok(false);
+        if let Some(account) = account {
+            let now = self.accounts.get(&account.id).await?;
+            if now.is_none_or(|now| now.revision != account.revision) {
+                return Ok(false);
+            }
         }
         match occasion {
-            Occasion::LogIn => Ok(true),
-            Occasion::OnBehalf { client_id } => {
+            Occasion::LogIn => Ok(account.is_some()),
+            Occasion::OnBehalf { client_id } | Occasion::OwnUser { client_id, .. } => {
                 self.accounts.has_client(&ClientId::parse(client_id)?).await
             }
             Occasion::Outside { issuer, subject } => {
@@ -206,13 +138,14 @@ impl Service {
                     subject: subject.clone(),
                 };
                 let linked = self.accounts.linked(&outside).await?;
-                Ok(linked.is_some_and(|linked| linked.id == account.id))
+                let linked = linked.map(|linked| linked.id);
+                Ok(linked.is_some() && linked.as_ref() == account.map(|account| &account.id))
             }
         }
     }
 }
 
-fn check_user_session(name: Option<&str>) -> Result<(), ServiceError> {
+pub(super) fn check_user_session(name: Option<&str>) -> Result<(), ServiceError> {
     match name {
         Some(name)
             if name.is_empty()
@@ -222,17 +155,6 @@ fn check_user_session(name: Option<&str>) -> Result<(), ServiceError> {
             Err(ServiceError::UserSession)
         }
         _ => Ok(()),
-    }
-}
-
-fn check_claims(claims: &Map<String, Value>) -> Result<(), ServiceError> {
-    check_additional(claims)?;
-    // A map of JSON always is JSON.
-    let bytes = serde_json::to_vec(claims).map_or(usize::MAX, |text| text.len());
-    if bytes <= MAX_CLAIMS {
-        Ok(())
-    } else {
-        Err(ServiceError::ClaimsTooLong)
     }
 }
 

@@ -11,9 +11,9 @@ use crate::accounts::{
 };
 use crate::sessions::grant::{Issued, Subject};
 use crate::sessions::guard::{LiveSession, Refusal};
-use crate::sessions::refresh::RefreshError;
+use crate::sessions::refresh::{RefreshError, gone};
 use crate::telemetry::audit::{Cause, Origin};
-use crate::token::Handle;
+use crate::token::{Handle, OwnUser};
 use futures_util::FutureExt as _;
 use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroizing;
@@ -104,6 +104,11 @@ impl Service {
     }
 
     async fn subject_of(&self, user_id: &str) -> Result<Option<Subject>, AccountsError> {
+        if let Some(user) = OwnUser::read(user_id) {
+            // Who it is, its sessions say.
+            let vouched = self.is_vouched_for(&user).await?;
+            return Ok(vouched.then(Subject::default));
+        }
         let Ok(id) = UserId::parse(user_id) else {
             return Ok(None);
         };
@@ -129,7 +134,7 @@ fn record(error: &RefreshError<AccountsError>, from: &Origin) {
     match error {
         RefreshError::Refused(Refusal::Token(error)) => token_refused(from, error.code()),
         RefreshError::Reused { user_id, handle } => ended(user_id, handle, Cause::RefreshReused),
-        RefreshError::UserGone { user_id, handle } => ended(user_id, handle, Cause::AccountClosed),
+        RefreshError::UserGone { user_id, handle } => ended(user_id, handle, gone(user_id)),
         RefreshError::Refused(Refusal::Store(_))
         | RefreshError::Issue(_)
         | RefreshError::Subject(_) => {}

@@ -193,7 +193,9 @@ async fn a_client_names_the_session_and_the_user() {
             client_id: client.id.as_str().to_owned(),
             client_secret: zeroize::Zeroizing::new(secret.to_owned()),
             user_id: user_id.to_owned(),
-            user_session: user_session.to_owned(),
+            user_session: Some(user_session.to_owned()),
+            said: Said::default(),
+            fresh: None,
             claims: serde_json::Map::new(),
             origin: Origin::default(),
         };

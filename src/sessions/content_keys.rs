@@ -43,6 +43,7 @@ impl Entry {
             &record.address,
             &record.user_agent,
             &record.client_id,
+            &record.profile,
         ];
         let texts: usize = texts.into_iter().flatten().map(String::len).sum();
         PLACE

@@ -84,7 +84,7 @@ fn claims(
     let mut members = Map::new();
     let mut put = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
     put("iss", issuer.into());
-    put("sub", session.user_id().into());
+    put("sub", session.subject().into());
     put("aud", audience.into());
     put(
         "client_id",

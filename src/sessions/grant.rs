@@ -3,7 +3,7 @@
 //! This room must never print a token.
 
 use crate::telemetry::audit::Actor;
-use crate::token::{Handle, RESERVED_CLAIMS, TokenError};
+use crate::token::{Handle, OwnUser, RESERVED_CLAIMS, TokenError, is_own_user};
 use lacre_keystore::{KeystoreError, RecordKey};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 /// Whom a session is for: what goes into the claims.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Subject {
-    /// The user's id: `sub` and `id`.
+    /// The user's id: `sub` and `id`. No id of an account begins with `client_` and has a `/`.
     pub id: String,
     /// `email`.
     pub email: Option<String>,
@@ -45,6 +45,18 @@ pub enum Occasion {
         /// The client's id.
         client_id: String,
     },
+    /// A trusted client vouches for a user of its own, of whom no account is kept: the subject's id is the
+    /// client's, and means nothing without the client's.
+    OwnUser {
+        /// The client's id.
+        client_id: String,
+        /// What the operator calls the client.
+        client_name: String,
+        /// The user's name.
+        name: Option<String>,
+        /// Whether the user has just proven a password to the client: a fresh session.
+        fresh: bool,
+    },
     /// An outside issuer says who the user is. Not a fresh session: its token may be older.
     Outside {
         /// The `iss` of the issuer.
@@ -59,7 +71,9 @@ impl Occasion {
     pub(super) fn actor(&self) -> Actor {
         match self {
             Self::LogIn => Actor::Owner,
-            Self::OnBehalf { client_id } => Actor::Client(client_id.clone()),
+            Self::OnBehalf { client_id } | Self::OwnUser { client_id, .. } => {
+                Actor::Client(client_id.clone())
+            }
             Self::Outside { issuer, .. } => Actor::Issuer(issuer.clone()),
         }
     }
@@ -68,8 +82,19 @@ impl Occasion {
     pub(super) fn asked_by(&self) -> Option<String> {
         match self {
             Self::LogIn => None,
-            Self::OnBehalf { client_id } => Some(client_id.clone()),
+            Self::OnBehalf { client_id } | Self::OwnUser { client_id, .. } => {
+                Some(client_id.clone())
+            }
             Self::Outside { issuer, .. } => Some(through(issuer)),
+        }
+    }
+
+    /// Whether the user has just proven a password.
+    pub(super) fn is_fresh(&self) -> bool {
+        match self {
+            Self::LogIn => true,
+            Self::OwnUser { fresh, .. } => *fresh,
+            Self::OnBehalf { .. } | Self::Outside { .. } => false,
         }
     }
 }
@@ -111,6 +136,21 @@ impl Grant {
     }
 }
 
+impl Grant {
+    /// The text that names the user among accounts and the users of all clients.
+    pub(super) fn user(&self) -> Result<String, IssueError> {
+        let id = &self.subject.id;
+        match &self.occasion {
+            Occasion::OwnUser { client_id, .. } => OwnUser::new(client_id, id)
+                .map(|user| user.user())
+                .ok_or(IssueError::UserId),
+            // Else an application would make an account of a client's user.
+            _ if is_own_user(id) => Err(IssueError::UserId),
+            _ => Ok(id.clone()),
+        }
+    }
+}
+
 /// A token on its way out. Prints nothing, wipes itself.
 pub struct IssuedToken(Zeroizing<String>);
 
@@ -148,7 +188,7 @@ pub struct Issued {
     pub access: Lasting,
     /// The refresh token; none where only the access token was renewed.
     pub refresh: Option<Lasting>,
-    /// Whose session it is.
+    /// Whose session it is: the text that names the user among accounts and the users of all clients.
     pub user_id: String,
     /// The session's handle.
     pub handle: Handle,
@@ -173,6 +213,12 @@ pub enum IssueError {
     /// With these claims the token would be longer than a guard reads.
     #[error("the claims make the token too long")]
     TooLong,
+    /// An account's id has the form of a client's user, or a client's id of a user can't be one.
+    #[error("the user's id can't be one")]
+    UserId,
+    /// What a client says of a user of its own is longer than a record can hold.
+    #[error("what the client says of the user is too long")]
+    ProfileTooLong,
     /// The token could not be made.
     #[error("the token could not be sealed")]
     Seal,
@@ -189,6 +235,8 @@ impl IssueError {
             Self::Store(error) => error.code(),
             Self::ReservedClaim(_) => "claim_reserved",
             Self::TooLong => "token_too_long",
+            Self::UserId => "user_id_invalid",
+            Self::ProfileTooLong => "profile_too_long",
             Self::Seal => "token_not_sealed",
             Self::Contended => "session_contended",
         }

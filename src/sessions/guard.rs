@@ -35,12 +35,25 @@ pub struct LiveSession {
     pub expires_at: u64,
     /// Whether the record is behind in when the session was used last, and where.
     pub(crate) is_behind: bool,
+    /// The text that names a client's user among all users; `None` for an account.
+    own_user: Option<Box<str>>,
 }
 
 impl LiveSession {
-    /// The user's id.
+    /// The text that names the user among accounts and the users of all clients: an account's id, or for
+    /// a client's user the client's id, `/`, and [`subject`](Self::subject).
     #[must_use]
     pub fn user_id(&self) -> &str {
+        match &self.own_user {
+            Some(user) => user,
+            None => &self.claims.subject,
+        }
+    }
+
+    /// The `sub` of the token: an account's id, or what [`client_id`](Self::client_id) calls its user. It
+    /// means something only together with that.
+    #[must_use]
+    pub fn subject(&self) -> &str {
         &self.claims.subject
     }
 
@@ -53,7 +66,7 @@ impl LiveSession {
     /// The client to whom the user belongs; `None` where it is an account.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        None
+        self.claims.client_id.as_deref()
     }
 
     /// Whether the token was made by proving the password, not by a refresh.
@@ -297,13 +310,15 @@ impl Guard {
             issuer: &self.rules.issuer,
             audience: &self.rules.audience,
             kind,
-            subject: Some(&record.user_id),
+            user: Some(&record.user_id),
             generation: record.generation,
         })?;
         if kind == TokenKind::Access && record.access_ended {
             return Err(TokenError::Generation);
         }
+        let of_a_client = claims.client_id.is_some();
         Ok(LiveSession {
+            own_user: of_a_client.then(|| record.user_id.as_str().into()),
             claims,
             key,
             created_at: record.created_at,

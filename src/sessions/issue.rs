@@ -8,7 +8,8 @@
 use super::cap::Cap;
 use super::content_keys::ContentKeys;
 use super::end::End;
-use super::grant::{Grant, IssueError, Issued, Occasion, check_additional};
+use super::grant::{Grant, IssueError, Issued, check_additional};
+use super::profile::Profile;
 use super::records::Records;
 use super::rules::Rules;
 use super::tokens::{Contents, TokenMaker};
@@ -60,14 +61,15 @@ impl Issuer {
     /// Begins a session and returns its tokens, after its record is durable.
     pub(crate) async fn issue(&self, grant: &Grant) -> Result<Issued, IssueError> {
         check_additional(&grant.additional)?;
+        let (user, profile) = (grant.user()?, Profile::said(grant));
         let handles = self.records.handles();
         let key = match &grant.user_session {
-            None => handles.new_session(&grant.subject.id, &mut (self.entropy)()),
-            Some(name) => handles.named_session(&grant.subject.id, name),
+            None => handles.new_session(&user, &mut (self.entropy)()),
+            Some(name) => handles.named_session(&user, name),
         };
         let handle = handles.handle(&key);
         let now = self.records.now();
-        let record = self.new_record(grant, now);
+        let record = self.new_record(grant, user, profile.as_ref(), now)?;
         // The claims are made next, in values that would take up what the key has left.
         stack::sweep();
         let pair = self.tokens.pair(&Contents {
@@ -75,11 +77,12 @@ impl Issuer {
             handle: &handle,
             record: &record,
             now,
-            fresh: grant.occasion == Occasion::LogIn,
+            fresh: grant.occasion.is_fresh(),
             additional: &grant.additional,
+            profile: profile.as_ref(),
         })?;
         let actor = grant.occasion.actor();
-        let user = Some(&*grant.subject.id);
+        let user = Some(&*record.user_id);
         let evicted_for = End::new(Cause::Evicted, actor.clone(), user);
         let replaced_for = End::new(Cause::Replaced, actor, user);
         let Begun {
@@ -109,18 +112,21 @@ impl Issuer {
         })
     }
 
-    fn new_record(&self, grant: &Grant, now: UnixSeconds) -> Record {
+    fn new_record(
+        &self,
+        grant: &Grant,
+        user_id: String,
+        profile: Option<&Profile>,
+        now: UnixSeconds,
+    ) -> Result<Record, IssueError> {
         let session_key = SessionKey::generate(&mut (self.entropy)());
         let ends_at = now.saturating_add(self.rules.absolute_ttl);
-        // A client that speaks for a user proves itself, and nothing about the user; an outside issuer
+        // A client that speaks for an account proves itself, and nothing about the user; an outside issuer
         // doesn't say when the user has proven it.
-        let authenticated_at = match &grant.occasion {
-            Occasion::LogIn => now,
-            Occasion::OnBehalf { .. } | Occasion::Outside { .. } => 0,
-        };
-        Record {
+        let authenticated_at = if grant.occasion.is_fresh() { now } else { 0 };
+        Ok(Record {
             private_scalar: PrivateScalar::new(*session_key.scalar()),
-            user_id: grant.subject.id.clone(),
+            user_id,
             created_at: now,
             authenticated_at,
             expires_at: now.saturating_add(self.rules.refresh_ttl).min(ends_at),
@@ -134,8 +140,8 @@ impl Issuer {
             user_agent: grant.origin.user_agent.clone(),
             client_id: grant.occasion.asked_by(),
             last_seen_address: None,
-            profile: None,
-        }
+            profile: profile.map(Profile::text).transpose()?,
+        })
     }
 
     /// Stores a session. A session that its caller names, which has an end to replace another one for, replaces the one before of that name: one

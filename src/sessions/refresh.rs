@@ -15,11 +15,14 @@ use super::end::End;
 use super::even_time::locate;
 use super::grant::{IssueError, Issued, Subject};
 use super::guard::{LiveSession, Refusal};
+use super::profile::Profile;
 use super::records::Records;
 use super::rules::Rules;
 use super::tokens::{Contents, TokenMaker};
 use crate::telemetry::audit::{Actor, Cause};
-use crate::token::{Claims, Expected, Handle, SessionKey, TokenError, TokenKind, UnopenedToken};
+use crate::token::{
+    Claims, Expected, Handle, SessionKey, TokenError, TokenKind, UnopenedToken, is_own_user,
+};
 use lacre_keystore::{KeystoreError, Noting, Record, RecordKey, Stored};
 use std::sync::Arc;
 use thiserror::Error;
@@ -67,6 +70,15 @@ impl<E> From<KeystoreError> for RefreshError<E> {
 impl<E> From<IssueError> for RefreshError<E> {
     fn from(error: IssueError) -> Self {
         Self::Issue(error)
+    }
+}
+
+/// Why a session ends whose user is gone: of a client's user, the client is.
+pub(crate) fn gone(user_id: &str) -> Cause {
+    if is_own_user(user_id) {
+        Cause::ClientDeleted
+    } else {
+        Cause::AccountClosed
     }
 }
 
@@ -134,7 +146,9 @@ impl Refresher {
     /// Gives new tokens for a refresh token.
     ///
     /// `subject` says who the user is now, and is asked again whenever the record has changed, so
-    /// that rights that were taken away meanwhile don't come back; `None` ends the session.
+    /// that rights that were taken away meanwhile don't come back; `None` ends the session. Of a client's user
+    /// ([`Occasion::OwnUser`](super::grant::Occasion::OwnUser)) it only says whether there still is one: the
+    /// record has what the client says.
     pub(crate) async fn refresh<E>(
         &self,
         token: &[u8],
@@ -149,7 +163,7 @@ impl Refresher {
             let step = Step::of(&stored.record, claims.generation, now, &self.rules)
                 .map_err(|error| RefreshError::Refused(error.into()))?;
             let handle = claims.session.clone();
-            let user_id = claims.subject.clone();
+            let user_id = stored.record.user_id.clone();
             let renewed = match step {
                 Step::Renew(record) => Some(record),
                 Step::Repeat => None,
@@ -164,9 +178,15 @@ impl Refresher {
                 Step::End => continue,
             };
             let Some(subject) = subject(&user_id).await.map_err(RefreshError::Subject)? else {
-                let noting = self.noting(Cause::AccountClosed, &user_id);
+                let noting = self.noting(gone(&user_id), &user_id);
                 noting.remove(&key).await?;
                 return Err(RefreshError::UserGone { user_id, handle });
+            };
+            // Of a client's user the record says who it is now: nobody else can.
+            let profile = Profile::of(&stored.record)?;
+            let subject = match &profile {
+                Some(profile) => profile.subject(&claims.subject),
+                None => subject,
             };
             let pair = self.tokens.pair(&Contents {
                 subject: &subject,
@@ -175,6 +195,7 @@ impl Refresher {
                 now,
                 fresh: false,
                 additional: &claims.additional,
+                profile: profile.as_ref(),
             })?;
             let stands = if let Some(record) = &renewed {
                 self.records.swap(&key, &stored, record).await?
@@ -212,6 +233,8 @@ impl Refresher {
             };
             let now = self.records.now();
             let of_this_generation = stored.record.generation == session.claims.generation
+                // A client's user has no password here.
+                && stored.record.profile.is_none()
                 && !stored.record.access_ended
                 && !stored.record.is_expired(now);
             if !of_this_generation {
@@ -229,6 +252,7 @@ impl Refresher {
                 now,
                 fresh: true,
                 additional: &session.claims.additional,
+                profile: None,
             })?;
             if self.records.swap(&session.key, &stored, &record).await? {
                 let (user_id, handle) = (subject.id.clone(), session.handle().clone());
@@ -263,7 +287,7 @@ impl Refresher {
             issuer: &self.rules.issuer,
             audience: &self.rules.audience,
             kind: TokenKind::Refresh,
-            subject: Some(&stored.record.user_id),
+            user: Some(&stored.record.user_id),
             generation,
         })?;
         Ok((key, stored, claims))

@@ -6,8 +6,9 @@
 //! This room must never report an end that isn't durable.
 
 use super::end::End;
-use super::grant::through;
+use super::grant::{IssueError, through};
 use super::list::{Listing, Picked};
+use super::profile::{ProfileChange, told};
 use super::records::Records;
 use crate::token::Handle;
 use futures_util::future::join_all;
@@ -116,29 +117,46 @@ impl Revoker {
     /// Ends the access tokens of a user and leaves the sessions: the next refresh of each brings
     /// new ones, with the rights that the user has then.
     pub(crate) async fn access_of(&self, user_id: &str) -> Result<Vec<Handle>, KeystoreError> {
-        let mut ended = Vec::new();
+        let ended = self.changed(user_id, |record| {
+            Ok::<_, KeystoreError>(Some(Record {
+                access_ended: true,
+                ..record.clone()
+            }))
+        });
+        ended.await
+    }
+
+    /// Has the sessions of a client's user say what the client says now, and ends their access tokens as
+    /// [`access_of`](Self::access_of) does. Where it fails, some sessions may have been changed: ask again.
+    pub(crate) async fn tell(
+        &self,
+        user_id: &str,
+        change: &ProfileChange,
+    ) -> Result<Vec<Handle>, IssueError> {
+        self.changed(user_id, |record| told(record, change)).await
+    }
+
+    /// Changes the records of a user, each of them as it is read then, and says which sessions they are of.
+    async fn changed<E: From<KeystoreError>>(
+        &self,
+        user_id: &str,
+        change: impl Fn(&Record) -> Result<Option<Record>, E>,
+    ) -> Result<Vec<Handle>, E> {
+        let mut changed = Vec::new();
         for session in self.listing.sessions_of(user_id).await? {
-            if self.access(&session.key).await? {
-                ended.push(session.handle);
+            // Each conflict is the success of another change of this session, of which there are few.
+            while let Some(stored) = self.records.keystore.get(&session.key).await? {
+                let Some(record) = change(&stored.record)? else {
+                    break;
+                };
+                if self.records.swap(&session.key, &stored, &record).await? {
+                    changed.push(session.handle);
+                    break;
+                }
             }
         }
         self.records.keystore.settled().await?;
-        Ok(ended)
-    }
-
-    /// Ends the access tokens of one session; `false` where it has ended as a whole.
-    async fn access(&self, key: &RecordKey) -> Result<bool, KeystoreError> {
-        // Each conflict is the success of another change of this session, of which there are few.
-        while let Some(stored) = self.records.keystore.get(key).await? {
-            let record = Record {
-                access_ended: true,
-                ..stored.record.clone()
-            };
-            if self.records.swap(key, &stored, &record).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(changed)
     }
 
     /// Ends every session there is, and returns how many.

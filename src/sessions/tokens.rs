@@ -6,6 +6,7 @@
 
 use super::grant::{IssueError, IssuedToken, Lasting, Subject};
 use super::keyring::Keyring;
+use super::profile::Profile;
 use super::rules::Rules;
 use crate::clock::UnixSeconds;
 use crate::entropy::Entropy;
@@ -25,6 +26,9 @@ const MAX_JITTER: u32 = 50;
 /// Bytes of a token from which on every request gets noticeably longer.
 const LARGE: usize = 2048;
 
+/// The claim that tells the name of a client's user.
+const NAME: &str = "name";
+
 /// What the tokens of a record say.
 pub(super) struct Contents<'a> {
     pub(super) subject: &'a Subject,
@@ -36,6 +40,8 @@ pub(super) struct Contents<'a> {
     /// Whether a password was proven for them.
     pub(super) fresh: bool,
     pub(super) additional: &'a Map<String, Value>,
+    /// What the client that the record names says of the user; `None` where the user is an account.
+    pub(super) profile: Option<&'a Profile>,
 }
 
 /// An access token and the refresh token of the same generation.
@@ -116,8 +122,14 @@ impl TokenMaker {
             permissions: Vec::new(),
             fresh: None,
             authenticated_at: None,
+            client_id: None,
+            client_name: None,
             additional: contents.additional.clone(),
         };
+        if let Some(profile) = contents.profile {
+            claims.client_id.clone_from(&contents.record.client_id);
+            claims.client_name = Some(profile.client_name.clone());
+        }
         // A refresh token says nothing of the user's rights: they are looked up when it is used.
         if kind == TokenKind::Access {
             let subject = contents.subject;
@@ -128,6 +140,9 @@ impl TokenMaker {
             claims.permissions.clone_from(&subject.permissions);
             claims.fresh = Some(contents.fresh);
             claims.authenticated_at = contents.record.proven_at();
+            if let Some(name) = contents.profile.and_then(|profile| profile.name.clone()) {
+                claims.additional.insert(NAME.to_owned(), name.into());
+            }
         }
         let key = SessionKey::from_scalar(contents.record.private_scalar.expose())?;
         let recipient = Recipient {

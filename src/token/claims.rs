@@ -5,7 +5,7 @@
 
 mod reading;
 
-use super::{Handle, TokenError};
+use super::{Handle, TokenError, own_user};
 use crate::clock::UnixSeconds;
 use serde_json::{Map, Value};
 
@@ -44,12 +44,17 @@ pub struct Claims {
     pub fresh: Option<bool>,
     /// `auth_time`: when the password was proven last.
     pub authenticated_at: Option<UnixSeconds>,
+    /// `client_id`: the client that vouches for the user, and whose id of the user `sub` is; `None` where
+    /// the user is an account.
+    pub client_id: Option<String>,
+    /// `client_name`: what the operator calls that client.
+    pub client_name: Option<String>,
     /// The caller's additional claims, under names of their own.
     pub additional: Map<String, Value>,
 }
 
 /// The names that lacre gives a meaning to; an additional claim can't take one of them.
-pub const RESERVED_CLAIMS: [&str; 16] = [
+pub const RESERVED_CLAIMS: [&str; 18] = [
     "iss",
     "sub",
     "aud",
@@ -66,6 +71,8 @@ pub const RESERVED_CLAIMS: [&str; 16] = [
     "permissions",
     "fresh",
     "auth_time",
+    "client_id",
+    "client_name",
 ];
 
 impl Claims {
@@ -73,9 +80,19 @@ impl Claims {
     pub fn parse(text: &[u8]) -> Result<Self, TokenError> {
         let claims = reading::claims(text).ok_or(TokenError::Claims)?;
         match &claims.id {
-            Some(id) if *id != claims.subject => Err(TokenError::SessionMismatch),
-            _ => Ok(claims),
+            Some(id) if *id != claims.subject => return Err(TokenError::SessionMismatch),
+            _ => {}
         }
+        if claims.client_id.is_none() && claims.client_name.is_some() {
+            return Err(TokenError::Claims);
+        }
+        Ok(claims)
+    }
+
+    /// Whether this text names the user of the token, among accounts and the users of all clients.
+    #[must_use]
+    pub fn is_of(&self, user: &str) -> bool {
+        own_user::is_named(user, self.client_id.as_deref(), &self.subject)
     }
 
     /// The claims as the JSON object that is signed.
@@ -101,6 +118,8 @@ impl Claims {
             ("id", &self.id),
             ("email", &self.email),
             ("role", &self.role),
+            ("client_id", &self.client_id),
+            ("client_name", &self.client_name),
         ];
         for (name, value) in texts {
             if let Some(value) = value {
@@ -147,6 +166,13 @@ pub(super) mod tests {
         })
     }
 
+    fn of_a_client() -> Value {
+        let mut claims = good();
+        claims["client_id"] = json!("client_AAAAAAAAAAAAAAAA");
+        claims["client_name"] = json!("shop");
+        claims
+    }
+
     fn parse(value: &Value) -> Result<Claims, TokenError> {
         Claims::parse(value.to_string().as_bytes())
     }
@@ -158,7 +184,9 @@ pub(super) mod tests {
         assert_eq!(claims.additional.len(), 1);
         let mut stale = good();
         stale["fresh"] = false.into();
-        assert_eq!(Value::Object(parse(&stale).unwrap().to_json()), stale);
+        for other in [stale, of_a_client()] {
+            assert_eq!(Value::Object(parse(&other).unwrap().to_json()), other);
+        }
     }
 
     #[test]
@@ -172,7 +200,17 @@ pub(super) mod tests {
 
     #[test]
     fn each_claim_has_one_type() {
-        let texts = ["iss", "sub", "jti", "sid", "id", "email", "role"];
+        let texts = [
+            "iss",
+            "sub",
+            "jti",
+            "sid",
+            "id",
+            "email",
+            "role",
+            "client_id",
+            "client_name",
+        ];
         let numbers = ["iat", "exp", "nbf", "gen", "auth_time"];
         for name in texts {
             for wrong in [
@@ -183,7 +221,7 @@ pub(super) mod tests {
                 json!({}),
                 json!(true),
             ] {
-                let mut bad = good();
+                let mut bad = of_a_client();
                 bad[name] = wrong.clone();
                 assert!(parse(&bad).is_err(), "{name}: {wrong}");
             }
@@ -229,8 +267,17 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn who_has_no_client_has_no_clients_name() {
+        let mut bad = of_a_client();
+        bad.as_object_mut().unwrap().remove("client_id");
+        assert_eq!(parse(&bad), Err(TokenError::Claims));
+        bad.as_object_mut().unwrap().remove("client_name");
+        assert!(parse(&bad).is_ok());
+    }
+
+    #[test]
     fn an_additional_claim_never_replaces_a_registered_one() {
-        let mut claims = parse(&good()).unwrap();
+        let mut claims = parse(&of_a_client()).unwrap();
         for name in RESERVED_CLAIMS {
             claims.additional.insert(name.into(), json!("forged"));
         }

@@ -153,9 +153,9 @@ pub struct Expected<'a> {
     pub audience: &'a str,
     /// The kind of token asked for.
     pub kind: TokenKind,
-    /// The user whom the session's record belongs to; `None` where there is no record
-    /// (`lacre token open`).
-    pub subject: Option<&'a str>,
+    /// The user whom the session's record belongs to, as [`Claims::is_of`] takes it; `None` where there
+    /// is no record (`lacre token open`).
+    pub user: Option<&'a str>,
     /// Which generation is current.
     pub generation: u64,
 }
@@ -191,10 +191,7 @@ impl OpenedToken {
         if claims.session != self.handle {
             return Err(TokenError::SessionMismatch);
         }
-        if expected
-            .subject
-            .is_some_and(|subject| subject != claims.subject)
-        {
+        if expected.user.is_some_and(|user| !claims.is_of(user)) {
             return Err(TokenError::SessionMismatch);
         }
         check_times(&claims, expected)?;

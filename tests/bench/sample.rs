@@ -31,6 +31,8 @@ pub(crate) fn claims() -> Claims {
         permissions: vec![],
         fresh: Some(true),
         authenticated_at: Some(NOW),
+        client_id: None,
+        client_name: None,
         additional: Map::new(),
     }
 }
@@ -74,7 +76,7 @@ pub(crate) fn expected() -> Expected<'static> {
         issuer: ISSUER,
         audience: AUDIENCE,
         kind: TokenKind::Access,
-        subject: None,
+        user: None,
         generation: 1,
     }
 }

@@ -296,7 +296,7 @@ impl Forge {
                 issuer: ISSUER,
                 audience: AUDIENCE,
                 kind: TokenKind::Access,
-                subject: Some("u1"),
+                user: Some("u1"),
                 generation: 1,
             })
     }

@@ -26,7 +26,7 @@ impl Profile<'_> {
             issuer: of("issuer").as_str().unwrap(),
             audience: of("audience").as_str().unwrap(),
             kind: TokenKind::from_typ(of("typ").as_str().unwrap()).unwrap(),
-            subject: self.0["subject"].as_str(),
+            user: self.0["subject"].as_str(),
             generation: of("generation").as_u64().unwrap(),
         };
         UnopenedToken::parse(token)?

@@ -27,6 +27,7 @@ mod lost_accounts;
 mod metrics;
 mod origins;
 mod outside;
+mod own_users;
 mod races;
 mod refresh;
 mod refusals;

@@ -39,6 +39,7 @@ walked! {
         Cookie,
         CookieAlone,
         OfAnother,
+        OwnUser,
     }
 }
 
@@ -73,6 +74,7 @@ impl State {
             Self::Cookie => "cookie",
             Self::CookieAlone => "cookie, no CSRF",
             Self::OfAnother => "another's session",
+            Self::OwnUser => "a client's own user",
         }
     }
 }
@@ -81,11 +83,14 @@ impl State {
 pub(crate) fn due(route: &RouteInfo, role: Role, state: State) -> Option<Verdict> {
     let refused = |status, code: &str| Some(Verdict::Refused(status, code.to_owned()));
     let lets_in = match (route.access, state) {
+        (Access::Client, State::OfAnother) => return None,
+        (Access::Client, _) => return refused(401, "invalid_client"),
         (_, State::OfAnother) if route.pattern.contains("{crt}") => {
             return refused(404, "not_found");
         }
         (_, State::OfAnother) => return None,
         (Access::Open, _) => true,
+        (_, State::OwnUser) => route.own_users,
         (access, State::NoToken) => {
             if access != Access::Optional {
                 return refused(401, "no_credentials");
@@ -143,6 +148,8 @@ pub(crate) struct Person {
 pub(crate) struct House {
     server: Server,
     shop: Client,
+    /// One with users of its own.
+    desk: Client,
     people: Vec<Person>,
     /// How many sessions have been named.
     named: AtomicU64,
@@ -218,6 +225,7 @@ impl House {
             }
         }
         Self {
+            desk: server.add_vouching("desk"),
             anothers: give(&server, &another, "another's"),
             another,
             people,
@@ -246,6 +254,12 @@ impl House {
         Held::of(&self.server.call("POST", "/refresh", &begun.refresh))
     }
 
+    /// A session of a client's user of whom it says the role of this person, and that a password was proven.
+    fn own_user(&self, role: Role) -> Held {
+        let body = serde_json::json!({"id": "ada", "roles": [role.word()], "fresh": true});
+        Held::of(&self.server.by(&self.desk, "POST", "/getToken", body))
+    }
+
     /// The tokens for a request in this state.
     pub(crate) fn held(&self, person: &mut Person, state: State) -> Held {
         match state {
@@ -257,6 +271,7 @@ impl House {
                 crt: self.anothers.crt.clone(),
                 ..self.good(person)
             },
+            State::OwnUser => self.own_user(person.role),
             State::Fresh => {
                 let token = &person.fresh.auth;
                 if token.is_empty() || self.server.call("GET", "/headers", token).status != 200 {
@@ -305,7 +320,8 @@ impl House {
             | State::Expired
             | State::Ended
             | State::WrongAudience
-            | State::OfAnother => request.bearer(token),
+            | State::OfAnother
+            | State::OwnUser => request.bearer(token),
         };
         self.server.send(&request)
     }
@@ -467,6 +483,7 @@ pub(crate) fn lets_in(route: &RouteInfo) -> String {
         }
         Access::AnyKind => "an access or a refresh token".to_owned(),
         Access::Refresh => "a refresh token".to_owned(),
+        Access::Client => "a back end with users of its own, by its credentials".to_owned(),
     };
     if route.direct {
         lets_in + "; an outside token"

@@ -329,7 +329,17 @@ impl Server {
 
     /// Makes a trusted back end.
     pub(crate) fn add_client(&self, name: &str) -> Client {
-        let made = self.operator(&["clients", "add", name, "--json"]);
+        self.add_client_with(name, &[])
+    }
+
+    /// Makes one with users of its own.
+    pub(crate) fn add_vouching(&self, name: &str) -> Client {
+        self.add_client_with(name, &["--own-users"])
+    }
+
+    /// Makes a trusted back end with these options.
+    pub(crate) fn add_client_with(&self, name: &str, options: &[&str]) -> Client {
+        let made = self.operator(&[&["clients", "add", name, "--json"], options].concat());
         let made: Value = serde_json::from_str(&made).unwrap();
         Client {
             id: made["id"].as_str().unwrap().to_owned(),
@@ -387,6 +397,21 @@ impl Server {
         let body = json!({"id": id, "user_session": user_session});
         let request = Request::post("/getToken").basic(&client.id, &client.secret);
         self.send(&request.json(body))
+    }
+
+    /// Sends a request with a back end's credentials and, unless it is `null`, this body.
+    pub(crate) fn by(&self, client: &Client, method: &str, target: &str, body: Value) -> Answer {
+        let request = Request::new(method, target).basic(&client.id, &client.secret);
+        self.send(&if body.is_null() {
+            request
+        } else {
+            request.json(body)
+        })
+    }
+
+    /// Begins a session of a back end's own user.
+    pub(crate) fn vouched(&self, client: &Client, body: Value) -> Token {
+        Token::of(&self.by(client, "POST", "/getToken", body))
     }
 
     /// Calls a resource with a token.

@@ -8,17 +8,17 @@ export interface Routes {
     answer: { id: string; email: string; name: string | null; role: string; roles: string[]; permissions: string[]; active: boolean };
     codes: "body_malformed" | "body_not_utf8" | "body_missing_member" | "body_wrong_type" | "body_too_many_members" | "signup_closed" | "request_timeout" | "account_exists" | "body_too_large" | "uri_too_long" | "unsupported_media_type" | "account_invalid" | "rate_limited" | "header_too_large" | "internal_error" | "hashing_busy" | "store_unavailable" | "audit_unavailable";
   };
-  /** Begins a session: for a user by a password or a token of an outside issuer, for a back end (HTTP Basic) by an id. */
+  /** Begins a session: for a user by a password or a token of an outside issuer, for a back end (HTTP Basic) by an id, that of an account or of a user of its own. */
   "POST /getToken": {
-    body: { label?: string; user_session?: string; claims?: Record<string, unknown>; email: string; id?: string; password: string } | { label?: string; user_session?: string; claims?: Record<string, unknown>; email?: string; id: string; password: string } | { label?: string; user_session?: string; claims?: Record<string, unknown>; id: string } | { label?: string; user_session: string };
+    body: { label?: string; user_session?: string; claims?: Record<string, unknown>; email: string; id?: string; password: string } | { label?: string; user_session?: string; claims?: Record<string, unknown>; email?: string; id: string; password: string } | { label?: string; user_session?: string; claims?: Record<string, unknown>; id: string } | { label?: string; user_session?: string; claims?: Record<string, unknown>; id: string; email?: string; name?: string; roles?: string[]; permissions?: string[]; fresh?: boolean } | { label?: string; user_session: string };
     answer: { auth: string; crt: string; token_type: string; expires_in: number; refresh?: string; refresh_expires_in?: number };
-    codes: "invalid_request" | "body_malformed" | "body_not_utf8" | "body_missing_member" | "body_wrong_type" | "body_too_many_members" | "invalid_client" | "invalid_credentials" | "csrf_failed" | "request_timeout" | "body_too_large" | "uri_too_long" | "unsupported_media_type" | "claims_invalid" | "rate_limited" | "header_too_large" | "internal_error" | "hashing_busy" | "store_unavailable" | "audit_unavailable";
+    codes: "invalid_request" | "body_malformed" | "body_not_utf8" | "body_missing_member" | "body_wrong_type" | "body_too_many_members" | "invalid_client" | "invalid_credentials" | "csrf_failed" | "request_timeout" | "body_too_large" | "uri_too_long" | "unsupported_media_type" | "user_invalid" | "claims_invalid" | "rate_limited" | "header_too_large" | "internal_error" | "hashing_busy" | "store_unavailable" | "audit_unavailable";
   };
-  /** Begins a session: for a user by a password or a token of an outside issuer, for a back end (HTTP Basic) by an id. */
+  /** Begins a session: for a user by a password or a token of an outside issuer, for a back end (HTTP Basic) by an id, that of an account or of a user of its own. */
   "POST /login": {
-    body: { label?: string; user_session?: string; claims?: Record<string, unknown>; email: string; id?: string; password: string } | { label?: string; user_session?: string; claims?: Record<string, unknown>; email?: string; id: string; password: string } | { label?: string; user_session?: string; claims?: Record<string, unknown>; id: string } | { label?: string; user_session: string };
+    body: { label?: string; user_session?: string; claims?: Record<string, unknown>; email: string; id?: string; password: string } | { label?: string; user_session?: string; claims?: Record<string, unknown>; email?: string; id: string; password: string } | { label?: string; user_session?: string; claims?: Record<string, unknown>; id: string } | { label?: string; user_session?: string; claims?: Record<string, unknown>; id: string; email?: string; name?: string; roles?: string[]; permissions?: string[]; fresh?: boolean } | { label?: string; user_session: string };
     answer: { auth: string; crt: string; token_type: string; expires_in: number; refresh?: string; refresh_expires_in?: number };
-    codes: "invalid_request" | "body_malformed" | "body_not_utf8" | "body_missing_member" | "body_wrong_type" | "body_too_many_members" | "invalid_client" | "invalid_credentials" | "csrf_failed" | "request_timeout" | "body_too_large" | "uri_too_long" | "unsupported_media_type" | "claims_invalid" | "rate_limited" | "header_too_large" | "internal_error" | "hashing_busy" | "store_unavailable" | "audit_unavailable";
+    codes: "invalid_request" | "body_malformed" | "body_not_utf8" | "body_missing_member" | "body_wrong_type" | "body_too_many_members" | "invalid_client" | "invalid_credentials" | "csrf_failed" | "request_timeout" | "body_too_large" | "uri_too_long" | "unsupported_media_type" | "user_invalid" | "claims_invalid" | "rate_limited" | "header_too_large" | "internal_error" | "hashing_busy" | "store_unavailable" | "audit_unavailable";
   };
   /** This description. */
   "GET /openapi.json": {
@@ -28,17 +28,17 @@ export interface Routes {
   /** For everyone; says whose token came, if one did. */
   "GET /open": {
     answer: { user: { id: string; issuer?: string; email: string | null; role: string | null; roles: string[]; permissions: string[] } | null };
-    codes: "invalid_request" | "body_malformed" | "body_not_utf8" | "body_wrong_type" | "body_too_many_members" | "invalid_token" | "csrf_failed" | "request_timeout" | "body_too_large" | "uri_too_long" | "header_too_large" | "internal_error" | "store_unavailable";
+    codes: "invalid_request" | "body_malformed" | "body_not_utf8" | "body_wrong_type" | "body_too_many_members" | "invalid_token" | "insufficient_scope" | "csrf_failed" | "request_timeout" | "body_too_large" | "uri_too_long" | "header_too_large" | "internal_error" | "store_unavailable";
   };
   /** Says that the token was good. */
   "GET /headers": {
     answer: string;
-    codes: "invalid_request" | "body_malformed" | "body_not_utf8" | "body_wrong_type" | "body_too_many_members" | "no_credentials" | "invalid_token" | "csrf_failed" | "request_timeout" | "body_too_large" | "uri_too_long" | "header_too_large" | "internal_error" | "store_unavailable";
+    codes: "invalid_request" | "body_malformed" | "body_not_utf8" | "body_wrong_type" | "body_too_many_members" | "no_credentials" | "invalid_token" | "insufficient_scope" | "csrf_failed" | "request_timeout" | "body_too_large" | "uri_too_long" | "header_too_large" | "internal_error" | "store_unavailable";
   };
   /** The caller's account as it is now, and the session that asks. */
   "GET /me": {
     answer: { id: string; email: string; name: string | null; role: string; roles: string[]; permissions: string[]; active: boolean; session: { crt: string; created_at: string; expires_at: string; fresh: boolean; claims?: Record<string, unknown> } };
-    codes: "invalid_request" | "body_malformed" | "body_not_utf8" | "body_wrong_type" | "body_too_many_members" | "no_credentials" | "invalid_token" | "csrf_failed" | "request_timeout" | "body_too_large" | "uri_too_long" | "header_too_large" | "internal_error" | "store_unavailable";
+    codes: "invalid_request" | "body_malformed" | "body_not_utf8" | "body_wrong_type" | "body_too_many_members" | "no_credentials" | "invalid_token" | "insufficient_scope" | "csrf_failed" | "request_timeout" | "body_too_large" | "uri_too_long" | "header_too_large" | "internal_error" | "store_unavailable";
   };
   /** New tokens for a session; the access token of before is refused from now on. */
   "POST /refresh": {
@@ -50,7 +50,7 @@ export interface Routes {
   "POST /reauth": {
     body: { password: string };
     answer: { auth: string; crt: string; token_type: string; expires_in: number; refresh?: string; refresh_expires_in?: number };
-    codes: "invalid_request" | "body_malformed" | "body_not_utf8" | "body_missing_member" | "body_wrong_type" | "body_too_many_members" | "no_credentials" | "invalid_token" | "invalid_credentials" | "csrf_failed" | "request_timeout" | "body_too_large" | "uri_too_long" | "unsupported_media_type" | "claims_invalid" | "rate_limited" | "header_too_large" | "internal_error" | "hashing_busy" | "store_unavailable" | "audit_unavailable";
+    codes: "invalid_request" | "body_malformed" | "body_not_utf8" | "body_missing_member" | "body_wrong_type" | "body_too_many_members" | "no_credentials" | "invalid_token" | "invalid_credentials" | "insufficient_scope" | "csrf_failed" | "request_timeout" | "body_too_large" | "uri_too_long" | "unsupported_media_type" | "claims_invalid" | "rate_limited" | "header_too_large" | "internal_error" | "hashing_busy" | "store_unavailable" | "audit_unavailable";
   };
   /** Changes the caller's own password; every other session of the user ends. */
   "PUT /me/password": {
@@ -123,6 +123,32 @@ export interface Routes {
     answer: { revoked: number };
     codes: "invalid_request" | "body_malformed" | "body_not_utf8" | "body_wrong_type" | "body_too_many_members" | "no_credentials" | "invalid_token" | "insufficient_scope" | "csrf_failed" | "not_found" | "request_timeout" | "body_too_large" | "uri_too_long" | "header_too_large" | "internal_error" | "store_unavailable" | "audit_unavailable";
   };
+  /** Says anew who a user of the client's own is; earlier access tokens end, and a refresh brings what is said. */
+  "PUT /client/users/{id}": {
+    path: { id: string };
+    body: { email?: string; name?: string; roles?: string[]; permissions?: string[] };
+    answer: { changed: number };
+    codes: "invalid_request" | "body_malformed" | "body_not_utf8" | "body_missing_member" | "body_wrong_type" | "body_too_many_members" | "invalid_client" | "no_own_users" | "request_timeout" | "body_too_large" | "uri_too_long" | "unsupported_media_type" | "user_invalid" | "rate_limited" | "header_too_large" | "internal_error" | "store_unavailable" | "audit_unavailable";
+  };
+  /** The sessions of a user of the client's own, the newest first. */
+  "GET /client/users/{id}/sessions": {
+    path: { id: string };
+    answer: ({ crt: string; created_at: string; last_seen_at: string; expires_at: string; ip: string | null; user_agent: string | null; label: string | null; current: boolean })[];
+    codes: "invalid_request" | "invalid_client" | "no_own_users" | "uri_too_long" | "user_invalid" | "rate_limited" | "header_too_large" | "internal_error" | "store_unavailable";
+  };
+  /** Revokes the sessions of a user of the client's own, with `except` all but the one with this handle. */
+  "DELETE /client/users/{id}/sessions": {
+    path: { id: string };
+    query?: { except?: string };
+    answer: { revoked: number };
+    codes: "invalid_request" | "invalid_client" | "no_own_users" | "not_found" | "uri_too_long" | "user_invalid" | "rate_limited" | "header_too_large" | "internal_error" | "store_unavailable" | "audit_unavailable";
+  };
+  /** Revokes a session of a user of the client's own. */
+  "DELETE /client/users/{id}/sessions/{crt}": {
+    path: { id: string; crt: string };
+    answer: undefined;
+    codes: "invalid_request" | "invalid_client" | "no_own_users" | "not_found" | "uri_too_long" | "user_invalid" | "rate_limited" | "header_too_large" | "internal_error" | "store_unavailable" | "audit_unavailable";
+  };
 }
 
 /** The stable name of an error of the service. */
@@ -148,6 +174,7 @@ export type Code =
   | "invalid_token"
   | "last_administrator"
   | "no_credentials"
+  | "no_own_users"
   | "not_found"
   | "own_account"
   | "rate_limited"
@@ -155,4 +182,5 @@ export type Code =
   | "signup_closed"
   | "store_unavailable"
   | "unsupported_media_type"
-  | "uri_too_long";
+  | "uri_too_long"
+  | "user_invalid";

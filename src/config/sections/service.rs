@@ -48,8 +48,8 @@ static CLIENTS: Key<Texts> = key(
     "service.clients",
     Texts,
     DefaultValue::Value(Vec::new),
-    "The ids of clients with users of their own (`lacre clients add NAME --own-users`) whose users the \
-     service lets in beside accounts. lacre begins no sessions for such users yet.",
+    "The clients with users of their own (`lacre clients add NAME --own-users`) whose users the service lets \
+     in beside accounts: their names, or their ids. What begins with `client_` is an id.",
 );
 
 static ROLES: Key<Texts> = key(
@@ -97,7 +97,9 @@ static LOCATIONS: Key<Choices<Location>> = key(
 static HEADERS: Key<IdentityHeaders> = key(
     "service.headers",
     IdentityHeaders,
-    DefaultValue::Value(IdentityHeader::usual),
+    DefaultValue::Described(
+        "`Remote-User`, `Remote-Email`, `Remote-Name`, `Remote-Groups`, and with `clients` also `Remote-Client`",
+    ),
     "The header fields of an answer that lets a request in. Each is always sent, empty where there is \
      nothing to say, so that none of the client's own passes. A value is percent-encoded \
      UTF-8: every byte that isn't printable ASCII, `%`, `,` and a space at its ends.",
@@ -136,7 +138,10 @@ fn one(reader: &mut Reader, name: &str) -> Result<ServiceConfig, Noted> {
     let fresh = reader.value(&FRESH);
     let optional = reader.value(&OPTIONAL);
     let locations = reader.optional(&LOCATIONS);
-    let headers = reader.value(&HEADERS);
+    let headers = reader.value_or(&HEADERS, || {
+        let of_clients = clients.as_ref().is_ok_and(|clients| !clients.is_empty());
+        Some(IdentityHeader::usual(of_clients))
+    });
     let jwt = reader.value(&JWT);
     let service = ServiceConfig {
         name: name.to_owned(),

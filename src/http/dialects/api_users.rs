@@ -37,14 +37,16 @@ pub(super) const ROUTES: &[RouteInfo] = {
         row(Method::POST, "/auth", Open, AUTH, |r| r.to(auth)),
         row(Method::POST, "/auth/refresh", Refresh, REFRESH, |r| {
             r.to(refresh)
-        }),
+        })
+        .and_own_users(),
         row(
             Method::POST,
             "/auth/logout",
             AnyKind,
             sessions::LOG_OUT,
             |r| r.to(sessions::log_out),
-        ),
+        )
+        .and_own_users(),
         row(Method::POST, "/admin/users", ADMIN, MAKE, |r| r.to(make)),
         row(Method::GET, "/admin/users/page/{n}", ADMIN, PAGE, |r| {
             r.to(page)

@@ -30,10 +30,12 @@ pub(super) const ROUTES: &[RouteInfo] = {
         }),
         row(Method::POST, "/refresh", Refresh, renew::REFRESH, |r| {
             r.to(renew::refresh)
-        }),
+        })
+        .and_own_users(),
         row(Method::POST, "/logout", AnyKind, sessions::LOG_OUT, |r| {
             r.to(sessions::log_out)
-        }),
+        })
+        .and_own_users(),
     ]
 };
 

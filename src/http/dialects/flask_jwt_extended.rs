@@ -50,11 +50,12 @@ pub(super) const ROUTES: &[RouteInfo] = {
     &[
         row(POST, "/login", Open, LOG_IN, |r| r.to(log_in)),
         row(POST, "/reauth", Open, REAUTH, |r| r.to(reauth)),
-        row(POST, "/refresh", Refresh, REFRESH, |r| r.to(refresh)),
-        row(POST, "/token/refresh", Refresh, REFRESH, |r| r.to(refresh)),
+        row(POST, "/refresh", Refresh, REFRESH, |r| r.to(refresh)).and_own_users(),
+        row(POST, "/token/refresh", Refresh, REFRESH, |r| r.to(refresh)).and_own_users(),
         row(POST, "/logout", AnyKind, sessions::LOG_OUT, |r| {
             r.to(sessions::log_out)
-        }),
+        })
+        .and_own_users(),
         row(GET, "/perfil", Guarded, PROFILE, |r| r.to(profile)),
         row(GET, "/protegido", Guarded, SAYS, |r| {
             says!(r, "Acceso autorizado a contenido protegido")

@@ -36,7 +36,8 @@ pub(super) const ROUTES: &[RouteInfo] = {
         row(Method::GET, "/user/{id}", Guarded, USER, |r| r.to(user)),
         row(Method::POST, "/logout", AnyKind, sessions::LOG_OUT, |r| {
             r.to(sessions::log_out)
-        }),
+        })
+        .and_own_users(),
     ]
 };
 

@@ -38,7 +38,8 @@ pub(super) const ROUTES: &[RouteInfo] = {
         row(Method::POST, LOG_IN_PATH, Open, LOG_IN, |r| r.to(log_in)),
         row(Method::POST, "/logout", AnyKind, sessions::LOG_OUT, |r| {
             r.to(sessions::log_out)
-        }),
+        })
+        .and_own_users(),
         row(Method::GET, "/user", Role(ADMIN_ROLE), USERS, |r| {
             r.to(users)
         }),

@@ -51,7 +51,7 @@ pub(super) fn told(session: Option<&LiveSession>, tells: Identity) -> HeaderValu
     let claims = &session.claims;
     let one = |text: Option<&str>| encoded(text.unwrap_or_default());
     let text = match tells {
-        Identity::User => one(Some(session.user_id())),
+        Identity::User => one(Some(session.subject())),
         Identity::Email => one(claims.email.as_deref()),
         Identity::Name => one(claims.additional.get("name").and_then(Value::as_str)),
         Identity::Groups => list(&claims.roles),

@@ -12,9 +12,12 @@ use crate::http::problem::Problem;
 use crate::service::Service;
 use crate::sessions::forward::OWN_CLIENT;
 use crate::sessions::guard::LiveSession;
+use crate::token::RESERVED_CLAIMS;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// Whom the services of the configuration would let in: on one worker, each with its guard.
 pub(super) struct Desk {
@@ -40,7 +43,23 @@ struct Told<'a> {
     sid: &'a str,
     roles: &'a [String],
     fresh: bool,
+    /// Further members, that the asking client itself has said of its own user (RFC 7662 §2.2).
+    #[serde(flatten)]
+    said: BTreeMap<&'a str, &'a Value>,
 }
+
+/// Names that an introspection gives a meaning to, besides those that no client's claim has
+/// ([`RESERVED_CLAIMS`]): a claim of that name would be taken for lacre's own word.
+const TOLD: [&str; 8] = [
+    "active",
+    "scope",
+    "username",
+    "token_type",
+    "cnf",
+    "act",
+    "may_act",
+    "authorization_details",
+];
 
 /// RFC 7519 §4.1.3.
 #[derive(Serialize)]
@@ -69,7 +88,7 @@ pub(super) async fn introspect(
     let mut response = HttpResponse::Ok();
     let told = found.as_ref().and_then(|session| {
         let audience = desk.audience(&client, session)?;
-        Some(Told::of(session, audience))
+        Some(Told::of(session, audience, client.id.as_str()))
     });
     Ok(match told {
         Some(told) => response.json(told),
@@ -109,23 +128,37 @@ impl Desk {
 }
 
 impl<'a> Told<'a> {
-    fn of(session: &'a LiveSession, aud: Audience<'a>) -> Self {
+    fn of(session: &'a LiveSession, aud: Audience<'a>, asking: &str) -> Self {
         let claims = &session.claims;
+        let said = if session.client_id() == Some(asking) {
+            said(&claims.additional)
+        } else {
+            BTreeMap::new()
+        };
         Self {
             active: true,
             scope: claims.permissions.join(" "),
             client_id: session.client_id().unwrap_or(OWN_CLIENT),
-            username: claims.email.as_deref().unwrap_or(session.user_id()),
+            username: claims.email.as_deref().unwrap_or(session.subject()),
             token_type: "Bearer",
             exp: claims.expires_at,
             iat: claims.issued_at,
-            sub: session.user_id(),
+            sub: session.subject(),
             aud,
             iss: &claims.issuer,
             jti: &claims.token_id,
             sid: session.handle().as_str(),
             roles: &claims.roles,
             fresh: session.is_fresh(),
+            said,
         }
     }
+}
+
+/// The claims under names that nothing else has.
+fn said(claims: &Map<String, Value>) -> BTreeMap<&str, &Value> {
+    let named = claims.iter().map(|(name, value)| (name.as_str(), value));
+    named
+        .filter(|(name, _)| !TOLD.contains(name) && !RESERVED_CLAIMS.contains(name))
+        .collect()
 }

@@ -5,6 +5,7 @@
 //!
 //! This room must never look at a request.
 
+use crate::defaults::CLIENT_PREFIX;
 use crate::http::csrf::Methods;
 use crate::http::locations::{Location, TokenField};
 use crate::http::problem::Missing;
@@ -23,26 +24,45 @@ pub(super) struct Demands {
     pub(super) kinds: TokenKinds,
     pub(super) any_role: Vec<String>,
     pub(super) permissions: Vec<String>,
-    /// The clients whose own users are let in beside accounts; `None` where nobody asks.
-    pub(super) users_of: Option<Vec<String>>,
+    pub(super) users: Users,
+}
+
+/// Whose users are let in.
+#[derive(Debug, Clone, Default)]
+pub(in crate::http) enum Users {
+    /// Accounts alone: what a client says of its users counts for nothing here.
+    #[default]
+    Accounts,
+    /// Accounts, and the users of these clients: their ids, or what the operator calls them.
+    AccountsAnd(Vec<String>),
+    /// Whoever has a session.
+    Everybody,
+}
+
+impl Users {
+    /// Whether this client's users are among them. What begins like the id of a client is one, and no name.
+    fn of_client(&self, id: &str, called: Option<&str>) -> bool {
+        match self {
+            Self::Accounts => false,
+            Self::AccountsAnd(clients) => clients.iter().any(|client| {
+                client == id
+                    || called == Some(client.as_str()) && !client.starts_with(CLIENT_PREFIX)
+            }),
+            Self::Everybody => true,
+        }
+    }
 }
 
 impl Demands {
     /// Whether this session has all that is asked for, and the first thing that it lacks.
     pub(super) fn check(&self, session: &LiveSession) -> Result<(), Missing> {
-        if !self.lets_in_users_of(session.client_id()) {
+        let claims = &session.claims;
+        if let Some(client) = session.client_id()
+            && !self.users.of_client(client, claims.client_name.as_deref())
+        {
             return Err(Missing::Account);
         }
-        let claims = &session.claims;
         self.check_rights(&claims.roles, &claims.permissions, session.is_fresh())
-    }
-
-    /// Whether it lets in users of this client; `None` are accounts.
-    fn lets_in_users_of(&self, client: Option<&str>) -> bool {
-        match (client, &self.users_of) {
-            (Some(client), Some(named)) => named.iter().any(|name| name == client),
-            _ => true,
-        }
     }
 
     pub(super) fn check_rights(
@@ -115,19 +135,21 @@ mod tests {
 
     #[test]
     fn users_of_a_client_are_let_in_only_where_it_is_named() {
-        let lets_in = |users_of: Option<&[&str]>, client| {
-            let users_of = users_of.map(names);
-            let demands = Demands {
-                users_of,
-                ..Demands::default()
-            };
-            demands.lets_in_users_of(client)
+        let (shop, desk) = ("client_AAAAAAAAAAAAAAAA", "client_BBBBBBBBBBBBBBBB");
+        let lets_in = |named: &[&str], id: &str, called: Option<&str>| {
+            Users::AccountsAnd(names(named)).of_client(id, called)
         };
-        assert!(lets_in(Some(&[]), None), "accounts");
-        assert!(lets_in(Some(&["client_a"]), Some("client_a")));
-        assert!(!lets_in(Some(&["client_a"]), Some("client_b")));
-        assert!(!lets_in(Some(&[]), Some("client_a")));
-        assert!(lets_in(None, Some("client_a")), "where nobody asks");
+        assert!(lets_in(&[shop], shop, Some("shop")));
+        assert!(lets_in(&[shop], shop, None));
+        assert!(lets_in(&["desk", "shop"], shop, Some("shop")));
+        for named in [&[][..], &[desk], &["desk"], &["Shop"], &["shop "], &[""]] {
+            assert!(!lets_in(named, shop, Some("shop")), "{named:?}");
+        }
+        assert!(!lets_in(&[""], shop, None));
+        // A client that is called by another's id.
+        assert!(!lets_in(&[shop], desk, Some(shop)));
+        assert!(Users::Everybody.of_client(shop, None));
+        assert!(!Users::default().of_client(shop, Some("shop")));
     }
 
     #[test]

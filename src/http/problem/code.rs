@@ -15,12 +15,14 @@ pub enum Code {
     InsufficientScope,
     CsrfFailed,
     InvalidClient,
+    NoOwnUsers,
     InvalidCredentials,
     AccountExists,
     OwnAccount,
     LastAdministrator,
     SignupClosed,
     AccountInvalid,
+    UserInvalid,
     ClaimsInvalid,
     BodyMalformed,
     BodyNotUtf8,
@@ -76,13 +78,16 @@ table! {
         "Refresh, or log in again. The answer is the same whatever the cause; an operator finds it in the log, under the answer's `request_id`.";
     InsufficientScope, "insufficient_scope", FORBIDDEN, "Not allowed",
         "The token is good, and its owner lacks something that this resource needs.",
-        "`missing` says what: a role, a permission or a fresh log-in.";
+        "`missing` says what: a role, a permission or a fresh log-in; with `account`, the user is a client's own, whom this resource doesn't let in.";
     CsrfFailed, "csrf_failed", FORBIDDEN, "Not sent by our own page",
         "A token in a cookie changes nothing unless a page of this origin sends the value of the cookie `__Host-lacre_csrf` in the header `X-CSRF-TOKEN`.",
         "Read the cookie right before the request. It fits one session, and the browser must not name another site as the sender. Log-in from a page of another site is refused as well, where tokens may stand in cookies.";
     InvalidClient, "invalid_client", UNAUTHORIZED, "Invalid client",
         "The client's credentials are not accepted.",
         "Check the id and the secret of the back end. RFC 6749 §5.2.";
+    NoOwnUsers, "no_own_users", FORBIDDEN, "No users of its own",
+        "This client has no users of its own.",
+        "Use the credentials of a client that was made by `lacre clients add NAME --own-users`.";
     InvalidCredentials, "invalid_credentials", UNAUTHORIZED, "Invalid credentials",
         "The credentials are not accepted.",
         "The same for an unknown account, a wrong password and a disabled account.";
@@ -101,6 +106,9 @@ table! {
     AccountInvalid, "account_invalid", UNPROCESSABLE_ENTITY, "Invalid account",
         "A member of the account is not acceptable.",
         "`field` names the member and `detail` says what it must be.";
+    UserInvalid, "user_invalid", UNPROCESSABLE_ENTITY, "Invalid user",
+        "What a client says of a user of its own is not acceptable.",
+        "`field` names what is at fault, `id` also where it stands in the path; `detail` says what it must be.";
     ClaimsInvalid, "claims_invalid", UNPROCESSABLE_ENTITY, "Invalid claims",
         "The additional claims are not acceptable.",
         "`field` names the claim and `detail` says why it isn't taken.";

@@ -205,8 +205,8 @@ impl SessionAnswer {
         }
     }
 
-    /// What is told of each of these sessions; `current` is the one that asks.
-    pub(super) fn of_all(sessions: &[SessionInfo], current: &Handle) -> Vec<Self> {
+    /// What is told of each of these sessions; `current` is the one that asks, if one does.
+    pub(super) fn of_all(sessions: &[SessionInfo], current: Option<&Handle>) -> Vec<Self> {
         let told = |info: &SessionInfo| Self {
             crt: info.handle.as_str().to_owned(),
             created_at: Time(info.created_at),
@@ -215,7 +215,7 @@ impl SessionAnswer {
             ip: info.address.clone(),
             user_agent: info.user_agent.clone(),
             label: info.label.clone(),
-            current: info.handle == *current,
+            current: Some(&info.handle) == current,
         };
         sessions.iter().map(told).collect()
     }
@@ -225,6 +225,13 @@ answer! {
     /// How many sessions were revoked.
     pub(in crate::http) struct RevokedAnswer {
         revoked: u64,
+    }
+}
+
+answer! {
+    /// How many sessions say something else from now on.
+    pub(in crate::http) struct ChangedAnswer {
+        changed: u64,
     }
 }
 

@@ -7,6 +7,7 @@ use super::super::body::{Body, Field, Members, body};
 use super::super::problem::Problem;
 use super::super::schema::{Kind, Member, Presence};
 use crate::accounts::{Password, PresentedPassword};
+use crate::service::Said;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -75,6 +76,49 @@ body! {
     /// Whom a back end asks a session for.
     pub(in crate::http) struct OnBehalfRequest {
         id: String,
+    }
+}
+
+/// What a back end with users of its own says where it asks for a session of one.
+pub(super) struct VouchRequest {
+    pub(super) said: Said,
+    /// Whether the user has just proven a password to it.
+    pub(super) fresh: Option<bool>,
+}
+
+impl Body for VouchRequest {
+    fn members() -> Vec<Member> {
+        let mut members = Said::members();
+        members.push(Option::<bool>::member("fresh"));
+        members
+    }
+
+    fn read(sent: &mut Members) -> Result<Self, Problem> {
+        Ok(Self {
+            said: Said::read(sent)?,
+            fresh: Field::read_from(sent, "fresh")?,
+        })
+    }
+}
+
+/// What a back end says of a user of its own.
+impl Body for Said {
+    fn members() -> Vec<Member> {
+        vec![
+            Option::<String>::member("email"),
+            Option::<String>::member("name"),
+            Option::<Vec<String>>::member("roles"),
+            Option::<Vec<String>>::member("permissions"),
+        ]
+    }
+
+    fn read(sent: &mut Members) -> Result<Self, Problem> {
+        Ok(Self {
+            email: Field::read_from(sent, "email")?,
+            name: Field::read_from(sent, "name")?,
+            roles: Field::read_from(sent, "roles")?,
+            permissions: Field::read_from(sent, "permissions")?,
+        })
     }
 }
 

@@ -31,6 +31,8 @@ pub enum Access {
     AnyKind,
     /// Who has a refresh token. The handler opens it, for its use changes the session.
     Refresh,
+    /// A trusted back end, by its id and its secret. The handler asks for them; a token is not looked at.
+    Client,
 }
 
 /// What a handler takes, answers and refuses.
@@ -140,6 +142,15 @@ impl Access {
     /// token may stand in it.
     fn codes(self) -> Vec<Code> {
         let mut codes = Vec::new();
+        if self == Self::Client {
+            return vec![
+                Code::InvalidRequest,
+                Code::InvalidClient,
+                Code::NoOwnUsers,
+                Code::RateLimited,
+                Code::StoreUnavailable,
+            ];
+        }
         if self != Self::Open {
             codes.extend(RECEIVING);
             codes.extend([

@@ -12,7 +12,9 @@ use super::super::origin::{self, Trail};
 use super::super::problem::{Code, Problem};
 use super::super::schema::Shape as _;
 use super::answers::TokenAnswer;
-use super::bodies::{ExchangeRequest, Label, LogInRequest, OnBehalfRequest, SessionRequest};
+use super::bodies::{
+    ExchangeRequest, Label, LogInRequest, OnBehalfRequest, SessionRequest, VouchRequest,
+};
 use super::contract::{BodyInfo, Contract, Media, Success, SuccessContent, SuccessHeader};
 use super::policy::Policy;
 use crate::accounts::ClientId;
@@ -72,12 +74,15 @@ impl TokenRequest {
         if has_password {
             return Err(Problem::two_credentials());
         }
-        let named = || Problem::missing_member("user_session");
+        let OnBehalfRequest { id } = OnBehalfRequest::read(&mut sent)?;
+        let VouchRequest { said, fresh } = VouchRequest::read(&mut sent)?;
         Ok(Self::OnBehalf(OnBehalf {
             client_id: client.id,
             client_secret: client.secret,
-            user_id: OnBehalfRequest::read(&mut sent)?.id,
-            user_session: session.user_session.ok_or_else(named)?,
+            user_id: id,
+            user_session: session.user_session,
+            said,
+            fresh,
             claims: session.claims.unwrap_or_default(),
             origin,
         }))
@@ -86,7 +91,7 @@ impl TokenRequest {
 
 pub(in crate::http) const GET_TOKEN: Contract = Contract {
     summary: "Begins a session: for a user by a password or a token of an outside issuer, for a back end \
-              (HTTP Basic) by an id.",
+              (HTTP Basic) by an id, that of an account or of a user of its own.",
     body: Some(BodyInfo {
         media: Media::JsonOrForm,
         required: true,
@@ -100,6 +105,12 @@ pub(in crate::http) const GET_TOKEN: Contract = Contract {
                 Label::members,
                 SessionRequest::members,
                 OnBehalfRequest::members,
+            ],
+            &[
+                Label::members,
+                SessionRequest::members,
+                OnBehalfRequest::members,
+                VouchRequest::members,
             ],
             &[Label::members, ExchangeRequest::members],
         ],
@@ -115,6 +126,7 @@ pub(in crate::http) const GET_TOKEN: Contract = Contract {
         Code::CsrfFailed,
         Code::InvalidClient,
         Code::InvalidCredentials,
+        Code::UserInvalid,
         Code::ClaimsInvalid,
         Code::RateLimited,
         Code::HashingBusy,

@@ -137,6 +137,7 @@ fn security(route: &RouteInfo) -> Value {
     match route.access {
         Access::Open if by_client => json!([{}, {"client": []}]),
         Access::Open => json!([]),
+        Access::Client => json!([{"client": []}]),
         Access::Optional => json!([{}, {"access": []}]),
         Access::Guarded
         | Access::Fresh
@@ -404,6 +405,7 @@ mod tests {
         assert_eq!(of("/signup", "post"), json!([]));
         assert_eq!(of("/open", "get"), json!([{}, {"access": []}]));
         assert_eq!(of("/getToken", "post"), json!([{}, {"client": []}]));
+        assert_eq!(of("/client/users/{id}", "put"), json!([{"client": []}]));
         assert_eq!(
             of("/logout", "post"),
             json!([{"access": []}, {"refresh": []}])

@@ -35,7 +35,7 @@ pub(in crate::http) async fn list(
     let sessions = service.lacre().sessions_of(session.user_id()).await?;
     Ok(Answer::ok(SessionAnswer::of_all(
         &sessions,
-        session.handle(),
+        Some(session.handle()),
     )))
 }
 

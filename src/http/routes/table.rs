@@ -5,7 +5,7 @@
 
 use super::super::problem::Code;
 use super::contract::{Access, Contract};
-use super::{account, admin, check, described, login, renew, sessions};
+use super::{account, admin, check, described, login, own_users, renew, sessions};
 use crate::accounts::ADMIN_ROLE;
 use actix_web::Route;
 use actix_web::http::Method;
@@ -21,6 +21,8 @@ pub struct RouteInfo {
     pub access: Access,
     /// Whether a token of an outside issuer with `accept = "direct"` lets in as well.
     pub direct: bool,
+    /// Whether a token of a client's own user lets in as well, which is no account.
+    pub own_users: bool,
     /// What it takes, answers and refuses.
     pub contract: Contract,
     pub(in crate::http) handler: fn(Route) -> Route,
@@ -34,14 +36,27 @@ impl RouteInfo {
         self
     }
 
+    /// The same row, which a token of a client's own user lets into as well. Its handler needs no account, and
+    /// what it does is about the session that asks, or its user's others.
+    pub(in crate::http) const fn and_own_users(mut self) -> Self {
+        self.own_users = true;
+        self
+    }
+
     /// Every code that this route may answer, in the order of `docs/errors.md`.
     #[must_use]
     pub fn codes(&self) -> Vec<Code> {
         let mut codes = self.contract.codes(self.access);
         if self.changes() {
             codes.push(Code::AuditUnavailable);
-            codes.sort_by_key(|code| *code as usize);
         }
+        let looks_at_tokens =
+            !matches!(self.access, Access::Open | Access::Refresh | Access::Client);
+        if looks_at_tokens && !self.own_users {
+            codes.push(Code::InsufficientScope);
+        }
+        codes.sort_by_key(|code| *code as usize);
+        codes.dedup();
         codes
     }
 
@@ -60,11 +75,14 @@ impl RouteInfo {
 
 /// Every public route. The methods of one path stand together and let in the same people.
 pub const ROUTES: &[RouteInfo] = {
-    use Access::{AnyKind, Fresh, Guarded, Open, Optional, Refresh, Role};
+    use Access::{AnyKind, Client, Fresh, Guarded, Open, Optional, Refresh, Role};
     const ADMIN: Access = Role(ADMIN_ROLE);
     const USERS: &str = "/admin/users";
     const USER: &str = "/admin/users/{id}";
     const SESSIONS: &str = "/admin/users/{id}/sessions";
+    const OWN_USER: &str = "/client/users/{id}";
+    const OWN_SESSIONS: &str = "/client/users/{id}/sessions";
+    const OWN_SESSION: &str = "/client/users/{id}/sessions/{crt}";
     &[
         row(Method::POST, "/signup", Open, account::SIGN_UP, |r| {
             r.to(account::sign_up)
@@ -95,7 +113,8 @@ pub const ROUTES: &[RouteInfo] = {
         }),
         row(Method::POST, "/refresh", Refresh, renew::REFRESH, |r| {
             r.to(renew::refresh)
-        }),
+        })
+        .and_own_users(),
         row(
             Method::POST,
             "/reauth",
@@ -112,24 +131,28 @@ pub const ROUTES: &[RouteInfo] = {
         ),
         row(Method::POST, "/logout", AnyKind, sessions::LOG_OUT, |r| {
             r.to(sessions::log_out)
-        }),
+        })
+        .and_own_users(),
         row(Method::GET, "/sessions", Guarded, sessions::LIST, |r| {
             r.to(sessions::list)
-        }),
+        })
+        .and_own_users(),
         row(
             Method::DELETE,
             "/sessions",
             Guarded,
             sessions::END_SEVERAL,
             |r| r.to(sessions::end_several),
-        ),
+        )
+        .and_own_users(),
         row(
             Method::DELETE,
             "/sessions/{crt}",
             Guarded,
             sessions::END_ONE,
             |r| r.to(sessions::end_one),
-        ),
+        )
+        .and_own_users(),
         row(Method::GET, USERS, ADMIN, admin::LIST, |r| {
             r.to(admin::list)
         }),
@@ -149,6 +172,26 @@ pub const ROUTES: &[RouteInfo] = {
         row(Method::DELETE, SESSIONS, ADMIN, admin::END_SESSIONS, |r| {
             r.to(admin::end_sessions)
         }),
+        row(Method::PUT, OWN_USER, Client, own_users::CHANGE, |r| {
+            r.to(own_users::change)
+        }),
+        row(Method::GET, OWN_SESSIONS, Client, own_users::LIST, |r| {
+            r.to(own_users::list)
+        }),
+        row(
+            Method::DELETE,
+            OWN_SESSIONS,
+            Client,
+            own_users::END_SEVERAL,
+            |r| r.to(own_users::end_several),
+        ),
+        row(
+            Method::DELETE,
+            OWN_SESSION,
+            Client,
+            own_users::END_ONE,
+            |r| r.to(own_users::end_one),
+        ),
     ]
 };
 
@@ -165,6 +208,7 @@ pub(in crate::http) const fn row(
         pattern,
         access,
         direct: false,
+        own_users: false,
         contract,
         handler,
     }

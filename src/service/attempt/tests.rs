@@ -1,7 +1,7 @@
 use super::*;
 use crate::accounts::{Accounts, Email, HashingSettings, NewAccount, Password};
 use crate::lacre::testing::Fixture;
-use crate::service::{LimitSettings, LogIn, OnBehalf, Rate};
+use crate::service::{LimitSettings, LogIn, OnBehalf, Rate, Said};
 use crate::sessions::grant;
 use crate::telemetry::tests::audited;
 use rand::SeedableRng as _;
@@ -73,7 +73,9 @@ impl Rig {
             client_id: "client_0123456789abcdef".to_owned(),
             client_secret: zeroize::Zeroizing::new(secret.to_owned()),
             user_id: self.user.as_str().to_owned(),
-            user_session: "s".to_owned(),
+            user_session: Some("s".to_owned()),
+            said: Said::default(),
+            fresh: None,
             claims: serde_json::Map::new(),
             origin: grant::Origin::default(),
         };

@@ -1,7 +1,7 @@
 use crate::accounts::{ClientTerms, NewClient};
 use crate::accounts::{Email, NewAccount, UserId};
 use crate::lacre::testing::Deployed;
-use crate::service::{Caller, OnBehalf, Service, ServiceError};
+use crate::service::{Caller, OnBehalf, Said, Service, ServiceError};
 use crate::sessions::grant::{Issued, Origin};
 use crate::sessions::list::Picked;
 use crate::telemetry::audit;
@@ -38,7 +38,9 @@ impl BackEnd {
             client_id: self.client.id.as_str().to_owned(),
             client_secret: self.client.secret.expose().to_owned().into(),
             user_id: self.user.as_str().to_owned(),
-            user_session: user_session.to_owned(),
+            user_session: Some(user_session.to_owned()),
+            said: Said::default(),
+            fresh: None,
             claims: Map::new(),
             origin: Origin::default(),
         };

@@ -1,5 +1,6 @@
 use super::*;
 use crate::lacre::testing::{Fixture, NOW, at_once, grant, on_behalf};
+use crate::sessions::grant::Occasion;
 use crate::sessions::guard::Refusal;
 use crate::sessions::rules::Rules;
 use crate::token::{TokenError, TokenKind};

@@ -4,8 +4,8 @@
 
 use std::fmt;
 
-/// The id of an account or a client, at most 64 characters of it; what looks like a token is
-/// masked.
+/// The id of an account, a client or a client's user, at most 280 characters of it; what looks like a
+/// token is masked.
 #[derive(Clone, Copy)]
 pub struct UserId<'a>(&'a str);
 
@@ -28,10 +28,14 @@ impl<'a> UserId<'a> {
 impl fmt::Display for UserId<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Every compact JWS and JWE starts so: `{"` as base64url.
-        if self.0.starts_with("eyJ") {
+        let (client, id) = match self.0.split_once('/') {
+            Some((client, id)) => (client, id),
+            None => ("", self.0),
+        };
+        if client.starts_with("eyJ") || id.starts_with("eyJ") {
             return f.write_str("masked");
         }
-        write!(f, "{:.64}", self.0)
+        write!(f, "{:.280}", self.0)
     }
 }
 

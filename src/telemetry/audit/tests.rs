@@ -154,7 +154,8 @@ fn what_looks_like_a_token_is_masked_and_what_is_long_is_cut() {
     let token = "eyJhbGciOiJFQ0RILUVTK0EyNTZLVyJ9.secret";
     assert_eq!(UserId::new(token).to_string(), "masked");
     assert_eq!(format!("{:?}", UserId::new(token)), "masked");
-    assert_eq!(UserId::new(&"é".repeat(65)).to_string(), "é".repeat(64));
+    assert_eq!(UserId::new(&"é".repeat(281)).to_string(), "é".repeat(280));
+    assert_eq!(UserId::new("client_a/eyJh.b.c").to_string(), "masked");
 }
 
 #[test]

@@ -37,6 +37,7 @@ impl<'de> Visitor<'de> for ClaimSet {
         let (mut session, mut generation, mut authenticated_at) = (None, None, None);
         let (mut id, mut email, mut role, mut fresh) = (None, None, None, None);
         let (mut roles, mut permissions) = (None, None);
+        let (mut client_id, mut client_name) = (None, None);
         let mut additional = Map::new();
         while let Some(name) = members.next_key_seed(NameSeed)? {
             let from = &mut members;
@@ -57,6 +58,8 @@ impl<'de> Visitor<'de> for ClaimSet {
                 Name::Permissions => once(&mut permissions, from, Texts)?,
                 Name::Fresh => once(&mut fresh, from, Flag)?,
                 Name::AuthenticatedAt => once(&mut authenticated_at, from, Whole)?,
+                Name::ClientId => once(&mut client_id, from, Text)?,
+                Name::ClientCalled => once(&mut client_name, from, Text)?,
                 Name::Other(name) => {
                     let inner = StrictValue {
                         levels_left: MAX_DEPTH - 1,
@@ -85,6 +88,8 @@ impl<'de> Visitor<'de> for ClaimSet {
             permissions: permissions.unwrap_or_default(),
             fresh,
             authenticated_at,
+            client_id,
+            client_name,
             additional,
         })
     }
@@ -129,6 +134,8 @@ enum Name {
     Permissions,
     Fresh,
     AuthenticatedAt,
+    ClientId,
+    ClientCalled,
     Other(String),
 }
 
@@ -173,6 +180,8 @@ impl Visitor<'_> for NameSeed {
             "permissions" => Name::Permissions,
             "fresh" => Name::Fresh,
             "auth_time" => Name::AuthenticatedAt,
+            "client_id" => Name::ClientId,
+            "client_name" => Name::ClientCalled,
             other => Name::Other(other.to_owned()),
         })
     }

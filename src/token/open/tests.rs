@@ -14,7 +14,7 @@ fn expected() -> Expected<'static> {
         issuer: "https://issuer.test",
         audience: "api",
         kind: TokenKind::Access,
-        subject: Some("u1"),
+        user: Some("u1"),
         generation: 1,
     }
 }
@@ -105,7 +105,7 @@ fn each_expectation_has_its_own_code() {
         ),
         (
             Expected {
-                subject: Some("u2"),
+                user: Some("u2"),
                 ..base
             },
             TokenError::SessionMismatch,

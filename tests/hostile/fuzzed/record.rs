@@ -169,7 +169,7 @@ impl Plain {
                     texts[4] = Some(text(from)?);
                 }
                 if !from.is_empty() {
-                    if texts[4].take()? != "" {
+                    if !texts[4].take()?.is_empty() {
                         return None;
                     }
                     if flag(from)? {

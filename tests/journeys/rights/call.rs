@@ -64,4 +64,8 @@ pub(super) const CALLS: &[Call] = &[
     },
     bare("GET", "/admin/users/{id}/sessions", 200),
     bare("DELETE", "/admin/users/{id}/sessions", 200),
+    with("PUT", "/client/users/{id}", "{}", 200),
+    bare("GET", "/client/users/{id}/sessions", 200),
+    bare("DELETE", "/client/users/{id}/sessions", 200),
+    bare("DELETE", "/client/users/{id}/sessions/{crt}", 204),
 ];

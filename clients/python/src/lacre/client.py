@@ -164,8 +164,14 @@ class Lacre:
 
     def sessions(self, user: str) -> list[dict[str, Any]]:
         """The live sessions of a user of this back end's own."""
-        told = self._json("GET", f"/client/users/{quote(user, safe='')}/sessions")
-        found = told.get("sessions")
+        path = f"/client/users/{quote(user, safe='')}/sessions"
+        answer = self._ask_public("GET", path, self._sender(), None, repeatable=True)
+        if answer.status != 200:
+            _good(answer)
+        try:
+            found = json.loads(answer.body)
+        except ValueError:
+            found = None
         if not isinstance(found, list):
             raise Unavailable("lacre's answer has no list of sessions")
         return found
