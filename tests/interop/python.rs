@@ -3,7 +3,6 @@
 
 use super::peer::Peer;
 use crate::pages::page;
-use crate::support::skipped::cannot_run_here;
 use std::process::Command;
 
 /// Runs this module of Python in the package's folder, demands that it worked, and returns what it
@@ -39,14 +38,6 @@ fn tests(file: &str) {
     );
     let last = text.lines().last().unwrap_or_default();
     println!("{file}: {last}");
-    if last.contains(" skipped") {
-        // They ask the program itself what it can do.
-        cannot_run_here(
-            "the program doesn't answer yet all that the package for Python asks",
-            "a build whose gateway tells about tokens, also of clients' own users",
-        );
-        return;
-    }
     assert!(last.contains(" passed"), "{text}");
     let left_out = ["skipped", "deselected", "xfailed", "error"];
     assert!(!left_out.iter().any(|word| last.contains(word)), "{text}");
