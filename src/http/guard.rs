@@ -13,8 +13,7 @@ mod service;
 pub use after::VerifiedAfter;
 pub use service::GuardedService;
 
-use self::demands::Demands;
-pub(super) use self::demands::Users;
+use self::demands::{Demands, Users};
 use super::body;
 use super::cookies;
 use super::csrf::{self, CsrfError, Methods};
@@ -138,10 +137,17 @@ impl TokenGuard {
         self.with(|demands| demands.permissions.push(permission))
     }
 
-    /// Lets in these users; without it accounts alone.
+    /// Lets in the users of these clients as well, by the ids of the clients or their names. Without this and
+    /// [`everybody`](Self::everybody), it lets in accounts alone.
     #[cfg(feature = "server")]
-    pub(super) fn users_of(self, users: Users) -> Self {
-        self.with(|demands| demands.users = users)
+    pub(super) fn users_of(self, clients: Vec<String>) -> Self {
+        self.with(|demands| demands.users = Users::AccountsAnd(clients))
+    }
+
+    /// Lets in the users of every client as well.
+    #[cfg(feature = "server")]
+    pub(super) fn everybody(self) -> Self {
+        self.with(|demands| demands.users = Users::Everybody)
     }
 
     /// Stands behind a proxy that asks about a request of another method than its own: with a cookie,

@@ -29,7 +29,7 @@ pub use policy::Policy;
 pub use table::{ROUTES, RouteInfo};
 
 use self::described::Document;
-use super::guard::{TokenGuard, Users};
+use super::guard::TokenGuard;
 use super::locations::TokenField;
 use crate::service::Service;
 use actix_web::middleware::from_fn;
@@ -91,7 +91,7 @@ fn serve(config: &mut ServiceConfig, service: &Service, field: TokenField, rows:
         Access::AnyKind => required().any_kind(),
     };
     let guard = if first.own_users {
-        guard.users_of(Users::Everybody)
+        guard.everybody()
     } else {
         guard
     };

@@ -3,7 +3,7 @@
 //! This room must never have a rule of its own: the guard has them all.
 
 use crate::config::{Identity, IdentityHeader, ServiceConfig};
-use crate::http::guard::{TokenGuard, Users};
+use crate::http::guard::TokenGuard;
 use crate::lacre::Lacre;
 use crate::sessions::rules::Location;
 use actix_web::http::header::HeaderName;
@@ -43,7 +43,7 @@ impl Asking {
         let guard = guard
             .locations(self.locations.iter().copied())
             .any_role(rules.roles.iter().cloned())
-            .users_of(Users::AccountsAnd(rules.clients.clone()))
+            .users_of(rules.clients.clone())
             .asked_by_proxies();
         let permissions = rules.permissions.iter();
         permissions.fold(guard, |guard, name| guard.permission(name.clone()))

@@ -29,7 +29,7 @@ pub(super) struct Demands {
 
 /// Whose users are let in.
 #[derive(Debug, Clone, Default)]
-pub(in crate::http) enum Users {
+pub(super) enum Users {
     /// Accounts alone: what a client says of its users counts for nothing here.
     #[default]
     Accounts,
