@@ -12,7 +12,11 @@ SECONDS_LONG ?= 300
 # Programs that `--all-targets` leaves out, for they are no benchmarks of `cargo bench`.
 APART = --bench server --bench scale --bench instructions --bench oracle
 
-.PHONY: help run test soak model backup-drill bench bench-steps bench-million bench-page bench-check \
+# What packages are made of: a release build, or PROGRAM=path of one that is built already.
+PROGRAM ?=
+OUT ?= target/dist
+
+.PHONY: deb image dist package-test help run test soak model backup-drill bench bench-steps bench-million bench-page bench-check \
 	bench-instructions bench-oracle bench-oracle-dialects bench-python interop browser fuzz vectors mutations mutants lint
 
 help: ## Show this list
@@ -83,6 +87,29 @@ bench-instructions: ## Compare instruction counts with those kept (ARGS=--write 
 
 bench-oracle: ## Measure whether the time of a refusal tells its reason (ARGS=samples a class)
 	@flags=$$(.ci/need build); $(CARGO) bench --locked $$flags --bench oracle -- $(ARGS)
+
+# Neither the place of the sources nor that of cargo stands in the program, so that two places make the same.
+RELEASE = if [ -n "$(PROGRAM)" ]; then program=$(PROGRAM); else \
+	flags=$$(.ci/need build); place=$${CARGO_TARGET_DIR:-$$PWD/target}; home=$${CARGO_HOME:-$$HOME/.cargo}; \
+	export SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)}; \
+	export RUSTFLAGS="--remap-path-prefix=$$PWD=/lacre --remap-path-prefix=$$home=/cargo --remap-path-prefix=$$place=/target"; \
+	export CFLAGS="-ffile-prefix-map=$$PWD=/lacre -ffile-prefix-map=$$home=/cargo -ffile-prefix-map=$$place=/target"; \
+	$(CARGO) build --release --locked $$flags --bin lacre; program=$$place/release/lacre; fi; mkdir -p $(OUT)
+
+deb: ## Make the package for Debian, in target/dist (PROGRAM=path packs what is built already)
+	@$(RELEASE); .ci/need packages; .packaging/deb $$program $(OUT)
+
+image: ## Make the image for containers, localhost/lacre:0.1.0
+	@$(RELEASE); .ci/need containers; .packaging/image build $$program localhost/lacre:0.1.0
+
+dist: ## Make the tarball of a release, with licences, bill of materials and checksums, in target/dist
+	@$(RELEASE); .packaging/dist $$program $(OUT)
+
+package-test: ## Install, start, upgrade and purge the package in a booted Debian, and run the image, as root
+	@$(RELEASE); .ci/need packages; .ci/need containers; export LACRE_PACKAGE_LEVEL=1; \
+	first=$$(.packaging/deb $$program $(OUT)); \
+	newer=$$(LACRE_PACKAGE_VERSION=$$($$program --version | cut -d' ' -f2)+1 .packaging/deb $$program $(OUT)); \
+	.packaging/boot-test $$first $$newer $(OUT); .packaging/image-test $$program
 
 interop: ## Exchange tokens with other libraries, and test the packages for other languages
 	@flags=$$(.ci/need build interop); LACRE_TEST_ALL=1 LACRE_INTEROP_TOKENS=1000 \
