@@ -107,8 +107,11 @@ impl Lacre {
 
     /// The ids of the keys that sign tokens: the one that signs now, then those that still verify.
     pub(crate) fn signing_key_ids(&self) -> Vec<String> {
-        let ids = self.0.records.keyring().signer_ids();
-        ids.map(str::to_owned).collect()
+        let signers = self.0.records.keyring().signers();
+        signers
+            .iter()
+            .map(|signer| signer.id().to_owned())
+            .collect()
     }
 
     /// The keyring, sealed under these master keys.

@@ -32,7 +32,7 @@ impl Lacre {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         go_on(data_dir.path(), &*clock)?;
         let entropy = entropy::system();
-        let keys = Keys::open(&data_dir, &data_dir.master_key(), &entropy)?;
+        let keys = Keys::open(&data_dir, &data_dir.master_key(), clock.now(), &entropy)?;
         keys.keep(&data_dir, &entropy)?;
         let engine = SledEngine::open_with(data_dir.keystore(), SledOptions::default())?;
         let keystore = at_once(keystore_on(engine, keys.master))?;

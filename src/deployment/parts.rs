@@ -4,6 +4,7 @@
 
 use super::data_dir::{DataDir, MasterKeyFile, UNFINISHED, read_secret, write_secret};
 use super::error::OpenError;
+use crate::clock::UnixSeconds;
 use crate::entropy::Entropy;
 use crate::sessions::keyring::{Keyring, KeyringError};
 use lacre_keystore::{Keystore, KeystoreError, LocalStore, MasterKey, MasterKeyRing};
@@ -22,6 +23,7 @@ impl Keys {
     pub(super) fn open(
         data_dir: &DataDir,
         master_key_file: &Path,
+        now: UnixSeconds,
         entropy: &Entropy,
     ) -> Result<Self, OpenError> {
         if data_dir.path().join(UNFINISHED).exists() {
@@ -39,9 +41,11 @@ impl Keys {
             return Err(KeyringError::Missing.into());
         }
         let master = ring(&MasterKeyFile::open(master_key_file, &mut entropy())?)?;
-        let (keyring, new) = match sealed {
-            Some(sealed) => (Keyring::open(&sealed, &master)?, false),
-            None => (Keyring::generate(&mut entropy())?, true),
+        let new = sealed.is_none();
+        let keyring = if let Some(sealed) = sealed {
+            Keyring::open(&sealed, &master)?
+        } else {
+            Keyring::generate(&mut entropy())?.begun_at(now, &master)?
         };
         Ok(Self {
             master,

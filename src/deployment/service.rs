@@ -101,7 +101,7 @@ pub(super) async fn assemble(
     accounts_url: &str,
     (clock, entropy): (Arc<dyn Clock>, Entropy),
 ) -> Result<Service, OpenError> {
-    let keys = Keys::open(data_dir, &config.master_key_file, &entropy)?;
+    let keys = Keys::open(data_dir, &config.master_key_file, clock.now(), &entropy)?;
     let name = keys.keyring.handles().name();
     let owner = Accounts::owner(accounts_url, &name).await?;
     if !keys.new {

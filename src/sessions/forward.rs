@@ -56,18 +56,19 @@ impl Forwarder {
             &base64url::encode(id),
         );
         let text = Zeroizing::new(serde_json::to_vec(&claims).map_err(|_| TokenError::Claims)?);
-        let keys = self.records.keyring().forwarders();
-        let signer = keys.first().ok_or(TokenError::UnknownSigner)?;
-        let mut jws = signer.sign(TokenKind::Access, &text)?;
+        let signers = self.records.keyring().signers();
+        let mut jws = signers.forwarder(now).sign(TokenKind::Access, &text)?;
         String::from_utf8(std::mem::take(&mut *jws))
             .map(IssuedToken::new)
             .map_err(|_| TokenError::InnerForm)
     }
 
-    /// The public halves of the keys that sign, or have signed, as JWKs (RFC 7517).
+    /// The public halves of the keys that sign, will sign, or have signed what may be good still, as JWKs
+    /// (RFC 7517).
     pub(crate) fn public_keys(&self) -> Vec<Map<String, Value>> {
-        let keys = self.records.keyring().forwarders();
-        keys.iter().map(SigningKey::public_jwk).collect()
+        let signers = self.records.keyring().signers();
+        let keys = signers.published(self.records.now());
+        keys.map(SigningKey::public_jwk).collect()
     }
 }
 
@@ -215,7 +216,7 @@ mod tests {
             let refused = fixture.lacre.guard(jws.expose().as_bytes(), kind).await;
             assert!(refused.is_err(), "{kind}");
         }
-        let verifiers = fixture.lacre.records().keyring().verifiers();
-        assert!(verifiers.verify(jws.expose().as_bytes()).is_err());
+        let signers = fixture.lacre.records().keyring().signers();
+        assert!(signers.verifiers().verify(jws.expose().as_bytes()).is_err());
     }
 }

@@ -262,7 +262,8 @@ impl Guard {
     ) -> Result<(RecordKey, Stored, (OpenedToken, KnownToken)), Refusal> {
         let candidate = locate(&self.records, unopened.handle(), now).await?;
         let session_key = SessionKey::from_scalar(candidate.scalar())?;
-        let opened = unopened.open_and_keep(&session_key, self.records.keyring().verifiers());
+        let opened =
+            unopened.open_and_keep(&session_key, self.records.keyring().signers().verifiers());
         Ok(candidate.verify(opened)?)
     }
 
@@ -278,9 +279,7 @@ impl Guard {
         if record.is_expired(now) {
             return None;
         }
-        let opened = entry
-            .token
-            .open(segments, self.records.keyring().verifiers())?;
+        let opened = entry.token.open(segments)?;
         let mut session = self.check(opened, entry.key, record, kind, now).ok()?;
         session.is_behind = self.notes.note_use(&entry.key, record.last_seen_at, now);
         Some(session)

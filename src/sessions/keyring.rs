@@ -4,26 +4,35 @@
 //! that an operator has to keep apart from a backup. A keyring that the master key doesn't open
 //! stops the start before any record is touched: with other keys every session would be lost.
 //!
+//! The signing keys rotate while requests are served. A change is sealed first ([`Keyring::sealed_with`]),
+//! brought to the disk by whoever has it, and only then in force ([`Keyring::take_over`]): a token is never
+//! signed by a key that a crash could take away.
+//!
 //! This room must never write a key unsealed, and never make a new keyring where records of an
 //! earlier one exist.
 
+mod error;
+#[allow(dead_code)] // for what rotates them
+mod masters;
+mod sealed;
+#[allow(dead_code)] // likewise
+mod signers;
+
+pub use error::KeyringError;
+pub(crate) use masters::Masters;
+pub(crate) use signers::{Signer, Signers};
+
+use crate::clock::UnixSeconds;
 use crate::sessions::csrf::CsrfTokens;
 use crate::sessions::handles::Handles;
-use crate::token::{KeyError, SigningKey, VerifyingKeys};
-use lacre_keystore::{KeystoreError, MasterKeyRing};
+use crate::token::SigningKey;
+use lacre_keystore::MasterKeyRing;
 use rand::CryptoRng;
+use sealed::{Contents, SECRET};
+use signers::Times;
 use std::fmt;
-use thiserror::Error;
+use std::sync::{Arc, PoisonError, RwLock};
 use zeroize::Zeroizing;
-
-/// What the sealed file is, so that no other sealed file can stand in for it.
-const CONTEXT: &[u8] = b"lacre keyring v1";
-/// What the keys of forwarded JWTs are derived for.
-const FORWARDING: &[u8] = b"lacre v1 key of forwarded jwts";
-/// Bytes of a secret or a scalar.
-const SECRET: usize = 32;
-/// The maximum of signing keys: more than overlap in any rotation.
-const MAX_SIGNERS: usize = 16;
 
 /// The keys of one deployment.
 pub struct Keyring {
@@ -31,11 +40,14 @@ pub struct Keyring {
     handle_secret: Box<Zeroizing<[u8; SECRET]>>,
     handles: Handles,
     csrf: CsrfTokens,
-    /// The first one signs, every one verifies.
-    signers: Vec<SigningKey>,
-    verifiers: VerifyingKeys,
-    /// The keys of forwarded JWTs, one for each signer and in their order.
-    forwarders: Vec<SigningKey>,
+    state: RwLock<State>,
+}
+
+/// What changes.
+#[derive(Clone)]
+struct State {
+    signers: Arc<Signers>,
+    masters: Arc<Masters>,
 }
 
 impl Keyring {
@@ -43,51 +55,42 @@ impl Keyring {
     pub fn generate(rng: &mut impl CryptoRng) -> Result<Self, KeyringError> {
         let mut handle_secret = Box::new(Zeroizing::new([0; SECRET]));
         rng.fill_bytes(handle_secret.as_mut_slice());
-        Self::new(handle_secret, vec![SigningKey::generate(rng)?])
+        let signer = Signer::new(SigningKey::generate(rng)?, Times::default())?;
+        Ok(Self::new(Contents {
+            handle_secret,
+            signers: Signers::new(vec![signer])?,
+            masters: Masters::default(),
+        }))
     }
 
-    fn new(
-        handle_secret: Box<Zeroizing<[u8; SECRET]>>,
-        signers: Vec<SigningKey>,
+    /// The same, whose keys and master key are in use since then.
+    pub(crate) fn begun_at(
+        self,
+        now: UnixSeconds,
+        master: &MasterKeyRing,
     ) -> Result<Self, KeyringError> {
-        if signers.is_empty() || signers.len() > MAX_SIGNERS {
-            return Err(KeyringError::Damaged);
+        let signers = self.signers().since(now)?;
+        let masters = self.masters().as_ref().clone();
+        self.take_over(signers, masters.sealing_since(master.current_id(), now));
+        Ok(self)
+    }
+
+    fn new(contents: Contents) -> Self {
+        let secret = contents.handle_secret;
+        Self {
+            handles: Handles::new(&secret),
+            csrf: CsrfTokens::new(&secret),
+            handle_secret: secret,
+            state: RwLock::new(State {
+                signers: Arc::new(contents.signers),
+                masters: Arc::new(contents.masters),
+            }),
         }
-        let verifiers = signers
-            .iter()
-            .map(SigningKey::verifying_key)
-            .collect::<Result<Vec<_>, _>>()?;
-        // Derived, so that they last as long as the keyring, are the same on every node, and are rotated
-        // together with the signers. Nothing that they sign can be taken for what a signer has signed.
-        let forwarders = signers
-            .iter()
-            .map(|signer| signer.derived(FORWARDING))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self {
-            forwarders,
-            handles: Handles::new(&handle_secret),
-            csrf: CsrfTokens::new(&handle_secret),
-            handle_secret,
-            signers,
-            verifiers: VerifyingKeys::new(verifiers),
-        })
     }
 
     /// Opens a sealed keyring.
     pub fn open(sealed: &[u8], master: &MasterKeyRing) -> Result<Self, KeyringError> {
-        let bytes = master
-            .open_bytes(CONTEXT, sealed)
-            .map_err(KeyringError::NotOurs)?;
-        let (secrets, rest) = bytes.as_chunks::<SECRET>();
-        let Some((handle_secret, scalars)) = secrets.split_first().filter(|_| rest.is_empty())
-        else {
-            return Err(KeyringError::Damaged);
-        };
-        let signers = scalars
-            .iter()
-            .map(SigningKey::from_scalar)
-            .collect::<Result<Vec<_>, _>>()?;
-        Self::new(Box::new(Zeroizing::new(*handle_secret)), signers)
+        sealed::open(sealed, master).map(Self::new)
     }
 
     /// Seals the keyring for its file.
@@ -96,14 +99,31 @@ impl Keyring {
         master: &MasterKeyRing,
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<u8>, KeyringError> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET * (1 + self.signers.len())));
-        bytes.extend_from_slice(self.handle_secret.as_slice());
-        for signer in &self.signers {
-            bytes.extend_from_slice(signer.scalar().as_ref());
-        }
-        master
-            .seal_bytes(CONTEXT, &bytes, rng)
-            .map_err(KeyringError::NotOurs)
+        self.sealed_with(&self.signers(), &self.masters(), master, rng)
+    }
+
+    /// The keyring as it would be sealed with these signing keys, and with this known of the master keys.
+    pub(crate) fn sealed_with(
+        &self,
+        signers: &Signers,
+        masters: &Masters,
+        master: &MasterKeyRing,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<u8>, KeyringError> {
+        sealed::seal(&self.handle_secret, signers, masters, master, rng)
+    }
+
+    /// Goes by these signing keys from now on, and by this that is known of the master keys. Signatures of
+    /// keys that aren't among them are refused when it returns, those of tokens in use included.
+    pub(crate) fn take_over(&self, signers: Signers, masters: Masters) {
+        let signers = Arc::new(signers);
+        let state = State {
+            signers: Arc::clone(&signers),
+            masters: Arc::new(masters),
+        };
+        let held = self.state.write();
+        let former = std::mem::replace(&mut *held.unwrap_or_else(PoisonError::into_inner), state);
+        former.signers.drop_but(&signers);
     }
 
     /// What makes handles and finds their records.
@@ -118,87 +138,61 @@ impl Keyring {
         &self.csrf
     }
 
-    /// The key that signs new tokens.
-    #[must_use]
-    pub fn signer(&self) -> &SigningKey {
-        &self.signers[0]
+    /// The signing keys as they are now.
+    pub(crate) fn signers(&self) -> Arc<Signers> {
+        self.state().signers
     }
 
-    /// The ids of the signing keys: the one that signs, then those that still verify.
-    pub fn signer_ids(&self) -> impl Iterator<Item = &str> {
-        self.signers.iter().map(SigningKey::id)
+    /// What is known of the master keys now.
+    pub(crate) fn masters(&self) -> Arc<Masters> {
+        self.state().masters
     }
 
-    /// The keys of forwarded JWTs: the first one signs, all are published.
-    pub(crate) fn forwarders(&self) -> &[SigningKey] {
-        &self.forwarders
-    }
-
-    /// The keys whose signatures are ours.
-    #[must_use]
-    pub fn verifiers(&self) -> &VerifyingKeys {
-        &self.verifiers
+    fn state(&self) -> State {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.clone()
     }
 }
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keyring(signs with {}, ..)", self.signer().id())
-    }
-}
-
-/// Why there is no keyring.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum KeyringError {
-    /// The master key doesn't open it.
-    #[error("the keyring doesn't open: {0}")]
-    NotOurs(KeystoreError),
-    /// It opens and is not a keyring.
-    #[error("the keyring is damaged")]
-    Damaged,
-    /// It is missing, and there are records that only it can find.
-    #[error("the keyring is missing, and the keystore has sessions that were made with it")]
-    Missing,
-}
-
-impl From<KeyError> for KeyringError {
-    fn from(_: KeyError) -> Self {
-        Self::Damaged
-    }
-}
-
-impl KeyringError {
-    /// The stable code.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NotOurs(_) => "master_key_mismatch",
-            Self::Damaged => "keyring_damaged",
-            Self::Missing => "keyring_missing",
-        }
+        write!(
+            f,
+            "Keyring(signs with {}, ..)",
+            self.signers().signer().id()
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::sealed::tests::master;
     use super::*;
-    use crate::token::Handle;
-    use lacre_keystore::MasterKey;
+    use crate::token::{Handle, TokenKind};
     use rand::SeedableRng as _;
     use rand::rngs::StdRng;
 
-    fn master(seed: u64) -> MasterKeyRing {
-        MasterKeyRing::new(MasterKey::generate(1, &mut StdRng::seed_from_u64(seed)))
+    /// The keyring that its sealed form leads to.
+    fn again(keyring: &Keyring) -> Keyring {
+        let sealed = keyring.seal(&master(1), &mut StdRng::seed_from_u64(9));
+        Keyring::open(&sealed.unwrap(), &master(1)).unwrap()
+    }
+
+    fn ids(keyring: &Keyring) -> Vec<String> {
+        let signers = keyring.signers();
+        signers
+            .iter()
+            .map(|signer| signer.id().to_owned())
+            .collect()
     }
 
     #[test]
     fn a_keyring_comes_back_as_it_was() {
         let mut rng = StdRng::seed_from_u64(1);
         let keyring = Keyring::generate(&mut rng).unwrap();
-        let sealed = keyring.seal(&master(1), &mut rng).unwrap();
-        let again = Keyring::open(&sealed, &master(1)).unwrap();
-        assert_eq!(again.signer().id(), keyring.signer().id());
+        let keyring = keyring.begun_at(77, &master(1)).unwrap();
+        let again = again(&keyring);
+        assert_eq!(ids(&again), ids(&keyring));
         assert_eq!(
             again.handles().user_tag("u"),
             keyring.handles().user_tag("u")
@@ -206,23 +200,56 @@ mod tests {
         let session = Handle::parse("s").unwrap();
         let csrf = keyring.csrf().make(&session, &mut rng);
         assert!(again.csrf().verify(&session, csrf.expose().as_bytes()));
+        assert_eq!(again.masters().since(1), Some(77));
+        assert_eq!(again.signers().iter().next().unwrap().times.since, Some(77));
     }
 
     #[test]
     fn forwarded_jwts_have_keys_of_their_own_that_come_back_with_the_keyring() {
         let mut rng = StdRng::seed_from_u64(1);
         let keyring = Keyring::generate(&mut rng).unwrap();
-        let sealed = keyring.seal(&master(1), &mut rng).unwrap();
-        let again = Keyring::open(&sealed, &master(1)).unwrap();
-        let id = |keyring: &Keyring| keyring.forwarders()[0].id().to_owned();
-        assert_eq!(id(&again), id(&keyring));
-        assert_ne!(id(&keyring), keyring.signer().id());
+        let id = |keyring: &Keyring| keyring.signers().forwarder(0).id().to_owned();
+        assert_eq!(id(&again(&keyring)), id(&keyring));
+        assert_ne!(id(&keyring), ids(&keyring)[0]);
         let other = Keyring::generate(&mut rng).unwrap();
         assert_ne!(id(&other), id(&keyring));
-        let jws = keyring.forwarders()[0]
-            .sign(crate::token::TokenKind::Access, b"{}")
-            .unwrap();
-        assert!(keyring.verifiers().verify(&jws).is_err(), "no key of ours");
+        let signers = keyring.signers();
+        let jws = signers.forwarder(0).sign(TokenKind::Access, b"{}").unwrap();
+        assert!(signers.verifiers().verify(&jws).is_err(), "no key of ours");
+    }
+
+    #[test]
+    fn an_earlier_signing_key_is_accepted_until_it_is_dropped_and_comes_back_with_its_times() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let keyring = Keyring::generate(&mut rng).unwrap();
+        let sign = |keyring: &Keyring| {
+            let signers = keyring.signers();
+            signers.signer().sign(TokenKind::Access, b"{}").unwrap()
+        };
+        let takes =
+            |keyring: &Keyring, jws: &[u8]| keyring.signers().verifiers().verify(jws).is_ok();
+        let first = sign(&keyring);
+        let masters = Masters::clone(&keyring.masters());
+        let next = keyring.signers().with_new(100, 900, &mut rng).unwrap();
+        let sealed = keyring.sealed_with(&next, &masters, &master(1), &mut rng);
+        keyring.take_over(next, masters.clone());
+        let second = sign(&keyring);
+        let reopened = Keyring::open(&sealed.unwrap(), &master(1)).unwrap();
+        assert_eq!(ids(&reopened), ids(&keyring));
+        for keyring in [&keyring, &reopened] {
+            assert!(takes(keyring, &first) && takes(keyring, &second));
+            let signers = keyring.signers();
+            let times = signers.iter().nth(1).unwrap().times;
+            assert_eq!(
+                (times.retired_at, times.accepted_until),
+                (Some(100), Some(900))
+            );
+        }
+        let alone = keyring.signers().accepted_until(|_| None).unwrap();
+        keyring.take_over(alone, masters);
+        assert!(!takes(&keyring, &first) && takes(&keyring, &second));
+        assert_eq!(ids(&keyring).len(), 1);
+        assert_eq!(ids(&again(&keyring)), ids(&keyring));
     }
 
     #[test]
@@ -249,28 +276,6 @@ mod tests {
             .seal_bytes(b"something else", &[7; 64], &mut rng)
             .unwrap();
         assert!(Keyring::open(&other, &master(1)).is_err());
-    }
-
-    #[test]
-    fn sealed_bytes_that_are_no_keyring_are_damaged() {
-        let mut rng = StdRng::seed_from_u64(1);
-        for bytes in [
-            &[][..],
-            &[7; 31],
-            &[7; 32],
-            &[7; 65],
-            &[0; 64],
-            &[7; 32 * 18],
-        ] {
-            let sealed = master(1).seal_bytes(CONTEXT, bytes, &mut rng).unwrap();
-            let opened = Keyring::open(&sealed, &master(1));
-            assert_eq!(
-                opened.unwrap_err(),
-                KeyringError::Damaged,
-                "{} bytes",
-                bytes.len()
-            );
-        }
     }
 
     #[test]

@@ -278,7 +278,7 @@ impl Refresher {
         let unopened = UnopenedToken::parse(token)?;
         let candidate = locate(&self.records, unopened.handle(), now).await?;
         let session_key = SessionKey::from_scalar(candidate.scalar())?;
-        let opened = unopened.open(&session_key, self.records.keyring().verifiers());
+        let opened = unopened.open(&session_key, self.records.keyring().signers().verifiers());
         let (key, stored, opened) = candidate.verify(opened)?;
         let generation = opened.generation();
         let claims = opened.check(&Expected {

@@ -149,7 +149,8 @@ impl TokenMaker {
             key: RecipientKey::Own(&key),
             handle: contents.handle,
         };
-        let token = seal(recipient, self.keyring.signer(), kind, &claims, &mut rng)?;
+        let signers = self.keyring.signers();
+        let token = seal(recipient, signers.signer(), kind, &claims, &mut rng)?;
         self.rules.check_length(token.as_bytes())?;
         self.weigh(kind, token.len());
         let expires_in = expires_at.saturating_sub(now);

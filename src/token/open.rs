@@ -89,12 +89,8 @@ pub(crate) struct KnownToken {
 impl KnownToken {
     /// Opens the token as it is presented now. `None` where it isn't the one that is known, or not
     /// as it was: what it is then, the whole way has to find out.
-    pub(crate) fn open(
-        &self,
-        presented: &Segments<'_>,
-        signers: &VerifyingKeys,
-    ) -> Option<OpenedToken> {
-        if !self.begins(presented) || !signers.hold(&self.signer) {
+    pub(crate) fn open(&self, presented: &Segments<'_>) -> Option<OpenedToken> {
+        if !self.begins(presented) || !self.signer.is_ours() {
             return None;
         }
         let content = presented.content().ok()?;

@@ -25,6 +25,8 @@ use rand::CryptoRng;
 use serde_json::{Map, Value};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use zeroize::{Zeroize as _, Zeroizing};
 
 const ALG: &str = "ES256";
@@ -167,6 +169,8 @@ impl fmt::Debug for SigningKey {
 pub struct VerifyingKey(Arc<Verifier>);
 
 struct Verifier {
+    /// Whether its signatures are refused, also where one was verified before.
+    dropped: AtomicBool,
     id: Box<str>,
     key: ParsedPublicKey,
     /// The encoded header that our own tokens of each kind have under this key, so that it is
@@ -196,7 +200,24 @@ impl VerifyingKey {
         let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).map_err(|_| KeyError)?;
         let headers = [TokenKind::Access, TokenKind::Refresh]
             .map(|kind| (kind, base64url::encode(header_json(kind, &id))));
-        Ok(Self(Arc::new(Verifier { id, key, headers })))
+        Ok(Self(Arc::new(Verifier {
+            dropped: AtomicBool::new(false),
+            id,
+            key,
+            headers,
+        })))
+    }
+
+    /// Takes none of its signatures from now on, and none that this very value, or a clone of it, verified
+    /// before. There is no way back.
+    pub(crate) fn drop_for_good(&self) {
+        self.0.dropped.store(true, Release);
+    }
+
+    /// Whether its signatures are still taken.
+    #[inline]
+    pub(super) fn is_ours(&self) -> bool {
+        !self.0.dropped.load(Acquire)
     }
 
     /// Which kind of token this encoded header is that of, if it is one that we write.
@@ -249,17 +270,15 @@ impl VerifyingKeys {
             return Err(TokenError::InnerForm);
         };
         let (kind, signer) = self.signer_of(header)?;
+        if !signer.is_ours() {
+            return Err(TokenError::UnknownSigner);
+        }
         signer.verify(signing_input, &signature)?;
         Ok(Signed {
             kind,
             claims,
             signer: signer.clone(),
         })
-    }
-
-    /// Whether this very key is still one of them.
-    pub(super) fn hold(&self, signer: &VerifyingKey) -> bool {
-        self.0.iter().any(|key| Arc::ptr_eq(&key.0, &signer.0))
     }
 
     /// The kind of token that a header is of, and the key that it names.

@@ -192,7 +192,7 @@ impl Deployment {
         let keyring = Keyring::generate(&mut rng).unwrap();
         let masters = MasterKeyRing::new(master());
         let sealed = keyring.seal(&masters, &mut rng).unwrap();
-        let keys = masters.open_bytes(b"lacre keyring v1", &sealed).unwrap();
+        let keys = masters.open_bytes(b"lacre keyring v2", &sealed).unwrap();
         let folder = TempDir::new().unwrap();
         let engine = SledEngine::open(folder.path()).unwrap();
         let keystore = Keystore::open(
@@ -209,7 +209,7 @@ impl Deployment {
             issued.push(lacre.issue(&grant(&user_id(number))).await.unwrap());
         }
         Self {
-            signer: keys[32..].try_into().unwrap(),
+            signer: keys[33..65].try_into().unwrap(),
             lacre,
             issued,
             _folder: folder,

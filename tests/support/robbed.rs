@@ -34,8 +34,8 @@ impl Robbed {
             ring = ring.with_older(MasterKey::from_bytes(id, *key)).unwrap();
         }
         let sealed = read_secret(&data_dir.keyring()).unwrap().unwrap();
-        let keys = ring.open_bytes(b"lacre keyring v1", &sealed).unwrap();
-        let (keys, _) = keys.as_chunks::<32>();
+        let keys = ring.open_bytes(b"lacre keyring v2", &sealed).unwrap();
+        let (keys, _) = keys[1..=32 * usize::from(keys[0])].as_chunks::<32>();
         let engine = SledEngine::open(data_dir.keystore()).unwrap();
         Self {
             master_keys: master.keys().map(|(_, key)| *key).collect(),

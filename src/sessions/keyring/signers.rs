@@ -1,0 +1,307 @@
+//! The keys that sign tokens: one signs, and earlier ones are accepted until nothing that they signed is
+//! good any more. Each has a key for forwarded JWTs.
+//!
+//! Services keep the published keys for a while. So the key of forwarded JWTs is published
+//! [`PUBLISHED_BEFORE`] it signs, and until what it signed has expired (threat: rotation-race).
+//!
+//! This room must never accept the signature of a key that was dropped.
+
+use super::error::{KeyringError, MAX_SIGNERS};
+use crate::clock::UnixSeconds;
+use crate::token::{SigningKey, VerifyingKey, VerifyingKeys};
+use rand::CryptoRng;
+use std::sync::Arc;
+
+/// For how many seconds a key of forwarded JWTs is published before it signs.
+pub(crate) const PUBLISHED_BEFORE: u64 = 3600;
+
+/// For how many seconds it stays published after it has signed for the last time: longer than such a JWT
+/// is good.
+const PUBLISHED_AFTER: u64 = 300;
+
+/// What the keys of forwarded JWTs are derived for.
+const FORWARDING: &[u8] = b"lacre v1 key of forwarded jwts";
+
+/// When a key began to sign and when another took its place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Times {
+    /// When it was made; unknown of the keys of earlier versions.
+    pub(crate) since: Option<UnixSeconds>,
+    /// When another one took its place.
+    pub(crate) retired_at: Option<UnixSeconds>,
+    /// When the last of what it signed expires, as far as is known.
+    pub(crate) accepted_until: Option<UnixSeconds>,
+}
+
+/// A key that signs tokens, or has signed some.
+#[derive(Debug, Clone)]
+pub(crate) struct Signer {
+    keys: Arc<SignerKeys>,
+    pub(crate) times: Times,
+}
+
+#[derive(Debug)]
+struct SignerKeys {
+    signing: SigningKey,
+    verifying: VerifyingKey,
+    /// Derived, so that it lasts as long as the keyring, is the same on every node, and is rotated together
+    /// with the signer. Nothing that it signs can be taken for what the signer has signed.
+    forwarding: SigningKey,
+}
+
+impl Signer {
+    pub(super) fn new(signing: SigningKey, times: Times) -> Result<Self, KeyringError> {
+        let keys = SignerKeys {
+            verifying: signing.verifying_key()?,
+            forwarding: signing.derived(FORWARDING)?,
+            signing,
+        };
+        Ok(Self {
+            keys: Arc::new(keys),
+            times,
+        })
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> &str {
+        self.keys.signing.id()
+    }
+
+    pub(super) fn signing(&self) -> &SigningKey {
+        &self.keys.signing
+    }
+}
+
+/// The keys that sign tokens, the newest first. A value: a change makes another one.
+#[derive(Debug, Clone)]
+pub(crate) struct Signers {
+    all: Vec<Signer>,
+    verifiers: VerifyingKeys,
+}
+
+impl Signers {
+    pub(super) fn new(all: Vec<Signer>) -> Result<Self, KeyringError> {
+        if all.is_empty() || all.len() > MAX_SIGNERS {
+            return Err(KeyringError::Damaged);
+        }
+        let verifying = all.iter().map(|signer| signer.keys.verifying.clone());
+        Ok(Self {
+            verifiers: VerifyingKeys::new(verifying.collect()),
+            all,
+        })
+    }
+
+    /// The key that signs new tokens.
+    pub(crate) fn signer(&self) -> &SigningKey {
+        self.all[0].signing()
+    }
+
+    /// The keys whose signatures are ours.
+    pub(crate) fn verifiers(&self) -> &VerifyingKeys {
+        &self.verifiers
+    }
+
+    /// The one that signs, then those that still verify.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Signer> {
+        self.all.iter()
+    }
+
+    /// The same with a new key, which signs from `now` on; what the others signed is good until
+    /// `accepted_until` at the latest.
+    pub(crate) fn with_new(
+        &self,
+        now: UnixSeconds,
+        accepted_until: UnixSeconds,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, KeyringError> {
+        if self.all.len() >= MAX_SIGNERS {
+            return Err(KeyringError::TooManySigners);
+        }
+        let mut all = vec![Self::fresh(now, rng)?];
+        all.extend(self.all.iter().cloned().map(|mut signer| {
+            signer.times.retired_at.get_or_insert(now);
+            signer.times.accepted_until.get_or_insert(accepted_until);
+            signer
+        }));
+        Self::new(all)
+    }
+
+    /// A new key alone: nothing that the others signed is good any more.
+    pub(crate) fn anew(now: UnixSeconds, rng: &mut impl CryptoRng) -> Result<Self, KeyringError> {
+        Self::new(vec![Self::fresh(now, rng)?])
+    }
+
+    fn fresh(now: UnixSeconds, rng: &mut impl CryptoRng) -> Result<Signer, KeyringError> {
+        let times = Times {
+            since: Some(now),
+            ..Times::default()
+        };
+        Signer::new(SigningKey::generate(rng)?, times)
+    }
+
+    /// The same, in use since then.
+    pub(super) fn since(&self, now: UnixSeconds) -> Result<Self, KeyringError> {
+        let mut all = self.all.clone();
+        for signer in &mut all {
+            signer.times.since.get_or_insert(now);
+        }
+        Self::new(all)
+    }
+
+    /// The same with other times of acceptance for earlier keys, as `until` has them; a key of which it
+    /// says nothing is dropped. The key that signs stays.
+    pub(crate) fn accepted_until(
+        &self,
+        until: impl Fn(&Signer) -> Option<UnixSeconds>,
+    ) -> Result<Self, KeyringError> {
+        let earlier = self.all.iter().skip(1).filter_map(|signer| {
+            let mut signer = signer.clone();
+            signer.times.accepted_until = Some(until(&signer)?);
+            Some(signer)
+        });
+        Self::new(self.all.iter().take(1).cloned().chain(earlier).collect())
+    }
+
+    /// Whether all of these keys are among those.
+    pub(super) fn are_within(&self, others: &Self) -> bool {
+        let has = |id: &str| others.all.iter().any(|other| other.id() == id);
+        self.all.iter().all(|signer| has(signer.id()))
+    }
+
+    /// From now on no signature of a key that isn't among `kept` is taken, by whatever still knows it.
+    pub(super) fn drop_but(&self, kept: &Self) {
+        for signer in &self.all {
+            let stays = kept
+                .all
+                .iter()
+                .any(|other| Arc::ptr_eq(&other.keys, &signer.keys));
+            if !stays {
+                signer.keys.verifying.drop_for_good();
+            }
+        }
+    }
+
+    /// The key that signs forwarded JWTs now: the newest that was published for long enough, or else the
+    /// oldest.
+    pub(crate) fn forwarder(&self, now: UnixSeconds) -> &SigningKey {
+        &self.all[self.forwarding(now)].keys.forwarding
+    }
+
+    /// The keys of forwarded JWTs that services are told of: the one that signs, those that will, and
+    /// those that have signed what may still be good.
+    pub(crate) fn published(&self, now: UnixSeconds) -> impl Iterator<Item = &SigningKey> {
+        let signs = self.forwarding(now);
+        let kept = move |place: usize| {
+            // The newer one took over when it had been published for long enough, if not before.
+            let newer = place.checked_sub(1).and_then(|newer| self.all.get(newer));
+            let over = newer.map(|newer| newer.times.since.unwrap_or(0));
+            over.is_none_or(|since| now < since + PUBLISHED_BEFORE + PUBLISHED_AFTER)
+        };
+        let all = self.all.iter().enumerate();
+        all.filter(move |(place, _)| *place <= signs || kept(*place))
+            .map(|(_, signer)| &signer.keys.forwarding)
+    }
+
+    fn forwarding(&self, now: UnixSeconds) -> usize {
+        let ripe = |signer: &Signer| {
+            let since = signer.times.since;
+            since.is_none_or(|since| since + PUBLISHED_BEFORE <= now)
+        };
+        let newest = self.all.iter().position(ripe);
+        newest.unwrap_or(self.all.len() - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng as _;
+    use rand::rngs::StdRng;
+
+    /// Keys that were made at these times, the newest first.
+    fn made_at(times: &[Option<u64>]) -> Signers {
+        let mut rng = StdRng::seed_from_u64(1);
+        let signers = times.iter().map(|since| {
+            let times = Times {
+                since: *since,
+                ..Times::default()
+            };
+            Signer::new(SigningKey::generate(&mut rng).unwrap(), times).unwrap()
+        });
+        Signers::new(signers.collect()).unwrap()
+    }
+
+    fn forwards(signers: &Signers, now: u64) -> (usize, Vec<usize>) {
+        let place = |key: &SigningKey| {
+            let of = |signer: &Signer| signer.keys.forwarding.id() == key.id();
+            signers.all.iter().position(of).unwrap()
+        };
+        let published = signers.published(now).map(place).collect();
+        (place(signers.forwarder(now)), published)
+    }
+
+    #[test]
+    fn a_key_of_forwarded_jwts_is_published_before_and_after_it_signs() {
+        let signers = made_at(&[Some(100_000), Some(50), None]);
+        // The second took over long ago.
+        assert_eq!(forwards(&signers, 100_000), (1, vec![0, 1]));
+        assert_eq!(forwards(&signers, 103_599), (1, vec![0, 1]));
+        assert_eq!(forwards(&signers, 103_600), (0, vec![0, 1]));
+        assert_eq!(forwards(&signers, 103_899), (0, vec![0, 1]));
+        assert_eq!(forwards(&signers, 103_900), (0, vec![0]));
+    }
+
+    #[test]
+    fn of_two_that_are_new_neither_signs_before_it_was_published_for_long_enough() {
+        let signers = made_at(&[Some(1_900), Some(1_000), None]);
+        assert_eq!(forwards(&signers, 1_900), (2, vec![0, 1, 2]));
+        assert_eq!(forwards(&signers, 4_600), (1, vec![0, 1, 2]));
+        assert_eq!(forwards(&signers, 4_900), (1, vec![0, 1]));
+        assert_eq!(forwards(&signers, 5_500), (0, vec![0, 1]));
+        assert_eq!(forwards(&signers, 5_800), (0, vec![0]));
+    }
+
+    #[test]
+    fn a_key_that_is_alone_signs_at_once() {
+        let signers = made_at(&[Some(1_000)]);
+        assert_eq!(forwards(&signers, 1_000), (0, vec![0]));
+    }
+
+    #[test]
+    fn the_times_of_a_key_that_is_replaced_are_those_of_the_first_time() {
+        let mut rng = StdRng::seed_from_u64(2);
+        let one = made_at(&[None]);
+        let two = one.with_new(100, 1_000, &mut rng).unwrap();
+        let three = two.with_new(200, 1_100, &mut rng).unwrap();
+        let times: Vec<_> = three.iter().map(|signer| signer.times).collect();
+        let of = |since, retired_at, accepted_until| Times {
+            since,
+            retired_at,
+            accepted_until,
+        };
+        assert_eq!(
+            times,
+            [
+                of(Some(200), None, None),
+                of(Some(100), Some(200), Some(1_100)),
+                of(None, Some(100), Some(1_000)),
+            ]
+        );
+        let later = three.accepted_until(|signer| signer.times.since);
+        let ids: Vec<_> = three.iter().take(2).map(Signer::id).collect();
+        let later = later.unwrap();
+        assert_eq!(later.iter().map(Signer::id).collect::<Vec<_>>(), ids);
+        assert!(later.are_within(&three) && !three.are_within(&later));
+    }
+
+    #[test]
+    fn there_is_a_most_of_keys() {
+        let mut rng = StdRng::seed_from_u64(3);
+        let mut signers = made_at(&[None]);
+        for _ in 1..MAX_SIGNERS {
+            signers = signers.with_new(1, 2, &mut rng).unwrap();
+        }
+        let refused = signers.with_new(1, 2, &mut rng).unwrap_err();
+        assert_eq!(refused.code(), "signing_keys_too_many");
+    }
+}
