@@ -66,6 +66,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The file with the master keys; outside of `data_dir` where an operator wants so.
     pub master_key_file: PathBuf,
+    /// The master keys themselves, where the environment gives them.
+    pub master_key: Option<SecretText>,
     /// Whether strangers may make an account.
     pub signup: Signup,
     /// Peers whose `X-Forwarded-For` is believed.
@@ -213,6 +215,7 @@ impl Config {
             management_listen: top.management_listen,
             data_dir: top.data_dir,
             master_key_file: top.master_key_file,
+            master_key: top.master_key,
             signup: top.signup,
             trusted_proxies: top.trusted_proxies,
             dialect: DialectConfig {

@@ -18,6 +18,7 @@ mod examined;
 #[cfg(feature = "server")]
 mod inspected;
 mod kept_time;
+mod key_files;
 mod parts;
 #[cfg(feature = "server")]
 mod restored;

@@ -23,6 +23,7 @@ use crate::sessions::profile::ProfileChange;
 use crate::sessions::records::Records;
 use crate::sessions::refresh::{RefreshError, Refresher};
 use crate::sessions::revoke::Revoker;
+use crate::sessions::rotation::{KeyStorage, Nowhere, Rotation, RotationError};
 use crate::sessions::rules::Rules;
 use crate::sessions::sweep::{Expired, Sweeper};
 use crate::sessions::tokens::TokenMaker;
@@ -58,6 +59,7 @@ struct Parts {
     revoker: Revoker,
     sweeper: Sweeper,
     last_seen: LastSeen,
+    rotation: Rotation,
     timings: Timings,
     notes: Notes,
     /// What the keystore's directory is locked with: held as long as the keystore, which stands
@@ -78,6 +80,7 @@ impl Lacre {
             clock: Arc::new(SystemClock::default()),
             entropy: entropy::system(),
             content_key_bytes: CONTENT_KEY_BYTES,
+            storage: Box::new(Nowhere),
             lock: None,
         }
     }
@@ -105,13 +108,9 @@ impl Lacre {
         self.0.records.keyring().handles().name()
     }
 
-    /// The ids of the keys that sign tokens: the one that signs now, then those that still verify.
-    pub(crate) fn signing_key_ids(&self) -> Vec<String> {
-        let signers = self.0.records.keyring().signers();
-        signers
-            .iter()
-            .map(|signer| signer.id().to_owned())
-            .collect()
+    /// What rotates the keys, for the operators' room.
+    pub(crate) fn rotation(&self) -> &Rotation {
+        &self.0.rotation
     }
 
     /// The keyring, sealed under these master keys.
@@ -521,6 +520,36 @@ impl Lacre {
         self.0.sweeper.sweep(|_| ()).await
     }
 
+    /// Puts a new signing key in the place of the one that signs. Nobody is logged out: what earlier keys
+    /// signed is accepted until it has expired; [`sweep_every`](Self::sweep_every) drops them then.
+    pub async fn rotate_signing_key(&self) -> Result<(), RotationError> {
+        self.0.rotation.rotate_signer(false).await.map(drop)
+    }
+
+    /// Puts a new master key in the place of the one that seals, seals everything anew under it, and removes
+    /// the earlier one, which a backup of before needs. Nobody is logged out. Where the process ends
+    /// meanwhile, [`sweep_every`](Self::sweep_every) of the next one goes on with it.
+    pub async fn rotate_master_key(&self) -> Result<(), RotationError> {
+        let begun = self.0.rotation.begin_master(false).await?;
+        self.0
+            .rotation
+            .finish_master(begun, |_, _| ())
+            .await
+            .map(drop)
+    }
+
+    /// Brings a rotation of the master key to its end that was begun, and drops signing keys of which nothing
+    /// is good any more.
+    async fn tend_keys(&self) {
+        let done = match self.0.rotation.go_on().await {
+            Ok(_) | Err(RotationError::UnderWay) => self.0.rotation.drop_signers().await.map(drop),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            log::error!(code = error.code(); "keys are not rotated to the end: {error}");
+        }
+    }
+
     /// As [`sweep`](Self::sweep); reports the sessions of each step to `removed`.
     pub(crate) async fn sweep_reporting(
         &self,
@@ -535,6 +564,7 @@ impl Lacre {
         let mut ticks = tokio::time::interval(period);
         loop {
             ticks.tick().await;
+            self.tend_keys().await;
             match self.sweep().await {
                 Ok(0) => {}
                 Ok(swept) => log::debug!(swept; "expired sessions were swept"),
@@ -575,6 +605,7 @@ pub struct LacreBuilder {
     clock: Arc<dyn Clock>,
     entropy: Entropy,
     content_key_bytes: u64,
+    storage: Box<dyn KeyStorage>,
     lock: Option<Lock>,
 }
 
@@ -596,6 +627,12 @@ impl LacreBuilder {
     /// default is 256 MiB, room for some 150 000 tokens, which is taken as tokens are used.
     pub fn content_key_memory(mut self, bytes: u64) -> Self {
         self.content_key_bytes = bytes;
+        self
+    }
+
+    /// Keeps keys that are rotated there.
+    pub(crate) fn keys_in(mut self, storage: impl KeyStorage + 'static) -> Self {
+        self.storage = Box::new(storage);
         self
     }
 
@@ -645,6 +682,12 @@ impl LacreBuilder {
             revoker: Revoker::new(records.clone(), Arc::clone(&listing)),
             sweeper: Sweeper::new(records.clone(), rules.explain_for),
             last_seen,
+            rotation: Rotation::new(
+                records.clone(),
+                Arc::clone(&rules),
+                Entropy::clone(&entropy),
+                self.storage,
+            ),
             timings: Timings::default(),
             listing,
             rules,

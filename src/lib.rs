@@ -137,6 +137,7 @@ pub mod errors {
     pub use crate::sessions::guard::Refusal;
     pub use crate::sessions::keyring::KeyringError;
     pub use crate::sessions::refresh::RefreshError;
+    pub use crate::sessions::rotation::RotationError;
     pub use crate::token::TokenError;
     pub use crate::web_origin::NotAnOrigin;
     pub use lacre_keystore::KeystoreError;

@@ -31,8 +31,8 @@ mod timeouts;
 mod users;
 
 pub use answer::{
-    Answer, Client, Damaged, End, Explained, IssuerKey, IssuerKeys, Keys, Link, RefusedRequest,
-    RefusedUser, Session, Sessions, Step, User,
+    Answer, Client, Damaged, End, Explained, IssuerKey, IssuerKeys, Keys, Link, MasterKey,
+    RefusedRequest, RefusedUser, Rotated, Session, Sessions, SigningKey, Step, User,
 };
 pub use client::{AdminClient, ClientError};
 pub use doctor::{Finding, Level, Machine, doctor};

@@ -12,6 +12,7 @@ mod caller;
 mod clients;
 mod exchange;
 mod going_on;
+mod keys;
 mod limits;
 mod links;
 mod log_in;

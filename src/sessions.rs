@@ -40,6 +40,7 @@ pub mod profile;
 pub(crate) mod records;
 pub mod refresh;
 pub(crate) mod revoke;
+pub mod rotation;
 pub mod rules;
 pub mod sweep;
 pub(crate) mod tokens;

@@ -304,7 +304,8 @@ impl Keystore {
         self.ring().keys().map(MasterKey::id).collect()
     }
 
-    /// The master keys, for a backup that seals them.
+    /// The master keys, for a backup that seals them and for what rotates them. As long as they are held, a
+    /// rotation doesn't come to its end.
     #[must_use]
     pub fn master_keys(&self) -> Arc<MasterKeyRing> {
         self.ring()

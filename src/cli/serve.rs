@@ -189,6 +189,8 @@ async fn serve(
     let keeper = tokio::spawn(service.lacre().keep_last_seen());
     let sweeper = tokio::spawn(sweep(service.clone()));
     let counter = console.map(|console| tokio::spawn(console.keep_counting()));
+    let going_on = service.clone();
+    let rotation = tokio::spawn(async move { going_on.go_on_rotating().await });
     let addresses = Addresses {
         public,
         management,
@@ -206,6 +208,7 @@ async fn serve(
         Either::Right((_, running)) => running.await,
     };
     reloader.abort();
+    rotation.abort();
     sweeper.abort();
     if let Some(counter) = counter {
         counter.abort();
@@ -313,6 +316,7 @@ async fn sweep(service: Service) {
             Ok(swept) => log::debug!(swept; "expired sessions were swept"),
             Err(error) => log::error!(code = error.code(); "sweeping failed: {error}"),
         }
+        service.drop_signing_keys().await;
         match service.deliver_rest().await {
             Ok(0) => {}
             Ok(delivered) => {

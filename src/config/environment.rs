@@ -11,6 +11,13 @@ pub(super) fn config_file() -> Option<PathBuf> {
     std::env::var_os("LACRE_CONFIG").map(PathBuf::from)
 }
 
+/// The file of a credential that systemd has handed to this process, where there is one of this name.
+#[allow(clippy::disallowed_methods)] // this room is the reader of the environment
+pub(super) fn credential(name: &str) -> Option<PathBuf> {
+    let directory = std::env::var_os("CREDENTIALS_DIRECTORY")?;
+    Some(PathBuf::from(directory).join(name)).filter(|path| path.exists())
+}
+
 /// What `LACRE_LOG` asks to be logged, such as `debug` or `lacre=debug,actix_web=warn`.
 ///
 /// Not a key: the logger has to run before the configuration is read. [`Config`](super::Config)

@@ -69,7 +69,9 @@ pub(super) trait Row: Sync {
 
     /// The key that names a file with this secret, such as `accounts.url_file`.
     fn file_key(&self) -> Option<String> {
-        self.is_secret().then(|| format!("{}_file", self.name()))
+        // The file of the master keys is a key of its own: it is written as well as read.
+        let has_one = self.is_secret() && self.name() != "master_key";
+        has_one.then(|| format!("{}_file", self.name()))
     }
 }
 

@@ -274,6 +274,31 @@ impl Kind for FilePath {
     }
 }
 
+/// Master keys, as the environment gives them. What they have to be is for who opens them.
+pub(super) struct MasterKeys;
+
+impl Kind for MasterKeys {
+    type Value = SecretText;
+
+    fn read(&self, written: &Written) -> Result<SecretText, Refusal> {
+        let text = good(written.text())?;
+        good((!text.trim().is_empty()).then(|| SecretText::new(text.to_owned())))
+    }
+
+    fn shown(&self, value: &SecretText) -> String {
+        value.expose().to_owned()
+    }
+
+    fn takes(&self) -> String {
+        "the lines of a file of master keys, with a comma or a blank between two".to_owned()
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        "[1-9]:[a-zA-Z0-9_-]{43}".boxed()
+    }
+}
+
 /// A URL that starts in one of these. It may hold a password.
 pub(super) struct Url {
     pub(super) schemes: &'static [&'static str],

@@ -31,9 +31,10 @@ use rustix::fs::FlockOperation;
 
 pub use error::DataDirError;
 pub(super) use mark::{Mark, read_mark, write_mark};
-pub use master_key::MasterKeyFile;
+pub use master_key::{MasterKeyFile, MasterKeySource};
 pub use private::check_directory;
 pub(super) use private::{check_database, problems};
+pub(super) use secret_file::replace_secret;
 pub use secret_file::{read_or_create_secret, read_secret, write_secret};
 
 /// What is there while a restore is under way.

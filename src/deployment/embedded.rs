@@ -7,9 +7,10 @@
 
 use super::error::OpenError;
 use super::kept_time::{TimeKeeper, go_on};
+use super::key_files::KeyFiles;
 use super::parts::{Keys, keystore_on};
 use crate::clock::{Clock, SystemClock};
-use crate::deployment::data_dir::{DataDir, DataDirError};
+use crate::deployment::data_dir::{DataDir, DataDirError, MasterKeySource};
 use crate::entropy;
 use crate::lacre::Lacre;
 use crate::sessions::keyring::Keyring;
@@ -32,7 +33,9 @@ impl Lacre {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         go_on(data_dir.path(), &*clock)?;
         let entropy = entropy::system();
-        let keys = Keys::open(&data_dir, &data_dir.master_key(), clock.now(), &entropy)?;
+        let master = MasterKeySource::File(data_dir.master_key());
+        let keys = Keys::open(&data_dir, &master, clock.now(), &entropy)?;
+        let storage = KeyFiles::of(&data_dir, &master);
         keys.keep(&data_dir, &entropy)?;
         let engine = SledEngine::open_with(data_dir.keystore(), SledOptions::default())?;
         let keystore = at_once(keystore_on(engine, keys.master))?;
@@ -40,6 +43,7 @@ impl Lacre {
             .map_err(|why| DataDirError::unusable(data_dir.path(), why))?;
         Ok(Self::builder(keystore, keys.keyring, rules)
             .clock(clock)
+            .keys_in(storage)
             // Dropped in this order: the last mark is written while the directory is still held.
             .holding((keeper, data_dir))
             .build())

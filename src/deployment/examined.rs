@@ -54,7 +54,7 @@ pub async fn examine(config: &Config, now: UnixSeconds) -> Examined {
     if let Some(Err(error)) = file.as_deref().map(check_database) {
         examined.add(error.into());
     }
-    match Keys::look(directory, &config.master_key_file) {
+    match Keys::look(directory, &super::service::master_keys(config)) {
         Ok(None) => {}
         Ok(Some(keys)) => {
             let whose = owner(url, file.as_deref(), &keys).await;

@@ -2,12 +2,13 @@
 //!
 //! This room must never make a new key where an old one is missing.
 
-use super::data_dir::{DataDir, MasterKeyFile, UNFINISHED, read_secret, write_secret};
+use super::data_dir::{DataDir, MasterKeySource, UNFINISHED, read_secret, write_secret};
 use super::error::OpenError;
+use super::key_files::ring;
 use crate::clock::UnixSeconds;
 use crate::entropy::Entropy;
 use crate::sessions::keyring::{Keyring, KeyringError};
-use lacre_keystore::{Keystore, KeystoreError, LocalStore, MasterKey, MasterKeyRing};
+use lacre_keystore::{Keystore, KeystoreError, LocalStore, MasterKeyRing};
 use std::path::Path;
 
 /// The keys of a deployment.
@@ -22,7 +23,7 @@ impl Keys {
     /// Reads the master keys and the keyring; makes both where the directory is new.
     pub(super) fn open(
         data_dir: &DataDir,
-        master_key_file: &Path,
+        master_keys: &MasterKeySource,
         now: UnixSeconds,
         entropy: &Entropy,
     ) -> Result<Self, OpenError> {
@@ -32,15 +33,13 @@ impl Keys {
             });
         }
         let sealed = read_secret(&data_dir.keyring())?;
-        if sealed.is_some() && !master_key_file.exists() {
-            return Err(OpenError::MasterKeyMissing {
-                path: master_key_file.to_owned(),
-            });
+        if sealed.is_some() && !is_there(master_keys) {
+            return Err(missing(master_keys));
         }
         if sealed.is_none() && data_dir.keystore().exists() {
             return Err(KeyringError::Missing.into());
         }
-        let master = ring(&MasterKeyFile::open(master_key_file, &mut entropy())?)?;
+        let master = ring(&master_keys.open(&mut entropy())?)?;
         let new = sealed.is_none();
         let keyring = if let Some(sealed) = sealed {
             Keyring::open(&sealed, &master)?
@@ -58,7 +57,7 @@ impl Keys {
     /// neither keyring nor keystore yet. What fails here is what [`Keys::open`] refuses.
     pub(super) fn look(
         directory: &Path,
-        master_key_file: &Path,
+        master_keys: &MasterKeySource,
     ) -> Result<Option<Self>, OpenError> {
         let Some(sealed) = read_secret(&directory.join("keyring"))? else {
             let lost = directory.join("keystore").exists();
@@ -68,10 +67,8 @@ impl Keys {
                 Ok(None)
             };
         };
-        let Some(file) = MasterKeyFile::read(master_key_file)? else {
-            return Err(OpenError::MasterKeyMissing {
-                path: master_key_file.to_owned(),
-            });
+        let Some(file) = master_keys.read()? else {
+            return Err(missing(master_keys));
         };
         let master = ring(&file)?;
         let keyring = Keyring::open(&sealed, &master)?;
@@ -92,15 +89,14 @@ impl Keys {
     }
 }
 
-/// The key with the highest id seals, the others only open.
-fn ring(file: &MasterKeyFile) -> Result<MasterKeyRing, OpenError> {
-    let mut keys = file
-        .keys()
-        .rev()
-        .map(|(id, key)| MasterKey::from_bytes(id, *key));
-    let current = keys.next().ok_or(KeyringError::Missing)?;
-    keys.try_fold(MasterKeyRing::new(current), MasterKeyRing::with_older)
-        .map_err(OpenError::Keystore)
+fn is_there(master_keys: &MasterKeySource) -> bool {
+    master_keys.file().is_none_or(Path::exists)
+}
+
+fn missing(master_keys: &MasterKeySource) -> OpenError {
+    OpenError::MasterKeyMissing {
+        path: master_keys.place().into(),
+    }
 }
 
 /// A keystore whose records the master keys open.

@@ -1,8 +1,9 @@
 //! A whole deployment: keys, keystore and accounts, opened as the configuration says.
 
-use super::data_dir::{DataDir, DataDirError, check_database};
+use super::data_dir::{DataDir, DataDirError, MasterKeySource, check_database};
 use super::error::OpenError;
 use super::kept_time::{TimeKeeper, go_on};
+use super::key_files::KeyFiles;
 use super::parts::{Keys, keystore_on};
 use crate::accounts::{Accounts, HashingSettings, Owner};
 use crate::clock::Clock;
@@ -19,6 +20,7 @@ use lacre_keystore::{
 use rand::SeedableRng as _;
 use std::fmt;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// A deployment that this process holds.
 pub struct Deployment {
@@ -101,7 +103,8 @@ pub(super) async fn assemble(
     accounts_url: &str,
     (clock, entropy): (Arc<dyn Clock>, Entropy),
 ) -> Result<Service, OpenError> {
-    let keys = Keys::open(data_dir, &config.master_key_file, clock.now(), &entropy)?;
+    let master = master_keys(config);
+    let keys = Keys::open(data_dir, &master, clock.now(), &entropy)?;
     let name = keys.keyring.handles().name();
     let owner = Accounts::owner(accounts_url, &name).await?;
     if !keys.new {
@@ -132,6 +135,7 @@ pub(super) async fn assemble(
     };
     let lacre = Lacre::builder(keystore, keys.keyring, rules(config, issuer))
         .clock(clock)
+        .keys_in(KeyFiles::of(data_dir, &master))
         .entropy(entropy)
         .content_key_memory(config.token.content_key_memory)
         .build();
@@ -143,6 +147,14 @@ pub(super) async fn assemble(
     let issuers = config.issuers.clone();
     let federation = Federation::open(issuers, config.token.leeway.as_secs()).await?;
     Ok(Service::new(lacre, accounts, limits).believing(federation))
+}
+
+/// Where the configuration says that the master keys are.
+pub(super) fn master_keys(config: &Config) -> MasterKeySource {
+    match &config.master_key {
+        Some(text) => MasterKeySource::Text(Zeroizing::new(text.expose().to_owned())),
+        None => MasterKeySource::File(config.master_key_file.clone()),
+    }
 }
 
 /// Refuses to go on with a deployment's keys where its accounts aren't. What is named is what the

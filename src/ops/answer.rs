@@ -55,6 +55,8 @@ pub enum Answer {
     },
     /// The keys in use.
     Keys(Keys),
+    /// New keys are in use.
+    Rotated(Rotated),
     /// Every record was opened, those before this page or step included.
     Verified {
         /// How many there are.
@@ -245,12 +247,64 @@ pub struct Damaged {
 /// The keys that a deployment goes by: what may be known of them, and no key itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keys {
-    /// The ids of the master keys: the one that seals, then those that still open.
-    pub master: Vec<u32>,
-    /// The ids of the signing keys: the one that signs, then those that still verify.
-    pub signing: Vec<String>,
+    /// The deployment's time.
+    pub now: UnixSeconds,
+    /// Where the master keys lie.
+    pub master_keys_lie: String,
+    /// The master keys: the one that seals, then those that still open.
+    pub master: Vec<MasterKey>,
+    /// The signing keys: the one that signs, then those that still verify.
+    pub signing: Vec<SigningKey>,
+    /// How many records and notes are done of how many, where they are being sealed anew.
+    pub rewrapping: Option<(u64, u64)>,
     /// The outside issuers, in the order of the configuration.
     pub issuers: Vec<IssuerKeys>,
+}
+
+/// A master key, without the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // what `rotation::MasterNow` says
+pub struct MasterKey {
+    pub id: u32,
+    pub since: Option<UnixSeconds>,
+    pub records: u64,
+    pub notes: u64,
+    pub retiring: bool,
+}
+
+/// A signing key, without the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // what `rotation::SignerNow` says
+pub struct SigningKey {
+    pub id: String,
+    pub since: Option<UnixSeconds>,
+    pub accepted_until: Option<UnixSeconds>,
+    pub forwards: bool,
+}
+
+/// What a rotation has done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotated {
+    /// The master key that seals; nothing where none was asked for.
+    pub master: Option<u32>,
+    /// Whether it was made now.
+    pub made: bool,
+    /// How many records and notes were sealed anew.
+    pub rewrapped: u64,
+    /// Earlier master keys that were removed.
+    pub removed: Vec<u32>,
+    /// Earlier master keys that are still there, and which nothing needs.
+    pub unneeded: Vec<u32>,
+    /// Where the master keys lie.
+    pub master_keys_lie: Option<String>,
+    /// The signing key that signs; nothing where none was asked for.
+    pub signing: Option<String>,
+    /// Earlier signing keys that are still accepted.
+    pub accepted: Vec<String>,
+    /// Until when at the latest.
+    pub accepted_until: Option<UnixSeconds>,
+    /// When the key of forwarded JWTs that goes with it begins to sign.
+    pub forwards_at: Option<UnixSeconds>,
 }
 
 /// An outside issuer and the keys that its tokens are verified with.

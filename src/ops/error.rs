@@ -5,6 +5,7 @@
 use crate::accounts::AccountsError;
 use crate::archive::ArchiveError;
 use crate::service::ServiceError;
+use crate::sessions::rotation::RotationError;
 use lacre_keystore::KeystoreError;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -50,6 +51,9 @@ pub enum OpsError {
     /// Whoever asked for pages has left.
     #[error("nobody takes the rest of the answer")]
     NobodyTakesIt,
+    /// A key was not rotated.
+    #[error("{0}")]
+    Rotation(#[from] RotationError),
     /// An administrator would lock itself out.
     #[error("administrators can't close or demote the account that asks")]
     OwnAccount,
@@ -120,9 +124,12 @@ impl From<OpsError> for AdminError {
     fn from(error: OpsError) -> Self {
         let code = match error {
             OpsError::Service(error) => return error.into(),
-            OpsError::Store(error) => return error.into(),
             OpsError::Archive(ref error) => error.code(),
             OpsError::NobodyTakesIt => "answer_not_taken",
+            OpsError::Store(error) | OpsError::Rotation(RotationError::Store(error)) => {
+                return error.into();
+            }
+            OpsError::Rotation(ref error) => error.code(),
             OpsError::OwnAccount => "own_account",
             OpsError::ClientUnknown => "client_unknown",
             OpsError::SessionUnknown | OpsError::NothingKnown => "session_unknown",

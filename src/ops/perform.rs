@@ -91,7 +91,7 @@ async fn act(
         Request::Users(request) => users::perform(service, caller, request, steps).await,
         Request::Clients(request) => clients::perform(service, caller, request).await,
         Request::Keystore(request) => keystore::perform(service, request, steps).await,
-        Request::Keys(request) => Ok(keys::perform(service, &request)),
+        Request::Keys(request) => keys::perform(service, caller, &request, steps).await,
         Request::Sessions(request) => sessions::perform(service, caller, request, steps).await,
         Request::Backup(request) => backup::perform(service, caller, request, steps).await,
         Request::Explain(request) => explain::perform(service, request).await,

@@ -42,7 +42,8 @@ impl Request {
                     | UsersRequest::Import { dry_run: true, .. }
             ),
             Self::Clients(request) => !matches!(request, ClientsRequest::List),
-            Self::Keystore(_) | Self::Keys(KeysRequest::Status) | Self::Explain(_) => false,
+            Self::Keys(request) => !matches!(request, KeysRequest::Status),
+            Self::Keystore(_) | Self::Explain(_) => false,
             // It changes nothing, and everybody's keys leave.
             Self::Backup(_) => true,
             Self::Sessions(request) => {
@@ -212,6 +213,17 @@ pub enum SessionsRequest {
 pub enum KeysRequest {
     /// Which keys are in use: [`Answer::Keys`](super::Answer::Keys).
     Status,
+    /// New keys: [`Answer::Rotated`](super::Answer::Rotated).
+    Rotate {
+        /// A master key; or goes on with a rotation of it that was begun.
+        master: bool,
+        /// A signing key.
+        signing: bool,
+        /// Leaves earlier master keys where they lie.
+        keep_earlier: bool,
+        /// Accepts earlier signing keys no more.
+        drop_earlier: bool,
+    },
 }
 
 /// A question why something is refused now.

@@ -12,15 +12,13 @@
 //! earlier one exist.
 
 mod error;
-#[allow(dead_code)] // for what rotates them
 mod masters;
 mod sealed;
-#[allow(dead_code)] // likewise
 mod signers;
 
 pub use error::KeyringError;
 pub(crate) use masters::Masters;
-pub(crate) use signers::{Signer, Signers};
+pub(crate) use signers::{PUBLISHED_BEFORE, Signer, Signers};
 
 use crate::clock::UnixSeconds;
 use crate::sessions::csrf::CsrfTokens;

@@ -3,6 +3,7 @@
 use super::{add_user, handles, lacre, log_in};
 use crate::support::http::Request;
 use crate::support::server::{Server, Setup};
+use lacre_keystore::{Change, Engine as _, KeyRange, SledEngine};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -190,22 +191,31 @@ fn a_reader_who_has_seen_enough_is_no_failure() {
     }
 }
 
-/// Flips a bit of one session's record, in the way a repaired copy of a disk might.
+/// Flips a bit of a session's record that is new, in the way a disk might.
 fn with_a_damaged_record(setup: &Setup) {
-    // Sealed by a master key that is taken away again: the record is there and doesn't open.
-    let key = setup.data().join("master.key");
-    let first = std::fs::read_to_string(&key).unwrap();
-    let second = first.replacen("1:", "2:", 1);
-    assert_ne!(first, second);
-    let mut bytes: Vec<char> = second.trim_end().chars().collect();
-    let last = bytes.len() - 3;
-    bytes[last] = if bytes[last] == 'A' { 'B' } else { 'A' };
-    let second: String = bytes.into_iter().collect();
-    std::fs::write(&key, format!("{first}{second}\n")).unwrap();
+    let records = || {
+        let engine = SledEngine::open(setup.data().join("keystore")).unwrap();
+        let found = engine.scan(&KeyRange::ALL, 100).unwrap();
+        (engine, found)
+    };
+    let (_, before) = records();
     let mut server = setup.start();
     log_in(&server, "ada@example.com");
     server.stop();
-    std::fs::write(&key, first).unwrap();
+    let (engine, mut found) = records();
+    found.retain(|(key, _)| !before.iter().any(|(known, _)| known == key));
+    let [(key, sealed)] = &found[..] else {
+        panic!("one session is new");
+    };
+    let mut new = sealed.clone();
+    *new.last_mut().unwrap() ^= 1;
+    let change = Change {
+        key: *key,
+        expected: Some(sealed.clone()),
+        new: Some(new),
+    };
+    assert!(engine.apply(&[change]).unwrap());
+    engine.persist().unwrap();
 }
 
 #[test]
@@ -230,13 +240,13 @@ fn a_verification_names_the_damaged_records_beside_a_server_and_without() {
         assert_eq!(found["records"], 4);
         let damaged = found["damaged"].as_array().unwrap();
         assert_eq!(damaged.len(), 1);
-        assert_eq!(damaged[0]["code"], "record_unknown_key");
+        assert_eq!(damaged[0]["code"], "record_damaged");
         let handle = damaged[0]["handle"].as_str().unwrap().to_owned();
         assert!(!made.contains(&handle));
         let shown = lacre(&setup, "keystore verify");
         assert_eq!(
             shown.stdout,
-            format!("{handle}  record_unknown_key\n4 records: 3 open, 1 damaged\n")
+            format!("{handle}  record_damaged\n4 records: 3 open, 1 damaged\n")
         );
         last = Some(handle);
     }

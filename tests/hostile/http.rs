@@ -70,7 +70,7 @@ impl Service {
     }
 }
 
-fn forge(setup: &Setup, user: &str, handle: &str) -> Forge {
+pub(crate) fn forge(setup: &Setup, user: &str, handle: &str) -> Forge {
     let robbed = Robbed::of(setup);
     let record = robbed.record(handle);
     assert_eq!(record.user_id, user);

@@ -100,7 +100,13 @@ fn pasted_commands_act_on_the_deployment_of_the_server() {
         ("README.md", &["Running it"]),
         (
             "docs/operating.md",
-            &["Start and stop", "Everyday commands", "TLS without a proxy"],
+            &[
+                "Start and stop",
+                "Everyday commands",
+                "Keys",
+                "When a master key was stolen",
+                "TLS without a proxy",
+            ],
         ),
     ];
     for (page, headings) in pages {

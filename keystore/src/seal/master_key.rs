@@ -92,6 +92,14 @@ impl MasterKey {
         &self.bytes
     }
 
+    /// Whether both are the same 32 bytes. It looks at every byte whatever the first ones say.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let pairs = self.bytes.iter().zip(other.bytes.iter());
+        let difference = pairs.fold(0, |seen, (a, b)| seen | (a ^ b));
+        std::hint::black_box(difference) == 0
+    }
+
     fn cipher(&self, purpose: Purpose, context: &[u8]) -> Result<LessSafeKey, OpenError> {
         let mut mac = hmac::Context::with_key(&self.derive);
         mac.update(purpose.label());

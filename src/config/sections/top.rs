@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
+use crate::config::environment::credential;
+use crate::config::error::ConfigError;
 use crate::config::key::{DefaultValue, Key, Row, key};
-use crate::config::kind::{Choice, FilePath, Networks, Place};
+use crate::config::kind::{Choice, FilePath, MasterKeys, Networks, Place};
 use crate::config::listen::Listen;
 use crate::config::reader::{Noted, Reader};
+use crate::config::secret::SecretText;
+use crate::config::setting::Source;
 use crate::network::Proxy;
 
 /// Whether `POST /signup` makes accounts.
@@ -23,6 +27,7 @@ pub(in crate::config) struct Top {
     pub(in crate::config) management_listen: Listen,
     pub(in crate::config) data_dir: PathBuf,
     pub(in crate::config) master_key_file: PathBuf,
+    pub(in crate::config) master_key: Option<SecretText>,
     pub(in crate::config) signup: Signup,
     pub(in crate::config) trusted_proxies: Vec<Proxy>,
     pub(in crate::config) dialect: super::dialect::Dialect,
@@ -54,10 +59,22 @@ static DATA_DIR: Key<FilePath> = key(
 static MASTER_KEY_FILE: Key<FilePath> = key(
     "master_key_file",
     FilePath,
-    DefaultValue::Described("`DATA_DIR/master.key`"),
+    DefaultValue::Described(
+        "the systemd credential `master.key`, where there is one, else `DATA_DIR/master.key`",
+    ),
     "The file of the master keys, made at first start with mode 0600. Put it on another volume \
      than the data, and a stolen backup of the data opens nothing.",
 );
+
+static MASTER_KEY: Key<MasterKeys> = Key {
+    name: "master_key",
+    kind: MasterKeys,
+    default: DefaultValue::Described("none: they are in `master_key_file`"),
+    doc: "The master keys themselves, for where the environment is what a platform keeps secrets in. None is \
+          made and none is written; `lacre keys rotate` says what to add. Don't put it into a file of the \
+          configuration.",
+    secret: true,
+};
 
 static SIGNUP: Key<Choice<Signup>> = key(
     "signup",
@@ -85,6 +102,7 @@ pub(super) static KEYS: &[&dyn Row] = &[
     &MANAGEMENT_LISTEN,
     &DATA_DIR,
     &MASTER_KEY_FILE,
+    &MASTER_KEY,
     &SIGNUP,
     &TRUSTED_PROXIES,
     &super::dialect::DIALECT,
@@ -95,9 +113,20 @@ impl Top {
         let listen = reader.value(&LISTEN);
         let management_listen = reader.value(&MANAGEMENT_LISTEN);
         let data_dir = reader.value(&DATA_DIR);
+        let mut is_named = true;
         let master_key_file = reader.value_or(&MASTER_KEY_FILE, || {
-            data_dir.as_ref().ok().map(|path| path.join("master.key"))
+            is_named = false;
+            let usual = || data_dir.as_ref().ok().map(|path| path.join("master.key"));
+            credential("master.key").or_else(usual)
         });
+        let master_key = reader.optional(&MASTER_KEY);
+        if is_named && matches!(master_key, Ok(Some(_))) {
+            reader.note_all([ConfigError::SetTwice {
+                key: "master_key".to_owned(),
+                file_key: "master_key_file".to_owned(),
+                source_of_value: Source::Environment("LACRE_MASTER_KEY".to_owned()),
+            }]);
+        }
         let signup = reader.value(&SIGNUP);
         let trusted_proxies = reader.value(&TRUSTED_PROXIES);
         let dialect = reader.value(&super::dialect::DIALECT);
@@ -106,6 +135,7 @@ impl Top {
             management_listen: management_listen?,
             data_dir: data_dir?,
             master_key_file: master_key_file?,
+            master_key: master_key?,
             signup: signup?,
             trusted_proxies: trusted_proxies?,
             dialect: dialect?,

@@ -12,13 +12,13 @@
 //! sealed under half a ring is lost with it.
 
 use std::fmt::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::{DataDirError, read_or_create_secret, read_secret, write_secret};
+use super::{DataDirError, read_or_create_secret, read_secret};
 use crate::token::base64url;
 
 /// The 256-bit master keys with their ids, ascending, one at least. Wiped when dropped.
@@ -87,17 +87,23 @@ impl MasterKeyFile {
     }
 
     /// Puts the keys at `path`, in place of those that were there.
+    #[cfg(feature = "server")]
     pub fn save(&self, path: &Path) -> Result<(), DataDirError> {
-        write_secret(path, &self.to_bytes())
+        super::write_secret(path, &self.to_bytes())
     }
 
-    /// Adds a new key, which seals from now on. `None` when all ids are used up.
+    /// The same with this key, which seals from now on: its id is greater than all others.
     #[must_use]
-    pub fn with_new_key(mut self, rng: &mut (impl CryptoRng + ?Sized)) -> Option<Self> {
-        let (latest, _) = self.0.last()?;
-        let id = latest.checked_add(1)?;
-        self.0.push((id, new_key(rng)));
-        Some(self)
+    pub fn with_key(mut self, id: u32, key: &[u8; 32]) -> Self {
+        self.0.push((id, Zeroizing::new(*key)));
+        self
+    }
+
+    /// The same without the keys of these ids.
+    #[must_use]
+    pub fn without(mut self, ids: &[u32]) -> Self {
+        self.0.retain(|(id, _)| !ids.contains(id));
+        self
     }
 
     /// The keys, ascending by id; the last one seals.
@@ -130,8 +136,70 @@ impl MasterKeyFile {
         Ok(Self(keys))
     }
 
-    fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+    /// The form above.
+    pub(in super::super) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(self.text().as_bytes().to_vec())
+    }
+}
+
+/// Where the master keys of a deployment are.
+#[derive(Clone)]
+pub enum MasterKeySource {
+    /// A file, which is made at the first start.
+    File(PathBuf),
+    /// The environment: the keys themselves, with a comma, a blank or a line end between two.
+    Text(Zeroizing<String>),
+}
+
+/// What the environment calls them.
+const VARIABLE: &str = "LACRE_MASTER_KEY";
+
+impl MasterKeySource {
+    /// Reads the keys, and makes one where there is no file yet.
+    pub fn open(&self, rng: &mut (impl CryptoRng + ?Sized)) -> Result<MasterKeyFile, DataDirError> {
+        match self {
+            Self::File(path) => MasterKeyFile::open(path, rng),
+            Self::Text(text) => Self::parse(text),
+        }
+    }
+
+    /// Reads the keys; `None` where there are none.
+    pub fn read(&self) -> Result<Option<MasterKeyFile>, DataDirError> {
+        match self {
+            Self::File(path) => MasterKeyFile::read(path),
+            Self::Text(text) if text.is_empty() => Ok(None),
+            Self::Text(text) => Self::parse(text).map(Some),
+        }
+    }
+
+    fn parse(text: &str) -> Result<MasterKeyFile, DataDirError> {
+        let text = text.trim();
+        let lines = Zeroizing::new(text.replace([',', ' '], "\n"));
+        MasterKeyFile::read_from(Path::new(VARIABLE), lines.as_bytes())
+    }
+
+    /// The file, where there is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Text(_) => None,
+        }
+    }
+
+    /// What an operator calls it.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Text(_) => VARIABLE.to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for MasterKeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MasterKeySource({})", self.place())
     }
 }
 
@@ -161,6 +229,7 @@ mod tests {
     use rand::SeedableRng as _;
     use rand::rngs::StdRng;
 
+    use super::super::write_secret;
     use super::*;
 
     const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
@@ -238,25 +307,42 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_seals_and_the_earlier_ones_stay() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("master.key");
-        let mut rng = rng();
-        let before = MasterKeyFile::open(&path, &mut rng).unwrap();
-        let (_, old) = before.keys().last().map(|(id, key)| (id, *key)).unwrap();
-        before.with_new_key(&mut rng).unwrap().save(&path).unwrap();
-        let after = MasterKeyFile::open(&path, &mut rng).unwrap();
-        let ids: Vec<_> = after.keys().map(|(id, _)| id).collect();
-        assert_eq!(ids, [1, 2]);
-        assert_eq!(after.keys().next().unwrap().1, &old);
-        assert_ne!(after.keys().last().unwrap().1, &old);
+    fn a_key_that_is_added_seals_and_earlier_ones_stay_until_they_are_taken_away() {
+        let file = MasterKeyFile::parse(format!("1:{KEY}\n").as_bytes()).unwrap();
+        let file = file.with_key(2, &[7; 32]).with_key(3, &[8; 32]);
+        let again = MasterKeyFile::parse(&file.to_bytes()).unwrap();
+        let ids = |file: &MasterKeyFile| file.keys().map(|(id, _)| id).collect::<Vec<_>>();
+        assert_eq!(ids(&again), [1, 2, 3]);
+        assert_eq!(again.keys().last(), Some((3, &[8; 32])));
+        assert_eq!(ids(&again.without(&[1, 3, 9])), [2]);
     }
 
     #[test]
-    fn the_last_id_has_no_successor() {
-        let text = format!("{}:{KEY}\n", u32::MAX);
-        let file = MasterKeyFile::parse(text.as_bytes()).unwrap();
-        assert!(file.with_new_key(&mut rng()).is_none());
+    fn keys_that_are_given_as_text_stand_on_lines_or_behind_commas() {
+        let source = |text: &str| MasterKeySource::Text(Zeroizing::new(text.to_owned()));
+        for text in [
+            format!("1:{KEY}\n2:{KEY}\n"),
+            format!("1:{KEY},2:{KEY}"),
+            format!("1:{KEY} 2:{KEY}"),
+        ] {
+            let keys = source(&text).read().unwrap().unwrap();
+            let ids: Vec<_> = keys.keys().map(|(id, _)| id).collect();
+            assert_eq!(ids, [1, 2], "{text:?}");
+        }
+        for text in [
+            KEY.to_owned(),
+            format!("1:{KEY},1:{KEY}"),
+            format!("1:{KEY};2:{KEY}"),
+        ] {
+            let error = source(&text).open(&mut rng()).unwrap_err();
+            assert_eq!(error.code(), "master_key_bad");
+            assert!(!error.to_string().contains(KEY), "{error}");
+        }
+        assert!(source("").read().unwrap().is_none(), "as if it weren't set");
+        assert_eq!(
+            source("").open(&mut rng()).unwrap_err().code(),
+            "master_key_bad"
+        );
     }
 
     #[test]

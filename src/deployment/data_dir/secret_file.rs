@@ -109,6 +109,27 @@ pub fn write_secret(path: &Path, secret: &[u8]) -> Result<(), DataDirError> {
     sync_directory(path).map_err(unusable)
 }
 
+/// Puts `secret` in the place of the file at `path`, which keeps its mode and its owner. What is no file of
+/// this user's to write stays as it is.
+pub(in super::super) fn replace_secret(path: &Path, secret: &[u8]) -> io::Result<()> {
+    let about = std::fs::symlink_metadata(path)?;
+    if about.is_symlink() {
+        // Whoever mounts secrets puts others in their place.
+        let why = "it is a link";
+        return Err(io::Error::new(ErrorKind::ReadOnlyFilesystem, why));
+    }
+    let file = under_way(path, secret)?;
+    let own = file.as_file().metadata()?;
+    if (own.uid(), own.gid()) != (about.uid(), about.gid()) {
+        std::os::unix::fs::fchown(file.as_file(), Some(about.uid()), Some(about.gid()))?;
+    }
+    let mode = Permissions::from_mode(about.mode() & 0o7777);
+    file.as_file().set_permissions(mode)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    sync_directory(path)
+}
+
 /// Removes the files that a killed process left under way in `directory`. Only for the process
 /// that holds the directory: to anybody else such a file may be in use.
 pub(super) fn sweep(directory: &Path) -> io::Result<()> {

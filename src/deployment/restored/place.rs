@@ -7,6 +7,7 @@ use crate::clock::UnixSeconds;
 use crate::config::Config;
 use crate::deployment::data_dir::{DataDir, DataDirError, MasterKeyFile, UNFINISHED, write_secret};
 use crate::deployment::parts::Keys;
+use crate::deployment::service::master_keys;
 use crate::sessions::keyring::Keyring;
 use lacre_keystore::{Keystore, KeystoreError, LocalStore, MasterKeyRing, SledEngine, SledOptions};
 use std::io::ErrorKind;
@@ -65,7 +66,7 @@ impl<'a> Place<'a> {
     /// What is there, the keystore tried as well.
     pub(super) async fn found(&self, deployment: &str) -> Found {
         let keystore = self.data_dir.keystore();
-        let keys = match Keys::look(self.data_dir.path(), &self.config.master_key_file) {
+        let keys = match Keys::look(self.data_dir.path(), &master_keys(self.config)) {
             Ok(None) => return Found::Nothing,
             Ok(Some(keys)) if keys.keyring.handles().name() == deployment => keys,
             Ok(Some(_)) | Err(_) => return Found::Other,
@@ -88,13 +89,13 @@ impl<'a> Place<'a> {
 
     /// Whether the keys of this deployment are there and open.
     pub(super) fn has_keys_of(&self, deployment: &str) -> bool {
-        let keys = Keys::look(self.data_dir.path(), &self.config.master_key_file);
+        let keys = Keys::look(self.data_dir.path(), &master_keys(self.config));
         matches!(keys, Ok(Some(keys)) if keys.keyring.handles().name() == deployment)
     }
 
     /// The keyring that is here.
     pub(super) fn keyring(&self) -> Result<Keyring, RestoreError> {
-        let keys = Keys::look(self.data_dir.path(), &self.config.master_key_file)?;
+        let keys = Keys::look(self.data_dir.path(), &master_keys(self.config))?;
         let keys = keys.ok_or(RestoreError::OtherDeployment)?;
         Ok(keys.keyring)
     }
@@ -139,11 +140,13 @@ impl<'a> Place<'a> {
 
     /// Writes the master keys where there are none. Others that lie elsewhere are never replaced.
     pub(super) fn put_master_keys(&self, keys: &MasterKeyFile) -> Result<(), RestoreError> {
-        let path = &self.config.master_key_file;
-        match MasterKeyFile::read(path)? {
-            Some(theirs) if keys.is_within(&theirs) => Ok(()),
-            Some(_) => Err(RestoreError::MasterKeyOther { path: path.clone() }),
-            None => Ok(keys.save(path)?),
+        let source = master_keys(self.config);
+        match (source.read()?, source.file()) {
+            (Some(theirs), _) if keys.is_within(&theirs) => Ok(()),
+            (None, Some(path)) => Ok(keys.save(path)?),
+            _ => Err(RestoreError::MasterKeyOther {
+                path: source.place().into(),
+            }),
         }
     }
 

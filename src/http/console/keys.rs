@@ -16,7 +16,7 @@ pub(super) async fn show(mut visit: Visit) -> Result<HttpResponse, Refused> {
     };
     let now = visit.now();
     let content = html! {
-        (own(&keys))
+        (own(&keys, now))
         h2 { "Outside issuers" }
         @if keys.issuers.is_empty() { p { "None is configured." } }
         @for issuer in &keys.issuers { (of_issuer(issuer, now)) }
@@ -32,28 +32,42 @@ pub(super) async fn show(mut visit: Visit) -> Result<HttpResponse, Refused> {
     ))
 }
 
-fn own(keys: &Keys) -> Markup {
-    let role = |number: usize, first: &'static str, rest: &'static str| {
-        let text = if number == 0 { first } else { rest };
-        html! { (text) }
+fn own(keys: &Keys, now: u64) -> Markup {
+    let since = |since: Option<u64>| match since {
+        Some(at) => moment(at, now),
+        None => html! { "-" },
     };
-    let master = keys.master.iter().enumerate().map(|(number, id)| {
+    let master = keys.master.iter().enumerate().map(|(number, key)| {
+        let does = if number == 0 {
+            "seals records"
+        } else {
+            "opens records of before"
+        };
         vec![
-            html! { code { (id) } },
-            role(number, "seals records", "opens records of before"),
+            html! { code { (key.id) } },
+            since(key.since),
+            html! { (does) },
+            html! { (key.records) " records, " (key.notes) " notes of ends" },
         ]
     });
-    let signing = keys.signing.iter().enumerate().map(|(number, id)| {
+    let signing = keys.signing.iter().enumerate().map(|(number, key)| {
+        let does = if number == 0 {
+            "signs tokens"
+        } else {
+            "verifies tokens of before"
+        };
         vec![
-            html! { code { (id) } },
-            role(number, "signs tokens", "verifies tokens of before"),
+            html! { code { (key.id) } },
+            since(key.since),
+            html! { (does) @if let Some(until) = key.accepted_until { " until " (moment(until, now)) } },
         ]
     });
+    let masters = ["Id", "Since", "Use", "Under it"];
     html! {
         h2 { "Master keys" }
-        (table("The one that seals, then those that still open", &["Id", "Use"], master.collect()))
+        (table("The one that seals, then those that still open", &masters, master.collect()))
         h2 { "Signing keys" }
-        (table("The one that signs, then those that still verify", &["Id", "Use"], signing.collect()))
+        (table("The one that signs, then those that still verify", &masters[..3], signing.collect()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
-use super::super::{DataDir, MasterKeyFile, read_secret};
+use super::super::{DataDir, MasterKeyFile, read_secret, write_secret};
 use super::*;
 use crate::lacre::testing::skipped::cannot_run_here;
 
@@ -110,9 +110,8 @@ fn what_belongs_to_another_user_is_refused() {
     }
     let dir = worked_in();
     let key = dir.path().join("master.key");
-    MasterKeyFile::generate(&mut StdRng::seed_from_u64(1))
-        .save(&key)
-        .unwrap();
+    let keys = MasterKeyFile::generate(&mut StdRng::seed_from_u64(1));
+    write_secret(&key, &keys.to_bytes()).unwrap();
     chown(&key, Some(NOBODY), None).unwrap();
     assert_eq!(read_secret(&key).unwrap_err().code(), "data_dir_foreign");
     // Root works in the directory of the service's user.
