@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `admission` | who is let in, and whose form counts |
+//! | `address` | what an address asks for |
 //! | `cookies`, `sender` | the cookie and its marks; what the browser says of a form |
 //! | `login` | the log-in |
 //! | `overview`, `users`, `user`, `sessions`, `session`, `explain`, `keys`, `health` | a page each |
@@ -16,6 +17,7 @@
 //! This room must never ask a store past `ops`, never write a script, and never let in by anything but the
 //! guard.
 
+mod address;
 mod admission;
 mod chart;
 mod cookies;
@@ -143,3 +145,6 @@ impl fmt::Debug for Console {
         f.debug_struct("Console").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 //!
 //! This room must never lead anywhere but to a page of the console.
 
+use super::address::Address;
 use super::admission::{Posted, Visit, lines_of};
 use super::cookies::{self, Purpose};
 use super::desk::Desk;
@@ -20,7 +21,7 @@ use crate::service::{Caller, LogIn};
 use crate::telemetry::audit::{Actor, Event};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER};
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use maud::html;
 use serde::Deserialize;
@@ -54,7 +55,7 @@ struct Form {
 pub(super) async fn show(
     request: HttpRequest,
     desk: Data<Desk>,
-    asked: Query<Asked>,
+    Address(asked): Address<Asked>,
     visit: Result<Visit, Refused>,
 ) -> Result<HttpResponse, Refused> {
     let next = asked.next.as_deref().and_then(leads_to);

@@ -3,6 +3,7 @@
 //!
 //! This room must never end a session that the page didn't name whole.
 
+use super::address::Address;
 use super::admission::{Posted, Visit};
 use super::listing;
 use super::notices::Notice;
@@ -11,7 +12,6 @@ use super::refused::{Refused, unexpected};
 use super::shell::{Page, Place, page, see_other};
 use crate::ops::{About, Answer, ExplainRequest, Request, SessionsRequest, Which};
 use actix_web::HttpResponse;
-use actix_web::web::Query;
 use maud::html;
 use serde::Deserialize;
 
@@ -20,7 +20,10 @@ pub(super) struct Asked {
     name: String,
 }
 
-pub(super) async fn show(mut visit: Visit, asked: Query<Asked>) -> Result<HttpResponse, Refused> {
+pub(super) async fn show(
+    mut visit: Visit,
+    Address(asked): Address<Asked>,
+) -> Result<HttpResponse, Refused> {
     let name = asked.name.trim().trim_end_matches('…').to_owned();
     let explain = ExplainRequest {
         about: About::Name(name),

@@ -2,6 +2,7 @@
 //!
 //! This room must never list more than a page at once.
 
+use super::address::Address;
 use super::admission::Visit;
 use super::listing;
 use super::refused::{Refused, unexpected};
@@ -10,7 +11,6 @@ use super::users;
 use crate::ops::{AdminError, Answer, KeystoreRequest, Kind, LastUse, Request, Sessions};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::Query;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -46,7 +46,10 @@ fn seconds(chosen: Option<&str>) -> Option<u64> {
     found.map(|(_, _, seconds)| *seconds)
 }
 
-pub(super) async fn show(mut visit: Visit, asked: Query<Asked>) -> Result<HttpResponse, Refused> {
+pub(super) async fn show(
+    mut visit: Visit,
+    Address(asked): Address<Asked>,
+) -> Result<HttpResponse, Refused> {
     let (user, address) = (given(asked.user.as_ref()), given(asked.address.as_ref()));
     let (within, idle) = (given(asked.within.as_ref()), given(asked.idle.as_ref()));
     let list = KeystoreRequest::List {

@@ -3,6 +3,7 @@
 //!
 //! This room must never end more than the page before has shown.
 
+use super::address::Address;
 use super::admission::{Posted, Visit};
 use super::listing;
 use super::notices::Notice;
@@ -18,7 +19,6 @@ use crate::ops::{
 use crate::service::ServiceError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
-use actix_web::web::Query;
 use actix_web::{HttpResponse, ResponseError as _};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -31,7 +31,10 @@ pub(super) struct Asked {
     after: Option<String>,
 }
 
-pub(super) async fn show(mut visit: Visit, asked: Query<Asked>) -> Result<HttpResponse, Refused> {
+pub(super) async fn show(
+    mut visit: Visit,
+    Address(asked): Address<Asked>,
+) -> Result<HttpResponse, Refused> {
     let account = account(&visit, &asked.id).await?;
     let id = account
         .as_ref()
@@ -135,7 +138,7 @@ impl Ending {
 /// `GET /console/user/end`: what would end, and the form for it.
 pub(super) async fn ask_to_end(
     visit: Visit,
-    ending: Query<Ending>,
+    Address(ending): Address<Ending>,
 ) -> Result<HttpResponse, Refused> {
     confirm(visit, &ending, None, StatusCode::OK).await
 }

@@ -2,13 +2,13 @@
 //!
 //! This room must never change an account.
 
+use super::address::Address;
 use super::admission::Visit;
 use super::refused::{Refused, unexpected};
 use super::shell::{Page, Place, page, table};
 use super::text::{Shown, listed, shown, time};
 use crate::ops::{Answer, Request, User, UsersRequest};
 use actix_web::HttpResponse;
-use actix_web::web::Query;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -20,7 +20,10 @@ pub(super) struct Asked {
     after: Option<String>,
 }
 
-pub(super) async fn show(mut visit: Visit, asked: Query<Asked>) -> Result<HttpResponse, Refused> {
+pub(super) async fn show(
+    mut visit: Visit,
+    Address(asked): Address<Asked>,
+) -> Result<HttpResponse, Refused> {
     let text = asked
         .q
         .as_deref()

@@ -244,6 +244,28 @@ fn every_page_has_the_strict_headers_and_no_script() {
 }
 
 #[test]
+fn an_address_that_is_no_good_is_told_as_a_page() {
+    let scene = Scene::set();
+    let mut ops = scene.administrator();
+    for (address, status) in [
+        ("/console/session", 400),
+        ("/console/user", 400),
+        ("/console/users?q=a&q=b", 400),
+        ("/console/session?name=a", 400),
+        ("/console/session?name=abcdefgh", 404),
+        ("/console/sessions?after=x", 400),
+        ("/console/users?after=%20", 400),
+        ("/console/nowhere", 404),
+    ] {
+        let page = ops.gets(address);
+        assert_eq!(page.status, status, "{address}");
+        let kind = page.header("content-type");
+        assert_eq!(kind, Some("text/html; charset=utf-8"), "{address}");
+        says(&page, "To the overview");
+    }
+}
+
+#[test]
 fn the_overview_counts_what_the_log_says() {
     let scene = Scene::set();
     for _ in 0..3 {
