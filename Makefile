@@ -17,7 +17,7 @@ PROGRAM ?=
 OUT ?= target/dist
 
 .PHONY: deb image dist package-test help run test soak model backup-drill bench bench-steps bench-million bench-page bench-check \
-	bench-instructions bench-oracle bench-oracle-dialects bench-python interop browser fuzz vectors mutations mutants lint
+	bench-instructions bench-oracle bench-oracle-dialects bench-python interop interop-apache browser fuzz vectors mutations mutants lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' Makefile
@@ -114,6 +114,10 @@ package-test: ## Install, start, upgrade and purge the package in a booted Debia
 interop: ## Exchange tokens with other libraries, and test the packages for other languages
 	@flags=$$(.ci/need build interop); LACRE_TEST_ALL=1 LACRE_INTEROP_TOKENS=1000 \
 		$(CARGO) test --locked $$flags --test main interop -- --nocapture
+
+interop-apache: ## Guard a service by Apache with mod_auth_openidc, as docs/proxies/apache.conf has it
+	@flags=$$(.ci/need build proxies); LACRE_TEST_ALL=1 \
+		$(CARGO) test --locked $$flags --test main interop::apache -- --nocapture
 
 browser: ## Use the cookies and the console in a real browser: chromium, without a window
 	@flags=$$(.ci/need build browser); LACRE_TEST_ALL=1 \

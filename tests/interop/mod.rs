@@ -4,6 +4,7 @@
 //! each. Elsewhere fewer are exchanged where the peers are installed, and a loud line says so where
 //! they are not; with `LACRE_TEST_ALL=1` their absence is a failure.
 
+mod apache;
 mod claims;
 mod gateway;
 mod hashes;

@@ -3,7 +3,7 @@
 //! Only the three addresses are replaced, by free ones. `.ci/need proxies` installs the programs; without them
 //! a loud line says so, and with `LACRE_TEST_ALL=1` their absence is a failure.
 
-mod behind;
+pub(super) mod behind;
 mod running;
 
 use crate::support::http::{Answer, Request, send};

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Serves until the process ends.
-pub(super) struct Service {
-    pub(super) address: SocketAddr,
+pub(in crate::interop) struct Service {
+    pub(in crate::interop) address: SocketAddr,
     requests: Arc<AtomicUsize>,
 }
 
 impl Service {
-    pub(super) fn start() -> Self {
+    pub(in crate::interop) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(AtomicUsize::new(0));
@@ -29,7 +29,7 @@ impl Service {
     }
 
     /// How many requests came through.
-    pub(super) fn requests(&self) -> usize {
+    pub(in crate::interop) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
 }
