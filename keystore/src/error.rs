@@ -93,6 +93,24 @@ pub enum KeystoreError {
         /// The folder.
         path: Arc<str>,
     },
+    /// Records are missing from the store, or are what they were earlier.
+    #[error(
+        "the store doesn't hold what it held: {found} records are there and {expected} were durable, or some are \
+         of an earlier time, so that ended sessions may be back; put its files back from a copy, or move its folder \
+         away, which ends all sessions"
+    )]
+    StoreIncomplete {
+        /// How many records were durable.
+        expected: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// The store's digest was made with another key.
+    #[error(
+        "the store's digest doesn't open with this deployment's keys: put the keyring and the store of one \
+         deployment together, or move the store's folder away, which ends all sessions"
+    )]
+    DigestForeign,
     /// The store's files aren't what the engine wrote.
     #[error(
         "the store is damaged: {reason}; repair its files, or move its folder away, which ends all sessions"
@@ -129,6 +147,8 @@ impl KeystoreError {
             Self::StoreUnavailable { .. } => "store_unavailable",
             Self::StoreContended => "store_contended",
             Self::StoreHeld { .. } => "store_held",
+            Self::StoreIncomplete { .. } => "store_incomplete",
+            Self::DigestForeign => "store_foreign",
             Self::StoreCorrupt { .. } => "store_corrupt",
             Self::StoreTooNew { .. } => "store_too_new",
         }

@@ -51,9 +51,10 @@
 //! **Damage.** Bytes that aren't what was sealed under that name are an error that names the
 //! record; they are never a record and never "no record". A listing goes on past them. A folder
 //! whose database has lost the latest of its durable changes, by damage or because an older copy
-//! was put in its place, doesn't open: ended sessions might be back. Damage in the middle of sled's
-//! file isn't always noticed: sled may drop a segment of its log and show fewer records, or earlier
-//! states of some. A file system with checksums notices it.
+//! was put in its place, doesn't open: ended sessions might be back. Nor does one in which a record is
+//! missing or is what it was earlier, wherever the damage is: a digest of all records, keyed, is changed
+//! with each change, and computed anew at the opening. A store of before, whose digest and mark are of
+//! before as well, is told by neither.
 //!
 //! **Listing.** [`Keystore::list`], [`Keystore::list_all`] and [`Keystore::sweep`] read page by
 //! page. A record that is there all the while is seen once; one that comes or goes meanwhile may
@@ -155,6 +156,7 @@ pub use keystore::{
 pub use local::LocalStore;
 pub use local::engine::{Change, Engine};
 pub use local::memory::MemoryEngine;
+pub use local::sled::digest::DigestKey;
 pub use local::sled::{SledEngine, SledOptions};
 pub use note::{Left, Note, NotePlace, SealedNote};
 pub use record::{MAX_SEALED_RECORD, PrivateScalar, Record};

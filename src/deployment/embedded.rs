@@ -37,7 +37,11 @@ impl Lacre {
         let keys = Keys::open(&data_dir, &master, clock.now(), &entropy)?;
         let storage = KeyFiles::of(&data_dir, &master);
         keys.keep(&data_dir, &entropy)?;
-        let engine = SledEngine::open_with(data_dir.keystore(), SledOptions::default())?;
+        let options = SledOptions {
+            digest_key: keys.keyring.digest_key(),
+            ..SledOptions::default()
+        };
+        let engine = SledEngine::open_with(data_dir.keystore(), &options)?;
         let keystore = at_once(keystore_on(engine, keys.master))?;
         let keeper = TimeKeeper::start(&data_dir, Arc::clone(&clock))
             .map_err(|why| DataDirError::unusable(data_dir.path(), why))?;

@@ -219,7 +219,8 @@ impl Work<'_> {
         if self.config.keystore.engine != Engine::Sled {
             return Err(RestoreError::NotKept);
         }
-        let keystore = place.build_keystore(self.backup.ring()?)?;
+        let digest_key = self.keyring(place)?.digest_key();
+        let keystore = place.build_keystore(self.backup.ring()?, digest_key)?;
         let mut sessions = RestoredSessions::default();
         let mut content = content_of(self.given, &self.backup)?;
         loop {
@@ -246,13 +247,19 @@ impl Work<'_> {
         Ok(sessions)
     }
 
+    /// The keyring of the backup; that of the place, where it has none.
+    fn keyring(&self, place: &Place<'_>) -> Result<Keyring, RestoreError> {
+        match &self.backup.keyring {
+            Some(sealed) => {
+                Ok(Keyring::open(sealed, &self.backup.ring()?).map_err(OpenError::from)?)
+            }
+            None => place.keyring(),
+        }
+    }
+
     /// All sessions of the backup, none of which comes back.
     fn not_kept(&self, place: &Place<'_>) -> Result<RestoredSessions, RestoreError> {
-        let keyring = if let Some(sealed) = &self.backup.keyring {
-            Keyring::open(sealed, &self.backup.ring()?).map_err(OpenError::from)?
-        } else {
-            place.keyring()?
-        };
+        let keyring = self.keyring(place)?;
         let mut sessions = RestoredSessions::default();
         for entry in content_of(self.given, &self.backup)? {
             if let Some((key, _)) = session(&entry?)? {

@@ -15,7 +15,7 @@ use crate::service::{LimitSettings, Limits, Service};
 use crate::sessions::keyring::Keyring;
 use crate::sessions::rules::Rules;
 use lacre_keystore::{
-    Keystore, KeystoreError, MasterKeyRing, MemoryEngine, SledEngine, SledOptions,
+    DigestKey, Keystore, KeystoreError, MasterKeyRing, MemoryEngine, SledEngine, SledOptions,
 };
 use rand::SeedableRng as _;
 use std::fmt;
@@ -122,15 +122,16 @@ pub(super) async fn assemble(
         }
         Ok::<_, OpenError>(accounts)
     };
+    let digest_key = keys.keyring.digest_key();
     let (keystore, accounts) = if keys.new {
         let accounts = open_accounts().await?;
         keys.keep(data_dir, &entropy)?;
         (
-            open_keystore(config, data_dir, keys.master).await?,
+            open_keystore(config, data_dir, keys.master, digest_key).await?,
             accounts,
         )
     } else {
-        let keystore = open_keystore(config, data_dir, keys.master).await?;
+        let keystore = open_keystore(config, data_dir, keys.master, digest_key).await?;
         (keystore, open_accounts().await?)
     };
     let lacre = Lacre::builder(keystore, keys.keyring, rules(config, issuer))
@@ -210,14 +211,20 @@ async fn open_keystore(
     config: &Config,
     data_dir: &DataDir,
     master: MasterKeyRing,
+    digest_key: DigestKey,
 ) -> Result<Keystore, KeystoreError> {
     match config.keystore.engine {
         Engine::Memory => keystore_on(MemoryEngine::default(), master).await,
         Engine::Sled => {
             let options = SledOptions {
                 cache_capacity: config.keystore.cache_bytes,
+                digest_key,
             };
-            keystore_on(SledEngine::open_with(data_dir.keystore(), options)?, master).await
+            keystore_on(
+                SledEngine::open_with(data_dir.keystore(), &options)?,
+                master,
+            )
+            .await
         }
     }
 }

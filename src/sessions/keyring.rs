@@ -24,7 +24,7 @@ use crate::clock::UnixSeconds;
 use crate::sessions::csrf::CsrfTokens;
 use crate::sessions::handles::Handles;
 use crate::token::SigningKey;
-use lacre_keystore::MasterKeyRing;
+use lacre_keystore::{DigestKey, MasterKeyRing};
 use rand::CryptoRng;
 use sealed::{Contents, SECRET};
 use signers::Times;
@@ -128,6 +128,12 @@ impl Keyring {
     #[must_use]
     pub fn handles(&self) -> &Handles {
         &self.handles
+    }
+
+    /// The key of the digest of the keystore: it stays when master keys and signing keys are rotated.
+    #[must_use]
+    pub fn digest_key(&self) -> DigestKey {
+        DigestKey::derived(&self.handle_secret)
     }
 
     /// What makes and checks the tokens against cross-site request forgery.

@@ -23,8 +23,9 @@ impl Deployment {
         let mut rng = (entropy::system())();
         let options = SledOptions {
             cache_capacity: cache,
+            ..SledOptions::default()
         };
-        let engine = SledEngine::open_with(folder.path().join("keystore"), options).unwrap();
+        let engine = SledEngine::open_with(folder.path().join("keystore"), &options).unwrap();
         let master = MasterKeyRing::new(MasterKey::generate(1, &mut rng));
         let keystore = Keystore::open(LocalStore::open(engine).unwrap(), master, SysRng).unwrap();
         let keyring = Keyring::generate(&mut rng).unwrap();

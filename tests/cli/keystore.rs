@@ -2,8 +2,9 @@
 
 use super::{add_user, handles, lacre, log_in};
 use crate::support::http::Request;
+use crate::support::robbed::Robbed;
 use crate::support::server::{Server, Setup};
-use lacre_keystore::{Change, Engine as _, KeyRange, SledEngine};
+use lacre_keystore::{Change, DigestKey, Engine as _, KeyRange, SledEngine, SledOptions};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -193,8 +194,12 @@ fn a_reader_who_has_seen_enough_is_no_failure() {
 
 /// Flips a bit of a session's record that is new, in the way a disk might.
 fn with_a_damaged_record(setup: &Setup) {
+    let options = SledOptions {
+        digest_key: DigestKey::derived(&Robbed::of(setup).handle_secret),
+        ..SledOptions::default()
+    };
     let records = || {
-        let engine = SledEngine::open(setup.data().join("keystore")).unwrap();
+        let engine = SledEngine::open_with(setup.data().join("keystore"), &options).unwrap();
         let found = engine.scan(&KeyRange::ALL, 100).unwrap();
         (engine, found)
     };

@@ -6,7 +6,9 @@ use lacre::internals::deployment::data_dir::{DataDir, MasterKeyFile, read_secret
 use lacre::internals::entropy;
 use lacre::internals::sessions::handles::Handles;
 use lacre::internals::token::Handle;
-use lacre_keystore::{Keystore, LocalStore, MasterKey, MasterKeyRing, Record, SledEngine};
+use lacre_keystore::{
+    DigestKey, Keystore, LocalStore, MasterKey, MasterKeyRing, Record, SledEngine, SledOptions,
+};
 use rand::rngs::SysRng;
 
 /// The secrets of a service that was stopped. Holds its data directory: it must go before the
@@ -36,7 +38,11 @@ impl Robbed {
         let sealed = read_secret(&data_dir.keyring()).unwrap().unwrap();
         let keys = ring.open_bytes(b"lacre keyring v2", &sealed).unwrap();
         let (keys, _) = keys[1..=32 * usize::from(keys[0])].as_chunks::<32>();
-        let engine = SledEngine::open(data_dir.keystore()).unwrap();
+        let options = SledOptions {
+            digest_key: DigestKey::derived(&keys[0]),
+            ..SledOptions::default()
+        };
+        let engine = SledEngine::open_with(data_dir.keystore(), &options).unwrap();
         Self {
             master_keys: master.keys().map(|(_, key)| *key).collect(),
             handle_secret: keys[0],

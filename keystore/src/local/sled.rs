@@ -11,6 +11,8 @@
 //! This room must never call `flush_async` (it deadlocks), `apply_batch` or `transaction` (the
 //! first of them puts one lock on every later operation), and never write from two threads.
 
+mod check;
+pub(crate) mod digest;
 mod mark;
 mod plan;
 mod redo;
@@ -22,14 +24,15 @@ use std::ops::Bound;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 use super::engine::{Change, Engine};
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use crate::note::{Note, NotePlace, SealedNote};
+use digest::{Digest, DigestKey, Tally};
 use mark::Mark;
 use rustix::fs::OFlags;
 use trial::{LOCK_PAUSE, LOCK_TRIES, NoTrial, Trial, set_aside, was_finished};
@@ -37,9 +40,11 @@ use trial::{LOCK_PAUSE, LOCK_TRIES, NoTrial, Trial, set_aside, was_finished};
 /// The tree that holds the records.
 const RECORDS: &str = "records";
 
-/// The tree that holds the number of the last group of changes, its key there, plans and notes.
+/// The tree that holds the number of the last group of changes, that of its last change with it; the
+/// digest; plans; the note of a removal of everything.
 const STATE: &str = "state";
 const GROUP: &str = "group";
+const DIGEST: &str = "digest";
 
 /// How far the notes are written down elsewhere, in the state tree.
 const HEAD: &str = "head";
@@ -48,17 +53,20 @@ const HEAD: &str = "head";
 const NOTES: &str = "ends";
 
 /// How a sled store is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct SledOptions {
     /// The bytes of pages that are kept in memory.
     pub cache_capacity: u64,
+    /// The key of the digest: the same at each opening.
+    pub digest_key: DigestKey,
 }
 
 impl Default for SledOptions {
-    /// 64 MiB of cache; sled's own default is 1 GiB.
+    /// 64 MiB of cache; sled's own default is 1 GiB. A key that everybody knows.
     fn default() -> Self {
         Self {
             cache_capacity: 64 << 20,
+            digest_key: DigestKey::public(),
         }
     }
 }
@@ -84,6 +92,14 @@ struct Store {
     state: sled::Tree,
     notes: sled::Tree,
     db: sled::Db,
+    /// Changed by the one thread that writes.
+    digest: Mutex<Digest>,
+}
+
+impl Store {
+    fn digest(&self) -> MutexGuard<'_, Digest> {
+        self.digest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl SledEngine {
@@ -92,17 +108,19 @@ impl SledEngine {
     /// [`KeystoreError::StoreHeld`] where someone has it open; nothing in the folder is touched
     /// then. [`KeystoreError::StoreCorrupt`] where its files aren't sled's, and where changes that
     /// were durable are missing from them: then ended sessions may be back, and the way out is to
-    /// put the files of before back, or to move the folder away, which ends all. What is refused is
+    /// put the files of before back, or to move the folder away, which ends all.
+    /// [`KeystoreError::StoreIncomplete`] where records are missing, or are what they were earlier, and
+    /// [`KeystoreError::DigestForeign`] where the digest was made with another key. What is refused is
     /// left as it was, to the byte: it is tried on a copy first (`trial`). A batch, or a removal of everything, that a
     /// crash has cut off is done first.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, KeystoreError> {
-        Self::open_with(folder, SledOptions::default())
+        Self::open_with(folder, &SledOptions::default())
     }
 
     /// As [`open`](Self::open), with options.
     pub fn open_with(
         folder: impl AsRef<Path>,
-        options: SledOptions,
+        options: &SledOptions,
     ) -> Result<Self, KeystoreError> {
         let folder = folder.as_ref();
         DirBuilder::new()
@@ -112,13 +130,13 @@ impl SledEngine {
             .map_err(|error| io_error("make the folder", &error))?;
         let lock = lock(folder)?;
         let noted = Mark::noted(folder).map_err(|error| io_error("read the mark", &error))?;
-        try_on_copy(folder, options, noted)?;
-        let store = guarded(|| open_sled(folder, options)).map_err(|error| match error {
+        let found = try_on_copy(folder, options, noted)?;
+        let store = open_sled(folder, options).map_err(|error| match error {
             KeystoreError::StoreHeld { .. } => held(folder),
             error => error,
         })?;
         let group = guarded(|| last_group(&store))?;
-        nothing_missing(group, noted)?;
+        nothing_missing(group.number, noted)?;
         let database = File::open(folder.join("db"))
             .and_then(|database| sync_all(folder, &database).map(|()| database))
             .map_err(|error| io_error("sync the new store", &error))?;
@@ -130,12 +148,13 @@ impl SledEngine {
             store: Some(store),
             database,
             mark,
-            group: AtomicU64::new(group),
+            group: AtomicU64::new(group.number),
             broken: OnceLock::new(),
             _lock: lock,
         };
         // A group of its own: what is answered from now on rests on it.
-        if engine.ask(Store::redo)? {
+        let redone = engine.ask(Store::redo)?;
+        if engine.ask(|store| store.settle(found, group.changes))? || redone {
             engine.persist()?;
         }
         Ok(engine)
@@ -281,7 +300,9 @@ impl Engine for SledEngine {
     fn persist(&self) -> Result<(), KeystoreError> {
         let group = self.group.load(Ordering::Relaxed) + 1;
         self.ask(|store| {
-            store.state.insert(GROUP, &group.to_be_bytes())?;
+            let changes = store.digest().number();
+            let value = [group.to_be_bytes(), changes.to_be_bytes()].concat();
+            store.state.insert(GROUP, value)?;
             store.db.flush()
         })?;
         self.database
@@ -326,16 +347,16 @@ fn lock(folder: &Path) -> Result<File, KeystoreError> {
 }
 
 /// Opens a copy of the store and reads all of it, so that nothing that has to be refused is opened
-/// itself: opening is where sled writes.
+/// itself: opening is where sled writes. Returns what the store holds once a crash's rest is done.
 fn try_on_copy(
     folder: &Path,
-    options: SledOptions,
+    options: &SledOptions,
     noted: Option<u64>,
-) -> Result<(), KeystoreError> {
+) -> Result<Tally, KeystoreError> {
     let copy = match Trial::of(folder) {
         Ok(copy) => copy,
         // Without a file of sled's nothing may have been noted as durable either.
-        Err(NoTrial::Empty) => return nothing_missing(0, noted),
+        Err(NoTrial::Empty) => return nothing_missing(0, noted).map(|()| Tally::default()),
         Err(NoTrial::Held) => return Err(held(folder)),
         Err(NoTrial::Failed(error)) => {
             return Err(io_error(
@@ -344,30 +365,46 @@ fn try_on_copy(
             ));
         }
     };
-    let read = read_all(&copy, options);
-    match read {
+    match read_all(&copy, options) {
         // A first start that was killed leaves files of sled's that it didn't write to their end. Nothing
         // was promised before the mark was there; they are kept all the same.
         Err(KeystoreError::StoreCorrupt { .. }) if !was_finished(folder) => {
             log::warn!("a store that was never finished is set aside, and another one is made");
-            set_aside(folder).map_err(|error| io_error("set the files aside", &error))
+            set_aside(folder).map_err(|error| io_error("set the files aside", &error))?;
+            Ok(Tally::default())
         }
-        read => nothing_missing(read?, noted),
+        read => {
+            let (group, found) = read?;
+            nothing_missing(group.number, noted)?;
+            found
+        }
     }
 }
 
-/// The last group of a copy of which everything can be read.
-fn read_all(copy: &Trial, options: SledOptions) -> Result<u64, KeystoreError> {
-    let store = guarded(|| open_sled(copy.folder(), options))?;
+/// The last group of a copy of which everything can be read, and what it holds once what a crash left
+/// undone is done, if nothing is missing.
+#[allow(clippy::type_complexity)] // what can't be read differs from what is missing
+fn read_all(
+    copy: &Trial,
+    options: &SledOptions,
+) -> Result<(Group, Result<Tally, KeystoreError>), KeystoreError> {
+    let store = open_sled(copy.folder(), options)?;
     let read = guarded(|| {
         let group = last_group(&store)?;
-        store
-            .records
-            .iter()
-            .chain(store.state.iter())
-            .chain(store.notes.iter())
-            .try_for_each(|entry| entry.map(drop))?;
-        Ok(group)
+        let mut rest = store.state.iter().chain(store.notes.iter());
+        rest.try_for_each(|entry| entry.map(drop))?;
+        Ok((group, store.tally()?))
+    });
+    let read = read.map(|(group, found)| {
+        let checked = guarded(|| {
+            let found = if store.redo()? { store.tally()? } else { found };
+            Ok((found, store.last_entry(group.changes)?))
+        });
+        let found = checked.and_then(|(found, entry)| match entry {
+            Some(entry) => entry.check(found, group.changes).map(|()| found),
+            None => Ok(found),
+        });
+        (group, found)
     });
     // A copy that is thrown away may go as it likes.
     let _ = catch_unwind(AssertUnwindSafe(move || drop(store)));
@@ -394,7 +431,25 @@ fn nothing_missing(group: u64, noted: Option<u64>) -> Result<(), KeystoreError> 
 /// Opens sled in a folder whose lock is ours. sled's own lock can be held nevertheless: by an
 /// earlier engine of this process whose last background task hasn't gone yet, for a moment, or by
 /// a foreign program, for good.
-fn open_sled(folder: &Path, options: SledOptions) -> sled::Result<Store> {
+fn open_sled(folder: &Path, options: &SledOptions) -> Result<Store, KeystoreError> {
+    let mut digest = Digest::new(options.digest_key.clone())?;
+    let (records, state, notes, db) = guarded(|| open_trees(folder, options))?;
+    if let Some(entry) = guarded(|| state.get(DIGEST))? {
+        let entry = digest.read(&entry).ok_or(KeystoreError::DigestForeign)?;
+        digest.take_up(entry.number, entry.after);
+    }
+    Ok(Store {
+        records,
+        state,
+        notes,
+        db,
+        digest: Mutex::new(digest),
+    })
+}
+
+type Trees = (sled::Tree, sled::Tree, sled::Tree, sled::Db);
+
+fn open_trees(folder: &Path, options: &SledOptions) -> sled::Result<Trees> {
     let mut tries = 0;
     let db = loop {
         tries += 1;
@@ -412,25 +467,34 @@ fn open_sled(folder: &Path, options: SledOptions) -> sled::Result<Store> {
     let (records, state) = (db.open_tree(RECORDS)?, db.open_tree(STATE)?);
     let notes = db.open_tree(NOTES)?;
     db.flush()?;
-    Ok(Store {
-        records,
-        state,
-        notes,
-        db,
-    })
+    Ok((records, state, notes, db))
 }
 
-/// The number of the last group of changes that is in the database; 0 in a new one.
-fn last_group(store: &Store) -> sled::Result<u64> {
+/// The last group of changes that is in a database.
+#[derive(Clone, Copy, Default)]
+struct Group {
+    /// Its number; 0 in a new database.
+    number: u64,
+    /// The number of its last change; 0 where no digest was kept yet.
+    changes: u64,
+}
+
+fn last_group(store: &Store) -> sled::Result<Group> {
     let Some(value) = store.state.get(GROUP)? else {
-        return Ok(0);
+        return Ok(Group::default());
     };
-    match value.as_ref().try_into() {
-        Ok(bytes) => Ok(u64::from_be_bytes(bytes)),
-        Err(_) => Err(sled::Error::Unsupported(
-            "the number of its last change group is not a number".to_owned(),
-        )),
-    }
+    let (words, rest) = value.as_chunks::<8>();
+    let [number, changes] = match (words, rest) {
+        // Of a version that kept no digest.
+        ([number], []) => [u64::from_be_bytes(*number), 0],
+        ([number, changes], []) => [number, changes].map(|word| u64::from_be_bytes(*word)),
+        _ => {
+            return Err(sled::Error::Unsupported(
+                "the number of its last change group is not a number".to_owned(),
+            ));
+        }
+    };
+    Ok(Group { number, changes })
 }
 
 /// Makes the files that sled has made, and their names, survive a crash of the machine.

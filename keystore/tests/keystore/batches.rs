@@ -206,12 +206,27 @@ fn three_and_their_changes(home: &Home) -> (Map, Vec<Change>) {
     (map, changes)
 }
 
+/// The entry of the digest that stands before these changes.
+fn entry_of(changes: &[Change]) -> Vec<u8> {
+    let home = Home::new();
+    three_and_their_changes(&home);
+    let engine = SledEngine::open(home.path()).unwrap();
+    assert_eq!(engine.apply(changes), Ok(true));
+    drop(engine);
+    let mut entry = Vec::new();
+    by_hand(&home, |_, state| {
+        entry = state.get("digest").unwrap().unwrap().to_vec();
+    });
+    entry
+}
+
 #[test]
 fn a_plan_that_is_found_is_carried_out_wherever_it_was_cut_off() {
     for made in 0..=3 {
         let home = Home::new();
         let (mut map, changes) = three_and_their_changes(&home);
         by_hand(&home, |records, state| {
+            state.insert("digest", entry_of(&changes)).unwrap();
             for (number, part) in (0..).zip(plan_of(&changes).chunks(4_096)) {
                 state.insert(part_key(number), part).unwrap();
             }
@@ -238,6 +253,7 @@ fn parts_without_the_first_are_no_plan_and_go() {
     let home = Home::new();
     let (map, changes) = three_and_their_changes(&home);
     by_hand(&home, |_, state| {
+        state.insert("digest", entry_of(&changes)).unwrap();
         for (number, part) in (0..).zip(plan_of(&changes).chunks(4_096)).skip(1) {
             state.insert(part_key(number), part).unwrap();
         }
@@ -289,6 +305,7 @@ fn what_was_redone_is_a_durable_group_of_its_own() {
     drop(SledEngine::open(home.path()).unwrap());
     assert_eq!(mark(), before, "nothing to redo, nothing to note");
     by_hand(&home, |_, state| {
+        state.insert("digest", entry_of(&changes)).unwrap();
         for (number, part) in (0..).zip(plan_of(&changes).chunks(4_096)) {
             state.insert(part_key(number), part).unwrap();
         }
@@ -298,7 +315,7 @@ fn what_was_redone_is_a_durable_group_of_its_own() {
     assert_eq!(group(&mark()), group(&before) + 1);
     by_hand(&home, |_, state| {
         let held = state.get("group").unwrap().unwrap();
-        assert_eq!(*held, mark()[..8]);
+        assert_eq!(held[..8], mark()[..8]);
     });
 }
 

@@ -6,6 +6,7 @@
 mod batches;
 mod conformance;
 mod contended;
+mod digest;
 mod emptied;
 mod faults;
 mod killed;

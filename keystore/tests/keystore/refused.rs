@@ -106,6 +106,8 @@ async fn a_refused_start_leaves_every_byte_and_the_damage_can_be_undone() {
                         matches!(
                             error,
                             KeystoreError::StoreCorrupt { .. }
+                                | KeystoreError::StoreIncomplete { .. }
+                                | KeystoreError::DigestForeign
                                 | KeystoreError::StoreUnavailable { .. }
                         ),
                         "{error}"

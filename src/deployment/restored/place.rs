@@ -9,7 +9,9 @@ use crate::deployment::data_dir::{DataDir, DataDirError, MasterKeyFile, UNFINISH
 use crate::deployment::parts::Keys;
 use crate::deployment::service::master_keys;
 use crate::sessions::keyring::Keyring;
-use lacre_keystore::{Keystore, KeystoreError, LocalStore, MasterKeyRing, SledEngine, SledOptions};
+use lacre_keystore::{
+    DigestKey, Keystore, KeystoreError, LocalStore, MasterKeyRing, SledEngine, SledOptions,
+};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -75,7 +77,8 @@ impl<'a> Place<'a> {
         if !keystore.exists() {
             return Found::Other;
         }
-        let Ok(opened) = self.open_keystore(&keystore, keys.master) else {
+        let digest_key = keys.keyring.digest_key();
+        let Ok(opened) = self.open_keystore(&keystore, keys.master, digest_key) else {
             return Found::Other;
         };
         let opens = opened.verify_opens().await;
@@ -151,11 +154,15 @@ impl<'a> Place<'a> {
     }
 
     /// A new keystore, beside its place.
-    pub(super) fn build_keystore(&self, ring: MasterKeyRing) -> Result<Keystore, RestoreError> {
+    pub(super) fn build_keystore(
+        &self,
+        ring: MasterKeyRing,
+        digest_key: DigestKey,
+    ) -> Result<Keystore, RestoreError> {
         let built = self.data_dir.path().join(BUILT);
         match std::fs::remove_dir_all(&built) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(self.unusable(error)),
-            _ => Ok(self.open_keystore(&built, ring)?),
+            _ => Ok(self.open_keystore(&built, ring, digest_key)?),
         }
     }
 
@@ -164,11 +171,17 @@ impl<'a> Place<'a> {
         std::fs::rename(&built, self.data_dir.keystore()).map_err(|why| self.unusable(why))
     }
 
-    fn open_keystore(&self, at: &Path, ring: MasterKeyRing) -> Result<Keystore, KeystoreError> {
+    fn open_keystore(
+        &self,
+        at: &Path,
+        ring: MasterKeyRing,
+        digest_key: DigestKey,
+    ) -> Result<Keystore, KeystoreError> {
         let options = SledOptions {
             cache_capacity: self.config.keystore.cache_bytes,
+            digest_key,
         };
-        let engine = SledEngine::open_with(at, options)?;
+        let engine = SledEngine::open_with(at, &options)?;
         Keystore::open(LocalStore::open(engine)?, ring, rand::rngs::SysRng)
     }
 

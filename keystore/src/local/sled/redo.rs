@@ -14,10 +14,13 @@
 //! The note of an end is written before its record goes. So the last notes may be of records that are
 //! still there; at the opening those notes go, and every other one stands for an end.
 //!
+//! Before all of that stands the entry of the digest, which says what the store holds before and after.
+//!
 //! This room must never begin a change before its plan is whole, and never remove a plan before
 //! the last of its changes is made.
 
-use super::{Change, KeyBytes, Note, NotePlace, Store, plan};
+use super::digest::Tally;
+use super::{Change, DIGEST, KeyBytes, Note, NotePlace, Store, plan};
 use crate::note::digest_of;
 
 /// What the key of a plan's part begins with, in the state tree; the part's number follows.
@@ -29,10 +32,6 @@ const EMPTYING: &str = "emptying";
 impl Store {
     /// Makes all the changes if every key has the value that its change expects.
     pub(super) fn apply(&self, changes: &[Change]) -> sled::Result<bool> {
-        if let [Change { key, expected, new }] = changes {
-            let (expected, new) = (expected.as_deref(), new.as_deref());
-            return Ok(self.records.compare_and_swap(key, expected, new)?.is_ok());
-        }
         if changes.is_empty() {
             return Ok(true);
         }
@@ -40,6 +39,11 @@ impl Store {
             if self.records.get(key)?.as_deref() != expected.as_deref() {
                 return Ok(false);
             }
+        }
+        self.note_change(changes)?;
+        if let [Change { key, new, .. }] = changes {
+            self.set(key, new.as_deref())?;
+            return Ok(true);
         }
         let plan = plan::encode(changes);
         for (number, part) in plan.iter().enumerate().rev() {
@@ -97,6 +101,7 @@ impl Store {
                 }
                 None => self.records.clear()?,
             }
+            self.note_tally(Tally::default())?;
             self.note_emptying(false, None)?;
             log::info!("removed what a removal of everything had left");
         }
@@ -139,6 +144,21 @@ impl Store {
             self.state.remove(key)?;
         }
         Ok(!parts.is_empty())
+    }
+
+    /// Notes what the store is going to hold, before the changes are made.
+    fn note_change(&self, changes: &[Change]) -> sled::Result<()> {
+        let after = self.digest().after(changes);
+        self.note_tally(after)
+    }
+
+    /// Notes what the store holds, or is about to.
+    pub(super) fn note_tally(&self, tally: Tally) -> sled::Result<()> {
+        let entry = self.digest().step(tally);
+        let entry =
+            entry.ok_or_else(|| sled::Error::Unsupported("its digest isn't sealed".to_owned()))?;
+        self.state.insert(DIGEST, entry)?;
+        Ok(())
     }
 
     fn set(&self, key: &KeyBytes, new: Option<&[u8]>) -> sled::Result<()> {
