@@ -338,6 +338,16 @@ impl Keystore {
         first_error.map_or(Ok(()), Err)
     }
 
+    /// Brings what the store takes on disk down to about the room that it needs. Changes wait meanwhile, and
+    /// reads may fail with `store_unavailable` for a moment at the end. `progress` is told how many records are done,
+    /// and of how many.
+    pub async fn compact(
+        &self,
+        progress: impl Fn(u64, u64) + Send + 'static,
+    ) -> Result<(), KeystoreError> {
+        self.inner.store.compact(Box::new(progress)).await
+    }
+
     /// Takes no more changes, and returns once those under way are durable and answered. Reads
     /// still work.
     pub async fn close(&self) {

@@ -45,8 +45,10 @@
 //! it is opened anew, and what was put meanwhile has gone too.
 //!
 //! **Failure.** When a write fails, what is on disk is unknown. From then on every change is
-//! refused with `store_unavailable` and [`Keystore::health`] says so, until the process opens the
-//! store anew; reads go on. Errors have a stable [`KeystoreError::code`].
+//! refused with `store_unavailable` and [`Keystore::health`] says so, until the store was opened
+//! anew; reads go on. A local store on disk is opened anew by itself as soon as the disk takes as much as an
+//! opening may write, and reads fail for as long as that takes. It holds then what a start would find: all that was
+//! answered, and of the rest something or nothing. Errors have a stable [`KeystoreError::code`].
 //!
 //! **Damage.** Bytes that aren't what was sealed under that name are an error that names the
 //! record; they are never a record and never "no record". A listing goes on past them. A folder

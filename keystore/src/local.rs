@@ -21,7 +21,7 @@ use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
 use crate::note::{Note, NotePlace, SealedNote};
 use crate::stamps::Stamps;
-use crate::store::{Answer, Found, RemovalWatcher, Stamp, Stats, Store, Write};
+use crate::store::{Answer, Found, Progress, RemovalWatcher, Stamp, Stats, Store, Write};
 use committer::Committer;
 use engine::{Change, Engine};
 
@@ -29,8 +29,9 @@ use engine::{Change, Engine};
 ///
 /// Reads go straight to the engine and may block for as long as a disk takes; changes go through
 /// one thread, which makes them durable in groups. When a write fails, what is on the disk is
-/// unknown: from then on every change is refused with `store_unavailable`, until the process opens
-/// the store anew. Reads go on.
+/// unknown: from then on every change is refused with `store_unavailable`, until the thread has opened the
+/// store anew, which it tries again and again where the engine can. Reads go on but for the time of
+/// an opening.
 pub struct LocalStore {
     // Before the engine: it is dropped first, and its thread ends then.
     committer: Committer,
@@ -202,6 +203,17 @@ impl Store for LocalStore {
     fn watch_removals(&self, watcher: RemovalWatcher) -> bool {
         let watcher = move |key: &_| watcher(&RecordKey::from_bytes(key));
         self.committer.watch_removals(Box::new(watcher))
+    }
+
+    fn compact(&self, progress: Progress) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.committer
+                .compact(progress)
+                .await?
+                .wait()
+                .await
+                .map(drop)
+        })
     }
 
     fn close(&self) -> Answer<'_, ()> {

@@ -158,6 +158,19 @@ impl<C: Counter> Stamps<C> {
         change()
     }
 
+    /// Has the store opened anew, which may change any record: no stamp of before holds for anything, and
+    /// if it was opened it is trusted again.
+    pub(crate) fn during_all<T, E>(&self, open: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let raise = || self.counters.iter().for_each(C::raise);
+        raise();
+        let opened = open();
+        raise();
+        if opened.is_ok() {
+            self.trusted.store(true, Ordering::SeqCst);
+        }
+        opened
+    }
+
     /// The store failed to answer: from now on it is asked each time, so that nobody is let in by
     /// memory while the store is away.
     pub(crate) fn distrust(&self) {
@@ -250,6 +263,22 @@ mod tests {
             let ((), after) = stamps.around(key, || ());
             assert!(stamps.holds(key, after));
         }
+    }
+
+    #[test]
+    fn after_an_opening_no_stamp_of_before_holds_and_the_store_is_trusted_again() {
+        let stamps = Stamps::new();
+        let ((), before) = stamps.around(&KEY, || ());
+        stamps.distrust();
+        let failed = stamps.during_all(|| Err::<(), _>("no disk"));
+        assert_eq!(failed, Err("no disk"));
+        let ((), distrusted) = stamps.around(&KEY, || ());
+        assert!(!stamps.holds(&KEY, distrusted));
+        let within = stamps.during_all(|| Ok::<_, ()>(stamps.around(&KEY, || ()).1));
+        assert_eq!(within, Ok(Stamp::NEVER));
+        assert!(!stamps.holds(&KEY, before) && !stamps.holds(&KEY, distrusted));
+        let ((), after) = stamps.around(&KEY, || ());
+        assert!(stamps.holds(&KEY, after));
     }
 
     #[test]

@@ -49,6 +49,9 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, KeystoreError>> +
 /// Told the key of each record that goes.
 pub type RemovalWatcher = Box<dyn Fn(&RecordKey) + Send + Sync>;
 
+/// Told how many records are done, and of how many.
+pub type Progress = Box<dyn Fn(u64, u64) + Send>;
+
 /// Sealed records, kept somewhere.
 ///
 /// All changes are made one after the other. A read sees every change that was answered
@@ -196,6 +199,13 @@ pub trait Store: Send + Sync + 'static {
     /// removals, as soon as it hears of them. `false`, and nothing changed, where another watcher is
     /// told already.
     fn watch_removals(&self, watcher: RemovalWatcher) -> bool;
+
+    /// Brings what the store takes on disk down to about the room that it needs. Changes wait meanwhile, and reads
+    /// may fail for a moment. A store whose room isn't its own does nothing.
+    fn compact(&self, progress: Progress) -> Answer<'_, ()> {
+        drop(progress);
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Takes no more changes; answers once those under way are answered.
     fn close(&self) -> Answer<'_, ()>;

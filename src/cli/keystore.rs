@@ -66,6 +66,15 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Bring the keystore down to the room that it needs
+    #[command(
+        after_help = "Examples:\n  lacre keystore compact\n  lacre keystore compact --json\n\nEverything is copied into a fresh store, which then takes the place of the one before: as much room as the copy\ntakes must be free. Beside a running server log-ins and ends wait meanwhile, and at the end reads are\nanswered 503 for a moment. Whatever cuts it off, nothing is lost.\n--json prints {\"before\":n,\"after\":n}, in bytes."
+    )]
+    Compact {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -114,6 +123,7 @@ impl Command {
             Self::Import(import) => import.run(place, Holds::Sessions, false),
             Self::Stats { json } => stats(place, json),
             Self::Verify { json } => verify(place, json),
+            Self::Compact { json } => compact(place, json),
         }
     }
 }
@@ -315,6 +325,33 @@ fn verify(place: &Place, as_json: bool) -> Result<(), Failure> {
     progress.clear();
     verified.page(&mut stdout, last?)?;
     verified.end(&mut stdout)
+}
+
+fn compact(place: &Place, as_json: bool) -> Result<(), Failure> {
+    let mut progress = Progress::new();
+    let answer = Way::with(place, Absent::Fail, |way| {
+        way.ask_in_steps(Request::Keystore(KeystoreRequest::Compact), |step| {
+            if let Step::Progress { done, total } = step {
+                progress.bar("records", done, total);
+            }
+            Ok(())
+        })
+    });
+    progress.clear();
+    let Answer::Compacted { before, after } = answer? else {
+        return Err(unexpected());
+    };
+    let mut stdout = std::io::stdout().lock();
+    if as_json {
+        let bytes = json!({"before": before, "after": after});
+        writeln!(stdout, "{}", out::json(&bytes)?)?;
+        return Ok(());
+    }
+    let fields = [
+        ("bytes before", before.to_string()),
+        ("bytes now", after.to_string()),
+    ];
+    Ok(out::write_fields(&mut stdout, fields)?)
 }
 
 /// What a verification found, written while it is found.

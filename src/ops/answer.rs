@@ -66,6 +66,13 @@ pub enum Answer {
         /// Those of this page that don't.
         damaged: Vec<Damaged>,
     },
+    /// The bytes that the keystore took before it was compacted, and takes now.
+    Compacted {
+        /// Before.
+        before: u64,
+        /// Now.
+        after: u64,
+    },
     /// Why something is refused, or that it isn't.
     Explained(Box<Explained>),
     /// More of a backup's file.

@@ -60,6 +60,16 @@ pub(super) async fn perform(
             })
         }
         KeystoreRequest::Verify => verify(service.lacre(), steps).await,
+        KeystoreRequest::Compact => {
+            let keystore = service.lacre().keystore();
+            let before = keystore.stats().await?.bytes_on_disk;
+            let steps = steps.clone();
+            keystore
+                .compact(move |done, total| steps.progress(done, total))
+                .await?;
+            let after = keystore.stats().await?.bytes_on_disk;
+            Ok(Answer::Compacted { before, after })
+        }
     }
 }
 

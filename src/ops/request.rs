@@ -175,6 +175,8 @@ pub enum KeystoreRequest {
     Stats,
     /// Opens every record: [`Answer::Verified`](super::Answer::Verified).
     Verify,
+    /// Brings the store down to the room that it needs: [`Answer::Compacted`](super::Answer::Compacted).
+    Compact,
 }
 
 /// When and from where a session was used last. What isn't given, every session has.

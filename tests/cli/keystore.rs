@@ -262,6 +262,31 @@ fn a_verification_names_the_damaged_records_beside_a_server_and_without() {
 }
 
 #[test]
+fn a_compaction_logs_nobody_out_beside_a_server_and_without() {
+    let setup = Setup::new();
+    let mut server = setup.start();
+    add_user(&setup, "ada@example.com");
+    let kept = log_in(&server, "ada@example.com");
+    let ended = log_in(&server, "ada@example.com");
+    lacre(&setup, &format!("sessions revoke {}", ended.crt)).ok();
+    let ran = lacre(&setup, "keystore compact --json").ok();
+    assert_eq!(ran.stderr, "", "no progress in a pipe");
+    let bytes = ran.json();
+    assert!(bytes["before"].as_u64() > Some(0) && bytes["after"].as_u64() > Some(0));
+    server.accepts(&kept.auth);
+    server.refuses(&ended.auth);
+    let later = log_in(&server, "ada@example.com");
+    server.stop();
+    let ran = lacre(&setup, "keystore compact").ok();
+    assert!(ran.stdout.contains("bytes before") && ran.stdout.contains("bytes now"));
+    let server = setup.start();
+    server.accepts(&kept.auth);
+    server.accepts(&later.auth);
+    server.refuses(&ended.auth);
+    lacre(&setup, "keystore verify").ok();
+}
+
+#[test]
 fn the_newest_is_listed_first_with_the_address_of_its_last_use() {
     let setup = Setup::new().env("LACRE_TRUSTED_PROXIES", "127.0.0.1");
     let server = setup.start();

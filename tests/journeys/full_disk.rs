@@ -1,4 +1,4 @@
-//! A store that can't be written: 503 for what needs it, reads go on, and nothing is lost.
+//! A store that can't be written: 503 for what needs it, reads go on, nothing is lost, and it recovers.
 
 use super::PASSWORD;
 use crate::support::http::{Answer, Request};
@@ -66,12 +66,26 @@ fn loses_nothing(mut server: Server, fill: impl Fn(&Server), make_room: impl Fn(
     assert_eq!(ready.json()["stores"]["keystore"], "down");
 
     make_room(&server);
+    // The store is opened anew by itself.
+    let begun = std::time::Instant::now();
+    while server.manage("/readyz").status != 200 {
+        assert!(begun.elapsed().as_secs() < 60, "not opened anew");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    for token in &tokens {
+        server.accepts(&token.auth);
+    }
+    tokens.push(server.get_token("ada@example.com", PASSWORD));
+    let ended = server.get_token("ada@example.com", PASSWORD);
+    server.revoke(&ended.auth, &ended.crt).expect(204);
+
     server.stop();
     server.restart();
     for token in &tokens {
         server.accepts(&token.auth);
     }
     lists(&server, &tokens);
+    server.refuses(&ended.auth);
     let after = server.get_token("ada@example.com", PASSWORD);
     server.revoke(&after.auth, &tokens[0].crt).expect(204);
     server.refuses(&tokens[0].auth);

@@ -21,8 +21,8 @@ use crate::key::{KeyBytes, KeyRange};
 use crate::local::engine::{Change, Engine};
 use crate::note::{Note, NotePlace, SealedNote};
 use crate::stamps::Stamps;
-use crate::store::Writes;
-use job::{Answer, Job, Shared, Watcher, Written};
+use crate::store::{Progress, Writes};
+use job::{Answer, Failure, Job, Shared, Watcher, Written};
 use worker::Worker;
 
 /// How many jobs may wait; beyond that, callers wait to queue theirs.
@@ -59,7 +59,7 @@ impl Committer {
         stamps: Arc<Stamps>,
     ) -> Result<Self, KeystoreError> {
         let shared = Arc::new(Shared {
-            failure: OnceLock::new(),
+            failure: Failure::default(),
             records: AtomicU64::new(engine.count()?),
             written: Written::default(),
             watcher: OnceLock::new(),
@@ -140,6 +140,11 @@ impl Committer {
     /// Keeps the notes from this number on, until it is told another one.
     pub(crate) fn keep_notes_from(&self, number: u64) {
         self.shared.kept_from.store(number, Ordering::Relaxed);
+    }
+
+    /// Queues a compaction: changes wait until it is done.
+    pub(crate) async fn compact(&self, progress: Progress) -> Result<Pending<bool>, KeystoreError> {
+        self.submit(|answer| Job::Compact(progress, answer)).await
     }
 
     /// Has `watcher` told of each record that goes from now on; `false` where somebody is told

@@ -111,6 +111,26 @@ pub trait Engine: Send + Sync + 'static {
 
     /// The bytes that the store takes on disk.
     fn size_on_disk(&self) -> Result<u64, KeystoreError>;
+
+    /// Whether an opening anew has a chance now. Changes nothing, and costs no read.
+    fn may_reopen(&self) -> Result<(), KeystoreError> {
+        Err(KeystoreError::unavailable("it isn't opened anew"))
+    }
+
+    /// Closes the store and opens it anew, after an error that left unknown what is on the disk: what it
+    /// holds then is what a start would find. Reads fail meanwhile, and go on failing where it can't be
+    /// opened.
+    fn reopen(&self) -> Result<(), KeystoreError> {
+        Err(KeystoreError::unavailable("it isn't opened anew"))
+    }
+
+    /// Makes the store ready to be brought down to about the room that what is in it needs. `true` where it
+    /// is when it is opened anew next, which must come before the next change. `progress` is told how many records
+    /// are done, and of how many.
+    fn compact(&self, progress: &dyn Fn(u64, u64)) -> Result<bool, KeystoreError> {
+        let _ = progress;
+        Ok(false)
+    }
 }
 
 /// A compare-and-swap of one key. `None` stands for "no such key".

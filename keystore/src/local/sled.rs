@@ -12,30 +12,30 @@
 //! first of them puts one lock on every later operation), and never write from two threads.
 
 mod check;
+mod copying;
 pub(crate) mod digest;
 mod mark;
+mod opening;
 mod plan;
 mod redo;
+mod swap;
 mod trial;
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::ops::Bound;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, TryLockError};
 
 use super::engine::{Change, Engine};
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use crate::note::{Note, NotePlace, SealedNote};
-use digest::{Digest, DigestKey, Tally};
+use digest::{Digest, DigestKey};
 use mark::Mark;
-use rustix::fs::OFlags;
-use trial::{LOCK_PAUSE, LOCK_TRIES, NoTrial, Trial, set_aside, was_finished};
 
 /// The tree that holds the records.
 const RECORDS: &str = "records";
@@ -73,6 +73,16 @@ impl Default for SledOptions {
 
 /// An engine that keeps its records in a folder, for one process at a time.
 pub struct SledEngine {
+    /// The store, or why there is none at the moment. Held for writing only while it is opened anew.
+    opened: RwLock<Result<Opened, KeystoreError>>,
+    folder: PathBuf,
+    options: SledOptions,
+    /// Held until the engine is gone; dropped last, as it stands last.
+    _lock: File,
+}
+
+/// A store that is open.
+struct Opened {
     /// Taken out by `drop` alone.
     store: Option<Store>,
     /// sled's database file once more, to sync it.
@@ -83,8 +93,6 @@ pub struct SledEngine {
     group: AtomicU64,
     /// Why nothing is asked of sled any more, once it has panicked.
     broken: OnceLock<KeystoreError>,
-    /// Held until the engine is gone; dropped last, as it stands last.
-    _lock: File,
 }
 
 struct Store {
@@ -94,9 +102,20 @@ struct Store {
     db: sled::Db,
     /// Changed by the one thread that writes.
     digest: Mutex<Digest>,
+    /// The number of the last note.
+    number: AtomicU64,
 }
 
 impl Store {
+    /// A number that no note has, and that is greater than those of before: sled's own numbers begin anew
+    /// in a compacted store.
+    fn next_number(&self) -> sled::Result<u64> {
+        let last = self.number.load(Ordering::Relaxed);
+        let next = self.db.generate_id()?.max(last.saturating_add(1));
+        self.number.store(next, Ordering::Relaxed);
+        Ok(next)
+    }
+
     fn digest(&self) -> MutexGuard<'_, Digest> {
         self.digest.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -128,38 +147,38 @@ impl SledEngine {
             .mode(0o700)
             .create(folder)
             .map_err(|error| io_error("make the folder", &error))?;
-        let lock = lock(folder)?;
-        let noted = Mark::noted(folder).map_err(|error| io_error("read the mark", &error))?;
-        let found = try_on_copy(folder, options, noted)?;
-        let store = open_sled(folder, options).map_err(|error| match error {
-            KeystoreError::StoreHeld { .. } => held(folder),
-            error => error,
-        })?;
-        let group = guarded(|| last_group(&store))?;
-        nothing_missing(group.number, noted)?;
-        let database = File::open(folder.join("db"))
-            .and_then(|database| sync_all(folder, &database).map(|()| database))
-            .map_err(|error| io_error("sync the new store", &error))?;
-        // Only where the store is whole: the mark says that it was finished.
-        let mark = Mark::open(folder)
-            .and_then(|mark| File::open(folder)?.sync_all().map(|()| mark))
-            .map_err(|error| io_error("open the mark", &error))?;
-        let engine = Self {
-            store: Some(store),
-            database,
-            mark,
-            group: AtomicU64::new(group.number),
-            broken: OnceLock::new(),
+        let lock = Opened::lock(folder)?;
+        Ok(Self {
+            opened: RwLock::new(Ok(Opened::open(folder, options)?)),
+            folder: folder.to_owned(),
+            options: options.clone(),
             _lock: lock,
-        };
-        // A group of its own: what is answered from now on rests on it.
-        let redone = engine.ask(Store::redo)?;
-        if engine.ask(|store| store.settle(found, group.changes))? || redone {
-            engine.persist()?;
-        }
-        Ok(engine)
+        })
     }
 
+    /// Runs one call of sled's. It never waits: where the store is being opened anew it fails.
+    fn ask<T>(&self, call: impl FnOnce(&Store) -> sled::Result<T>) -> Result<T, KeystoreError> {
+        self.with(|opened| opened.ask(call))
+    }
+
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&Opened) -> Result<T, KeystoreError>,
+    ) -> Result<T, KeystoreError> {
+        let opened = match self.opened.try_read() {
+            Ok(opened) => opened,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(opening_anew()),
+        };
+        work(opened.as_ref().map_err(Clone::clone)?)
+    }
+}
+
+fn opening_anew() -> KeystoreError {
+    KeystoreError::unavailable("the store is being opened anew")
+}
+
+impl Opened {
     /// Runs one call of sled's, unless an earlier one panicked: after that its state can't be
     /// trusted.
     fn ask<T>(&self, call: impl FnOnce(&Store) -> sled::Result<T>) -> Result<T, KeystoreError> {
@@ -174,6 +193,22 @@ impl SledEngine {
                 let _ = self.broken.set(error.clone());
             }
         })
+    }
+
+    fn persist(&self) -> Result<(), KeystoreError> {
+        let group = self.group.load(Ordering::Relaxed) + 1;
+        self.ask(|store| {
+            let changes = store.digest().number();
+            let value = [group.to_be_bytes(), changes.to_be_bytes()].concat();
+            store.state.insert(GROUP, value)?;
+            store.db.flush()
+        })?;
+        self.database
+            .sync_data()
+            .and_then(|()| self.mark.note(group))
+            .map_err(|error| io_error("sync the store", &error))?;
+        self.group.store(group, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -298,213 +333,49 @@ impl Engine for SledEngine {
     }
 
     fn persist(&self) -> Result<(), KeystoreError> {
-        let group = self.group.load(Ordering::Relaxed) + 1;
-        self.ask(|store| {
-            let changes = store.digest().number();
-            let value = [group.to_be_bytes(), changes.to_be_bytes()].concat();
-            store.state.insert(GROUP, value)?;
-            store.db.flush()
-        })?;
-        self.database
-            .sync_data()
-            .and_then(|()| self.mark.note(group))
-            .map_err(|error| io_error("sync the store", &error))?;
-        self.group.store(group, Ordering::Relaxed);
-        Ok(())
+        self.with(Opened::persist)
     }
 
     fn size_on_disk(&self) -> Result<u64, KeystoreError> {
         self.ask(|store| store.db.size_on_disk())
     }
+
+    fn may_reopen(&self) -> Result<(), KeystoreError> {
+        swap::probe(&self.folder)
+            .map_err(|error| io_error("write as much as an opening needs", &error))
+    }
+
+    fn reopen(&self) -> Result<(), KeystoreError> {
+        let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        drop(std::mem::replace(&mut *opened, Err(opening_anew())));
+        trial::wait_until_let_go(&self.folder);
+        *opened = Opened::open(&self.folder, &self.options);
+        opened.as_ref().map(drop).map_err(Clone::clone)
+    }
+
+    fn compact(&self, progress: &dyn Fn(u64, u64)) -> Result<bool, KeystoreError> {
+        let folder =
+            swap::room(&self.folder).map_err(|error| io_error("make room for a copy", &error))?;
+        self.with(|opened| {
+            let into = Store::open(&folder, &self.options)?;
+            let copied = opened.ask(|store| store.copy_into(&into, progress));
+            let _ = catch_unwind(AssertUnwindSafe(move || drop(into)));
+            trial::wait_until_let_go(&folder);
+            copied
+        })?;
+        swap::commit(&self.folder).map_err(|error| io_error("make the copy durable", &error))?;
+        Ok(true)
+    }
 }
 
 /// sled flushes as its last handle goes, and panics where it can't; nothing waits for that flush,
 /// because everything that was promised has been persisted before.
-impl Drop for SledEngine {
+impl Drop for Opened {
     fn drop(&mut self) {
         let store = self.store.take();
         if catch_unwind(AssertUnwindSafe(move || drop(store))).is_err() {
             log::error!("the store could not be closed in good order");
         }
-    }
-}
-
-/// Takes the folder's lock file, for this process alone, without waiting.
-fn lock(folder: &Path) -> Result<File, KeystoreError> {
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-        .open(folder.join("lock"))
-        .map_err(|error| io_error("open the lock file", &error))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(held(folder)),
-        Err(TryLockError::Error(error)) => Err(io_error("lock the folder", &error)),
-    }
-}
-
-/// Opens a copy of the store and reads all of it, so that nothing that has to be refused is opened
-/// itself: opening is where sled writes. Returns what the store holds once a crash's rest is done.
-fn try_on_copy(
-    folder: &Path,
-    options: &SledOptions,
-    noted: Option<u64>,
-) -> Result<Tally, KeystoreError> {
-    let copy = match Trial::of(folder) {
-        Ok(copy) => copy,
-        // Without a file of sled's nothing may have been noted as durable either.
-        Err(NoTrial::Empty) => return nothing_missing(0, noted).map(|()| Tally::default()),
-        Err(NoTrial::Held) => return Err(held(folder)),
-        Err(NoTrial::Failed(error)) => {
-            return Err(io_error(
-                "copy the store, which is checked before it is opened and needs its size in room",
-                &error,
-            ));
-        }
-    };
-    match read_all(&copy, options) {
-        // A first start that was killed leaves files of sled's that it didn't write to their end. Nothing
-        // was promised before the mark was there; they are kept all the same.
-        Err(KeystoreError::StoreCorrupt { .. }) if !was_finished(folder) => {
-            log::warn!("a store that was never finished is set aside, and another one is made");
-            set_aside(folder).map_err(|error| io_error("set the files aside", &error))?;
-            Ok(Tally::default())
-        }
-        read => {
-            let (group, found) = read?;
-            nothing_missing(group.number, noted)?;
-            found
-        }
-    }
-}
-
-/// The last group of a copy of which everything can be read, and what it holds once what a crash left
-/// undone is done, if nothing is missing.
-#[allow(clippy::type_complexity)] // what can't be read differs from what is missing
-fn read_all(
-    copy: &Trial,
-    options: &SledOptions,
-) -> Result<(Group, Result<Tally, KeystoreError>), KeystoreError> {
-    let store = open_sled(copy.folder(), options)?;
-    let read = guarded(|| {
-        let group = last_group(&store)?;
-        let mut rest = store.state.iter().chain(store.notes.iter());
-        rest.try_for_each(|entry| entry.map(drop))?;
-        Ok((group, store.tally()?))
-    });
-    let read = read.map(|(group, found)| {
-        let checked = guarded(|| {
-            let found = if store.redo()? { store.tally()? } else { found };
-            Ok((found, store.last_entry(group.changes)?))
-        });
-        let found = checked.and_then(|(found, entry)| match entry {
-            Some(entry) => entry.check(found, group.changes).map(|()| found),
-            None => Ok(found),
-        });
-        (group, found)
-    });
-    // A copy that is thrown away may go as it likes.
-    let _ = catch_unwind(AssertUnwindSafe(move || drop(store)));
-    copy.wait_until_let_go();
-    read
-}
-
-/// Refuses a store that ends with an earlier group than was durable, or of which that is unknown.
-fn nothing_missing(group: u64, noted: Option<u64>) -> Result<(), KeystoreError> {
-    if noted.is_none() && group > 0 {
-        return Err(KeystoreError::corrupt(
-            "its file `mark` is missing, so that nobody can tell whether changes are missing as well",
-        ));
-    }
-    let noted = noted.unwrap_or(0);
-    if group < noted {
-        return Err(KeystoreError::corrupt(format!(
-            "it ends with change group {group}, but group {noted} was durable"
-        )));
-    }
-    Ok(())
-}
-
-/// Opens sled in a folder whose lock is ours. sled's own lock can be held nevertheless: by an
-/// earlier engine of this process whose last background task hasn't gone yet, for a moment, or by
-/// a foreign program, for good.
-fn open_sled(folder: &Path, options: &SledOptions) -> Result<Store, KeystoreError> {
-    let mut digest = Digest::new(options.digest_key.clone())?;
-    let (records, state, notes, db) = guarded(|| open_trees(folder, options))?;
-    if let Some(entry) = guarded(|| state.get(DIGEST))? {
-        let entry = digest.read(&entry).ok_or(KeystoreError::DigestForeign)?;
-        digest.take_up(entry.number, entry.after);
-    }
-    Ok(Store {
-        records,
-        state,
-        notes,
-        db,
-        digest: Mutex::new(digest),
-    })
-}
-
-type Trees = (sled::Tree, sled::Tree, sled::Tree, sled::Db);
-
-fn open_trees(folder: &Path, options: &SledOptions) -> sled::Result<Trees> {
-    let mut tries = 0;
-    let db = loop {
-        tries += 1;
-        match sled::Config::new()
-            .path(folder)
-            .cache_capacity(options.cache_capacity)
-            // The committer flushes; a second flusher would only wake up for nothing.
-            .flush_every_ms(None)
-            .open()
-        {
-            Err(error) if is_lock(&error) && tries < LOCK_TRIES => thread::sleep(LOCK_PAUSE),
-            outcome => break outcome?,
-        }
-    };
-    let (records, state) = (db.open_tree(RECORDS)?, db.open_tree(STATE)?);
-    let notes = db.open_tree(NOTES)?;
-    db.flush()?;
-    Ok((records, state, notes, db))
-}
-
-/// The last group of changes that is in a database.
-#[derive(Clone, Copy, Default)]
-struct Group {
-    /// Its number; 0 in a new database.
-    number: u64,
-    /// The number of its last change; 0 where no digest was kept yet.
-    changes: u64,
-}
-
-fn last_group(store: &Store) -> sled::Result<Group> {
-    let Some(value) = store.state.get(GROUP)? else {
-        return Ok(Group::default());
-    };
-    let (words, rest) = value.as_chunks::<8>();
-    let [number, changes] = match (words, rest) {
-        // Of a version that kept no digest.
-        ([number], []) => [u64::from_be_bytes(*number), 0],
-        ([number, changes], []) => [number, changes].map(|word| u64::from_be_bytes(*word)),
-        _ => {
-            return Err(sled::Error::Unsupported(
-                "the number of its last change group is not a number".to_owned(),
-            ));
-        }
-    };
-    Ok(Group { number, changes })
-}
-
-/// Makes the files that sled has made, and their names, survive a crash of the machine.
-fn sync_all(folder: &Path, database: &File) -> io::Result<()> {
-    database.sync_all()?;
-    File::open(folder.join("conf"))?.sync_all()?;
-    File::open(folder)?.sync_all()?;
-    match folder.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-        _ => Ok(()),
     }
 }
 
@@ -529,12 +400,6 @@ fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, KeystoreError
 fn is_lock(error: &sled::Error) -> bool {
     matches!(error, sled::Error::Io(error)
         if error.to_string().starts_with("could not acquire lock"))
-}
-
-fn held(folder: &Path) -> KeystoreError {
-    KeystoreError::StoreHeld {
-        path: folder.display().to_string().into(),
-    }
 }
 
 fn io_error(task: &str, error: &io::Error) -> KeystoreError {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Found, RemovalWatcher, Stamp, Stats, Store, Write};
+use super::{Answer, Found, Progress, RemovalWatcher, Stamp, Stats, Store, Write};
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
 use crate::note::{Note, NotePlace, SealedNote};
@@ -112,6 +112,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn watch_removals(&self, watcher: RemovalWatcher) -> bool {
         (**self).watch_removals(watcher)
+    }
+
+    fn compact(&self, progress: Progress) -> Answer<'_, ()> {
+        (**self).compact(progress)
     }
 
     fn close(&self) -> Answer<'_, ()> {

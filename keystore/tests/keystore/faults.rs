@@ -20,6 +20,7 @@ struct Faults {
     apply_fails: AtomicBool,
     persist_panics: AtomicBool,
     reads_fail: AtomicBool,
+    reopens: AtomicBool,
     read: AtomicU64,
     applied: AtomicU64,
     persisted: AtomicU64,
@@ -90,6 +91,16 @@ impl<E: Engine> Engine for Faulty<E> {
     }
     fn size_on_disk(&self) -> Result<u64, KeystoreError> {
         self.engine.size_on_disk()
+    }
+    fn may_reopen(&self) -> Result<(), KeystoreError> {
+        let full = self.faults.persist_fails.load(Ordering::SeqCst);
+        if full || !self.faults.reopens.load(Ordering::SeqCst) {
+            return Err(KeystoreError::unavailable("the disk is full"));
+        }
+        self.engine.may_reopen()
+    }
+    fn reopen(&self) -> Result<(), KeystoreError> {
+        self.engine.reopen()
     }
 }
 
@@ -399,4 +410,99 @@ async fn many_writers_share_persists_in_memory() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_writers_share_persists_on_disk() {
     many_writers_share_persists::<Sled>().await;
+}
+
+async fn until_well(keystore: &Keystore) {
+    let begun = std::time::Instant::now();
+    while keystore.health().is_err() {
+        assert!(begun.elapsed().as_secs() < 30, "not opened anew");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+/// What was answered stays true, what wasn't may be either, and nothing is remembered of a state that
+/// never was on the disk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_on_disk_is_opened_anew_when_the_disk_can_be_written_again() {
+    let home = Home::new();
+    let (engine, faults) = Faulty::new(Sled::engine(&home));
+    faults.reopens.store(true, Ordering::SeqCst);
+    let keystore = keystore_on(engine);
+    assert!(put_many(&keystore, 1).await.iter().all(Result::is_ok));
+    assert_eq!(keystore.remove(&key(1, 5)).await, Ok(true));
+    faults.persist_fails.store(true, Ordering::SeqCst);
+    for outcome in put_many(&keystore, 2).await {
+        assert_eq!(outcome.unwrap_err().code(), "store_unavailable");
+    }
+    let lost = keystore.remove(&key(1, 6)).await;
+    assert_eq!(lost.unwrap_err().code(), "store_unavailable");
+    // It is tried in vain for as long as the disk is full, and reads go on.
+    let seen = keystore.get(&key(1, 0)).await.unwrap().unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+    assert_eq!(keystore.health().unwrap_err().code(), "store_unavailable");
+    assert_eq!(generation(&keystore, &key(1, 0)).await, Some(0));
+    assert!(keystore.is_current(&key(1, 0), &seen.version));
+
+    faults.persist_fails.store(false, Ordering::SeqCst);
+    until_well(&keystore).await;
+    assert!(!keystore.is_current(&key(1, 0), &seen.version));
+    for session in 0..64 {
+        let found = generation(&keystore, &key(1, session)).await;
+        match session {
+            5 => assert_eq!(found, None),
+            6 => {}
+            _ => assert_eq!(found, Some(session)),
+        }
+    }
+    for outcome in put_many(&keystore, 3).await {
+        assert_eq!(outcome, Ok(PutOutcome::Stored));
+    }
+    let seen = keystore.get(&key(3, 0)).await.unwrap().unwrap();
+    assert!(
+        keystore.is_current(&key(3, 0), &seen.version),
+        "it is trusted again"
+    );
+    let counted = keystore.stats().await.unwrap().records;
+    drop((seen, keystore));
+    let keystore = keystore_on(Sled::engine(&home));
+    assert_eq!(keystore.stats().await.unwrap().records, counted);
+}
+
+/// Where the store can't be opened anew, everything is refused, and it is tried again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_cant_be_opened_anew_answers_nothing_until_it_can() {
+    let home = Home::new();
+    let (engine, faults) = Faulty::new(Sled::engine(&home));
+    faults.reopens.store(true, Ordering::SeqCst);
+    let keystore = keystore_on(engine);
+    assert!(put_many(&keystore, 1).await.iter().all(Result::is_ok));
+    let seen = keystore.get(&key(1, 0)).await.unwrap().unwrap();
+    // The mark of a later store: what is there is behind it.
+    let mark = home.path().join("mark");
+    let good = std::fs::read(&mark).unwrap();
+    let later = u128::from(u64::MAX) << 64;
+    std::fs::write(&mark, later.to_be_bytes()).unwrap();
+    faults.persist_fails.store(true, Ordering::SeqCst);
+    assert!(keystore.remove(&key(1, 6)).await.is_err());
+    faults.persist_fails.store(false, Ordering::SeqCst);
+    let begun = std::time::Instant::now();
+    let refused = loop {
+        match keystore.get(&key(1, 0)).await {
+            Err(error) if error.code() == "store_corrupt" => break error,
+            _ => assert!(begun.elapsed().as_secs() < 30),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert!(refused.to_string().contains("was durable"), "{refused}");
+    assert!(!keystore.is_current(&key(1, 0), &seen.version));
+    assert!(
+        keystore
+            .get_if_changed(&key(1, 0), &seen.version)
+            .await
+            .is_err()
+    );
+    assert!(keystore.health().is_err());
+    std::fs::write(&mark, good).unwrap();
+    until_well(&keystore).await;
+    assert_eq!(generation(&keystore, &key(1, 0)).await, Some(0));
 }

@@ -1,8 +1,8 @@
 //! What the writing thread is asked to do, and what it shares with those who ask.
 
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -11,7 +11,7 @@ use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use crate::local::engine::Change;
 use crate::note::{Note, NotePlace, SealedNote};
-use crate::store::Writes;
+use crate::store::{Progress, Writes};
 
 /// Where an answer goes.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, KeystoreError>>;
@@ -43,14 +43,16 @@ pub(super) enum Job {
     Settle(Answer<Option<NotePlace>>),
     /// Keeps how far the notes are written down elsewhere. Nothing waits for it to be durable.
     KeepHead(Vec<u8>, Answer<bool>),
+    /// Brings the store down to the room that it needs; tells how far it is.
+    Compact(Progress, Answer<bool>),
     /// Takes no more jobs; answered once all those queued before are.
     Close(oneshot::Sender<()>),
 }
 
 /// What the thread and its callers both know.
 pub(super) struct Shared {
-    /// The error that ended all writing.
-    pub(super) failure: OnceLock<KeystoreError>,
+    /// The error that ended all writing, until the store is opened anew.
+    pub(super) failure: Failure,
     /// How many records there are, as far as they are applied.
     pub(super) records: AtomicU64,
     /// What was written so far.
@@ -59,6 +61,29 @@ pub(super) struct Shared {
     pub(super) watcher: OnceLock<Watcher>,
     /// The number of the first note that has to stay.
     pub(super) kept_from: AtomicU64,
+}
+
+/// Why nothing is written, where something failed.
+#[derive(Default)]
+pub(super) struct Failure(Mutex<Option<KeystoreError>>);
+
+impl Failure {
+    pub(super) fn get(&self) -> Option<KeystoreError> {
+        self.held().clone()
+    }
+
+    /// Notes an error. The first one counts.
+    pub(super) fn set(&self, error: KeystoreError) {
+        self.held().get_or_insert(error);
+    }
+
+    pub(super) fn clear(&self) {
+        *self.held() = None;
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<KeystoreError>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// [`Writes`], as the thread counts them.

@@ -10,7 +10,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::emptying::{self, Emptying};
@@ -41,9 +43,21 @@ impl Worker {
         // Dropped, and so answered, at the end.
         let mut closing = Vec::new();
         let mut emptyings = VecDeque::new();
+        let mut recovery = Recovery::default();
         loop {
-            // There is work without a job where a removal of everything is under way.
-            if emptyings.is_empty() {
+            if self.0.shared.failure.get().is_some() {
+                match jobs.try_recv() {
+                    Ok(job) => group.push(job),
+                    Err(TryRecvError::Disconnected) => break,
+                    // Those that a removal has kept waiting are refused before anything else.
+                    Err(TryRecvError::Empty) if emptyings.is_empty() => {
+                        recovery.step(&self.0);
+                        continue;
+                    }
+                    Err(TryRecvError::Empty) => {}
+                }
+            } else if emptyings.is_empty() {
+                // There is work without a job where a removal of everything is under way.
                 match jobs.blocking_recv() {
                     Some(job) => group.push(job),
                     None => break,
@@ -72,6 +86,7 @@ impl Worker {
         let writer = &self.0;
         let mut changed = false;
         let mut held = Vec::with_capacity(group.len());
+        let mut compactions = Vec::new();
         for job in group.drain(..) {
             match job {
                 Job::Apply(batch, note, answer) => {
@@ -127,6 +142,7 @@ impl Worker {
                         Err(error) => refuse(answer, error),
                     }
                 }
+                Job::Compact(progress, answer) => compactions.push((progress, answer)),
                 Job::Close(done) => closing.push(done),
             }
         }
@@ -137,6 +153,45 @@ impl Worker {
         for answer in held {
             answer.send(&durable);
         }
+        for (progress, answer) in compactions {
+            let _ = answer.send(writer.compact(&progress).map(|()| true));
+        }
+    }
+}
+
+/// When the store is opened anew after a failure.
+struct Recovery {
+    due: Instant,
+    pause: Duration,
+}
+
+/// How long the first attempt waits, and how long the last ones do.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long whoever asks for a change meanwhile may wait for the refusal.
+const TICK: Duration = Duration::from_millis(20);
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self {
+            due: Instant::now() + FIRST_PAUSE,
+            pause: FIRST_PAUSE,
+        }
+    }
+}
+
+impl Recovery {
+    /// Waits a moment, or tries.
+    fn step(&mut self, writer: &Writer) {
+        if Instant::now() < self.due {
+            thread::sleep(TICK);
+        } else if writer.reopen() {
+            *self = Self::default();
+        } else {
+            self.pause = (self.pause * 2).min(LAST_PAUSE);
+            self.due = Instant::now() + self.pause;
+        }
     }
 }
 
@@ -146,10 +201,8 @@ struct NotePanic<'a>(&'a Shared);
 impl Drop for NotePanic<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
-            let _ = self
-                .0
-                .failure
-                .set(KeystoreError::unavailable("the engine panicked"));
+            let panicked = KeystoreError::unavailable("the engine panicked");
+            self.0.failure.set(panicked);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Single changes of the engine, made by the one thread that writes.
 //!
 //! This room must never change the engine again once a write has failed: what is on the disk then
-//! is unknown, so every later change is refused until the process opens the store anew. A value
+//! is unknown, so every later change is refused until the store is opened anew. A value
 //! that was found changed is no failure: it is read again.
 
 use std::cell::Cell;
@@ -78,9 +78,47 @@ impl Writer {
         Ok(())
     }
 
+    /// Opens the store anew after a failure; says whether changes are taken again.
+    pub(super) fn reopen(&self) -> bool {
+        let opened = self.engine.may_reopen().and_then(|()| {
+            self.stamps.during_all(|| {
+                self.engine.reopen()?;
+                let notes = (self.engine.count_notes()?, self.engine.last_note()?);
+                Ok((self.engine.count()?, notes))
+            })
+        });
+        match opened {
+            Ok((records, (notes, last))) => {
+                self.shared.records.store(records, Ordering::Relaxed);
+                self.notes.set(notes);
+                self.last.set(last);
+                self.shared.failure.clear();
+                log::warn!("the keystore was opened anew and takes changes again");
+                true
+            }
+            Err(error) => {
+                log::warn!("the keystore can't be opened anew yet: {error}");
+                false
+            }
+        }
+    }
+
+    /// Brings the store down to the room that it needs. Writing ends only where the store can't be
+    /// opened again.
+    pub(super) fn compact(&self, progress: &dyn Fn(u64, u64)) -> Result<(), KeystoreError> {
+        if self.shared.failure.get().is_some() {
+            return Err(self.shared.refusal());
+        }
+        if self.engine.compact(progress)? {
+            let opened = self.stamps.during_all(|| self.engine.reopen());
+            opened.map_err(|error| self.fail(error))?;
+        }
+        Ok(())
+    }
+
     fn fail(&self, error: KeystoreError) -> KeystoreError {
-        log::error!("the keystore takes no more changes: {error}");
-        let _ = self.shared.failure.set(error);
+        log::error!("the keystore takes no more changes until it is opened anew: {error}");
+        self.shared.failure.set(error);
         self.shared.refusal()
     }
 
@@ -273,7 +311,7 @@ mod tests {
 
     fn writer(engine: &Arc<MemoryEngine>, max_notes: u64) -> Writer {
         let shared = Shared {
-            failure: OnceLock::new(),
+            failure: super::super::job::Failure::default(),
             records: 0.into(),
             written: super::super::job::Written::default(),
             watcher: OnceLock::new(),

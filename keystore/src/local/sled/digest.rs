@@ -21,6 +21,7 @@
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::error::KeystoreError;
 use crate::local::engine::Change;
@@ -31,7 +32,9 @@ const PURPOSE: &[u8] = b"lacre digest v1";
 /// The key of a store's digest. It stays for as long as the store does, whatever master key seals the
 /// records.
 #[derive(Clone)]
-pub struct DigestKey {
+pub struct DigestKey(Arc<Parts>);
+
+struct Parts {
     mac: hmac::Key,
     sealing: [u8; 32],
 }
@@ -52,20 +55,20 @@ impl DigestKey {
         let mut sealing = [0; 32];
         sealing
             .copy_from_slice(hmac::sign(&secret, b"lacre v1 key that seals the digest").as_ref());
-        Self {
+        Self(Arc::new(Parts {
             mac: hmac::Key::new(hmac::HMAC_SHA256, mac.as_ref()),
             sealing,
-        }
+        }))
     }
 
     fn cipher(&self) -> Result<LessSafeKey, KeystoreError> {
-        UnboundKey::new(&AES_256_GCM_SIV, &self.sealing)
+        UnboundKey::new(&AES_256_GCM_SIV, &self.0.sealing)
             .map(LessSafeKey::new)
             .map_err(|_| KeystoreError::SealingFailed)
     }
 }
 
-impl Drop for DigestKey {
+impl Drop for Parts {
     fn drop(&mut self) {
         zeroize::Zeroize::zeroize(&mut self.sealing);
     }
@@ -123,7 +126,7 @@ impl Tally {
 
 /// The MAC of a record. No name is the beginning of another: all are as long.
 fn lanes(key: &DigestKey, name: &[u8], sealed: &[u8]) -> [u64; 4] {
-    let mut mac = hmac::Context::with_key(&key.mac);
+    let mut mac = hmac::Context::with_key(&key.0.mac);
     mac.update(name);
     mac.update(sealed);
     let mac = mac.sign();

@@ -65,7 +65,7 @@ impl Store {
         note: &Note,
         removed: &[u8],
     ) -> sled::Result<NotePlace> {
-        let place = NotePlace::new(note.at(), self.db.generate_id()?, key);
+        let place = NotePlace::new(note.at(), self.next_number()?, key);
         self.notes
             .insert(place.as_bytes(), note.value(key, removed))?;
         Ok(place)

@@ -25,7 +25,16 @@ const NAME: &str = "trial";
 const UNFINISHED: &str = "unfinished";
 
 /// What is ours in the folder, and nothing that sled reads.
-const OURS: [&str; 4] = ["lock", "mark", NAME, UNFINISHED];
+pub(super) const OURS: [&str; 8] = [
+    "lock",
+    "mark",
+    NAME,
+    UNFINISHED,
+    "compacting",
+    "compacted",
+    "moving",
+    "probe",
+];
 
 /// How often, and how long between, sled's own lock is tried once the folder is ours.
 pub(super) const LOCK_TRIES: u32 = 100;
@@ -69,13 +78,9 @@ impl Trial {
         Ok(copy)
     }
 
-    /// Waits until sled has let go of the copy, which it does in a background task: one that came
-    /// later would still write into the folder as it is removed, and keep others of this process
-    /// waiting.
+    /// Waits until sled has let go of the copy.
     pub(super) fn wait_until_let_go(&self) {
-        if hold(&self.0.join("db")).is_err() {
-            log::warn!("sled still holds {}", self.0.display());
-        }
+        wait_until_let_go(&self.0);
     }
 
     /// The folder of the copy.
@@ -89,6 +94,14 @@ impl Drop for Trial {
         if let Err(error) = remove(&self.0) {
             log::warn!("{} is left behind: {error}", self.0.display());
         }
+    }
+}
+
+/// Waits until sled has let go of a folder, which it does in a background task: one that came later would
+/// still write into it as it is removed, and keep others of this process waiting.
+pub(super) fn wait_until_let_go(folder: &Path) {
+    if hold(&folder.join("db")).is_err() {
+        log::warn!("sled still holds {}", folder.display());
     }
 }
 
@@ -110,7 +123,7 @@ pub(super) fn set_aside(folder: &Path) -> io::Result<()> {
 }
 
 /// The names of what sled has put into the folder.
-fn files_of_sled(folder: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn files_of_sled(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
@@ -175,11 +188,11 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-fn make_folder(path: &Path) -> io::Result<()> {
+pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
 
-fn remove(copy: &Path) -> io::Result<()> {
+pub(super) fn remove(copy: &Path) -> io::Result<()> {
     match fs::remove_dir_all(copy) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

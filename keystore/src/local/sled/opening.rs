@@ -1,0 +1,260 @@
+//! Opening a store in a folder that is ours: first a copy, then itself.
+//!
+//! This room must never let sled open what it would have to refuse afterwards.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, OnceLock};
+use std::thread;
+
+use rustix::fs::OFlags;
+
+use super::digest::{Digest, Tally};
+use super::mark::Mark;
+use super::trial::{LOCK_PAUSE, LOCK_TRIES, NoTrial, Trial, set_aside, was_finished};
+use super::{
+    DIGEST, GROUP, NOTES, Opened, RECORDS, STATE, SledOptions, Store, guarded, io_error, is_lock,
+    swap,
+};
+use crate::error::KeystoreError;
+use crate::note::NotePlace;
+
+impl Store {
+    /// Opens sled in a folder that is ours.
+    pub(super) fn open(folder: &Path, options: &SledOptions) -> Result<Self, KeystoreError> {
+        open_sled(folder, options)
+    }
+}
+
+impl Opened {
+    /// Takes the folder's lock file, for this process alone, without waiting.
+    pub(super) fn lock(folder: &Path) -> Result<File, KeystoreError> {
+        lock(folder)
+    }
+
+    /// Opens the store in this folder, whose lock is ours.
+    pub(super) fn open(folder: &Path, options: &SledOptions) -> Result<Self, KeystoreError> {
+        swap::finish(folder)
+            .map_err(|error| io_error("put the compacted store in place", &error))?;
+        let noted = Mark::noted(folder).map_err(|error| io_error("read the mark", &error))?;
+        let found = try_on_copy(folder, options, noted)?;
+        let store = open_sled(folder, options).map_err(|error| match error {
+            KeystoreError::StoreHeld { .. } => held(folder),
+            error => error,
+        })?;
+        let group = guarded(|| last_group(&store))?;
+        nothing_missing(group.number, noted)?;
+        let database = File::open(folder.join("db"))
+            .and_then(|database| sync_all(folder, &database).map(|()| database))
+            .map_err(|error| io_error("sync the new store", &error))?;
+        // Only where the store is whole: the mark says that it was finished.
+        let mark = Mark::open(folder)
+            .and_then(|mark| File::open(folder)?.sync_all().map(|()| mark))
+            .map_err(|error| io_error("open the mark", &error))?;
+        let opened = Self {
+            store: Some(store),
+            database,
+            mark,
+            group: AtomicU64::new(group.number),
+            broken: OnceLock::new(),
+        };
+        // A group of its own: what is answered from now on rests on it.
+        let redone = opened.ask(Store::redo)?;
+        if opened.ask(|store| store.settle(found, group.changes))? || redone {
+            opened.persist()?;
+        }
+        Ok(opened)
+    }
+}
+
+/// Takes the folder's lock file, for this process alone, without waiting.
+fn lock(folder: &Path) -> Result<File, KeystoreError> {
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(folder.join("lock"))
+        .map_err(|error| io_error("open the lock file", &error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(held(folder)),
+        Err(TryLockError::Error(error)) => Err(io_error("lock the folder", &error)),
+    }
+}
+
+/// Opens a copy of the store and reads all of it, so that nothing that has to be refused is opened
+/// itself: opening is where sled writes. Returns what the store holds once a crash's rest is done.
+fn try_on_copy(
+    folder: &Path,
+    options: &SledOptions,
+    noted: Option<u64>,
+) -> Result<Tally, KeystoreError> {
+    let copy = match Trial::of(folder) {
+        Ok(copy) => copy,
+        // Without a file of sled's nothing may have been noted as durable either.
+        Err(NoTrial::Empty) => return nothing_missing(0, noted).map(|()| Tally::default()),
+        Err(NoTrial::Held) => return Err(held(folder)),
+        Err(NoTrial::Failed(error)) => {
+            return Err(io_error(
+                "copy the store, which is checked before it is opened and needs its size in room",
+                &error,
+            ));
+        }
+    };
+    match read_all(&copy, options) {
+        // A first start that was killed leaves files of sled's that it didn't write to their end. Nothing
+        // was promised before the mark was there; they are kept all the same.
+        Err(KeystoreError::StoreCorrupt { .. }) if !was_finished(folder) => {
+            log::warn!("a store that was never finished is set aside, and another one is made");
+            set_aside(folder).map_err(|error| io_error("set the files aside", &error))?;
+            Ok(Tally::default())
+        }
+        read => {
+            let (group, found) = read?;
+            nothing_missing(group.number, noted)?;
+            found
+        }
+    }
+}
+
+/// The last group of a copy of which everything can be read, and what it holds once what a crash left
+/// undone is done, if nothing is missing.
+#[allow(clippy::type_complexity)] // what can't be read differs from what is missing
+fn read_all(
+    copy: &Trial,
+    options: &SledOptions,
+) -> Result<(Group, Result<Tally, KeystoreError>), KeystoreError> {
+    let store = open_sled(copy.folder(), options)?;
+    let read = guarded(|| {
+        let group = last_group(&store)?;
+        let mut rest = store.state.iter().chain(store.notes.iter());
+        rest.try_for_each(|entry| entry.map(drop))?;
+        Ok((group, store.tally()?))
+    });
+    let read = read.map(|(group, found)| {
+        let checked = guarded(|| {
+            let found = if store.redo()? { store.tally()? } else { found };
+            Ok((found, store.last_entry(group.changes)?))
+        });
+        let found = checked.and_then(|(found, entry)| match entry {
+            Some(entry) => entry.check(found, group.changes).map(|()| found),
+            None => Ok(found),
+        });
+        (group, found)
+    });
+    // A copy that is thrown away may go as it likes.
+    let _ = catch_unwind(AssertUnwindSafe(move || drop(store)));
+    copy.wait_until_let_go();
+    read
+}
+
+/// Refuses a store that ends with an earlier group than was durable, or of which that is unknown.
+fn nothing_missing(group: u64, noted: Option<u64>) -> Result<(), KeystoreError> {
+    if noted.is_none() && group > 0 {
+        return Err(KeystoreError::corrupt(
+            "its file `mark` is missing, so that nobody can tell whether changes are missing as well",
+        ));
+    }
+    let noted = noted.unwrap_or(0);
+    if group < noted {
+        return Err(KeystoreError::corrupt(format!(
+            "it ends with change group {group}, but group {noted} was durable"
+        )));
+    }
+    Ok(())
+}
+
+/// Opens sled in a folder whose lock is ours. sled's own lock can be held nevertheless: by an
+/// earlier engine of this process whose last background task hasn't gone yet, for a moment, or by
+/// a foreign program, for good.
+fn open_sled(folder: &Path, options: &SledOptions) -> Result<Store, KeystoreError> {
+    let mut digest = Digest::new(options.digest_key.clone())?;
+    let (records, state, notes, db) = guarded(|| open_trees(folder, options))?;
+    if let Some(entry) = guarded(|| state.get(DIGEST))? {
+        let entry = digest.read(&entry).ok_or(KeystoreError::DigestForeign)?;
+        digest.take_up(entry.number, entry.after);
+    }
+    let last = guarded(|| notes.last())?;
+    let last = last.and_then(|(place, _)| NotePlace::from_bytes(&place));
+    Ok(Store {
+        number: last.map_or(0, |place| place.number()).into(),
+        records,
+        state,
+        notes,
+        db,
+        digest: Mutex::new(digest),
+    })
+}
+
+type Trees = (sled::Tree, sled::Tree, sled::Tree, sled::Db);
+
+fn open_trees(folder: &Path, options: &SledOptions) -> sled::Result<Trees> {
+    let mut tries = 0;
+    let db = loop {
+        tries += 1;
+        match sled::Config::new()
+            .path(folder)
+            .cache_capacity(options.cache_capacity)
+            // The committer flushes; a second flusher would only wake up for nothing.
+            .flush_every_ms(None)
+            .open()
+        {
+            Err(error) if is_lock(&error) && tries < LOCK_TRIES => thread::sleep(LOCK_PAUSE),
+            outcome => break outcome?,
+        }
+    };
+    let (records, state) = (db.open_tree(RECORDS)?, db.open_tree(STATE)?);
+    let notes = db.open_tree(NOTES)?;
+    db.flush()?;
+    Ok((records, state, notes, db))
+}
+
+/// The last group of changes that is in a database.
+#[derive(Clone, Copy, Default)]
+struct Group {
+    /// Its number; 0 in a new database.
+    number: u64,
+    /// The number of its last change; 0 where no digest was kept yet.
+    changes: u64,
+}
+
+fn last_group(store: &Store) -> sled::Result<Group> {
+    let Some(value) = store.state.get(GROUP)? else {
+        return Ok(Group::default());
+    };
+    let (words, rest) = value.as_chunks::<8>();
+    let [number, changes] = match (words, rest) {
+        // Of a version that kept no digest.
+        ([number], []) => [u64::from_be_bytes(*number), 0],
+        ([number, changes], []) => [number, changes].map(|word| u64::from_be_bytes(*word)),
+        _ => {
+            return Err(sled::Error::Unsupported(
+                "the number of its last change group is not a number".to_owned(),
+            ));
+        }
+    };
+    Ok(Group { number, changes })
+}
+
+/// Makes the files that sled has made, and their names, survive a crash of the machine.
+fn sync_all(folder: &Path, database: &File) -> io::Result<()> {
+    database.sync_all()?;
+    File::open(folder.join("conf"))?.sync_all()?;
+    File::open(folder)?.sync_all()?;
+    match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+fn held(folder: &Path) -> KeystoreError {
+    KeystoreError::StoreHeld {
+        path: folder.display().to_string().into(),
+    }
+}
