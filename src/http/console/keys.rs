@@ -33,9 +33,12 @@ pub(super) async fn show(mut visit: Visit) -> Result<HttpResponse, Refused> {
 }
 
 fn own(keys: &Keys, now: u64) -> Markup {
-    let since = |since: Option<u64>| match since {
-        Some(at) => moment(at, now),
-        None => html! { "-" },
+    let since = |since: Option<u64>| {
+        if let Some(at) = since {
+            moment(at, now)
+        } else {
+            html! { "-" }
+        }
     };
     let master = keys.master.iter().enumerate().map(|(number, key)| {
         let does = if number == 0 {
