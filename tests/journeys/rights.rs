@@ -460,6 +460,7 @@ fn no_file_serves_a_route_beside_the_table() {
     assert_eq!(
         found,
         [
+            "src/http/console.rs",
             "src/http/gateway.rs",
             "src/http/gateway/authz.rs",
             "src/http/management.rs",

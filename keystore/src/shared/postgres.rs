@@ -179,11 +179,13 @@ impl PostgresStore {
         T: Send + 'static,
         A: Future<Output = Result<(T, Made), KeystoreError>> + Send + 'static,
     {
+        // Before it is handed over: who waits for all that is under way waits for this one from now on.
+        let under_way = Arc::clone(&self.inner.under_way).read_owned().await;
+        self.inner.open()?;
         let (answer, made) = self
             .ask(patience, |inner| async move {
-                let _under_way = Arc::clone(&inner.under_way).read_owned().await;
-                inner.open()?;
-                change(Arc::clone(&inner)).await
+                let _under_way = under_way;
+                change(inner).await
             })
             .await?;
         if let Some(wait) = made.wait {
@@ -207,6 +209,14 @@ impl Store for PostgresStore {
     }
 
     fn apply(&self, writes: Vec<Write>) -> Answer<'_, bool> {
+        if writes.is_empty() {
+            return Box::pin(async move {
+                self.inner.open()?;
+                // Also what nobody waits for any more.
+                let _none_under_way = self.inner.under_way.write().await;
+                Ok(true)
+            });
+        }
         Box::pin(self.change(PATIENCE, |inner| async move {
             change::apply(&inner, writes).await
         }))
