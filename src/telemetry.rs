@@ -19,7 +19,6 @@ mod broken;
 #[cfg(feature = "server")]
 mod format;
 pub mod histogram;
-#[cfg(feature = "server")]
 mod invisible;
 #[cfg(feature = "server")]
 mod json;
@@ -45,7 +44,6 @@ mod writer;
 pub use broken::Broken;
 #[cfg(feature = "server")]
 pub use format::{Format, set_format};
-#[cfg(feature = "server")]
 pub use invisible::is_invisible;
 #[cfg(feature = "server")]
 pub use queue::{Counts, Trouble};

@@ -72,6 +72,7 @@ pub struct NewSigner {
 
 /// Everything is sealed under one master key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(clippy::struct_field_names)] // it is what the word says: how many were sealed anew
 pub struct Rewrapped {
     /// The key that seals.
     pub id: u32,

@@ -27,7 +27,7 @@ static ENGINE: Key<Choice<Engine>> = key(
     "keystore.engine",
     Choice {
         built: &[("sled", Engine::Sled), ("memory", Engine::Memory)],
-        planned: &["redis"],
+        planned: &["postgres", "redis"],
     },
     DefaultValue::Value(|| Engine::Sled),
     "Where session records live: on disk, or in memory, where every session ends with the process.",
