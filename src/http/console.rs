@@ -11,7 +11,7 @@
 //! | `recent`, `notices` | what is kept between requests |
 //! | `refused` | what is shown instead |
 //!
-//! A door of the operators' room: every page makes one of the requests of [`ops`](crate::ops), in the name
+//! A door of the operators' room: every page makes one of the requests of `ops`, in the name
 //! of the administrator who asks, and shows the answer ([0049](../../docs/decisions/0049-console.md)).
 //!
 //! This room must never ask a store past `ops`, never write a script, and never let in by anything but the

@@ -4,8 +4,8 @@
 //! that an operator has to keep apart from a backup. A keyring that the master key doesn't open
 //! stops the start before any record is touched: with other keys every session would be lost.
 //!
-//! The signing keys rotate while requests are served. A change is sealed first ([`Keyring::sealed_with`]),
-//! brought to the disk by whoever has it, and only then in force ([`Keyring::take_over`]): a token is never
+//! The signing keys rotate while requests are served. A change is sealed first (`Keyring::sealed_with`),
+//! brought to the disk by whoever has it, and only then in force (`Keyring::take_over`): a token is never
 //! signed by a key that a crash could take away.
 //!
 //! This room must never write a key unsealed, and never make a new keyring where records of an
