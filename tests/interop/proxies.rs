@@ -250,7 +250,9 @@ fn passes_a_long_token(kind: Kind) {
         token.auth.len()
     );
     scene.lets_in(&Request::get("/page").bearer(&token.auth));
-    let other = format!("{}A", &token.auth[..token.auth.len() - 1]);
+    // Of the sixteen letters that a tag can end with, one is `A`.
+    let last = if token.auth.ends_with('A') { 'Q' } else { 'A' };
+    let other = format!("{}{last}", &token.auth[..token.auth.len() - 1]);
     scene.denies(&Request::get("/page").bearer(&other), 401, BAD_TOKEN);
 }
 
