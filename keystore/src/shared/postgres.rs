@@ -21,6 +21,7 @@ mod parts;
 mod poll;
 mod read;
 mod schema;
+mod told;
 mod trust;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use change::Made;
 use link::Link;
 use parts::{Inner, PATIENCE};
 use poll::Poller;
+use told::Told;
 
 pub use trust::Weakness;
 
@@ -126,7 +128,7 @@ impl PostgresStore {
             stamps: Stamps::new(),
             node: options.node,
             watcher: std::sync::OnceLock::new(),
-            hears_itself: AtomicBool::new(false),
+            told: Told::default(),
             closed: AtomicBool::new(false),
             under_way: Arc::default(),
         });

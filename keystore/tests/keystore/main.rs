@@ -7,6 +7,7 @@ mod batches;
 mod compacting;
 mod conformance;
 mod contended;
+mod cutting;
 mod digest;
 mod emptied;
 mod faults;

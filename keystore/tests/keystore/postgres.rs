@@ -16,6 +16,7 @@ use rand::rngs::SysRng;
 use rustix::time::{ClockId, clock_gettime};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
+use crate::cutting::{Cutting, Fate};
 use crate::skipped::skip;
 use crate::support::{key, record, ring, user};
 
@@ -67,12 +68,16 @@ impl Schema {
     }
 
     async fn open(&self) -> Result<PostgresStore, KeystoreError> {
+        self.open_at(&self.url).await
+    }
+
+    async fn open_at(&self, url: &str) -> Result<PostgresStore, KeystoreError> {
         let options = PostgresOptions {
             connections: 6,
             lease: LEASE,
             node: node(),
         };
-        PostgresStore::open(&self.url, options, clock()).await
+        PostgresStore::open(url, options, clock()).await
     }
 
     async fn connection(&self) -> PgConnection {
@@ -295,6 +300,59 @@ fn without_a_poll_the_lease_ends_and_reads_are_refused_within_a_second() {
             assert!(begun.elapsed() < Duration::from_secs(2), "back within 2 s");
         }
         assert_eq!(one.health(), Ok(()));
+    });
+}
+
+/// A removal is made, and the connection is lost before its answer: an error, after which the record is no longer
+/// current here either, and a second removal that finds nothing says so truly.
+#[test]
+fn a_removal_whose_answer_is_lost_is_known_to_the_process_that_made_it() {
+    with_stores(|stores| async move {
+        let cutting = Cutting::before(&stores.schema.url, Fate::Cut).await;
+        let store = Arc::new(stores.schema.open_at(&cutting.url).await.unwrap());
+        let keystore = open(&store);
+        put(&keystore, &key(1, 1)).await;
+        let read = keystore.get(&key(1, 1)).await.unwrap().unwrap();
+        cutting.armed.store(true, Ordering::SeqCst);
+        let error = keystore.remove(&key(1, 1)).await.unwrap_err();
+        assert_eq!(error.code(), "store_unavailable");
+        assert!(!cutting.armed.load(Ordering::SeqCst), "it was cut");
+        assert_eq!(keystore.remove(&key(1, 1)).await, Ok(false), "it was made");
+        assert!(!keystore.is_current(&key(1, 1), &read.version));
+        assert_eq!(keystore.get(&key(1, 1)).await.unwrap().map(|_| ()), None);
+    });
+}
+
+/// A removal is made, its answer doesn't come, and another process finds it made: when that one answers, the process
+/// that still waits doesn't go by what it had read either.
+#[test]
+fn a_removal_whose_answer_is_late_is_known_to_its_process_when_another_answers() {
+    with_stores(|stores| async move {
+        let cutting = Cutting::before(&stores.schema.url, Fate::Silent).await;
+        let waiting = open(&Arc::new(
+            stores.schema.open_at(&cutting.url).await.unwrap(),
+        ));
+        put(&waiting, &key(1, 1)).await;
+        let read = waiting.get(&key(1, 1)).await.unwrap().unwrap();
+        cutting.armed.store(true, Ordering::SeqCst);
+        let waits = Arc::new(waiting);
+        let asking = Arc::clone(&waits);
+        let name = key(1, 1);
+        let asked = tokio::spawn(async move { asking.remove(&name).await });
+        while cutting.armed.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(
+            open(&stores.two).remove(&key(1, 1)).await,
+            Ok(false),
+            "it was made"
+        );
+        assert!(!waits.is_current(&key(1, 1), &read.version));
+        assert!(!asked.is_finished(), "it still waits");
+        assert_eq!(
+            asked.await.unwrap().unwrap_err().code(),
+            "store_unavailable"
+        );
     });
 }
 

@@ -6,7 +6,6 @@
 //!
 //! This room must never let a change that ends something be answered without the wait.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::{Acquire as _, Executor as _, PgConnection, Postgres};
@@ -41,11 +40,18 @@ fn wait(lease_us: i64) -> Made {
 
 const NO_WAIT: Made = Made { wait: None };
 
-/// How many records a statement changed, and the lease.
-type Counted = (i64, i64);
+/// How many records a statement changed, the lease, and the transaction where it ended something.
+type Counted = (i64, i64, Option<i64>);
 
-/// Which records a statement removed, and the lease.
-type Removed = (Vec<Vec<u8>>, i64);
+/// Which records a statement removed, the lease, and the transaction where it ended something.
+type Removed = (Vec<Vec<u8>>, i64, Option<i64>);
+
+/// The transaction of the rows that tell of a change.
+macro_rules! transaction {
+    () => {
+        "(SELECT min(xid::text::bigint) FROM e)"
+    };
+}
 
 pub(super) async fn apply(
     inner: &Inner,
@@ -55,34 +61,35 @@ pub(super) async fn apply(
     let made = match &writes[..] {
         [] => return Ok((true, NO_WAIT)),
         [one] => {
-            repeated(inner, || async {
+            repeated(|| async {
                 let mut connection = inner.pool.acquire().await?;
                 made(&mut connection, one, inner.node).await
             })
             .await?
         }
-        _ => repeated(inner, || all_or_none(inner, &writes)).await?,
+        _ => repeated(|| all_or_none(inner, &writes)).await?,
     };
-    let Some(lease_us) = made else {
+    let Some((lease_us, transaction)) = made else {
         return Ok((false, if ends { barrier(inner).await? } else { NO_WAIT }));
     };
-    for write in &writes {
-        match (&write.expected, &write.new) {
-            (Some(_), None) => inner.gone(&write.key),
-            _ => inner.changed(&write.key),
-        }
-    }
+    let changed: Vec<_> = writes.iter().map(|write| write.key).collect();
+    let removed = |write: &Write| write.expected.is_some() && write.new.is_none();
+    let gone = writes.iter().filter(|write| removed(write));
+    let gone: Vec<_> = gone.map(|write| write.key).collect();
+    inner.made(transaction, &changed, &gone);
     Ok((true, if ends { wait(lease_us) } else { NO_WAIT }))
 }
 
 pub(super) async fn remove(inner: &Inner, key: RecordKey) -> Result<(bool, Made), KeystoreError> {
     let bytes = key.to_bytes();
-    let (count, lease_us): Counted = repeated(inner, || {
-        sqlx::query_as(
+    let (count, lease_us, transaction): Counted = repeated(|| {
+        sqlx::query_as(concat!(
             "WITH c AS (DELETE FROM keystore_sessions WHERE key = $1 RETURNING key), \
-             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $2 FROM c) \
-             SELECT (SELECT count(*) FROM c), lease_us FROM keystore_meta",
-        )
+             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $2 FROM c RETURNING xid) \
+             SELECT (SELECT count(*) FROM c), lease_us, ",
+            transaction!(),
+            " FROM keystore_meta"
+        ))
         .bind(&bytes[..])
         .bind(inner.node)
         .fetch_one(&inner.pool)
@@ -91,7 +98,7 @@ pub(super) async fn remove(inner: &Inner, key: RecordKey) -> Result<(bool, Made)
     if count == 0 {
         return Ok((false, barrier(inner).await?));
     }
-    inner.gone(&key);
+    inner.made(transaction, &[key], &[key]);
     Ok((true, wait(lease_us)))
 }
 
@@ -102,16 +109,18 @@ pub(super) async fn remove_user(
 ) -> Result<(Vec<RecordKey>, Made), KeystoreError> {
     let range = KeyRange::of_user(user);
     let keep = keep.map(|key| key.to_bytes().to_vec());
-    let removed = repeated(inner, || async {
+    let removed = repeated(|| async {
         let mut connection = inner.pool.acquire().await?;
         let mut alone = connection.begin().await?;
         turn(&mut alone, user).await?;
-        let removed: Removed = sqlx::query_as(
+        let removed: Removed = sqlx::query_as(concat!(
             "WITH c AS (DELETE FROM keystore_sessions WHERE key BETWEEN $1 AND $2 \
                AND key IS DISTINCT FROM $3 RETURNING key), \
-             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $4 FROM c) \
-             SELECT (SELECT coalesce(array_agg(key ORDER BY key), '{}') FROM c), lease_us FROM keystore_meta",
-        )
+             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $4 FROM c RETURNING xid) \
+             SELECT (SELECT coalesce(array_agg(key ORDER BY key), '{}') FROM c), lease_us, ",
+            transaction!(),
+            " FROM keystore_meta"
+        ))
         .bind(&range.first()[..])
         .bind(&range.last()[..])
         .bind(&keep)
@@ -126,18 +135,20 @@ pub(super) async fn remove_user(
 }
 
 pub(super) async fn remove_all(inner: &Inner) -> Result<(u64, Made), KeystoreError> {
-    let removed = repeated(inner, || async {
+    let removed = repeated(|| async {
         let mut connection = inner.pool.acquire().await?;
         let mut alone = connection.begin().await?;
         alone
             .execute("SET LOCAL statement_timeout = '10min'")
             .await?;
         locked(&mut alone, "SELECT pg_advisory_xact_lock($1)", ALL).await?;
-        let removed: Removed = sqlx::query_as(
+        let removed: Removed = sqlx::query_as(concat!(
             "WITH c AS (DELETE FROM keystore_sessions RETURNING key), \
-             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $1 FROM c) \
-             SELECT (SELECT coalesce(array_agg(key), '{}') FROM c), lease_us FROM keystore_meta",
-        )
+             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $1 FROM c RETURNING xid) \
+             SELECT (SELECT coalesce(array_agg(key), '{}') FROM c), lease_us, ",
+            transaction!(),
+            " FROM keystore_meta"
+        ))
         .bind(inner.node)
         .fetch_one(&mut *alone)
         .await?;
@@ -152,7 +163,7 @@ pub(super) async fn remove_all(inner: &Inner) -> Result<(u64, Made), KeystoreErr
 /// Tells of what has gone.
 async fn told(
     inner: &Inner,
-    (keys, lease_us): Removed,
+    (keys, lease_us, transaction): Removed,
 ) -> Result<(Vec<RecordKey>, Made), KeystoreError> {
     if keys.is_empty() {
         return Ok((Vec::new(), barrier(inner).await?));
@@ -161,15 +172,13 @@ async fn told(
         .iter()
         .map(|key| named(key))
         .collect::<Result<_, _>>()?;
-    for key in &keys {
-        inner.gone(key);
-    }
+    inner.made(transaction, &keys, &keys);
     Ok((keys, wait(lease_us)))
 }
 
 /// A change of this process's own, committed after whatever was found changed, and the wait for it.
 pub(super) async fn barrier(inner: &Inner) -> Result<Made, KeystoreError> {
-    let (lease_us,): (i64,) = repeated(inner, || {
+    let (lease_us,): (i64,) = repeated(|| {
         sqlx::query_as(
             "WITH c AS (UPDATE keystore_nodes SET beat = beat + 1 WHERE id = $1 RETURNING 1) \
              SELECT lease_us FROM keystore_meta WHERE (SELECT count(*) FROM c) = 1",
@@ -181,23 +190,27 @@ pub(super) async fn barrier(inner: &Inner) -> Result<Made, KeystoreError> {
     Ok(wait(lease_us))
 }
 
-/// All of the writes or none: the lease, or nothing where one of them doesn't fit.
-async fn all_or_none(inner: &Inner, writes: &[Write]) -> Result<Option<i64>, sqlx::Error> {
+/// The lease, and the transaction where something has ended.
+type Fitted = (i64, Option<i64>);
+
+/// All of the writes or none: nothing where one of them doesn't fit.
+async fn all_or_none(inner: &Inner, writes: &[Write]) -> Result<Option<Fitted>, sqlx::Error> {
     let mut connection = inner.pool.acquire().await?;
     let mut alone = connection.begin().await?;
     if let Some(first) = writes.first() {
         turn(&mut alone, first.key.user).await?;
     }
-    let mut lease = None;
+    let mut fitted: Option<Fitted> = None;
     for write in writes {
-        lease = made(&mut alone, write, inner.node).await?;
-        if lease.is_none() {
+        let Some((lease_us, transaction)) = made(&mut alone, write, inner.node).await? else {
             alone.rollback().await?;
             return Ok(None);
-        }
+        };
+        let before = fitted.and_then(|(_, before)| before);
+        fitted = Some((lease_us, transaction.or(before)));
     }
     alone.commit().await?;
-    Ok(lease)
+    Ok(fitted)
 }
 
 /// Waits for the turn among the changes of several records of this user.
@@ -225,34 +238,39 @@ async fn locked(
     Ok(())
 }
 
-/// One write: the lease, or nothing where the record isn't what the write expects.
+/// One write: nothing where the record isn't what the write expects.
 async fn made(
     connection: &mut PgConnection,
     write: &Write,
     node: i64,
-) -> Result<Option<i64>, sqlx::Error> {
+) -> Result<Option<Fitted>, sqlx::Error> {
     let key = write.key.to_bytes();
     let question = match (&write.expected, &write.new) {
         (None, None) => {
             "WITH c AS (SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM keystore_sessions WHERE key = $1)) \
-             SELECT (SELECT count(*) FROM c), lease_us FROM keystore_meta"
+             SELECT (SELECT count(*) FROM c), lease_us, NULL::bigint FROM keystore_meta"
         }
         (None, Some(_)) => {
             "WITH c AS (INSERT INTO keystore_sessions (key, sealed, expires_at) VALUES ($1, $3, $4) \
                ON CONFLICT DO NOTHING RETURNING key) \
-             SELECT (SELECT count(*) FROM c), lease_us FROM keystore_meta"
+             SELECT (SELECT count(*) FROM c), lease_us, NULL::bigint FROM keystore_meta"
         }
-        (Some(_), Some(_)) => {
+        (Some(_), Some(_)) => concat!(
             "WITH c AS (UPDATE keystore_sessions SET sealed = $3, expires_at = $4 \
                WHERE key = $1 AND sealed = $2 RETURNING key), \
-             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, false, $6 FROM c WHERE $5) \
-             SELECT (SELECT count(*) FROM c), lease_us FROM keystore_meta"
-        }
-        (Some(_), None) => {
+             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, false, $6 FROM c WHERE $5 \
+               RETURNING xid) \
+             SELECT (SELECT count(*) FROM c), lease_us, ",
+            transaction!(),
+            " FROM keystore_meta"
+        ),
+        (Some(_), None) => concat!(
             "WITH c AS (DELETE FROM keystore_sessions WHERE key = $1 AND sealed = $2 RETURNING key), \
-             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $3 FROM c) \
-             SELECT (SELECT count(*) FROM c), lease_us FROM keystore_meta"
-        }
+             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $3 FROM c RETURNING xid) \
+             SELECT (SELECT count(*) FROM c), lease_us, ",
+            transaction!(),
+            " FROM keystore_meta"
+        ),
     };
     let query = sqlx::query_as(question).bind(key.to_vec());
     let query = match (&write.expected, &write.new) {
@@ -271,24 +289,20 @@ async fn made(
             }
         }
     };
-    let (count, lease_us): Counted = query.fetch_one(connection).await?;
-    Ok((count == 1).then_some(lease_us))
+    let (count, lease_us, transaction): Counted = query.fetch_one(connection).await?;
+    Ok((count == 1).then_some((lease_us, transaction)))
 }
 
 /// Asks, and asks again where another transaction was in the way.
 async fn repeated<T, A: Future<Output = Result<T, sqlx::Error>>>(
-    inner: &Inner,
     ask: impl Fn() -> A,
 ) -> Result<T, KeystoreError> {
     for _ in 0..ATTEMPTS {
         match ask().await {
             Ok(answer) => return Ok(answer),
             Err(error) if in_the_way(&error) => {}
-            Err(error) => {
-                // It may have been made all the same: what this process kept of it goes with the next poll.
-                inner.hears_itself.store(true, Ordering::SeqCst);
-                return Err(failed(&error));
-            }
+            // It may have been made all the same: then it isn't among what was told, and a poll brings it.
+            Err(error) => return Err(failed(&error)),
         }
     }
     Err(KeystoreError::StoreContended)

@@ -16,6 +16,8 @@ use crate::shared::lease::Lease;
 use crate::stamps::Stamps;
 use crate::store::RemovalWatcher;
 
+use super::told::Told;
+
 /// How long a caller waits for one answer of the database, a connection included.
 pub(super) const PATIENCE: Duration = Duration::from_millis(900);
 
@@ -26,9 +28,7 @@ pub(super) struct Inner {
     pub(super) stamps: Stamps,
     pub(super) node: i64,
     pub(super) watcher: OnceLock<RemovalWatcher>,
-    /// Set for good when the outcome of a change of this process is unknown: from then on the poll brings this
-    /// process's own ends as well.
-    pub(super) hears_itself: AtomicBool,
+    pub(super) told: Told,
     pub(super) closed: AtomicBool,
     /// Held by each change, so that closing waits for those under way.
     pub(super) under_way: Arc<RwLock<()>>,
@@ -51,6 +51,23 @@ impl Inner {
     /// A record has gone, here or elsewhere.
     pub(super) fn gone(&self, key: &RecordKey) {
         self.changed(key);
+        self.tell(key);
+    }
+
+    /// A change of this process has been made. The stamps come before the transaction is claimed: the poll leaves it
+    /// out from then on.
+    pub(super) fn made(&self, transaction: Option<i64>, changed: &[RecordKey], gone: &[RecordKey]) {
+        for key in changed {
+            self.changed(key);
+        }
+        if transaction.is_some_and(|transaction| self.told.claim(transaction)) {
+            for key in gone {
+                self.tell(key);
+            }
+        }
+    }
+
+    fn tell(&self, key: &RecordKey) {
         if let Some(watcher) = self.watcher.get() {
             watcher(key);
         }

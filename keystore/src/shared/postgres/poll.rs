@@ -2,11 +2,13 @@
 //!
 //! A poll is one statement. It changes this process's row, and its commit is answered only by a server that
 //! still takes changes (where there is a synchronous standby, one that the standby still follows); and it brings what
-//! has ended since the snapshot of the poll before. Where that can't be told, because another server
-//! answers or this process's row has gone, everything that is kept is read once more.
+//! has ended since the snapshot of the poll before, but for what this process has ended and told itself. Where that
+//! can't be told, because another server answers or this process's row has gone, everything that is kept is read
+//! once more.
 //!
 //! This room must never renew the lease before everything that a poll brought has been applied.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -54,15 +56,16 @@ const ARRIVED: &str = concat!(
 const POLL: &str = concat!(
     "WITH me AS (UPDATE keystore_nodes SET beat = beat + 1, seen_at = clock_timestamp(), \
        applied_xmin = pg_snapshot_xmin($2::pg_snapshot) WHERE id = $1 RETURNING 1), \
-     ended AS (SELECT key, gone FROM keystore_ends WHERE xid >= pg_snapshot_xmin($2::pg_snapshot) \
-       AND NOT pg_visible_in_snapshot(xid, $2::pg_snapshot) AND ($3 OR node <> $1)) \
-     SELECT (SELECT count(*) FROM me) = 1 AS known, pg_current_snapshot()::text AS snapshot, lease_us, ",
+     ended AS (SELECT key, gone, CASE WHEN node = $1 THEN xid::text::bigint END AS own \
+       FROM keystore_ends WHERE xid >= pg_snapshot_xmin($2::pg_snapshot) \
+       AND NOT pg_visible_in_snapshot(xid, $2::pg_snapshot)) \
+     SELECT (SELECT count(*) FROM me) = 1 AS known, lease_us, pg_current_snapshot()::text AS snapshot, \
+       pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin, ",
     answering!(),
     ", ",
     timeline!(),
-    ", (SELECT coalesce(array_agg(key), '{}') FROM ended WHERE gone) AS gone, \
-       (SELECT coalesce(array_agg(key), '{}') FROM ended WHERE NOT gone) AS changed \
-     FROM keystore_meta"
+    ", e.* FROM keystore_meta, (SELECT coalesce(array_agg(key), '{}') AS keys, \
+       coalesce(array_agg(gone), '{}') AS gone, coalesce(array_agg(own), '{}') AS own FROM ended) e"
 );
 
 /// The thread. It ends when this is dropped.
@@ -113,6 +116,8 @@ struct Polling<'i> {
     connection: Option<PgConnection>,
     seen: Option<Seen>,
     polls: u64,
+    /// The first transaction that wasn't seen as a whole when rows were last taken away.
+    trimmed: i64,
     failing: bool,
 }
 
@@ -133,9 +138,18 @@ struct Server {
 struct Round {
     known: bool,
     snapshot: String,
+    xmin: i64,
     lease: Duration,
     server: Server,
-    ended: Vec<(Vec<u8>, bool)>,
+    ended: Vec<Ended>,
+}
+
+/// A record that has ended or changed.
+struct Ended {
+    key: Vec<u8>,
+    gone: bool,
+    /// The transaction, where it was one of this process.
+    own: Option<i64>,
 }
 
 impl<'i> Polling<'i> {
@@ -146,6 +160,7 @@ impl<'i> Polling<'i> {
             connection: None,
             seen: None,
             polls: 0,
+            trimmed: 0,
             failing: false,
         }
     }
@@ -189,18 +204,28 @@ impl<'i> Polling<'i> {
             self.seen = Some(arrived(inner, connection).await?);
             return Ok(Duration::ZERO);
         };
-        let hears_itself = inner.hears_itself.load(Ordering::SeqCst);
-        let round = asked(connection, inner.node, &seen.snapshot, hears_itself).await?;
+        let round = asked(connection, inner.node, &seen.snapshot).await?;
         if !round.known || round.server != seen.server {
             self.seen = None;
             return Ok(Duration::ZERO);
         }
-        for (key, gone) in &round.ended {
-            let key = named(key)?;
-            if *gone {
-                inner.gone(&key);
+        let ended = round.ended.iter();
+        let keys = ended.map(|ended| Ok((named(&ended.key)?, ended)));
+        let keys = keys.collect::<Result<Vec<_>, KeystoreError>>()?;
+        // The rows of a transaction come with one poll. What is claimed here is applied here: nothing fails from here on.
+        let own: HashSet<_> = round.ended.iter().filter_map(|ended| ended.own).collect();
+        let told: HashSet<_> = own
+            .into_iter()
+            .filter(|own| !inner.told.claim(*own))
+            .collect();
+        for (key, ended) in &keys {
+            if ended.own.is_some_and(|own| told.contains(&own)) {
+                continue;
+            }
+            if ended.gone {
+                inner.gone(key);
             } else {
-                inner.changed(&key);
+                inner.changed(key);
             }
         }
         self.seen = Some(Seen {
@@ -208,8 +233,13 @@ impl<'i> Polling<'i> {
             server: round.server,
         });
         inner.lease.renew(sent_at, round.lease);
+        let xmin = round.xmin;
         self.polls += 1;
         if self.polls.is_multiple_of(POLLS_A_TRIM) {
+            // Those of the trim before: answers to changes may still be on the way.
+            inner
+                .told
+                .forget_before(std::mem::replace(&mut self.trimmed, xmin));
             trimmed(connection).await?;
         }
         let spent = Duration::from_nanos(inner.lease.now().saturating_sub(sent_at));
@@ -236,6 +266,7 @@ async fn arrived(inner: &Inner, connection: &mut PgConnection) -> Result<Seen, K
         snapshot: row.try_get("snapshot").map_err(|error| failed(&error))?,
         server: server(&row)?,
     };
+    inner.told.forget();
     inner
         .lease
         .begin_anew(seen.server.leader, || inner.stamps.all_changed());
@@ -246,30 +277,30 @@ async fn asked(
     connection: &mut PgConnection,
     node: i64,
     snapshot: &str,
-    hears_itself: bool,
 ) -> Result<Round, KeystoreError> {
     let row = sqlx::query(POLL)
         .bind(node)
         .bind(snapshot)
-        .bind(hears_itself)
         .fetch_one(connection)
         .await
         .map_err(|error| failed(&error))?;
     let read = || -> Result<Round, sqlx::Error> {
         let lease_us: i64 = row.try_get("lease_us")?;
-        let gone: Vec<Vec<u8>> = row.try_get("gone")?;
-        let changed: Vec<Vec<u8>> = row.try_get("changed")?;
-        let gone = gone.into_iter().map(|key| (key, true));
+        let keys: Vec<Vec<u8>> = row.try_get("keys")?;
+        let gone: Vec<bool> = row.try_get("gone")?;
+        let own: Vec<Option<i64>> = row.try_get("own")?;
+        let ended = keys.into_iter().zip(gone).zip(own);
         Ok(Round {
             known: row.try_get("known")?,
             snapshot: row.try_get("snapshot")?,
+            xmin: row.try_get("xmin")?,
             lease: Duration::from_micros(lease_us.cast_unsigned()),
             server: Server {
                 leader: Leader(row.try_get::<i64, _>("leader")?.cast_unsigned()),
                 timeline: row.try_get("timeline")?,
             },
-            ended: gone
-                .chain(changed.into_iter().map(|key| (key, false)))
+            ended: ended
+                .map(|((key, gone), own)| Ended { key, gone, own })
                 .collect(),
         })
     };
