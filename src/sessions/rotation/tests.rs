@@ -1,3 +1,5 @@
+use super::master::PAUSE;
+use super::signers::MARGIN;
 use super::*;
 use crate::clock::FixedClock;
 use crate::lacre::Lacre;
