@@ -29,7 +29,7 @@ pub struct Note {
 
 /// Where a note lies: a number first, which grows with each note of its store, then the time, then the
 /// record's key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NotePlace([u8; NotePlace::LENGTH]);
 
 /// A note as it lies in a store.

@@ -209,17 +209,27 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_jwts_have_keys_of_their_own_that_come_back_with_the_keyring() {
+    fn derived_keys_come_back_with_the_keyring_and_sign_no_token() {
         let mut rng = StdRng::seed_from_u64(1);
         let keyring = Keyring::generate(&mut rng).unwrap();
-        let id = |keyring: &Keyring| keyring.signers().forwarder(0).id().to_owned();
-        assert_eq!(id(&again(&keyring)), id(&keyring));
-        assert_ne!(id(&keyring), ids(&keyring)[0]);
+        let reopened = again(&keyring);
         let other = Keyring::generate(&mut rng).unwrap();
-        assert_ne!(id(&other), id(&keyring));
+        let derived: [fn(&Signers) -> &SigningKey; 2] = [
+            |signers| signers.forwarder(0),
+            |signers| signers.receipts()[0],
+        ];
+        for key in derived {
+            let id = |keyring: &Keyring| key(&keyring.signers()).id().to_owned();
+            assert_eq!(id(&reopened), id(&keyring));
+            assert_ne!(id(&keyring), ids(&keyring)[0]);
+            assert_ne!(id(&other), id(&keyring));
+            let signers = keyring.signers();
+            let jws = key(&signers).sign(TokenKind::Access, b"{}").unwrap();
+            assert!(signers.verifiers().verify(&jws).is_err(), "no key of ours");
+        }
         let signers = keyring.signers();
-        let jws = signers.forwarder(0).sign(TokenKind::Access, b"{}").unwrap();
-        assert!(signers.verifiers().verify(&jws).is_err(), "no key of ours");
+        let [forwards, receipts] = derived.map(|key| key(&signers).id());
+        assert_ne!(forwards, receipts);
     }
 
     #[test]

@@ -139,7 +139,18 @@ impl SigningKey {
         kind: TokenKind,
         claims: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, TokenError> {
-        let header = header_json(kind, &self.id);
+        let mut jws = self.compact(&header_json(kind.typ(), &self.id), claims)?;
+        Ok(Zeroizing::new(std::mem::take(&mut *jws).into_bytes()))
+    }
+
+    /// Signs claims that are no token's as a compact JWS of this `typ`.
+    #[cfg(feature = "server")]
+    pub(crate) fn sign_as(&self, typ: &str, claims: &[u8]) -> Result<String, TokenError> {
+        let mut jws = self.compact(&header_json(typ, &self.id), claims)?;
+        Ok(std::mem::take(&mut *jws))
+    }
+
+    fn compact(&self, header: &str, claims: &[u8]) -> Result<Zeroizing<String>, TokenError> {
         let mut jws = Zeroizing::new(String::with_capacity(
             (header.len() + claims.len() + 64) * 4 / 3 + 32,
         ));
@@ -154,7 +165,7 @@ impl SigningKey {
             .map_err(|_| TokenError::Signature)?;
         jws.push('.');
         base64url::encode_into(signature, &mut jws);
-        Ok(Zeroizing::new(std::mem::take(&mut *jws).into_bytes()))
+        Ok(jws)
     }
 }
 
@@ -185,6 +196,12 @@ impl VerifyingKey {
         Self::from_point(&point, key_id(jwk.key_id(), &point)?)
     }
 
+    /// The id.
+    #[cfg(feature = "server")]
+    pub(crate) fn id(&self) -> &str {
+        &self.0.id
+    }
+
     /// Checks a signature over `message`: ES256 in P1363 form, r and s in 1..n-1 (RFC 7518 §3.4).
     ///
     /// [`TokenError::Signature`] where it is not this key's. A token is never verified by this alone:
@@ -199,7 +216,7 @@ impl VerifyingKey {
     fn from_point(point: &[u8; 65], id: Box<str>) -> Result<Self, KeyError> {
         let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).map_err(|_| KeyError)?;
         let headers = [TokenKind::Access, TokenKind::Refresh]
-            .map(|kind| (kind, base64url::encode(header_json(kind, &id))));
+            .map(|kind| (kind, base64url::encode(header_json(kind.typ(), &id))));
         Ok(Self(Arc::new(Verifier {
             dropped: AtomicBool::new(false),
             id,
@@ -236,11 +253,8 @@ impl fmt::Debug for VerifyingKey {
 }
 
 /// The header of an inner token as lacre writes it.
-fn header_json(kind: TokenKind, key_id: &str) -> String {
-    format!(
-        r#"{{"alg":"{ALG}","typ":"{}","kid":"{key_id}"}}"#,
-        kind.typ()
-    )
+fn header_json(typ: &str, key_id: &str) -> String {
+    format!(r#"{{"alg":"{ALG}","typ":"{typ}","kid":"{key_id}"}}"#)
 }
 
 /// The keys whose signatures are ours, found by their id alone.

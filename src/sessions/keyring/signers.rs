@@ -1,5 +1,5 @@
 //! The keys that sign tokens: one signs, and earlier ones are accepted until nothing that they signed is
-//! good any more. Each has a key for forwarded JWTs.
+//! good any more. Each has a key for forwarded JWTs, and one for receipts of ends.
 //!
 //! Services keep the published keys for a while. So the key of forwarded JWTs is published
 //! [`PUBLISHED_BEFORE`] it signs, and until what it signed has expired (threat: rotation-race).
@@ -21,6 +21,9 @@ const PUBLISHED_AFTER: u64 = 300;
 
 /// What the keys of forwarded JWTs are derived for.
 const FORWARDING: &[u8] = b"lacre v1 key of forwarded jwts";
+/// What the keys of receipts are derived for.
+#[cfg(any(feature = "server", test))]
+const RECEIPTS: &[u8] = b"lacre v1 key of receipts";
 
 /// When a key began to sign and when another took its place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,6 +50,9 @@ struct SignerKeys {
     /// Derived, so that it lasts as long as the keyring, is the same on every node, and is rotated together
     /// with the signer. Nothing that it signs can be taken for what the signer has signed.
     forwarding: SigningKey,
+    /// The same, for the log of ends.
+    #[cfg(any(feature = "server", test))]
+    receipts: SigningKey,
 }
 
 impl Signer {
@@ -54,6 +60,8 @@ impl Signer {
         let keys = SignerKeys {
             verifying: signing.verifying_key()?,
             forwarding: signing.derived(FORWARDING)?,
+            #[cfg(any(feature = "server", test))]
+            receipts: signing.derived(RECEIPTS)?,
             signing,
         };
         Ok(Self {
@@ -109,6 +117,15 @@ impl Signers {
     /// The one that signs, then those that still verify.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Signer> {
         self.all.iter()
+    }
+
+    /// The keys of receipts: the first one signs, the others have signed.
+    #[cfg(any(feature = "server", test))]
+    pub(crate) fn receipts(&self) -> Vec<&SigningKey> {
+        self.all
+            .iter()
+            .map(|signer| &signer.keys.receipts)
+            .collect()
     }
 
     /// The same with a new key, which signs from `now` on; what the others signed is good until
