@@ -26,6 +26,7 @@ mod place;
 mod printable;
 mod progress;
 mod prompt;
+mod receipts;
 mod restore;
 mod serve;
 mod sessions;
@@ -92,6 +93,9 @@ enum Command {
     /// End sessions
     #[command(subcommand)]
     Sessions(sessions::Command),
+    /// Show, export and prove the signed log of ends
+    #[command(subcommand)]
+    Receipts(receipts::Command),
     /// Ask a running server whether it is ready
     Health(health::Health),
     /// Examine a deployment, its settings and its machine, and say what to do
@@ -175,6 +179,7 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         Command::Backup(command) => command.run(&arguments.place, Holds::Everything),
         Command::Restore(command) => command.run(&arguments.place),
         Command::Sessions(command) => command.run(&arguments.place),
+        Command::Receipts(command) => command.run(&arguments.place),
         Command::Health(command) => command.run(&arguments.place),
         Command::Doctor(command) => command.run(&arguments.place),
         Command::Completions(command) => command.run::<Arguments>(),

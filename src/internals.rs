@@ -30,6 +30,9 @@ pub mod lacre {
 pub mod ops {
     pub use crate::ops::*;
 }
+pub mod receipts {
+    pub use crate::receipts::*;
+}
 pub mod service {
     pub use crate::service::*;
 }

@@ -20,6 +20,8 @@ use crate::sessions::last_seen::{LastSeen, Notes};
 use crate::sessions::list::{Listing, Of, Picked, Scanned, SessionInfo, SessionPage, Used};
 use crate::sessions::newest::{Newest, Place};
 use crate::sessions::profile::ProfileChange;
+#[cfg(feature = "server")]
+use crate::sessions::receipting::Receipts;
 use crate::sessions::records::Records;
 use crate::sessions::refresh::{RefreshError, Refresher};
 use crate::sessions::revoke::Revoker;
@@ -33,6 +35,7 @@ use rand::CryptoRng;
 use serde_json::{Map, Value};
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use timings::{Timings, timed};
@@ -60,6 +63,8 @@ struct Parts {
     sweeper: Sweeper,
     last_seen: LastSeen,
     rotation: Rotation,
+    #[cfg(feature = "server")]
+    receipts: Option<Arc<Receipts>>,
     timings: Timings,
     notes: Notes,
     /// What the keystore's directory is locked with: held as long as the keystore, which stands
@@ -82,6 +87,7 @@ impl Lacre {
             content_key_bytes: CONTENT_KEY_BYTES,
             storage: Box::new(Nowhere),
             lock: None,
+            receipts: None,
         }
     }
 
@@ -513,6 +519,42 @@ impl Lacre {
     }
 }
 
+/// Receipts of ends.
+#[cfg(feature = "server")]
+impl Lacre {
+    /// The receipts, where they are kept.
+    pub(crate) fn receipts(&self) -> Option<&Arc<Receipts>> {
+        self.0.receipts.as_ref()
+    }
+
+    /// Writes the receipts of all ends that are durable by now.
+    pub(crate) async fn write_receipts(&self) {
+        if let Some(receipts) = self.receipts() {
+            // What fails is logged, and tried again.
+            let _ = receipts.write().await;
+        }
+    }
+
+    /// Writes receipts from now on, half a second or so after each end, for a task of its own. It must be
+    /// stopped before the keystore is closed.
+    pub async fn keep_receipts(self) {
+        if let Some(receipts) = &self.0.receipts {
+            Arc::clone(receipts).keep_writing().await;
+        }
+    }
+
+    /// The number of the last receipt that is written, and the code of the error that keeps others from being
+    /// written; `None` where none are kept.
+    #[must_use]
+    pub fn receipts_written(&self) -> Option<(u64, Option<&'static str>)> {
+        let receipts = self.receipts()?;
+        Some((
+            receipts.written(),
+            receipts.failing().map(|error| error.code()),
+        ))
+    }
+}
+
 /// Tasks that run beside the requests.
 impl Lacre {
     /// Removes the records of sessions that are over, and returns how many.
@@ -607,6 +649,7 @@ pub struct LacreBuilder {
     content_key_bytes: u64,
     storage: Box<dyn KeyStorage>,
     lock: Option<Lock>,
+    receipts: Option<PathBuf>,
 }
 
 impl LacreBuilder {
@@ -636,6 +679,13 @@ impl LacreBuilder {
         self
     }
 
+    /// Keeps receipts of ends in this file.
+    #[cfg(feature = "server")]
+    pub(crate) fn receipts(mut self, file: PathBuf) -> Self {
+        self.receipts = Some(file);
+        self
+    }
+
     /// Keeps `lock` until the last clone of the handle is gone.
     pub(crate) fn holding(mut self, lock: impl Send + Sync + 'static) -> Self {
         self.lock = Some(Box::new(lock));
@@ -649,8 +699,13 @@ impl LacreBuilder {
         let keyring = Arc::new(self.keyring);
         let content_keys = ContentKeys::of(&self.keystore, self.content_key_bytes);
         let records = Records::new(self.keystore, Arc::clone(&keyring), self.clock)
-            .explaining(rules.explain_for > 0);
+            .explaining(rules.explain_for > 0)
+            .receipting(self.receipts.is_some());
         let entropy = self.entropy;
+        #[cfg(feature = "server")]
+        let receipts = self
+            .receipts
+            .map(|file| Receipts::new(records.clone(), file, &mut entropy()));
         let tokens = Arc::new(TokenMaker::new(
             Arc::clone(&rules),
             keyring,
@@ -688,6 +743,8 @@ impl LacreBuilder {
                 Entropy::clone(&entropy),
                 self.storage,
             ),
+            #[cfg(feature = "server")]
+            receipts,
             timings: Timings::default(),
             listing,
             rules,

@@ -101,6 +101,8 @@ mod network;
 #[cfg(feature = "server")]
 mod ops;
 #[cfg(feature = "server")]
+mod receipts;
+#[cfg(feature = "server")]
 mod service;
 mod sessions;
 mod telemetry;

@@ -20,6 +20,7 @@ mod keys;
 mod keystore;
 mod listening;
 mod perform;
+mod receipts;
 mod reply;
 mod request;
 mod secret;
@@ -31,7 +32,7 @@ mod timeouts;
 mod users;
 
 pub use answer::{
-    Answer, Client, Damaged, End, Explained, IssuerKey, IssuerKeys, Keys, Link, MasterKey,
+    Answer, Client, Damaged, End, Explained, IssuerKey, IssuerKeys, Keys, Link, MasterKey, Receipt,
     RefusedRequest, RefusedUser, Rotated, Session, Sessions, SigningKey, Step, User,
 };
 pub use client::{AdminClient, ClientError};
@@ -41,7 +42,8 @@ pub use listening::{Told, Wait};
 pub use perform::{Running, begin, perform};
 pub use request::{
     About, BackupRequest, ClientsRequest, ExplainRequest, ImportedUser, KeysRequest,
-    KeystoreRequest, LastUse, NewUser, Request, SessionsRequest, UserChange, UsersRequest, Which,
+    KeystoreRequest, LastUse, NewUser, ReceiptsRequest, Request, SessionsRequest, UserChange,
+    UsersRequest, Which,
 };
 pub use secret::Secret;
 pub use socket::{AdminSocket, SocketError};

@@ -13,6 +13,7 @@
 //! | [`list`], `newest`, `revoke`, [`sweep`] | sessions listed, the newest first, revoked, removed once expired |
 //! | `end` | what is left of a session that ended |
 //! | [`profile`] | what a client says of a user of its own |
+//! | `receipting` | a signed log of ends, written from what is left of them |
 //! | `last_seen` | when a session was used last |
 //! | `records`, [`handles`], [`keyring`] | records found by handle; the deployment's own keys |
 //! | [`forward`] | what tells another service who came |
@@ -37,6 +38,8 @@ pub(crate) mod last_seen;
 pub mod list;
 pub(crate) mod newest;
 pub mod profile;
+#[cfg(feature = "server")]
+pub(crate) mod receipting;
 pub(crate) mod records;
 pub mod refresh;
 pub(crate) mod revoke;

@@ -122,6 +122,10 @@ fn fields(explained: Explained) -> Result<Vec<(&'static str, String)>, Failure> 
         add("cause", Some(end.cause));
         add("by", Some(end.by));
         add("who", end.who);
+        add(
+            "receipt",
+            end.receipt.map(|(seq, hash)| format!("{seq} {hash}")),
+        );
     }
     if let Some(claims) = explained.claims {
         add("claims", Some(out::json(&claims)?));
@@ -153,7 +157,8 @@ fn json_of(explained: &Explained) -> Result<String, Failure> {
     let session = explained.session.as_ref().map(super::keystore::shown);
     let end = explained.end.as_ref().map(|end| {
         let at = out::time(end.at);
-        json!({"at": at, "cause": end.cause, "by": end.by, "who": end.who})
+        let receipt = super::receipts::named(end.receipt.as_ref());
+        json!({"at": at, "cause": end.cause, "by": end.by, "who": end.who, "receipt": receipt})
     });
     out::json(&json!({
         "accepted": explained.accepted,

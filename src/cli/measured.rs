@@ -24,6 +24,7 @@ pub(super) async fn measure(service: &Service, clock: &SystemClock) -> Vec<Measu
     all.extend(log());
     all.extend(time(clock));
     all.extend(keystore(service.lacre()).await);
+    all.extend(receipts(service.lacre()));
     all.extend(process());
     all
 }
@@ -198,6 +199,24 @@ async fn keystore(lacre: &Lacre) -> Vec<Measured> {
             help: "Time that making groups durable took.",
             value: Reading::Seconds(stats.writes.time),
         },
+    ]
+}
+
+fn receipts(lacre: &Lacre) -> Vec<Measured> {
+    let Some((written, failing)) = lacre.receipts_written() else {
+        return Vec::new();
+    };
+    vec![
+        gauge(
+            "lacre_receipts_written",
+            "Lines of the signed log of ends.",
+            written,
+        ),
+        gauge(
+            "lacre_receipts_failing",
+            "1 where no receipts of ends can be written: the ends wait for them.",
+            u64::from(failing.is_some()),
+        ),
     ]
 }
 

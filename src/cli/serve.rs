@@ -191,6 +191,7 @@ async fn serve(
     let counter = console.map(|console| tokio::spawn(console.keep_counting()));
     let going_on = service.clone();
     let rotation = tokio::spawn(async move { going_on.go_on_rotating().await });
+    let receipts = tokio::spawn(service.lacre().clone().keep_receipts());
     let addresses = Addresses {
         public,
         management,
@@ -213,6 +214,7 @@ async fn serve(
     if let Some(counter) = counter {
         counter.abort();
     }
+    receipts.abort();
     keeper.abort();
     admin.stop().await;
     if let Some(stand_in) = stand_in {
@@ -282,16 +284,27 @@ fn operators_view(metrics: Arc<Metrics>, clock: Arc<SystemClock>, service: &Serv
     let ready = move || {
         let service = asked.clone();
         async move {
-            vec![
+            let mut checks = vec![
                 StoreCheck {
                     store: "keystore",
                     up: service.lacre().keystore().health().is_ok(),
+                    needed: true,
                 },
                 StoreCheck {
                     store: "accounts",
                     up: service.accounts().health().await.is_ok(),
+                    needed: true,
                 },
-            ]
+            ];
+            if let Some((_, failing)) = service.lacre().receipts_written() {
+                // Ends are ends without them.
+                checks.push(StoreCheck {
+                    store: "receipts",
+                    up: failing.is_none(),
+                    needed: false,
+                });
+            }
+            checks
         }
     };
     let gauges = move || {

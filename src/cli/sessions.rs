@@ -112,12 +112,17 @@ impl Revoke {
         });
         progress.clear();
         let (answer, data_dir) = answer?;
-        let Answer::Revoked { count, handles } = answer else {
+        let Answer::Revoked {
+            count,
+            handles,
+            receipt,
+        } = answer
+        else {
             return Err(unexpected());
         };
         let mut stdout = BufWriter::new(std::io::stdout().lock());
         if self.json {
-            let ended = json!({"revoked": count, "dry_run": dry_run, "sessions": handles, "data_dir": data_dir});
+            let ended = json!({"revoked": count, "dry_run": dry_run, "sessions": handles, "data_dir": data_dir, "receipt": super::receipts::named(receipt.as_ref())});
             writeln!(stdout, "{}", out::json(&ended)?)?;
         } else {
             for handle in handles.iter().flatten() {
@@ -130,6 +135,9 @@ impl Revoke {
                 "{count} {sessions} {what} in {}",
                 printable(&data_dir)
             )?;
+            if let Some((seq, hash)) = receipt {
+                writeln!(stdout, "receipt {seq} {hash}")?;
+            }
             if !dry_run && count > 0 {
                 writeln!(stdout, "proof: {}", proof(handles.as_deref()))?;
             }
@@ -141,7 +149,7 @@ impl Revoke {
 /// The command that shows that what was ended has ended.
 fn proof(handles: Option<&[String]>) -> String {
     match handles.and_then(<[String]>::first) {
-        Some(handle) => format!("lacre token explain {handle}"),
+        Some(handle) => format!("lacre receipts show {handle}"),
         None => "lacre keystore stats".to_owned(),
     }
 }

@@ -7,6 +7,7 @@
 //! | `keystore/` | the session records of the sled engine |
 //! | `accounts.sqlite` | the accounts, unless `accounts.url` says otherwise |
 //! | `keyring` | the signing keys, sealed under the master key |
+//! | `receipts` | the signed log of ends (docs/receipts.md), appended to and never changed |
 //! | `master.key` | the master keys, unless `master_key_file` says otherwise |
 //! | `clock` | the latest time that the deployment has reached |
 //! | `restoring` | there while a restore is under way |
@@ -124,6 +125,12 @@ impl DataDir {
     #[must_use]
     pub fn keyring(&self) -> PathBuf {
         self.path.join("keyring")
+    }
+
+    /// The signed log of ends.
+    #[must_use]
+    pub fn receipts(&self) -> PathBuf {
+        self.path.join("receipts")
     }
 
     /// The master keys, where the configuration names no other file.

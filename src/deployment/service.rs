@@ -45,6 +45,7 @@ impl Deployment {
             check_database(&file)?;
         }
         let service = assemble(config, &data_dir, url, (Arc::clone(&clock), entropy)).await?;
+        service.lacre().write_receipts().await;
         let delivered = service.deliver_all().await?;
         if delivered > 0 {
             log::warn!(delivered; "ended the sessions that changes of accounts had left before the start");
@@ -80,6 +81,7 @@ impl Deployment {
 
     /// Ends what is under way, durably, and gives the directory free.
     pub async fn close(self) {
+        self.service.lacre().write_receipts().await;
         self.service.lacre().keystore().close().await;
         self.service.accounts().close().await;
     }
@@ -135,6 +137,7 @@ pub(super) async fn assemble(
         (keystore, open_accounts().await?)
     };
     let lacre = Lacre::builder(keystore, keys.keyring, rules(config, issuer))
+        .receipts(data_dir.receipts())
         .clock(clock)
         .keys_in(KeyFiles::of(data_dir, &master))
         .entropy(entropy)

@@ -115,10 +115,12 @@ impl Live {
                         StoreCheck {
                             store: "accounts",
                             up: true,
+                            needed: true,
                         },
                         StoreCheck {
                             store: "keystore",
                             up,
+                            needed: true,
                         },
                     ]
                 }

@@ -23,10 +23,12 @@ const READY_TIMEOUT: Duration = Duration::from_secs(3);
 /// What one store answered when it was asked whether it works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreCheck {
-    /// The store as the operator knows it: `keystore`, `accounts`.
+    /// The store as the operator knows it: `keystore`, `accounts`, `receipts`.
     pub store: &'static str,
     /// Whether it answered.
     pub up: bool,
+    /// Whether the service isn't ready without it.
+    pub needed: bool,
 }
 
 type Ready = dyn Fn() -> BoxFuture<'static, Vec<StoreCheck>> + Send + Sync;
@@ -105,7 +107,7 @@ impl Management {
             Some("stopping")
         } else if !in_time {
             Some("store_timeout")
-        } else if checks.iter().any(|check| !check.up) {
+        } else if checks.iter().any(|check| check.needed && !check.up) {
             Some("store_unavailable")
         } else if log.or(audit).is_some() {
             Some("log_unwritten")

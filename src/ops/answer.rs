@@ -93,12 +93,20 @@ pub enum Answer {
         /// How many sessions.
         sessions: u64,
     },
+    /// The receipts of a session.
+    Receipts(Vec<Receipt>),
+    /// Lines of the signed log of ends; of the last page the last one is the head.
+    ReceiptLines(Vec<String>),
+    /// The public keys of receipts, as JWKs: the one that signs, then those that have signed.
+    ReceiptKeys(Vec<Map<String, Value>>),
     /// What ended, or would end.
     Revoked {
         /// How many records of sessions, expired and damaged ones included.
         count: u64,
         /// Their handles; nothing where all were asked for, or too many ended to name each.
         handles: Option<Vec<String>>,
+        /// The receipt of the end, where one session was asked for: its number and its hash.
+        receipt: Option<(u64, String)>,
     },
 }
 
@@ -229,6 +237,26 @@ pub struct End {
     pub by: String,
     /// The id of a client or an administrator, the name of an issuer.
     pub who: Option<String>,
+    /// Its receipt: the number and the hash.
+    pub receipt: Option<(u64, String)>,
+}
+
+/// A receipt of an end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // what `receipts::Entry` and `receipts::Ended` say
+pub struct Receipt {
+    pub chain: String,
+    pub seq: u64,
+    pub hash: String,
+    pub handle: String,
+    pub ended_at: UnixSeconds,
+    pub written_at: UnixSeconds,
+    pub cause: String,
+    pub by: String,
+    pub record: String,
+    pub kid: String,
+    /// The signed line itself.
+    pub line: String,
 }
 
 /// A request that was refused a moment ago.

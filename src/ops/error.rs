@@ -4,6 +4,7 @@
 
 use crate::accounts::AccountsError;
 use crate::archive::ArchiveError;
+use crate::receipts::ReceiptsError;
 use crate::service::ServiceError;
 use crate::sessions::rotation::RotationError;
 use lacre_keystore::KeystoreError;
@@ -68,6 +69,12 @@ pub enum OpsError {
         "there is no session whose handle begins so, and no request of this id was refused lately"
     )]
     NothingKnown,
+    /// The receipts can't be had, or don't verify.
+    #[error("{0}")]
+    Receipts(#[from] ReceiptsError),
+    /// The session has no receipt.
+    #[error("there is no receipt of this session: it lives, or ended before receipts were kept")]
+    ReceiptUnknown,
     /// What should be a handle has another form.
     #[error("a session handle is 1 to 128 characters of A-Z a-z 0-9 _ -")]
     HandleInvalid,
@@ -130,6 +137,8 @@ impl From<OpsError> for AdminError {
                 return error.into();
             }
             OpsError::Rotation(ref error) => error.code(),
+            OpsError::Receipts(error) => return error.into(),
+            OpsError::ReceiptUnknown => "receipt_unknown",
             OpsError::OwnAccount => "own_account",
             OpsError::ClientUnknown => "client_unknown",
             OpsError::SessionUnknown | OpsError::NothingKnown => "session_unknown",
@@ -144,6 +153,16 @@ impl From<OpsError> for AdminError {
             }
         };
         Self::failed(code, error.to_string())
+    }
+}
+
+impl From<ReceiptsError> for AdminError {
+    fn from(error: ReceiptsError) -> Self {
+        let kind = match error {
+            ReceiptsError::Unavailable { .. } => Kind::Unavailable,
+            _ => Kind::Failed,
+        };
+        Self::new(kind, error.code(), error.to_string())
     }
 }
 

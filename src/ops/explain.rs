@@ -9,6 +9,7 @@
 use super::answer::{Answer, End, Explained, RefusedRequest};
 use super::error::OpsError;
 use super::handles;
+use super::receipts;
 use super::request::{About, ExplainRequest};
 use super::sessions::shown;
 use crate::clock::UnixSeconds;
@@ -212,11 +213,16 @@ async fn about(lacre: &Lacre, handle: &Handle) -> Result<Explained, OpsError> {
                 }
             }];
             explained.user = ended.as_ref().and_then(|ended| ended.user.clone());
+            let receipt = match &ended {
+                Some(ended) => receipts::of_end(lacre, handle, ended.at).await,
+                None => None,
+            };
             explained.end = ended.map(|ended| End {
                 at: ended.at,
                 cause: ended.cause,
                 by: ended.by,
                 who: ended.who,
+                receipt,
             });
         }
         Err(error) if error.record().is_some() => {

@@ -6,7 +6,7 @@ use super::answer::{Answer, Step};
 use super::error::OpsError;
 use super::request::Request;
 use super::steps::Steps;
-use super::{backup, clients, explain, keys, keystore, sessions, users};
+use super::{backup, clients, explain, keys, keystore, receipts, sessions, users};
 use crate::accounts::AccountsError;
 use crate::service::{Caller, Service};
 use crate::telemetry;
@@ -94,6 +94,7 @@ async fn act(
         Request::Keys(request) => keys::perform(service, caller, &request, steps).await,
         Request::Sessions(request) => sessions::perform(service, caller, request, steps).await,
         Request::Backup(request) => backup::perform(service, caller, request, steps).await,
+        Request::Receipts(request) => receipts::perform(service, request, steps).await,
         Request::Explain(request) => explain::perform(service, request).await,
     }
 }

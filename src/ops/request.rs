@@ -23,6 +23,8 @@ pub enum Request {
     Sessions(SessionsRequest),
     /// About the keys that this deployment goes by.
     Keys(KeysRequest),
+    /// About the signed log of ends.
+    Receipts(ReceiptsRequest),
     /// Why something is refused: [`Answer::Explained`](super::Answer::Explained).
     Explain(ExplainRequest),
     /// An encrypted copy: parts ([`Answer::BackupPart`](super::Answer::BackupPart)), and at last
@@ -43,7 +45,7 @@ impl Request {
             ),
             Self::Clients(request) => !matches!(request, ClientsRequest::List),
             Self::Keys(request) => !matches!(request, KeysRequest::Status),
-            Self::Keystore(_) | Self::Explain(_) => false,
+            Self::Keystore(_) | Self::Explain(_) | Self::Receipts(_) => false,
             // It changes nothing, and everybody's keys leave.
             Self::Backup(_) => true,
             Self::Sessions(request) => {
@@ -228,6 +230,21 @@ pub enum KeysRequest {
     },
 }
 
+/// A request about the signed log of ends.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiptsRequest {
+    /// Those of a session: [`Answer::Receipts`](super::Answer::Receipts).
+    Show {
+        /// Its handle.
+        handle: String,
+    },
+    /// All lines, the signed head last: [`Answer::ReceiptLines`](super::Answer::ReceiptLines).
+    Export,
+    /// The public keys: [`Answer::ReceiptKeys`](super::Answer::ReceiptKeys).
+    Keys,
+}
+
 /// A question why something is refused now.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ExplainRequest {
@@ -357,6 +374,7 @@ mod tests {
             Request::Clients(ClientsRequest::List),
             Request::Keystore(KeystoreRequest::Stats),
             Request::Keys(KeysRequest::Status),
+            Request::Receipts(ReceiptsRequest::Export),
             Request::Sessions(SessionsRequest::Of { user: user() }),
             revoke(true),
         ] {

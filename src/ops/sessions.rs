@@ -5,6 +5,7 @@
 use super::answer::{Answer, Session, Sessions};
 use super::error::OpsError;
 use super::handles;
+use super::receipts;
 use super::request::{SessionsRequest, Which};
 use super::steps::Steps;
 use super::timeouts;
@@ -74,10 +75,16 @@ async fn one(
     } else {
         service.revoke(caller, handle).await?
     };
+    let receipt = if ends && !dry_run {
+        receipts::of_now(service.lacre(), handle).await
+    } else {
+        None
+    };
     let handles = ends.then(|| handle.as_str().to_owned());
     Ok(Answer::Revoked {
         count: u64::from(ends),
         handles: Some(handles.into_iter().collect()),
+        receipt,
     })
 }
 
@@ -131,6 +138,7 @@ async fn picked(
     Ok(Answer::Revoked {
         count: named.count(),
         handles: named.handles().map(texts),
+        receipt: None,
     })
 }
 
@@ -138,6 +146,7 @@ fn revoked(handles: &[Handle]) -> Answer {
     Answer::Revoked {
         count: handles.len() as u64,
         handles: Some(handles.iter().map(|it| it.as_str().to_owned()).collect()),
+        receipt: None,
     }
 }
 
@@ -155,6 +164,7 @@ async fn all(
     Ok(Answer::Revoked {
         count,
         handles: None,
+        receipt: None,
     })
 }
 

@@ -55,7 +55,7 @@ impl Deployed {
     async fn revoke(&self, which: Which, dry_run: bool) -> (u64, Option<Vec<String>>) {
         let request = Request::Sessions(SessionsRequest::Revoke { which, dry_run });
         match self.ask(request).await.unwrap() {
-            Answer::Revoked { count, handles } => (count, handles),
+            Answer::Revoked { count, handles, .. } => (count, handles),
             other => panic!("{other:?}"),
         }
     }

@@ -56,9 +56,10 @@ impl End {
         Self { cause, by, user }
     }
 
-    fn content(&self) -> Option<Vec<u8>> {
+    /// What a note says of it; whose it was only where ends are to be explained.
+    fn content(&self, explains: bool) -> Option<Vec<u8>> {
         let content = Content {
-            user: self.user.as_deref(),
+            user: self.user.as_deref().filter(|_| explains),
             cause: self.cause.name(),
             by: self.by.name(),
             who: self.by.id(),
@@ -71,18 +72,22 @@ impl Records {
     /// The note of an end, now. An end must not fail for want of its note, which is logged instead;
     /// `None` also where nothing is kept.
     pub(super) fn note(&self, end: Option<&End>) -> Option<Note> {
-        let end = end.filter(|_| self.explains())?;
-        Self::made(self.keystore.note(self.now(), &end.content()?))
+        let end = end.filter(|_| self.notes())?;
+        let content = end.content(self.explains())?;
+        Self::made(self.keystore.note(self.now(), &content))
     }
 
     /// The note of an end of many sessions, which says of each record that opens whose it was.
     pub(super) fn note_of_each(&self, end: Option<&End>) -> Option<Note> {
-        let end = end.filter(|_| self.explains())?;
-        let of = end.clone();
+        let end = end.filter(|_| self.notes())?;
+        let (of, explains) = (end.clone(), self.explains());
         let of = move |record: &Record| {
-            End::new(of.cause, of.by.clone(), Some(&record.user_id)).content()
+            End::new(of.cause, of.by.clone(), Some(&record.user_id)).content(explains)
         };
-        Self::made(self.keystore.note_of_each(self.now(), &end.content()?, of))
+        Self::made(
+            self.keystore
+                .note_of_each(self.now(), &end.content(explains)?, of),
+        )
     }
 
     fn made(note: Result<Note, KeystoreError>) -> Option<Note> {
@@ -94,6 +99,9 @@ impl Records {
     /// those of the session alone.
     pub(crate) async fn ended(&self, key: &RecordKey) -> Result<Option<Ended>, KeystoreError> {
         let mut found = None;
+        if !self.explains() {
+            return Ok(found);
+        }
         self.each_note(|left| {
             if left.place.key() == *key {
                 found = self.read(&left).or(found.take());
@@ -110,6 +118,9 @@ impl Records {
         max: usize,
     ) -> Result<Vec<Handle>, KeystoreError> {
         let mut found: Vec<Handle> = Vec::new();
+        if !self.explains() {
+            return Ok(found);
+        }
         self.each_note(|left| {
             let handle = self.handle_of(&left.place.key());
             let wanted = handle.as_str().starts_with(beginning);
@@ -134,7 +145,7 @@ impl Records {
     }
 
     /// What a note says; `None` where it doesn't open.
-    fn read(&self, left: &SealedNote) -> Option<Ended> {
+    pub(super) fn read(&self, left: &SealedNote) -> Option<Ended> {
         let content = self.keystore.open_note(left).ok()?;
         let content: Content<'_> = serde_json::from_slice(&content).ok()?;
         Some(Ended {

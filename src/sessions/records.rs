@@ -15,8 +15,10 @@ pub(crate) struct Records {
     pub(super) keystore: Keystore,
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
-    /// Whether ends are noted.
+    /// Whether ends are explained for a while.
     explains: bool,
+    /// Whether there are receipts of ends.
+    receipts: bool,
 }
 
 impl Records {
@@ -26,12 +28,23 @@ impl Records {
             keyring,
             clock,
             explains: true,
+            receipts: false,
         }
     }
 
-    /// The same; ends are noted, or not.
+    /// The same, with receipts of ends or without.
+    pub(crate) fn receipting(self, receipts: bool) -> Self {
+        Self { receipts, ..self }
+    }
+
+    /// The same; ends are explained, or not.
     pub(crate) fn explaining(self, explains: bool) -> Self {
         Self { explains, ..self }
+    }
+
+    /// Whether ends leave notes.
+    pub(super) fn notes(&self) -> bool {
+        self.explains || self.receipts
     }
 
     pub(super) fn explains(&self) -> bool {

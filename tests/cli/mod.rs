@@ -13,6 +13,7 @@ mod importing;
 mod keys;
 mod keystore;
 mod reach;
+mod receipts;
 mod secrets;
 mod sessions;
 mod stopped;

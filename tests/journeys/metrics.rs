@@ -121,6 +121,7 @@ fn each_event_is_counted_by_its_outcome_its_reason_or_its_cause() {
         "lacre_keystore_flushes_total",
         "lacre_keystore_flush_seconds_total",
         "lacre_content_keys",
+        "lacre_receipts_written",
         "process_cpu_seconds_total",
         "process_resident_memory_bytes",
         "process_open_fds",

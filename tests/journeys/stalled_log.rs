@@ -114,7 +114,7 @@ impl Scene {
         assert_eq!((ready.status, &ready.json()["ready"]), (503, &json!(false)));
         assert_eq!(
             ready.json()["stores"],
-            json!({"accounts": "up", "keystore": "up"})
+            json!({"accounts": "up", "keystore": "up", "receipts": "up"})
         );
         self.server.manage("/livez").expect(200);
     }

@@ -214,7 +214,7 @@ fn operators_have_a_listener_of_their_own() {
     assert_eq!(alive.text(), "ok\n");
     let ready = server.manage("/readyz").expect(200);
     let up = json!({
-        "ready": true, "draining": false, "stores": {"accounts": "up", "keystore": "up"},
+        "ready": true, "draining": false, "stores": {"accounts": "up", "keystore": "up", "receipts": "up"},
     });
     assert_eq!(ready.json(), up);
     let metrics = server.manage("/metrics").expect(200);

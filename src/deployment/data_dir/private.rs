@@ -17,12 +17,13 @@ use rustix::fs::OFlags;
 use super::error::DataDirError;
 
 /// What lies in the directory, besides the keystore's folder. The master key has rules of its own.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "version",
     "lock",
     "keyring",
     "clock",
     "restoring",
+    "receipts",
     "admin.sock",
     "accounts.sqlite",
     "accounts.sqlite-wal",

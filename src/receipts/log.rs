@@ -1,0 +1,380 @@
+//! The file that grows: lines are appended, made durable, and never touched again.
+//!
+//! This room must never write behind a line that it doesn't know, and never say that a line is written that may
+//! be lost.
+
+use super::error::ReceiptsError;
+use super::line::{Entry, Event, Line, MAX_LINE, PublicKey};
+use crate::clock::UnixSeconds;
+use crate::token::SigningKey;
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// The last line that is known to be written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Head {
+    /// The log.
+    pub(crate) chain: String,
+    /// Its number.
+    pub(crate) seq: u64,
+    /// Its hash.
+    pub(crate) hash: String,
+    /// Where it begins in the file.
+    pub(crate) offset: u64,
+}
+
+/// From where a file is looked through when it is opened.
+pub(crate) enum Start<'h> {
+    /// From the line that was known to be the last.
+    Head(&'h Head),
+    /// From the beginning.
+    Beginning,
+    /// The last line alone.
+    End,
+}
+
+/// A file of receipts, for one process at a time.
+#[derive(Debug)]
+pub(crate) struct Log {
+    file: File,
+    length: u64,
+    head: Head,
+    kid: String,
+}
+
+impl Log {
+    /// Opens the file, made where there is none, and tells `each` of the lines behind the start. What a
+    /// crash left of a last line goes. The keys are this deployment's, the one that signs first.
+    pub(crate) fn open(
+        path: &Path,
+        start: &Start<'_>,
+        keys: &[&SigningKey],
+        now: UnixSeconds,
+        new_chain: impl FnOnce() -> String,
+        mut each: impl FnMut(&Entry),
+    ) -> Result<Self, ReceiptsError> {
+        let file = open_file(
+            path,
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600),
+        )?;
+        let there = file.metadata()?.len();
+        let length = whole_lines(&file, there)?;
+        let known = match start {
+            Start::Head(head) => Some(*head),
+            _ => None,
+        };
+        if there == 0 || (length == 0 && known.is_none()) {
+            return Self::begin(path, file, known, keys, (now, new_chain));
+        }
+        // A file that was begun behind that line, before the keystore had taken note of it.
+        let known = match known {
+            Some(head) if goes_on_from(&file, length, head)? => None,
+            known => known,
+        };
+        let from = match start {
+            Start::Head(_) if known.is_none() => 0,
+            Start::Head(head) => head.offset,
+            Start::Beginning => 0,
+            Start::End => last_line(&file, length)?,
+        };
+        let found = look_through(Lines::of(&file, from, length)?, from, known, &mut each)?;
+        let Some((head, kid)) = found else {
+            let seq = known.map_or(0, |head| head.seq);
+            return Err(ReceiptsError::RolledBack { seq });
+        };
+        if !keys.iter().any(|key| key.id() == kid) {
+            return Err(ReceiptsError::Foreign { kid });
+        }
+        if length < there {
+            log::warn!(
+                code = "receipts_cut_off";
+                "{}: the last line was cut off by a crash, and is written anew", path.display()
+            );
+            file.set_len(length)?;
+            file.sync_all()?;
+        }
+        Ok(Self {
+            file,
+            length,
+            head,
+            kid,
+        })
+    }
+
+    /// Begins a file. Where another one was moved away it goes on from that, and says so.
+    fn begin(
+        path: &Path,
+        file: File,
+        known: Option<&Head>,
+        keys: &[&SigningKey],
+        (now, new_chain): (UnixSeconds, impl FnOnce() -> String),
+    ) -> Result<Self, ReceiptsError> {
+        if let Some(parent) = path.parent() {
+            File::open(parent)?.sync_all()?;
+        }
+        let head = known.cloned().unwrap_or_else(|| Head {
+            chain: new_chain(),
+            seq: 0,
+            hash: String::new(),
+            offset: 0,
+        });
+        let signer = *keys.first().ok_or(ReceiptsError::NotKept)?;
+        file.set_len(0)?;
+        if head.seq > 0 {
+            log::warn!(
+                code = "receipts_go_on";
+                "{}: a new file of receipts goes on from receipt {}, which is in another file",
+                path.display(), head.seq
+            );
+        }
+        let mut log = Self {
+            file,
+            length: 0,
+            head,
+            kid: signer.id().to_owned(),
+        };
+        let jwk = PublicKey::of(signer);
+        log.append(vec![Event::Begin { jwk }], now, signer)?;
+        Ok(log)
+    }
+
+    /// The last line.
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// How many bytes of the file are written.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether the first of the keys signs already.
+    pub(crate) fn is_signed_by(&self, keys: &[&SigningKey]) -> bool {
+        keys.first().is_some_and(|key| key.id() == self.kid)
+    }
+
+    /// Has the first of the keys sign from now on. The key of before names it, where it is still there.
+    pub(crate) fn hand_over(
+        &mut self,
+        keys: &[&SigningKey],
+        now: UnixSeconds,
+    ) -> Result<(), ReceiptsError> {
+        let Some(signer) = keys.first().filter(|key| key.id() != self.kid) else {
+            return Ok(());
+        };
+        let before = keys.iter().find(|key| key.id() == self.kid);
+        let jwk = PublicKey::of(signer);
+        self.append(vec![Event::Key { jwk }], now, before.unwrap_or(signer))?;
+        signer.id().clone_into(&mut self.kid);
+        Ok(())
+    }
+
+    /// Appends lines, durably, and returns the number and the hash of each. After an error it is unknown which
+    /// of them are there: the file has to be opened anew.
+    pub(crate) fn append(
+        &mut self,
+        events: Vec<Event>,
+        now: UnixSeconds,
+        signer: &SigningKey,
+    ) -> Result<Vec<(u64, String)>, ReceiptsError> {
+        let mut head = self.head.clone();
+        let (mut text, mut written) = (String::new(), Vec::with_capacity(events.len()));
+        for event in events {
+            let entry = Entry {
+                chain: head.chain.clone(),
+                seq: head.seq + 1,
+                prev: (head.seq > 0).then(|| head.hash.clone()),
+                iat: now,
+                event,
+            };
+            let seq = entry.seq;
+            let line = Line::write(&entry, signer)
+                .ok_or_else(|| ReceiptsError::unavailable("a receipt can't be signed"))?;
+            head = Head {
+                seq,
+                hash: line.hash(),
+                offset: self.length + text.len() as u64,
+                ..head
+            };
+            written.push((seq, head.hash.clone()));
+            text.push_str(line.text());
+            text.push('\n');
+        }
+        self.file.write_all_at(text.as_bytes(), self.length)?;
+        self.file.sync_data()?;
+        self.length += text.len() as u64;
+        self.head = head;
+        Ok(written)
+    }
+
+    /// The line that an export ends with.
+    pub(crate) fn closing(&self, now: UnixSeconds, keys: &[&SigningKey]) -> Option<Line> {
+        let signer = keys.iter().find(|key| key.id() == self.kid)?;
+        let entry = Entry {
+            chain: self.head.chain.clone(),
+            seq: self.head.seq,
+            prev: Some(self.head.hash.clone()),
+            iat: now,
+            event: Event::Head,
+        };
+        Line::write(&entry, signer)
+    }
+}
+
+/// Lines of a file, from one place up to another.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    reader: io::Take<BufReader<File>>,
+}
+
+impl Lines {
+    pub(super) fn of(file: &File, from: u64, to: u64) -> io::Result<Self> {
+        let mut file = file.try_clone()?;
+        file.seek(SeekFrom::Start(from))?;
+        let reader = BufReader::with_capacity(1 << 16, file).take(to.saturating_sub(from));
+        Ok(Self { reader })
+    }
+
+    /// The lines of the file at this path.
+    pub(crate) fn at(path: &Path, from: u64, to: u64) -> io::Result<Self> {
+        Self::of(&open_file(path, OpenOptions::new().read(true))?, from, to)
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Result<String, ReceiptsError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut line = Vec::new();
+        let most = MAX_LINE as u64 + 1;
+        match (&mut self.reader).take(most).read_until(b'\n', &mut line) {
+            Ok(0) => None,
+            Ok(_) => {
+                line.pop_if(|last| *last == b'\n');
+                let lossy = |error: std::string::FromUtf8Error| {
+                    String::from_utf8_lossy(error.as_bytes()).into_owned()
+                };
+                Some(Ok(String::from_utf8(line).unwrap_or_else(lossy)))
+            }
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+}
+
+/// What a link points to isn't ours.
+fn open_file(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let named = |error: io::Error| {
+        let path: PathBuf = path.to_owned();
+        io::Error::other(format!("{}: {error}", path.display()))
+    };
+    let file = options
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+        .map_err(named)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(named(io::Error::other("it is no file")))
+    }
+}
+
+/// How many bytes of a file are whole lines. Zeros at the end are what a power cut leaves of lines that were not
+/// durable yet.
+fn whole_lines(file: &File, length: u64) -> io::Result<u64> {
+    let mut end = length;
+    let mut block = vec![0; MAX_LINE];
+    while end > 0 {
+        let begin = end.saturating_sub(MAX_LINE as u64);
+        let read = &mut block[..usize::try_from(end - begin).unwrap_or(MAX_LINE)];
+        file.read_exact_at(read, begin)?;
+        if let Some(place) = read.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(begin + place as u64 + 1);
+        }
+        end = begin;
+    }
+    Ok(0)
+}
+
+/// Where the last line begins.
+fn last_line(file: &File, length: u64) -> io::Result<u64> {
+    whole_lines(file, length.saturating_sub(1))
+}
+
+/// Whether the file begins behind this line of another file.
+fn goes_on_from(file: &File, length: u64, head: &Head) -> Result<bool, ReceiptsError> {
+    let first = Lines::of(file, 0, length)?.next().transpose()?;
+    let first = first.as_deref().and_then(Line::parse);
+    Ok(first.is_some_and(|line| {
+        let entry = &line.entry;
+        matches!(entry.event, Event::Begin { .. })
+            && entry.chain == head.chain
+            && entry.seq == head.seq + 1
+            && entry.prev.as_ref() == Some(&head.hash)
+    }))
+}
+
+/// Follows lines from the one that is known to the last, and returns that, with the key that signs behind it.
+fn look_through(
+    lines: Lines,
+    from: u64,
+    known: Option<&Head>,
+    each: &mut impl FnMut(&Entry),
+) -> Result<Option<(Head, String)>, ReceiptsError> {
+    let mut found: Option<(Head, String)> = None;
+    let mut offset = from;
+    let mut number = 0;
+    for text in lines {
+        number += 1;
+        let text = text?;
+        let line = Line::parse(&text).ok_or(ReceiptsError::Malformed { line: number });
+        let rolled_back = known.map(|head| ReceiptsError::RolledBack { seq: head.seq });
+        let line = match (line, &rolled_back) {
+            (Err(_), Some(error)) if number == 1 => return Err(error.clone()),
+            (line, _) => line?,
+        };
+        match &found {
+            None => {
+                let as_known = known.is_none_or(|head| line.hash() == head.hash);
+                if let (false, Some(error)) = (as_known, rolled_back) {
+                    return Err(error);
+                }
+                if known.is_none() {
+                    each(&line.entry);
+                }
+            }
+            Some((before, _)) => {
+                let entry = &line.entry;
+                let follows = entry.seq == before.seq + 1
+                    && entry.prev.as_ref() == Some(&before.hash)
+                    && entry.chain == before.chain;
+                if !follows {
+                    return Err(ReceiptsError::Broken { line: number });
+                }
+                each(entry);
+            }
+        }
+        let head = Head {
+            chain: line.entry.chain.clone(),
+            seq: line.entry.seq,
+            hash: line.hash(),
+            offset,
+        };
+        let kid = match &line.entry.event {
+            Event::Key { jwk } => jwk.id().unwrap_or_default(),
+            _ => line.kid.clone(),
+        };
+        found = Some((head, kid));
+        offset += text.len() as u64 + 1;
+    }
+    Ok(found)
+}
