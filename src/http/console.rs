@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `admission` | who is let in, and whose form counts |
 //! | `address` | what an address asks for |
+//! | `answered` | what every answer has: cookies, and a page |
 //! | `cookies`, `sender` | the cookie and its marks; what the browser says of a form |
 //! | `login` | the log-in |
 //! | `overview`, `users`, `user`, `sessions`, `session`, `explain`, `keys`, `health` | a page each |
@@ -19,6 +20,7 @@
 
 mod address;
 mod admission;
+mod answered;
 mod chart;
 mod cookies;
 mod desk;
@@ -52,7 +54,7 @@ use super::routes::audited;
 use crate::service::Service;
 use actix_web::HttpResponse;
 use actix_web::middleware::from_fn;
-use actix_web::web::{Data, ServiceConfig, get, post, resource, to};
+use actix_web::web::{Data, ServiceConfig, get, post, resource, scope, to};
 use std::fmt;
 use std::sync::Arc;
 
@@ -96,39 +98,40 @@ impl Console {
     pub fn routes(&self, config: &mut ServiceConfig) {
         let desk = Desk::new(&self.service, &self.management, &self.recent, &self.notices);
         let changing = || from_fn(audited);
+        let pages = scope("/console")
+            .wrap(from_fn(answered::answered))
+            .service(resource("").route(get().to(home)))
+            .service(resource(style::name()).route(get().to(style::show)))
+            .service(
+                resource("/login")
+                    .route(get().to(login::show))
+                    .route(post().to(login::log_in).wrap(changing())),
+            )
+            .service(resource("/logout").route(post().to(login::log_out).wrap(changing())))
+            .service(resource("/").route(get().to(overview::show)))
+            .service(resource("/users").route(get().to(users::show)))
+            .service(resource("/user").route(get().to(user::show)))
+            .service(
+                resource("/user/end")
+                    .route(get().to(user::ask_to_end))
+                    .route(post().to(user::end).wrap(changing())),
+            )
+            .service(resource("/sessions").route(get().to(sessions::show)))
+            .service(resource("/session").route(get().to(session::show)))
+            .service(resource("/session/end").route(post().to(session::end).wrap(changing())))
+            .service(
+                resource("/explain")
+                    .route(get().to(explain::show))
+                    .route(post().to(explain::explain)),
+            )
+            .service(resource("/keys").route(get().to(keys::show)))
+            .service(resource("/health").route(get().to(health::show)))
+            .service(resource("/{nowhere:.*}").route(to(nowhere)));
         config
             .app_data(Data::new(desk))
             .app_data(self.proxies.clone())
             .app_data(self.body)
-            .service(resource("/console").route(get().to(home)))
-            .service(resource(style::path()).route(get().to(style::show)))
-            .service(
-                resource("/console/login")
-                    .route(get().to(login::show))
-                    .route(post().to(login::log_in).wrap(changing())),
-            )
-            .service(resource("/console/logout").route(post().to(login::log_out).wrap(changing())))
-            .service(resource("/console/").route(get().to(overview::show)))
-            .service(resource("/console/users").route(get().to(users::show)))
-            .service(resource("/console/user").route(get().to(user::show)))
-            .service(
-                resource("/console/user/end")
-                    .route(get().to(user::ask_to_end))
-                    .route(post().to(user::end).wrap(changing())),
-            )
-            .service(resource("/console/sessions").route(get().to(sessions::show)))
-            .service(resource("/console/session").route(get().to(session::show)))
-            .service(
-                resource("/console/session/end").route(post().to(session::end).wrap(changing())),
-            )
-            .service(
-                resource("/console/explain")
-                    .route(get().to(explain::show))
-                    .route(post().to(explain::explain)),
-            )
-            .service(resource("/console/keys").route(get().to(keys::show)))
-            .service(resource("/console/health").route(get().to(health::show)))
-            .service(resource("/console/{nowhere:.*}").route(to(nowhere)));
+            .service(pages);
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! This room must never let in by anything but the guard.
 
+use super::answered::Kept;
 use super::cookies::{self, Purpose};
 use super::desk::Desk;
 use super::notices::Notice;
@@ -41,8 +42,7 @@ pub(super) struct Visit {
     pub(super) session: LiveSession,
     desk: Data<Desk>,
     trail: Trail,
-    /// Lines of `Set-Cookie` for the answer.
-    cookies: Vec<HeaderValue>,
+    kept: Kept,
 }
 
 /// A form of an administrator, sent by a page of ours.
@@ -83,17 +83,13 @@ impl Visit {
         self.desk.notices.leave(self.session.handle(), notice);
     }
 
-    /// Has the answer set what was issued for this session.
-    pub(super) fn keeps(&mut self, issued: &Issued) {
-        self.cookies = lines_of(&self.desk, issued);
-    }
-
-    pub(super) fn take_cookies(&mut self) -> Vec<HeaderValue> {
-        std::mem::take(&mut self.cookies)
+    /// Has the answer, whatever it is, set what was issued for this session.
+    pub(super) fn keeps(&self, issued: &Issued) {
+        self.kept.set(lines_of(&self.desk, issued));
     }
 
     /// For whom a page is made.
-    pub(super) fn viewer(&mut self) -> Viewer {
+    pub(super) fn viewer(&self) -> Viewer {
         let lacre = self.desk.service.lacre();
         let (session, claims) = (self.session.handle(), &self.session.claims);
         let name = claims.email.as_deref();
@@ -101,7 +97,6 @@ impl Visit {
             name: name.unwrap_or(self.session.user_id()).to_owned(),
             form: cookies::mark(lacre, Purpose::Form, session.as_str()),
             notice: self.desk.notices.take(session),
-            cookies: self.take_cookies(),
         }
     }
 }
@@ -189,11 +184,11 @@ async fn admit(request: &HttpRequest) -> Result<Visit, Refused> {
         trail.record(&denied(&session, "role_missing"));
         return Err(to_log_in(request));
     }
-    let mut visit = Visit {
+    let visit = Visit {
         session,
         desk: desk.clone(),
         trail,
-        cookies: Vec::new(),
+        kept: Kept::of(request),
     };
     let age = visit.now().saturating_sub(visit.session.created_at);
     if age >= LONGEST {
@@ -206,14 +201,14 @@ async fn admit(request: &HttpRequest) -> Result<Visit, Refused> {
     {
         lacre.note_address(&visit.session.key, address);
     }
-    renew(request, &mut visit).await?;
+    renew(request, &visit).await?;
     Ok(visit)
 }
 
 /// Renews the tokens with a page, so that a busy administrator stays logged in. It is tried with a good
 /// access token alone: then the refresh token of the same answer is of the same generation, and an answer that
 /// was lost is never taken for a theft.
-async fn renew(request: &HttpRequest, visit: &mut Visit) -> Result<(), Refused> {
+async fn renew(request: &HttpRequest, visit: &Visit) -> Result<(), Refused> {
     let claims = &visit.session.claims;
     let life = claims.expires_at.saturating_sub(claims.issued_at);
     let age = visit.now().saturating_sub(claims.issued_at);
@@ -251,8 +246,7 @@ fn to_log_in(request: &HttpRequest) -> Refused {
         let path = request.uri().path_and_query();
         let path = path.map(|path| path.as_str().to_owned());
         let next = path.filter(|path| path != "/console/");
-        let cookies = Vec::new();
-        Refused::LogIn { next, cookies }
+        Refused::LogIn { next }
     } else {
         Refused::Ended
     }

@@ -11,16 +11,13 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use maud::html;
 
-pub(super) async fn show(mut visit: Visit) -> HttpResponse {
+pub(super) async fn show(visit: Visit) -> HttpResponse {
     let viewer = visit.viewer();
-    shown(viewer, StatusCode::OK, None, None, 0)
+    shown(&viewer, StatusCode::OK, None, None, 0)
 }
 
 pub(super) async fn explain(posted: Posted) -> Result<HttpResponse, Refused> {
-    let Posted {
-        mut visit,
-        mut form,
-    } = posted;
+    let Posted { visit, mut form } = posted;
     let token = form.optional_secret("token")?.unwrap_or_default();
     let claims = form.optional_text("claims")?.is_some();
     // Copied out of a terminal, a token has line ends and spaces around it or in it.
@@ -33,7 +30,7 @@ pub(super) async fn explain(posted: Posted) -> Result<HttpResponse, Refused> {
         let viewer = visit.viewer();
         let fault = Some("Paste a token.");
         return Ok(shown(
-            viewer,
+            &viewer,
             StatusCode::UNPROCESSABLE_ENTITY,
             fault,
             None,
@@ -48,11 +45,11 @@ pub(super) async fn explain(posted: Posted) -> Result<HttpResponse, Refused> {
         return Err(unexpected());
     };
     let (now, viewer) = (visit.now(), visit.viewer());
-    Ok(shown(viewer, StatusCode::OK, None, Some(&explained), now))
+    Ok(shown(&viewer, StatusCode::OK, None, Some(&explained), now))
 }
 
 fn shown(
-    viewer: Viewer,
+    viewer: &Viewer,
     status: StatusCode,
     fault: Option<&'static str>,
     explained: Option<&Explained>,

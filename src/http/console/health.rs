@@ -11,7 +11,7 @@ use crate::telemetry;
 use actix_web::HttpResponse;
 use maud::{Markup, html};
 
-pub(super) async fn show(mut visit: Visit) -> Result<HttpResponse, Refused> {
+pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Refused> {
     let readiness = visit.desk().management.readiness().await;
     let stats = Request::Keystore(KeystoreRequest::Stats);
     let Answer::Stats {
@@ -68,7 +68,7 @@ pub(super) async fn show(mut visit: Visit) -> Result<HttpResponse, Refused> {
     };
     let viewer = visit.viewer();
     Ok(page(
-        viewer,
+        &viewer,
         &Page {
             title: "Health",
             place: Some(Place::Health),

@@ -10,7 +10,7 @@ use crate::ops::{Answer, IssuerKeys, Keys, KeysRequest, Request};
 use actix_web::HttpResponse;
 use maud::{Markup, html};
 
-pub(super) async fn show(mut visit: Visit) -> Result<HttpResponse, Refused> {
+pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Refused> {
     let Answer::Keys(keys) = visit.ask(Request::Keys(KeysRequest::Status)).await? else {
         return Err(unexpected());
     };
@@ -23,7 +23,7 @@ pub(super) async fn show(mut visit: Visit) -> Result<HttpResponse, Refused> {
     };
     let viewer = visit.viewer();
     Ok(page(
-        viewer,
+        &viewer,
         &Page {
             title: "Keys",
             place: Some(Place::Keys),

@@ -58,12 +58,10 @@ pub(super) async fn show(
     Address(asked): Address<Asked>,
     visit: Result<Visit, Refused>,
 ) -> Result<HttpResponse, Refused> {
+    let asked = asked?;
     let next = asked.next.as_deref().and_then(leads_to);
     match visit {
-        Ok(mut visit) => {
-            let cookies = visit.take_cookies();
-            return Ok(see_other(next.unwrap_or("/console/"), cookies));
-        }
+        Ok(_) => return Ok(see_other(next.unwrap_or("/console/"), Vec::new())),
         // Where the store can't be asked, a log-in would be refused as well.
         Err(Refused::Problem(problem)) => return Err(problem.into()),
         Err(_) => {}

@@ -13,7 +13,7 @@ use crate::telemetry::audit::Counted;
 use actix_web::HttpResponse;
 use maud::{Markup, html};
 
-pub(super) async fn show(mut visit: Visit) -> Result<HttpResponse, Refused> {
+pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Refused> {
     let stats = Request::Keystore(KeystoreRequest::Stats);
     let Answer::Stats { records, .. } = visit.ask(stats).await? else {
         return Err(unexpected());
@@ -31,7 +31,7 @@ pub(super) async fn show(mut visit: Visit) -> Result<HttpResponse, Refused> {
     };
     let viewer = visit.viewer();
     Ok(page(
-        viewer,
+        &viewer,
         &Page {
             title: "Overview",
             place: Some(Place::Overview),

@@ -6,7 +6,7 @@ use super::shell::{Page, bare, see_other};
 use crate::http::problem::{Code, Problem};
 use crate::ops::{AdminError, Kind, OpsError};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderValue, RETRY_AFTER};
+use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, ResponseError};
 use maud::html;
 use std::fmt;
@@ -18,8 +18,6 @@ pub(super) enum Refused {
     LogIn {
         /// Where the log-in leads.
         next: Option<String>,
-        /// Lines of `Set-Cookie`.
-        cookies: Vec<HeaderValue>,
     },
     /// A form was sent, and nobody is logged in any more: nothing was done.
     Ended,
@@ -69,7 +67,7 @@ impl ResponseError for Refused {
     fn error_response(&self) -> HttpResponse {
         let status = self.status_code();
         match self {
-            Self::LogIn { next, cookies } => {
+            Self::LogIn { next } => {
                 let path = match next {
                     Some(next) => {
                         let next = serde_urlencoded::to_string([("next", next)]);
@@ -77,7 +75,7 @@ impl ResponseError for Refused {
                     }
                     None => "/console/login".to_owned(),
                 };
-                see_other(&path, cookies.clone())
+                see_other(&path, Vec::new())
             }
             Self::Ended => see_other("/console/login?ended=yes", Vec::new()),
             Self::Forged => plain(

@@ -21,9 +21,10 @@ pub(super) struct Asked {
 }
 
 pub(super) async fn show(
-    mut visit: Visit,
+    visit: Visit,
     Address(asked): Address<Asked>,
 ) -> Result<HttpResponse, Refused> {
+    let asked = asked?;
     let name = asked.name.trim().trim_end_matches('…').to_owned();
     let explain = ExplainRequest {
         about: About::Name(name),
@@ -49,7 +50,7 @@ pub(super) async fn show(
         }
     };
     Ok(page(
-        viewer,
+        &viewer,
         &Page {
             title: "Session",
             place: Some(Place::Sessions),
@@ -60,10 +61,7 @@ pub(super) async fn show(
 
 /// `POST /console/session/end`
 pub(super) async fn end(posted: Posted) -> Result<HttpResponse, Refused> {
-    let Posted {
-        mut visit,
-        mut form,
-    } = posted;
+    let Posted { visit, mut form } = posted;
     let handle = form.required_text("handle")?;
     let revoke = SessionsRequest::Revoke {
         which: Which::Handle(handle.clone()),
@@ -73,5 +71,5 @@ pub(super) async fn end(posted: Posted) -> Result<HttpResponse, Refused> {
         return Err(unexpected());
     };
     visit.leave(Notice::Ended(count));
-    Ok(see_other(&listing::path(&handle), visit.take_cookies()))
+    Ok(see_other(&listing::path(&handle), Vec::new()))
 }

@@ -47,9 +47,10 @@ fn seconds(chosen: Option<&str>) -> Option<u64> {
 }
 
 pub(super) async fn show(
-    mut visit: Visit,
+    visit: Visit,
     Address(asked): Address<Asked>,
 ) -> Result<HttpResponse, Refused> {
+    let asked = asked?;
     let (user, address) = (given(asked.user.as_ref()), given(asked.address.as_ref()));
     let (within, idle) = (given(asked.within.as_ref()), given(asked.idle.as_ref()));
     let list = KeystoreRequest::List {
@@ -92,7 +93,7 @@ pub(super) async fn show(
     let viewer = visit.viewer();
     Ok(page_with(
         status,
-        viewer,
+        &viewer,
         &Page {
             title: "Sessions",
             place: Some(Place::Sessions),

@@ -72,8 +72,6 @@ pub(super) struct Viewer {
     /// The mark for the page's forms.
     pub(super) form: String,
     pub(super) notice: Option<Notice>,
-    /// Lines of `Set-Cookie`.
-    pub(super) cookies: Vec<HeaderValue>,
 }
 
 /// A page.
@@ -85,15 +83,13 @@ pub(super) struct Page {
 }
 
 /// A page for an administrator.
-pub(super) fn page(viewer: Viewer, page: &Page) -> HttpResponse {
+pub(super) fn page(viewer: &Viewer, page: &Page) -> HttpResponse {
     page_with(StatusCode::OK, viewer, page)
 }
 
 /// The same with another status.
-pub(super) fn page_with(status: StatusCode, viewer: Viewer, page: &Page) -> HttpResponse {
-    let mut viewer = viewer;
-    let cookies = std::mem::take(&mut viewer.cookies);
-    respond(status, document(Some(&viewer), page), cookies)
+pub(super) fn page_with(status: StatusCode, viewer: &Viewer, page: &Page) -> HttpResponse {
+    respond(status, document(Some(viewer), page), Vec::new())
 }
 
 /// A page for somebody who isn't logged in.

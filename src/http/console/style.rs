@@ -24,6 +24,11 @@ pub(super) fn path() -> &'static str {
     &PATH
 }
 
+/// The same among the pages.
+pub(super) fn name() -> &'static str {
+    path().strip_prefix("/console").unwrap_or_default()
+}
+
 pub(super) async fn show() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/css; charset=utf-8"))

@@ -141,3 +141,47 @@ async fn a_second_tab_and_a_lost_answer_are_no_theft() {
     let lacre = &deployed.fixture.lacre;
     assert_eq!(lacre.sessions_of(id.as_str()).await.unwrap().len(), 1);
 }
+
+#[actix_web::test]
+async fn a_refusal_brings_the_tokens_that_were_renewed_with_it() {
+    let (deployed, _) = deployed().await;
+    let console = console(&deployed);
+    let pages = init_service(App::new().configure(|config| console.routes(config))).await;
+    let mut jar = Jar::default();
+    jar.logs_in(&pages).await;
+    for (page, due) in [
+        ("/console/session?name=Zk3aPq9xNobody", 404),
+        ("/console/session", 400),
+        ("/console/user?id=a&id=b", 400),
+        ("/console/users?after=%00", 400),
+        ("/console/sessions?after=x", 400),
+        ("/console/sessions?address=x", 422),
+        ("/console/user/end?id=ops&keep=x", 400),
+        ("/console/login?next=a&next=b", 400),
+    ] {
+        deployed.fixture.clock.advance(120);
+        let (status, _) = jar.sends(&pages, TestRequest::get().uri(page)).await;
+        assert_eq!(status, due, "{page}");
+        assert_eq!(jar.looks(&pages).await, 200, "logged out by {page}");
+    }
+}
+
+#[actix_web::test]
+async fn whoever_asks_wrongly_is_told_so_by_a_page() {
+    let (deployed, _) = deployed().await;
+    let console = console(&deployed);
+    let pages = init_service(App::new().configure(|config| console.routes(config))).await;
+    let mut jar = Jar::default();
+    let json = || TestRequest::post().insert_header(("content-type", "application/json"));
+    for (request, due) in [
+        (TestRequest::delete().uri("/console/users"), 405),
+        (TestRequest::get().uri("/console/logout"), 405),
+        (json().uri("/console/login").set_payload("{}"), 415),
+        (json().uri("/console/explain").set_payload("{}"), 415),
+        (TestRequest::patch().uri("/console/nowhere"), 404),
+    ] {
+        let (status, body) = jar.sends(&pages, request).await;
+        assert_eq!(status, due, "{body}");
+        assert!(body.starts_with("<!DOCTYPE html>"), "{body}");
+    }
+}

@@ -32,9 +32,10 @@ pub(super) struct Asked {
 }
 
 pub(super) async fn show(
-    mut visit: Visit,
+    visit: Visit,
     Address(asked): Address<Asked>,
 ) -> Result<HttpResponse, Refused> {
+    let asked = asked?;
     let account = account(&visit, &asked.id).await?;
     let id = account
         .as_ref()
@@ -79,7 +80,7 @@ pub(super) async fn show(
     };
     let viewer = visit.viewer();
     Ok(page(
-        viewer,
+        &viewer,
         &Page {
             title: "User",
             place: Some(Place::Users),
@@ -140,11 +141,12 @@ pub(super) async fn ask_to_end(
     visit: Visit,
     Address(ending): Address<Ending>,
 ) -> Result<HttpResponse, Refused> {
+    let ending = ending?;
     confirm(visit, &ending, None, StatusCode::OK).await
 }
 
 async fn confirm(
-    mut visit: Visit,
+    visit: Visit,
     ending: &Ending,
     fault: Option<&'static str>,
     status: StatusCode,
@@ -178,7 +180,7 @@ async fn confirm(
     };
     Ok(page_with(
         status,
-        viewer,
+        &viewer,
         &Page {
             title: "End sessions",
             place: Some(Place::Users),
@@ -189,10 +191,7 @@ async fn confirm(
 
 /// `POST /console/user/end`: ends them, where the password is right.
 pub(super) async fn end(posted: Posted) -> Result<HttpResponse, Refused> {
-    let Posted {
-        mut visit,
-        mut form,
-    } = posted;
+    let Posted { visit, mut form } = posted;
     let ending = Ending {
         id: form.required_text("id")?,
         keep: form.optional_text("keep")?,
@@ -235,5 +234,5 @@ pub(super) async fn end(posted: Posted) -> Result<HttpResponse, Refused> {
         return Err(unexpected());
     };
     visit.leave(Notice::Ended(count));
-    Ok(see_other(&users::path(&ending.id), visit.take_cookies()))
+    Ok(see_other(&users::path(&ending.id), Vec::new()))
 }

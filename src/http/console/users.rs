@@ -21,9 +21,10 @@ pub(super) struct Asked {
 }
 
 pub(super) async fn show(
-    mut visit: Visit,
+    visit: Visit,
     Address(asked): Address<Asked>,
 ) -> Result<HttpResponse, Refused> {
+    let asked = asked?;
     let text = asked
         .q
         .as_deref()
@@ -59,7 +60,7 @@ pub(super) async fn show(
     };
     let viewer = visit.viewer();
     Ok(page(
-        viewer,
+        &viewer,
         &Page {
             title: "Users",
             place: Some(Place::Users),
