@@ -65,6 +65,27 @@ impl Command {
 impl Rotate {
     fn run(self, place: &Place) -> Result<(), Failure> {
         let both = self.master == self.signing;
+        // Whoever wants the earlier keys dropped must not believe that they were.
+        let unmeant = [
+            (
+                self.drop_earlier && self.master && !both,
+                "--drop-earlier",
+                "signing",
+            ),
+            (
+                self.keep_earlier && self.signing && !both,
+                "--keep-earlier",
+                "master",
+            ),
+        ];
+        if let Some((_, flag, kind)) = unmeant.into_iter().find(|(is_so, ..)| *is_so) {
+            return Err(Failure::usage(
+                "flags_contradict",
+                format_args!(
+                    "{flag} is of the {kind} keys, which are not to be rotated: nothing was changed"
+                ),
+            ));
+        }
         let request = Request::Keys(KeysRequest::Rotate {
             master: both || self.master,
             signing: both || self.signing,

@@ -26,7 +26,11 @@ pub(super) async fn perform(
             drop_earlier,
         } => {
             let mut rotated = Rotated::default();
-            // First what may be refused, last what takes a while.
+            // First what may be refused, last what takes a while: a master key that is in use already, and no
+            // new signing key, would be half of what was asked for.
+            if *signing && !*drop_earlier {
+                service.lacre().rotation().has_room_for_signer()?;
+            }
             let begun = if *master {
                 Some(service.rotate_master_key(caller, *keep_earlier).await?)
             } else {

@@ -211,6 +211,36 @@ fn earlier_signing_keys_can_be_dropped_at_once() {
 }
 
 #[test]
+fn what_would_be_half_of_what_was_asked_for_is_refused_as_a_whole() {
+    let setup = Setup::new();
+    add_user(&setup, "ada@example.com");
+    for _ in 1..16 {
+        lacre(&setup, "keys rotate --signing").ok();
+    }
+    let before = (
+        status(&setup),
+        std::fs::read(setup.data().join("master.key")).unwrap(),
+    );
+    for (words, status, code) in [
+        ("", 1, "signing_keys_too_many"),
+        ("--signing", 1, "signing_keys_too_many"),
+        // Whoever drops keys that are thought to be stolen must not believe that it was done.
+        ("--master --drop-earlier", 2, "flags_contradict"),
+        ("--signing --keep-earlier", 2, "flags_contradict"),
+    ] {
+        lacre(&setup, &format!("keys rotate {words}")).failed(status, code);
+    }
+    assert_eq!(status(&setup), before.0);
+    assert_eq!(
+        std::fs::read(setup.data().join("master.key")).unwrap(),
+        before.1
+    );
+    lacre(&setup, "keys rotate --drop-earlier").ok();
+    assert_eq!(masters(&setup), [(2, 0)]);
+    assert_eq!(status(&setup)["signing"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn an_earlier_master_key_is_kept_where_that_is_asked_for() {
     let setup = Setup::new();
     let server = setup.start();

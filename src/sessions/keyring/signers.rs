@@ -128,6 +128,14 @@ impl Signers {
             .collect()
     }
 
+    /// Fails where there are as many keys as there may be, so that [`with_new`](Self::with_new) would.
+    pub(crate) fn has_room(&self) -> Result<(), KeyringError> {
+        if self.all.len() >= MAX_SIGNERS {
+            return Err(KeyringError::TooManySigners);
+        }
+        Ok(())
+    }
+
     /// The same with a new key, which signs from `now` on; what the others signed is good until
     /// `accepted_until` at the latest.
     pub(crate) fn with_new(
@@ -136,9 +144,7 @@ impl Signers {
         accepted_until: UnixSeconds,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, KeyringError> {
-        if self.all.len() >= MAX_SIGNERS {
-            return Err(KeyringError::TooManySigners);
-        }
+        self.has_room()?;
         let mut all = vec![Self::fresh(now, rng)?];
         all.extend(self.all.iter().cloned().map(|mut signer| {
             signer.times.retired_at.get_or_insert(now);

@@ -26,7 +26,7 @@ pub enum RotationError {
     },
     /// What lies there now isn't what this process goes by.
     #[error(
-        "{place}: the master key {id} that is in use is missing there or is another: put it back before anything else"
+        "{place}: the master key {id} that is needed is missing there or is another: put it back before anything else"
     )]
     Changed {
         /// Where.

@@ -57,7 +57,11 @@ impl Rotation {
         self.check(&ring, &found)?;
         let earlier: Vec<u32> = ids(&ring).skip(1).collect();
         let (key_id, is_newer) = (ring.current_id(), found.current_id() > ring.current_id());
+        let gone: Vec<u32> = ids(&ring)
+            .filter(|id| !ids(&found).any(|other| other == *id))
+            .collect();
         drop(ring);
+        self.check_unneeded(&gone).await?;
         let begun = is_newer || self.is_begun(&earlier).await?;
         self.room_for_all().await?;
         let writable = self.storage.can_change_master_keys();
@@ -159,6 +163,9 @@ impl Rotation {
         let (removed, unneeded): (Vec<u32>, Vec<u32>) =
             earlier.into_iter().partition(|id| masters.is_retiring(*id));
         if !removed.is_empty() {
+            // Whoever keeps the file may have put another in its place meanwhile, such as that of before.
+            let found = self.storage.read_master_keys()?;
+            self.check(&keystore.master_keys(), &found)?;
             let refused = |error| RotationError::of_change(error, current);
             self.storage.remove_master_keys(&removed).map_err(refused)?;
             let ring = self.storage.read_master_keys()?;
@@ -241,6 +248,22 @@ impl Rotation {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a place of the master keys that lacks one of these, if something is under it.
+    async fn check_unneeded(&self, gone: &[u32]) -> Result<(), RotationError> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let (records, notes) = self.under(|_| ()).await?;
+        let mut gone = gone.iter();
+        match gone.find(|id| records.contains_key(id) || notes.contains_key(id)) {
+            None => Ok(()),
+            Some(id) => Err(RotationError::Changed {
+                place: self.storage.master_keys_lie(),
+                id: *id,
+            }),
+        }
     }
 
     /// A store that runs out of room takes no more changes until it is opened anew.

@@ -45,6 +45,11 @@ impl Rotation {
         Ok(self.new_signer(now))
     }
 
+    /// Fails where [`rotate_signer`](Self::rotate_signer) would, since there are as many keys as there may be.
+    pub(crate) fn has_room_for_signer(&self) -> Result<(), RotationError> {
+        Ok(self.records.keyring().signers().has_room()?)
+    }
+
     fn new_signer(&self, now: UnixSeconds) -> NewSigner {
         let signers = self.records.keyring().signers();
         let mut ids = signers.iter().map(|signer| signer.id().to_owned());

@@ -248,6 +248,46 @@ async fn what_is_sealed_and_not_written_yet_keeps_the_earlier_key() {
     assert_eq!(left[0].content.as_deref(), Ok(&b"late"[..]));
 }
 
+/// Whoever keeps the file puts that of before back, such as a tool that manages configurations.
+#[tokio::test]
+async fn a_file_that_somebody_puts_back_meanwhile_is_left_alone_and_nothing_is_lost() {
+    let home = Home::new();
+    let lacre = home.process(rules());
+    let live = some(&lacre).await;
+    let before = home.shelf.0.lock().unwrap().masters.clone();
+    let begun = lacre.rotation().begin_master(false).await.unwrap();
+    let new = std::mem::replace(&mut home.shelf.0.lock().unwrap().masters, before.clone());
+    let refused = lacre.rotation().finish_master(begun, |_, _| ()).await;
+    assert_eq!(refused.unwrap_err().code(), "master_key_mismatch");
+    assert_eq!(home.shelf.0.lock().unwrap().masters, before);
+    for issued in &live {
+        assert!(accepts(&lacre, issued).await);
+    }
+    // Put right, it goes on.
+    home.shelf.0.lock().unwrap().masters = new;
+    assert_eq!(rotate(&lacre).await.unwrap().removed, [1]);
+    assert_eq!(masters(&home.process(rules())).await, [(2, 5, 1)]);
+}
+
+#[tokio::test]
+async fn an_earlier_key_that_something_needs_is_missed_before_anything_is_sealed_anew() {
+    let home = Home::new();
+    let live = some(&home.process(rules())).await;
+    home.shelf.0.lock().unwrap().masters.push((2, [8; 32]));
+    let lacre = home.process(rules());
+    // The line of the first key is taken away while records are under it.
+    home.shelf.0.lock().unwrap().masters.remove(0);
+    assert_eq!(
+        rotate(&lacre).await.unwrap_err().code(),
+        "master_key_mismatch"
+    );
+    for issued in &live {
+        assert!(accepts(&lacre, issued).await);
+    }
+    home.shelf.0.lock().unwrap().masters.insert(0, (1, [7; 32]));
+    assert_eq!(rotate(&lacre).await.unwrap().removed, [1]);
+}
+
 #[tokio::test]
 async fn a_disk_with_too_little_room_is_refused_and_nothing_changes() {
     let home = Home::new();
