@@ -30,7 +30,7 @@ pub use limits::{LimitSettings, Limits, Rate};
 pub use log_in::LogIn;
 pub use on_behalf::{MAX_CLAIMS, OnBehalf};
 pub use own_users::Said;
-pub(crate) use revoke::Named;
+pub(crate) use revoke::{Named, revoke_every_session};
 pub use users::Changed;
 
 use crate::accounts::{Accounts, AccountsError};

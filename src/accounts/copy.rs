@@ -14,13 +14,13 @@ pub struct CopiedRow {
     pub values: Map<String, Value>,
 }
 
-/// Accounts that a person should hear of: how many, and the addresses of some.
+/// What a person should hear of: how many, and the names of some.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Some20 {
     /// How many.
     pub count: u64,
-    /// The e-mail addresses of the first 20 in the order of their ids.
-    pub emails: Vec<String>,
+    /// The first 20 in the order of their ids: the e-mail addresses of accounts, the ids and names of clients.
+    pub names: Vec<String>,
 }
 
 /// What taking a copy in has changed of the accounts that were there.
@@ -38,6 +38,12 @@ pub struct Replaced {
     pub passwords: Some20,
     /// Those whose roles or permissions are those of before again.
     pub rights: Some20,
+    /// Clients that weren't there: they had been deleted, or never were. Their secrets are good again.
+    pub clients_back: Some20,
+    /// Clients that are gone: they were made after the copy. Their sessions end.
+    pub clients_gone: Some20,
+    /// Accounts whose links to subjects of outside issuers had been removed, and are there again.
+    pub links_back: Some20,
 }
 
 /// Whose copy is taken in, and when.

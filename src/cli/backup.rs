@@ -5,6 +5,7 @@
 //! This room must never leave half of a file under the name that was asked for.
 
 use super::failure::{self, Failure};
+use super::out;
 use super::place::Place;
 use super::progress::Progress;
 use super::way::{Absent, Way, unexpected};
@@ -41,14 +42,17 @@ pub(crate) struct Backup {
 
 impl Backup {
     pub(super) fn run(self, place: &Place, holds: Holds) -> Result<(), Failure> {
-        if !self.force && self.file.symlink_metadata().is_ok() {
-            return Err(Failure::failed(
-                "backup_exists",
-                format_args!(
-                    "{} is there already: nothing was changed; --force writes over it",
-                    self.file.display()
-                ),
-            ));
+        if let Ok(there) = self.file.symlink_metadata() {
+            // A rename would put the backup in the place of a device, a pipe or a link.
+            let why = match (self.force, there.is_file()) {
+                (true, true) => None,
+                (true, false) => Some("no regular file: nothing was changed"),
+                (false, _) => Some("there already: nothing was changed; --force writes over it"),
+            };
+            if let Some(why) = why {
+                let text = format!("{} is {why}", self.file.display());
+                return Err(Failure::failed("backup_exists", text));
+            }
         }
         let passphrase = self.passphrase_file.as_deref();
         let passphrase = passphrase.map(read_passphrase).transpose()?;
@@ -94,7 +98,7 @@ impl Backup {
             let said = json!({
                 "file": self.file, "accounts": accounts, "sessions": sessions, "data_dir": data_dir,
             });
-            writeln!(stdout, "{said}")?;
+            writeln!(stdout, "{}", out::json(&said)?)?;
             return Ok(());
         }
         let accounts = match holds {

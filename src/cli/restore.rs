@@ -6,6 +6,7 @@ use super::backup::read_passphrase;
 use super::failure::{self, Failure};
 use super::out;
 use super::place::Place;
+use super::printable::printable;
 use super::progress::Progress;
 use clap::Args;
 use lacre::clock::SystemClock;
@@ -94,7 +95,7 @@ impl Restore {
         let data_dir = std::path::absolute(&config.data_dir)?.display().to_string();
         let mut stdout = std::io::stdout().lock();
         let text = if self.json {
-            format!("{}\n", as_json(&restored, &data_dir))
+            format!("{}\n", out::json(&as_json(&restored, &data_dir))?)
         } else {
             said(&restored, &data_dir)
         };
@@ -134,11 +135,16 @@ fn said(restored: &Restored, data_dir: &str) -> String {
     }
     if let Some(accounts) = &restored.accounts {
         lines.push(format!("accounts: {}", accounts.accounts));
-        lines.extend(changes(accounts, restored.living));
+        lines.extend(changes(accounts, is_compared(restored)));
     }
     lines.extend(of_sessions(restored));
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// Whether the accounts of before were there to be compared with.
+fn is_compared(restored: &Restored) -> bool {
+    restored.living && restored.ended_all.is_none()
 }
 
 /// What the accounts have lost, which nobody must have to guess.
@@ -146,7 +152,7 @@ fn changes(accounts: &Replaced, compared: bool) -> Vec<String> {
     if !compared {
         return vec![
             "  as they were then: repeat the changes that the audit log has from later on, above all \
-             accounts that were disabled or deleted and passwords that were changed"
+             accounts that were disabled or deleted, passwords that were changed and clients that were deleted"
                 .to_owned(),
         ];
     }
@@ -168,15 +174,27 @@ fn changes(accounts: &Replaced, compared: bool) -> Vec<String> {
             &accounts.rights,
             "have their roles and permissions of then again",
         ),
+        (
+            &accounts.links_back,
+            "have links to subjects of outside issuers again that had been removed",
+        ),
+        (
+            &accounts.clients_back,
+            "clients had been deleted since, or are new here, and are there again with their secrets",
+        ),
+        (
+            &accounts.clients_gone,
+            "clients were made since, and are gone with their sessions",
+        ),
     ];
     let some = named.into_iter().filter(|(which, _)| which.count > 0);
-    some.map(|(which, what)| format!("  {} {what}: {}", which.count, emails(which)))
+    some.map(|(which, what)| format!("  {} {what}: {}", which.count, names(which)))
         .collect()
 }
 
-fn emails(which: &Some20) -> String {
-    let more = which.count.saturating_sub(which.emails.len() as u64);
-    let named = which.emails.join(", ");
+fn names(which: &Some20) -> String {
+    let more = which.count.saturating_sub(which.names.len() as u64);
+    let named = printable(&which.names.join(", ")).replace('\n', "\\n");
     if more == 0 {
         named
     } else {
@@ -227,19 +245,23 @@ fn of_sessions(restored: &Restored) -> Vec<String> {
 fn as_json(restored: &Restored, data_dir: &str) -> Value {
     let sessions = &restored.sessions;
     let named: Vec<_> = sessions.named.iter().map(lacre::Handle::as_str).collect();
-    let some = |which: &Some20| json!({ "count": which.count, "emails": which.emails });
+    let some = |which: &Some20| json!({ "count": which.count, "emails": which.names });
+    let clients = |which: &Some20| json!({ "count": which.count, "names": which.names });
     json!({
         "made_at": out::time(restored.about.made_at),
         "data_dir": data_dir,
         "aside": restored.aside,
         "accounts": restored.accounts.as_ref().map(|accounts| json!({
             "count": accounts.accounts,
-            "compared": restored.living,
+            "compared": is_compared(restored),
             "back": some(&accounts.back),
             "gone": some(&accounts.gone),
             "still_disabled": some(&accounts.disabled),
             "passwords_of_then": some(&accounts.passwords),
             "rights_of_then": some(&accounts.rights),
+            "links_back": some(&accounts.links_back),
+            "clients_back": clients(&accounts.clients_back),
+            "clients_gone": clients(&accounts.clients_gone),
         })),
         "sessions": {
             "in_backup": sessions.in_backup,

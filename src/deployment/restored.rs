@@ -33,7 +33,7 @@ use crate::archive::{Entry, Holds};
 use crate::clock::Clock;
 use crate::config::{Config, Engine};
 use crate::entropy::Entropy;
-use crate::service::Caller;
+use crate::service::{Caller, revoke_every_session};
 use crate::sessions::keyring::Keyring;
 use futures_util::future::join_all;
 use lacre_keystore::PutOutcome;
@@ -58,27 +58,28 @@ pub async fn restore(
     if wanted.keep_sessions && !backup.about.at_rest {
         return Err(RestoreError::NotAtRest);
     }
+    if wanted.keep_sessions && config.keystore.engine != Engine::Sled {
+        return Err(RestoreError::NotKept);
+    }
     let place = Place::take(config)?;
     let work = Work {
         config,
-        given,
         wanted,
         backup,
         clock,
         entropy,
     };
-    let (restored, end_all) = match wanted.holds {
+    let restored = match wanted.holds {
         Holds::Everything => work.everything(&place).await?,
-        Holds::Sessions => (work.sessions(&place).await?, false),
+        Holds::Sessions => work.sessions(&place).await?,
     };
     // Opening takes the directory anew.
     drop(place);
-    work.finish(restored, end_all).await
+    work.finish(restored).await
 }
 
 struct Work<'a> {
     config: &'a Config,
-    given: &'a Given,
     wanted: Wanted,
     backup: Backup,
     clock: Arc<dyn Clock>,
@@ -86,8 +87,8 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Keys, accounts and sessions. Also says whether all sessions have to end.
-    async fn everything(&self, place: &Place<'_>) -> Result<(Restored, bool), RestoreError> {
+    /// Keys, accounts and sessions.
+    async fn everything(&self, place: &Place<'_>) -> Result<Restored, RestoreError> {
         let url = self.config.accounts.url.expose();
         let owner = Accounts::owner(url, &self.backup.about.deployment).await?;
         let unfinished = place.is_unfinished();
@@ -104,10 +105,17 @@ impl Work<'_> {
                 return Err(RestoreError::StillThere);
             }
             restored.living = true;
+            if matches!(owner, Owner::NoAccounts | Owner::Another) {
+                // Who was disabled meanwhile, and whose password was changed, nobody knows any more. Before
+                // the accounts are there: a process that is killed in between leaves a deployment that doesn't
+                // start, and another restore that knows the same.
+                restored.ended_all = Some(self.end_all(place).await?);
+            }
             restored.accounts = Some(self.take_accounts(owner).await?);
-            // Who was disabled meanwhile, and whose password was changed, nobody knows any more.
-            return Ok((restored, owner == Owner::NoAccounts));
+            return Ok(restored);
         }
+        // Whatever would be refused is refused before anything is moved.
+        place.can_put_master_keys(&self.backup.keys)?;
         // From here on a start is refused until all is there.
         place.begin()?;
         restored.aside = place.set_aside(&self.backup.keys, self.clock.now())?;
@@ -124,7 +132,16 @@ impl Work<'_> {
         let sealed = sealed.ok_or(RestoreError::SessionsOnly)?;
         write_secret(&place.data_dir().keyring(), sealed)?;
         place.end()?;
-        Ok((restored, false))
+        Ok(restored)
+    }
+
+    /// Ends every session of the keystore that is there, and says how many there were.
+    async fn end_all(&self, place: &Place<'_>) -> Result<u64, RestoreError> {
+        let parts = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        let lacre = place.lacre(parts)?;
+        let ended = revoke_every_session(&lacre, &Caller::operator()).await;
+        lacre.keystore().close().await;
+        Ok(ended?)
     }
 
     /// The sessions alone: into the keystore of the deployment that is there.
@@ -146,10 +163,10 @@ impl Work<'_> {
     }
 
     /// Opens what is there now, which ends what the outbox says, and looks which sessions are live.
-    async fn finish(self, mut restored: Restored, end_all: bool) -> Result<Restored, RestoreError> {
+    async fn finish(self, mut restored: Restored) -> Result<Restored, RestoreError> {
         let parts = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         let deployment = Deployment::open(self.config, parts.0, parts.1).await?;
-        let looked = self.look(&deployment, &mut restored, end_all).await;
+        let looked = self.look(&deployment, &mut restored).await;
         deployment.close().await;
         looked.map(|()| restored)
     }
@@ -158,7 +175,6 @@ impl Work<'_> {
         &self,
         deployment: &Deployment,
         restored: &mut Restored,
-        end_all: bool,
     ) -> Result<(), RestoreError> {
         let (service, caller) = (deployment.service(), Caller::operator());
         let action = match self.wanted.holds {
@@ -166,14 +182,11 @@ impl Work<'_> {
             Holds::Sessions => "sessions_imported",
         };
         service.acted(&caller, action);
-        if end_all {
-            restored.ended_all = Some(service.revoke_all(&caller).await?);
-        }
         if !restored.living {
             return Ok(());
         }
         let lacre = service.lacre();
-        for entry in content_of(self.given, &self.backup)? {
+        for entry in content_of(&self.backup)? {
             let Some((key, _)) = session(&entry?)? else {
                 continue;
             };
@@ -195,7 +208,7 @@ impl Work<'_> {
             ours: owner == Owner::Ours,
             now: self.clock.now(),
         };
-        let mut content = content_of(self.given, &self.backup)?;
+        let mut content = content_of(&self.backup)?;
         let rows = || {
             for entry in content.by_ref() {
                 match entry? {
@@ -216,13 +229,10 @@ impl Work<'_> {
 
     /// Builds a keystore of the backup's sessions, and puts it in its place.
     async fn put_sessions(&self, place: &Place<'_>) -> Result<RestoredSessions, RestoreError> {
-        if self.config.keystore.engine != Engine::Sled {
-            return Err(RestoreError::NotKept);
-        }
         let digest_key = self.keyring(place)?.digest_key();
         let keystore = place.build_keystore(self.backup.ring()?, digest_key)?;
         let mut sessions = RestoredSessions::default();
-        let mut content = content_of(self.given, &self.backup)?;
+        let mut content = content_of(&self.backup)?;
         loop {
             let mut page = Vec::with_capacity(AT_ONCE);
             while page.len() < AT_ONCE
@@ -261,7 +271,7 @@ impl Work<'_> {
     fn not_kept(&self, place: &Place<'_>) -> Result<RestoredSessions, RestoreError> {
         let keyring = self.keyring(place)?;
         let mut sessions = RestoredSessions::default();
-        for entry in content_of(self.given, &self.backup)? {
+        for entry in content_of(&self.backup)? {
             if let Some((key, _)) = session(&entry?)? {
                 sessions.in_backup += 1;
                 sessions.has_ended(keyring.handles().handle(&key));

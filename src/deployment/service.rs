@@ -189,11 +189,11 @@ fn hashing(config: &Config) -> HashingSettings {
 
 /// What a deployment calls itself where nobody has named it: the same wherever it is served, for as
 /// long as its keyring is.
-fn own_issuer(keyring: &Keyring) -> String {
+pub(super) fn own_issuer(keyring: &Keyring) -> String {
     format!("urn:lacre:{}", keyring.handles().name())
 }
 
-fn rules(config: &Config, issuer: String) -> Rules {
+pub(super) fn rules(config: &Config, issuer: String) -> Rules {
     Rules {
         access_ttl: config.token.access_ttl.as_secs(),
         access_ttl_jitter: config.token.access_ttl_jitter,

@@ -4,6 +4,7 @@
 
 use super::going_on::to_the_end;
 use super::{Caller, Service, ServiceError};
+use crate::lacre::Lacre;
 use crate::sessions::guard::LiveSession;
 use crate::sessions::list::Picked;
 use crate::telemetry::audit::Cause;
@@ -36,6 +37,18 @@ impl Named {
     pub(crate) fn handles(&self) -> Option<&[Handle]> {
         (self.handles.len() as u64 == self.count).then_some(&*self.handles)
     }
+}
+
+/// Revokes every session there is, also where there are no accounts to open a [`Service`] with, and says how
+/// many there were.
+pub(crate) async fn revoke_every_session(
+    lacre: &Lacre,
+    caller: &Caller,
+) -> Result<u64, KeystoreError> {
+    let end = caller.end(caller.revocation(), None);
+    let ended = lacre.end_all(&end).await?;
+    caller.acted("all_sessions_revoked", None);
+    Ok(ended)
 }
 
 impl Service {
@@ -108,15 +121,7 @@ impl Service {
     /// Revokes every session there is, and says how many.
     pub async fn revoke_all(&self, caller: &Caller) -> Result<u64, ServiceError> {
         let (service, caller) = (self.clone(), caller.clone());
-        to_the_end(async move {
-            let count = service
-                .lacre
-                .end_all(&caller.end(caller.revocation(), None))
-                .await?;
-            caller.acted("all_sessions_revoked", None);
-            Ok(count)
-        })
-        .await
+        to_the_end(async move { Ok(revoke_every_session(&service.lacre, &caller).await?) }).await
     }
 
     /// Revokes the sessions that are picked out of all records, and says how many and, unless there

@@ -1,6 +1,7 @@
 //! Backups and restores: what comes back, what never does, and what is refused without a change.
 
 mod drill;
+mod untouched;
 
 use super::{PASSWORD, Ran, add_user, lacre, log_in, run_with};
 use crate::support::postgres::Schema;

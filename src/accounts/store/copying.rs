@@ -6,7 +6,7 @@
 //! This room must never leave a column out: a test compares the lists with the schema.
 
 use super::row::{get, spoilt, to_stored};
-use super::{Question, Store, refused, seen};
+use super::{Question, Store, outbox, refused, seen};
 use crate::accounts::copy::{CopiedRow, Replaced, Some20, TakenIn};
 use crate::accounts::error::AccountsError;
 use base64::Engine as _;
@@ -254,6 +254,37 @@ const BACK: &str =
     "FROM restored_accounts r WHERE NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = r.id)";
 const GONE: &str =
     "FROM accounts r WHERE NOT EXISTS (SELECT 1 FROM restored_accounts a WHERE a.id = r.id)";
+const CLIENTS_BACK: &str =
+    "FROM restored_clients r WHERE NOT EXISTS (SELECT 1 FROM clients c WHERE c.id = r.id)";
+const CLIENTS_GONE: &str =
+    "FROM clients r WHERE NOT EXISTS (SELECT 1 FROM restored_clients c WHERE c.id = r.id)";
+/// Links of accounts that both have.
+const LINKS_BACK: &str = "FROM restored_links l JOIN accounts r ON r.id = l.user_id \
+     WHERE NOT EXISTS (SELECT 1 FROM links o \
+     WHERE o.issuer = l.issuer AND o.subject = l.subject AND o.user_id = l.user_id)";
+const LINKS_GONE: &str = "FROM links r WHERE NOT EXISTS (SELECT 1 FROM restored_links o \
+     WHERE o.issuer = r.issuer AND o.subject = r.subject AND o.user_id = r.user_id)";
+
+/// Whose sessions an outbox row ends, as the columns of what it is made for.
+struct Owed {
+    reach: &'static str,
+    user: &'static str,
+    kept: &'static str,
+}
+
+impl Owed {
+    const fn of_user(reach: &'static str) -> Self {
+        Self {
+            reach,
+            user: "r.id",
+            kept: "NULL",
+        }
+    }
+}
+
+/// What names an account to a person, and a client.
+const EMAIL: &str = "r.email";
+const CLIENT_NAME: &str = "r.id || ' (' || r.name || ')'";
 
 impl Replacement {
     pub(in super::super) async fn take<E: From<AccountsError>>(
@@ -276,21 +307,35 @@ impl Replacement {
             accounts: self
                 .number("SELECT COUNT(*) FROM restored_accounts".into())
                 .await?,
-            back: self.some(BACK.into()).await?,
-            gone: self.some(GONE.into()).await?,
-            disabled: self.some(format!("{BOTH} {DISABLED}")).await?,
-            passwords: self.some(format!("{BOTH} {OTHER_PASSWORD}")).await?,
-            rights: self.some(format!("{BOTH} {OTHER_RIGHTS}")).await?,
+            back: self.some(EMAIL, BACK).await?,
+            gone: self.some(EMAIL, GONE).await?,
+            disabled: self.some(EMAIL, &format!("{BOTH} {DISABLED}")).await?,
+            passwords: self
+                .some(EMAIL, &format!("{BOTH} {OTHER_PASSWORD}"))
+                .await?,
+            rights: self.some(EMAIL, &format!("{BOTH} {OTHER_RIGHTS}")).await?,
+            clients_back: self.some(CLIENT_NAME, CLIENTS_BACK).await?,
+            clients_gone: self.some(CLIENT_NAME, CLIENTS_GONE).await?,
+            links_back: self.some(EMAIL, LINKS_BACK).await?,
         };
         self.run("UPDATE restored_accounts SET active = 0 WHERE id IN (SELECT id FROM accounts WHERE active = 0)")
             .await?;
-        for (reach, which) in [
-            ("all", GONE.to_owned()),
-            ("all", format!("{BOTH} r.active = 0")),
-            ("all", format!("{BOTH} {OTHER_PASSWORD}")),
-            ("access", format!("{BOTH} {OTHER_RIGHTS}")),
+        let of_user = Owed::of_user;
+        let of_client = Owed::of_user(outbox::CLIENT);
+        let through = Owed {
+            reach: outbox::THROUGH,
+            user: "r.user_id",
+            kept: "r.issuer",
+        };
+        for (owed, which) in [
+            (of_user(outbox::ALL), GONE.to_owned()),
+            (of_user(outbox::ALL), format!("{BOTH} r.active = 0")),
+            (of_user(outbox::ALL), format!("{BOTH} {OTHER_PASSWORD}")),
+            (of_user(outbox::ACCESS), format!("{BOTH} {OTHER_RIGHTS}")),
+            (of_client, CLIENTS_GONE.to_owned()),
+            (through, LINKS_GONE.to_owned()),
         ] {
-            self.owe(reach, &which, into).await?;
+            self.owe(&owed, &which, into).await?;
         }
         for Table { name, .. } in TABLES
             .iter()
@@ -327,37 +372,42 @@ impl Replacement {
         Ok(replaced)
     }
 
-    /// Writes down that sessions of these accounts have to end.
+    /// Writes down that sessions have to end.
     async fn owe(
         &mut self,
-        reach: &str,
+        owed: &Owed,
         which: &str,
         into: TakenIn<'_>,
     ) -> Result<(), AccountsError> {
+        let Owed { reach, user, kept } = owed;
         let text = format!(
             "INSERT INTO owed_ends (id, keystore, user_id, reach, kept, kept_since, created_at) \
-             SELECT 'restored-' || $1 || '-' || r.id, $2, r.id, $1, CAST(NULL AS TEXT), CAST(NULL AS BIGINT), \
-             CAST($3 AS BIGINT) {which} ON CONFLICT DO NOTHING"
+             SELECT 'restored-' || $1 || '-' || COALESCE({kept}, '') || '-' || {user}, $2, {user}, $1, \
+             CAST({kept} AS TEXT), CAST(NULL AS BIGINT), CAST($3 AS BIGINT) {which} ON CONFLICT DO NOTHING"
         );
         let question = sqlx::query(AssertSqlSafe(text))
-            .bind(reach.to_owned())
+            .bind((*reach).to_owned())
             .bind(into.deployment.to_owned())
             .bind(to_stored(into.now));
         let done = question.execute(&mut *self.transaction).await;
         done.map(drop).map_err(|error| refused(&error))
     }
 
-    async fn some(&mut self, which: String) -> Result<Some20, AccountsError> {
-        let count = self.number(format!("SELECT COUNT(*) {which}")).await?;
-        let text = format!("SELECT r.email {which} ORDER BY r.id LIMIT 20");
+    /// How many there are of these, and what names the first.
+    async fn some(&mut self, name: &str, which: &str) -> Result<Some20, AccountsError> {
+        let count = self
+            .number(format!("SELECT COUNT(DISTINCT r.id) {which}"))
+            .await?;
+        let text =
+            format!("SELECT DISTINCT r.id AS id, {name} AS name {which} ORDER BY r.id LIMIT 20");
         let rows = sqlx::query(AssertSqlSafe(text))
             .fetch_all(&mut *self.transaction)
             .await;
         let rows = rows.map_err(|error| refused(&error))?;
-        let emails = rows.iter().map(|row| get(row, "email"));
+        let names = rows.iter().map(|row| get(row, "name"));
         Ok(Some20 {
             count,
-            emails: emails.collect::<Result<_, _>>()?,
+            names: names.collect::<Result<_, _>>()?,
         })
     }
 

@@ -15,13 +15,13 @@ use super::row::{account, get, spoilt, to_stored};
 use super::{Question, Store, Together, within_timeout};
 use crate::clock::UnixSeconds;
 
-const ALL: &str = "all";
+pub(super) const ALL: &str = "all";
 const ALL_BUT: &str = "all_but";
-const ACCESS: &str = "access";
+pub(super) const ACCESS: &str = "access";
 /// In a row of this reach, `kept` is the issuer.
-const THROUGH: &str = "through";
+pub(super) const THROUGH: &str = "through";
 /// In a row of this reach, `user_id` is the id of a client: no user's id can be one.
-const CLIENT: &str = "client";
+pub(super) const CLIENT: &str = "client";
 
 impl Store {
     /// The account that an `UPDATE … RETURNING` left, committed together with the outbox row.

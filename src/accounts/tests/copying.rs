@@ -162,7 +162,7 @@ async fn what_has_changed_since_is_told_and_ends_sessions(engine: &Engine) {
     let told = take(engine, rows, true).await;
     let one = |email: &str| Some20 {
         count: 1,
-        emails: vec![email.to_owned()],
+        names: vec![email.to_owned()],
     };
     assert_eq!(told.back, one("deleted@b"));
     assert_eq!(told.gone, one("new@b"));

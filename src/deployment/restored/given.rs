@@ -7,6 +7,7 @@ use crate::archive::{ArchiveError, Unlock};
 use crate::deployment::data_dir::MasterKeyFile;
 use std::fmt;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -29,7 +30,15 @@ impl fmt::Debug for Given {
 }
 
 impl Given {
+    /// Opens the file. It is read more than once, to its end before anything is touched, so that a pipe won't
+    /// do.
     pub(super) fn open(&self) -> Result<File, ArchiveError> {
+        // Before it is opened: a named pipe would hold whoever opens it.
+        let about = std::fs::metadata(&self.file).map_err(ArchiveError::Unreadable)?;
+        if !about.is_file() {
+            let why = "it is no regular file, and a backup is read twice: put it into one first";
+            return Err(ArchiveError::Unreadable(io::Error::other(why)));
+        }
         File::open(&self.file).map_err(ArchiveError::Unreadable)
     }
 

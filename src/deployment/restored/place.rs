@@ -3,17 +3,22 @@
 //! This room must never remove what somebody may want back.
 
 use super::error::RestoreError;
-use crate::clock::UnixSeconds;
+use crate::clock::{Clock, UnixSeconds};
 use crate::config::Config;
-use crate::deployment::data_dir::{DataDir, DataDirError, MasterKeyFile, UNFINISHED, write_secret};
+use crate::deployment::data_dir::{
+    DataDir, DataDirError, MasterKeyFile, MasterKeySource, UNFINISHED, write_secret,
+};
 use crate::deployment::parts::Keys;
-use crate::deployment::service::master_keys;
+use crate::deployment::service::{master_keys, own_issuer, rules};
+use crate::entropy::Entropy;
+use crate::lacre::Lacre;
 use crate::sessions::keyring::Keyring;
 use lacre_keystore::{
     DigestKey, Keystore, KeystoreError, LocalStore, MasterKeyRing, SledEngine, SledOptions,
 };
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where a keystore is built before it takes its place.
 const BUILT: &str = "keystore.restored";
@@ -141,16 +146,47 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// Fails where [`put_master_keys`](Self::put_master_keys) would fail for what is there, and changes nothing.
+    pub(super) fn can_put_master_keys(&self, keys: &MasterKeyFile) -> Result<(), RestoreError> {
+        let source = master_keys(self.config);
+        // In the data directory others make way.
+        if source.file() == Some(&*self.data_dir.master_key()) {
+            return Ok(());
+        }
+        match source.read()? {
+            Some(theirs) if keys.is_within(&theirs) => Ok(()),
+            None if source.file().is_some() => Ok(()),
+            _ => Err(other_master_keys(&source)),
+        }
+    }
+
     /// Writes the master keys where there are none. Others that lie elsewhere are never replaced.
     pub(super) fn put_master_keys(&self, keys: &MasterKeyFile) -> Result<(), RestoreError> {
         let source = master_keys(self.config);
         match (source.read()?, source.file()) {
             (Some(theirs), _) if keys.is_within(&theirs) => Ok(()),
             (None, Some(path)) => Ok(keys.save(path)?),
-            _ => Err(RestoreError::MasterKeyOther {
-                path: source.place().into(),
-            }),
+            _ => Err(other_master_keys(&source)),
         }
+    }
+
+    /// The deployment that is here, without its accounts.
+    pub(super) fn lacre(
+        &self,
+        (clock, entropy): (Arc<dyn Clock>, Entropy),
+    ) -> Result<Lacre, RestoreError> {
+        let keys = Keys::look(self.data_dir.path(), &master_keys(self.config))?;
+        let Keys {
+            master, keyring, ..
+        } = keys.ok_or(RestoreError::OtherDeployment)?;
+        let keystore =
+            self.open_keystore(&self.data_dir.keystore(), master, keyring.digest_key())?;
+        let rules = rules(self.config, own_issuer(&keyring));
+        let builder = Lacre::builder(keystore, keyring, rules)
+            .clock(clock)
+            .entropy(entropy)
+            .receipts(self.data_dir.receipts());
+        Ok(builder.build())
     }
 
     /// A new keystore, beside its place.
@@ -187,5 +223,11 @@ impl<'a> Place<'a> {
 
     fn unusable(&self, why: std::io::Error) -> RestoreError {
         DataDirError::unusable(self.data_dir.path(), why).into()
+    }
+}
+
+fn other_master_keys(source: &MasterKeySource) -> RestoreError {
+    RestoreError::MasterKeyOther {
+        path: source.place().into(),
     }
 }

@@ -9,6 +9,7 @@ use crate::deployment::data_dir::MasterKeyFile;
 use crate::token::base64url;
 use lacre_keystore::{MasterKey, MasterKeyRing, RecordKey};
 use std::fs::File;
+use std::io::Seek as _;
 use std::path::Path;
 
 /// What of a backup is kept in memory: no rows and no sessions.
@@ -18,6 +19,8 @@ pub(super) struct Backup {
     /// Sealed under those keys.
     pub(super) keyring: Option<Vec<u8>>,
     unlocking: Unlocking,
+    /// Opened once: another file that takes its name meanwhile is another backup.
+    file: File,
 }
 
 impl Backup {
@@ -29,7 +32,7 @@ impl Backup {
         let unlocking = given.unlocking(configured)?;
         let file = given.open()?;
         let size = file.metadata().map_err(ArchiveError::Unreadable)?.len();
-        let mut entries = Entries::open(file, &unlocking)?;
+        let mut entries = Entries::open(&file, &unlocking)?;
         let about = entries.about().clone();
         let (mut keys, mut keyring) = (Vec::new(), None);
         while let Some(entry) = entries.next_entry()? {
@@ -55,6 +58,7 @@ impl Backup {
             keys: MasterKeyFile::of(keys.into_iter()),
             keyring,
             unlocking,
+            file,
         })
     }
 
@@ -67,12 +71,13 @@ impl Backup {
     }
 }
 
-/// The entries of a backup that was read to its end before.
+/// The entries of a backup that was read to its end before. One reading at a time: there is one place in the file.
 pub(super) fn content_of(
-    given: &Given,
     backup: &Backup,
-) -> Result<impl Iterator<Item = Result<Entry, ArchiveError>> + use<>, RestoreError> {
-    let mut entries: Entries<File> = Entries::open(given.open()?, &backup.unlocking)?;
+) -> Result<impl Iterator<Item = Result<Entry, ArchiveError>>, RestoreError> {
+    let mut file = &backup.file;
+    file.rewind().map_err(ArchiveError::Unreadable)?;
+    let mut entries = Entries::open(file, &backup.unlocking)?;
     Ok(std::iter::from_fn(move || entries.next_entry().transpose()))
 }
 
