@@ -102,12 +102,13 @@ impl Backup {
             return Ok(());
         }
         let accounts = match holds {
-            Holds::Everything => format!("{accounts} accounts and "),
+            Holds::Everything => format!("{} and ", out::count(accounts, "account", "accounts")),
             Holds::Sessions => String::new(),
         };
         writeln!(
             stdout,
-            "{accounts}{sessions} sessions of {data_dir} are in {}",
+            "{accounts}{} of {data_dir} are in {}",
+            out::count(sessions, "session", "sessions"),
             self.file.display()
         )?;
         let under = if passphrase.is_some() {

@@ -12,7 +12,11 @@ use lacre::internals::telemetry::audit::{self, Counted};
 use lacre::internals::telemetry::process::Process;
 
 /// Asks everybody who measures something.
-pub(super) async fn measure(service: &Service, clock: &SystemClock) -> Vec<Measured> {
+pub(super) async fn measure(
+    service: &Service,
+    clock: &SystemClock,
+    certificate_expires_at: u64,
+) -> Vec<Measured> {
     let mut all = vec![Measured {
         name: "lacre_build_info",
         help: "Which version this is.",
@@ -23,6 +27,11 @@ pub(super) async fn measure(service: &Service, clock: &SystemClock) -> Vec<Measu
     all.extend(hashing(service.accounts()));
     all.extend(log());
     all.extend(time(clock));
+    all.push(gauge(
+        "lacre_tls_certificate_expires_timestamp_seconds",
+        "When the certificate of the public listener expires, in Unix seconds; 0 where there is none.",
+        certificate_expires_at,
+    ));
     all.extend(keystore(service.lacre()).await);
     all.extend(receipts(service.lacre()));
     all.extend(process());

@@ -34,6 +34,11 @@ pub(super) fn json(value: &impl Serialize) -> Result<String, Failure> {
     }))
 }
 
+/// A number of things, with the word for one or for several.
+pub(super) fn count(number: u64, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
+}
+
 /// A time as RFC 3339 has it, in UTC.
 pub(super) fn time(unix: u64) -> String {
     i64::try_from(unix)
@@ -255,6 +260,12 @@ mod tests {
             .write(&mut out, [whole])
             .unwrap();
         assert_eq!(out, b"A      B\nshort  cells\n");
+    }
+
+    #[test]
+    fn one_thing_is_one() {
+        let accounts = [0, 1, 2].map(|number| count(number, "account", "accounts"));
+        assert_eq!(accounts, ["0 accounts", "1 account", "2 accounts"]);
     }
 
     #[test]

@@ -180,11 +180,11 @@ fn changes(accounts: &Replaced, compared: bool) -> Vec<String> {
         ),
         (
             &accounts.clients_back,
-            "clients had been deleted since, or are new here, and are there again with their secrets",
+            "of the clients had been deleted since, or are new here, and are there again with their secrets",
         ),
         (
             &accounts.clients_gone,
-            "clients were made since, and are gone with their sessions",
+            "of the clients were made since, and are gone with their sessions",
         ),
     ];
     let some = named.into_iter().filter(|(which, _)| which.count > 0);

@@ -14,7 +14,7 @@ use super::stand_in::{INSECURE_ISSUE, StandIn};
 use clap::Args;
 use futures_util::future::{Either, select};
 use futures_util::{Stream, StreamExt as _};
-use lacre::clock::SystemClock;
+use lacre::clock::{Clock as _, SystemClock};
 use lacre::internals::config::{Config, Dialect, Proxy, Signup, WebOrigin};
 use lacre::internals::deployment::{Certificate, Deployment, OpenError};
 use lacre::internals::entropy;
@@ -144,6 +144,9 @@ async fn serve(
     let gateway = gateway.transpose()?;
     check_reach(config, &public, &management, gateway.as_ref())?;
     let clock = Arc::new(SystemClock::default());
+    if let Some(Err(error)) = certificate.as_ref().map(|one| one.check(clock.now())) {
+        log::warn!(code = error.code(); "clients will refuse the certificate: {error}");
+    }
     let mut deployment = Deployment::open(config, clock.clone(), entropy::system()).await?;
     let service = deployment.service().clone();
 
@@ -163,7 +166,7 @@ async fn serve(
         &config.gateway,
     );
     let settings = settings(config);
-    let mut operators = operators_view(metrics, clock, &service);
+    let mut operators = operators_view(metrics, Arc::clone(&clock), certificate.clone(), &service);
     let console = config.console.enabled.then(|| {
         let proxies = trusted_proxies.clone();
         Console::new(service.clone(), operators.clone(), proxies, settings.body)
@@ -185,7 +188,7 @@ async fn serve(
     )?;
     let admin = AdminSocket::open(deployment.data_dir(), service.clone())?;
     deployment.keep_time()?;
-    let reloader = tokio::spawn(reload(hang_ups, certificate));
+    let reloader = tokio::spawn(reload(hang_ups, certificate, clock));
     let keeper = tokio::spawn(service.lacre().keep_last_seen());
     let sweeper = tokio::spawn(sweep(service.clone()));
     let counter = console.map(|console| tokio::spawn(console.keep_counting()));
@@ -248,6 +251,7 @@ fn settings(config: &Config) -> Settings {
 async fn reload(
     mut hang_ups: impl Stream<Item = ()> + Unpin,
     certificate: Option<Arc<Certificate>>,
+    clock: Arc<SystemClock>,
 ) {
     while hang_ups.next().await.is_some() {
         let reopened = telemetry::reopen_audit();
@@ -255,7 +259,7 @@ async fn reload(
             log::info!("SIGHUP: the file of the audit is opened anew");
         }
         match &certificate {
-            Some(certificate) => match certificate.reload() {
+            Some(certificate) => match certificate.reload(clock.now()) {
                 Ok(()) => log::info!("SIGHUP: the certificate was read anew"),
                 Err(error) => {
                     let code = error.code();
@@ -279,7 +283,12 @@ fn certificate(config: &Config) -> Result<Option<Arc<Certificate>>, Failure> {
 }
 
 /// Readiness asks the stores; the gauges are what an operator watches.
-fn operators_view(metrics: Arc<Metrics>, clock: Arc<SystemClock>, service: &Service) -> Management {
+fn operators_view(
+    metrics: Arc<Metrics>,
+    clock: Arc<SystemClock>,
+    certificate: Option<Arc<Certificate>>,
+    service: &Service,
+) -> Management {
     let (asked, watched) = (service.clone(), service.clone());
     let ready = move || {
         let service = asked.clone();
@@ -309,7 +318,11 @@ fn operators_view(metrics: Arc<Metrics>, clock: Arc<SystemClock>, service: &Serv
     };
     let gauges = move || {
         let (service, clock) = (watched.clone(), Arc::clone(&clock));
-        async move { measure(&service, &clock).await }
+        let expires_at = certificate
+            .as_ref()
+            .and_then(|one| one.expires_at())
+            .unwrap_or_default();
+        async move { measure(&service, &clock, expires_at).await }
     };
     Management::new(metrics, ready, gauges)
 }

@@ -7,7 +7,7 @@
 //! good.
 
 use crate::clock::UnixSeconds;
-use openssl::asn1::Asn1Time;
+use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::x509::X509;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
@@ -55,6 +55,12 @@ pub enum CertificateError {
     /// There is no private key in the file, or one of a kind that isn't supported.
     #[error("{}: no private key in PEM that can be used: RSA of 2048 bits at least, ECDSA or Ed25519, without a passphrase", .0.display())]
     NoKey(PathBuf),
+    /// The certificate has expired.
+    #[error("the certificate in {} has expired: put a new one there", .0.display())]
+    Expired(PathBuf),
+    /// The certificate isn't valid yet.
+    #[error("the certificate in {} isn't valid yet: wait, or set the clock of this machine or of the authority's", .0.display())]
+    Early(PathBuf),
     /// The key isn't that of the first certificate.
     #[error("the key in {} is not that of the first certificate in {}", key.display(), certificate.display())]
     Mismatch {
@@ -74,6 +80,8 @@ impl CertificateError {
             Self::Exposed { .. } => "tls_key_exposed",
             Self::NoCertificate(_) => "tls_certificate_unusable",
             Self::NoKey(_) => "tls_key_unusable",
+            Self::Expired(_) => "tls_certificate_expired",
+            Self::Early(_) => "tls_certificate_early",
             Self::Mismatch { .. } => "tls_key_mismatch",
         }
     }
@@ -108,9 +116,13 @@ impl Certificate {
         }))
     }
 
-    /// Reads both files anew. Where that fails, what was read before stays.
-    pub fn reload(&self) -> Result<(), CertificateError> {
+    /// Reads both files anew. Where that fails, what was read before stays; so does a certificate that is valid
+    /// `now`, where the new one isn't.
+    pub fn reload(&self, now: UnixSeconds) -> Result<(), CertificateError> {
         let new = read(&self.chain_file, &self.key_file, &self.provider)?;
+        if self.check(now).is_ok() {
+            self.check_valid(&new, now)?;
+        }
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
         Ok(())
     }
@@ -126,13 +138,44 @@ impl Certificate {
     /// When the certificate expires; `None` where that can't be read.
     #[must_use]
     pub fn expires_at(&self) -> Option<UnixSeconds> {
-        let current = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner));
-        let certificate = X509::from_der(current.cert.first()?).ok()?;
-        let begin = Asn1Time::from_unix(0).ok()?;
-        let since = begin.diff(certificate.not_after()).ok()?;
-        let seconds = i64::from(since.days) * 86_400 + i64::from(since.secs);
-        u64::try_from(seconds).ok()
+        seconds(own(&self.current())?.not_after())
     }
+
+    /// Fails where clients refuse the certificate `now`, since it has expired or isn't valid yet.
+    pub fn check(&self, now: UnixSeconds) -> Result<(), CertificateError> {
+        self.check_valid(&self.current(), now)
+    }
+
+    fn check_valid(&self, key: &CertifiedKey, now: UnixSeconds) -> Result<(), CertificateError> {
+        let certificate = own(key);
+        let times = certificate.map(|own| (seconds(own.not_before()), seconds(own.not_after())));
+        match times {
+            Some((_, Some(until))) if until <= now => {
+                Err(CertificateError::Expired(self.chain_file.clone()))
+            }
+            Some((Some(since), _)) if since > now => {
+                Err(CertificateError::Early(self.chain_file.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn current(&self) -> Arc<CertifiedKey> {
+        let current = self.current.read();
+        Arc::clone(&current.unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The service's own certificate.
+fn own(key: &CertifiedKey) -> Option<X509> {
+    X509::from_der(key.cert.first()?).ok()
+}
+
+/// A time of a certificate; `None` for what lies before 1970 or can't be read.
+fn seconds(time: &Asn1TimeRef) -> Option<UnixSeconds> {
+    let begin = Asn1Time::from_unix(0).ok()?;
+    let since = begin.diff(time).ok()?;
+    u64::try_from(i64::from(since.days) * 86_400 + i64::from(since.secs)).ok()
 }
 
 /// Gives each connection what was read last.
@@ -141,8 +184,7 @@ struct Resolver(Arc<Certificate>);
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let current = self.0.current.read();
-        Some(Arc::clone(&current.unwrap_or_else(PoisonError::into_inner)))
+        Some(self.0.current())
     }
 }
 
@@ -302,10 +344,35 @@ mod tests {
         let first = read.expires_at();
         let (_, other_key) = made(dir.path(), "other", &EC, "60");
         std::fs::copy(&other_key, &key).unwrap();
-        assert_eq!(read.reload().unwrap_err().code(), "tls_key_mismatch");
+        let now = first.unwrap() - 1;
+        assert_eq!(read.reload(now).unwrap_err().code(), "tls_key_mismatch");
         assert_eq!(read.expires_at(), first);
         std::fs::copy(dir.path().join("other.crt"), &certificate).unwrap();
-        read.reload().unwrap();
+        read.reload(now).unwrap();
         assert!(read.expires_at() > first);
+    }
+
+    #[test]
+    fn what_no_client_takes_now_never_takes_the_place_of_what_is_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let (certificate, key) = made(dir.path(), "one", &EC, "30");
+        let read = Certificate::read(&certificate, &key).unwrap();
+        let first = read.expires_at().unwrap();
+        assert!(read.check(first - 1).is_ok());
+        assert_eq!(
+            read.check(first).unwrap_err().code(),
+            "tls_certificate_expired"
+        );
+        assert_eq!(read.check(0).unwrap_err().code(), "tls_certificate_early");
+        // One that expires in a day, seen two days later.
+        let (short, short_key) = made(dir.path(), "short", &EC, "1");
+        std::fs::copy(short, &certificate).unwrap();
+        std::fs::copy(short_key, &key).unwrap();
+        let refused = read.reload(first - 28 * 86_400).unwrap_err();
+        assert_eq!(refused.code(), "tls_certificate_expired");
+        assert_eq!(read.expires_at(), Some(first));
+        // Where the one in use is no better, what was put there is taken.
+        read.reload(first).unwrap();
+        assert!(read.expires_at() < Some(first));
     }
 }

@@ -8,12 +8,27 @@ use super::origin::TrustedProxies;
 use super::problem::{Code, Problem};
 use super::request_id::RequestId;
 use super::visitor::{Found, Visitor};
+use crate::sessions::grant::Issued;
 use crate::telemetry::Requested;
 use crate::telemetry::audit::{MaskedHandle, UserId};
-use actix_web::HttpRequest;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::Method;
+use actix_web::{HttpMessage, HttpRequest};
 use std::time::Duration;
+
+/// Whose session a request has begun or renewed, which no guard had found.
+struct Given {
+    user: String,
+    session: MaskedHandle,
+}
+
+/// Has the line of this request say whose session it was given.
+pub(super) fn given(request: &HttpRequest, issued: &Issued) {
+    request.extensions_mut().insert(Given {
+        user: issued.user_id.clone(),
+        session: MaskedHandle::of(issued.handle.as_str()),
+    });
+}
 
 /// Writes the line.
 pub(super) fn write(
@@ -38,6 +53,8 @@ pub(super) fn write(
     };
     let route = request.and_then(HttpRequest::match_pattern);
     let found = request.and_then(Visitor::found).flatten();
+    let extensions = request.map(HttpMessage::extensions);
+    let given = extensions.as_ref().and_then(|all| all.get::<Given>());
     let (user, issuer, session) = match &found {
         Some(Found::Session(session)) => (
             Some(UserId::new(session.user_id())),
@@ -49,7 +66,10 @@ pub(super) fn write(
             Some(UserId::new(&user.issuer_name)),
             None,
         ),
-        None => (None, None, None),
+        None => match given {
+            Some(given) => (Some(UserId::new(&given.user)), None, Some(given.session)),
+            None => (None, None, None),
+        },
     };
     Requested {
         request_id: id.as_str(),

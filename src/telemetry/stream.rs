@@ -8,8 +8,8 @@
 use super::standard_error::{LeadsNowhere, check, is_left, is_null};
 use rustix::fs::OFlags;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
@@ -25,6 +25,9 @@ pub enum AuditStream {
     /// To the end of this file.
     File(PathBuf),
 }
+
+/// The bits of a mode that let the group or others write.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 static STREAM: OnceLock<AuditStream> = OnceLock::new();
 
@@ -166,8 +169,13 @@ fn open(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     let options = options.read(true).append(true).create(true);
     let mut file = options.mode(0o600).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
+    let about = file.metadata()?;
+    if !about.is_file() {
         return Err(io::Error::other("it is no regular file"));
+    }
+    if about.mode() & WRITABLE_BY_OTHERS != 0 {
+        let why = "it can be written to by others, so that nobody could rely on it: run `chmod 600` on it";
+        return Err(io::Error::new(ErrorKind::PermissionDenied, why));
     }
     // What a kill or a full disk has cut off stays a line of its own.
     if file.seek(SeekFrom::End(0))? > 0 {
@@ -213,6 +221,17 @@ mod tests {
             &dir.path().join("a/b"),
         ] {
             assert!(AuditFile::open(path).is_err(), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_may_write_is_no_audit_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.log");
+        for (mode, due) in [(0o666, false), (0o620, false), (0o640, true), (0o600, true)] {
+            std::fs::write(&path, "").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(AuditFile::open(&path).is_ok(), due, "{mode:o}");
         }
     }
 

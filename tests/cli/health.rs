@@ -108,3 +108,24 @@ fn what_is_no_url_is_misuse() {
     assert_eq!(lacre(&setup, "health http://127.0.0.1:1").status, Some(69));
     assert!(!setup.data().exists());
 }
+
+/// Each part of the answer comes in time, and the whole of it never.
+#[test]
+fn an_answer_that_never_ends_is_given_up_after_five_seconds() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let dripping = std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        let _ = peer.read(&mut [0; 1024]);
+        let mut sent = peer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+        while sent.is_ok() {
+            std::thread::sleep(Duration::from_millis(200));
+            sent = peer.write_all(b" ");
+        }
+    });
+    let began = Instant::now();
+    health(&[&url]).failed(69, "server_unreachable");
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    dripping.join().unwrap();
+}

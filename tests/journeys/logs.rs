@@ -6,7 +6,7 @@ mod supervisor;
 
 use super::PASSWORD;
 use crate::support::http::{Answer, Connection, Request};
-use crate::support::server::{Server, Setup};
+use crate::support::server::{Server, Setup, Token};
 use crate::support::vectors;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -125,6 +125,32 @@ fn each_request_has_one_line_that_says_who_asked_and_what_was_answered() {
     assert!(
         written.contains(r#""msg":"lacre starts","version":""#),
         "{written}"
+    );
+}
+
+#[test]
+fn whoever_logs_in_or_refreshes_is_named_and_whoever_fails_is_not() {
+    let mut server = start("all");
+    let body = json!({"email": EMAIL, "password": PASSWORD});
+    let begun = server.send(&Request::post("/getToken").json(body));
+    let token = Token::of(&begun);
+    let renewed = server.refresh(&token).expect(200);
+    let failed = server
+        .try_get_token(EMAIL, "wrong horse battery")
+        .expect(401);
+    let me = server.call("GET", "/me", renewed.json()["auth"].as_str().unwrap());
+    let user = me.expect(200).json()["id"].clone();
+    server.stop();
+    let written = server.written();
+    for answer in [&begun, &renewed] {
+        let line = line_of(&written, &id_of(answer)).unwrap();
+        assert_eq!(line["user"], user, "{line}");
+        assert_eq!(line["session"], format!("{}…", &token.crt[..8]));
+    }
+    let line = line_of(&written, &id_of(&failed)).unwrap();
+    assert!(
+        line.get("user").is_none() && line.get("session").is_none(),
+        "{line}"
     );
 }
 

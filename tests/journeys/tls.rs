@@ -211,6 +211,16 @@ fn a_certificate_is_renewed_under_load_without_a_failed_request() {
         assert_eq!(name(&connect(server.public, None).unwrap()), "third");
         over.store(true, SeqCst);
     });
+    let metrics = server.manage("/metrics").expect(200);
+    let (_, expires) = metrics
+        .text()
+        .split_once("\nlacre_tls_certificate_expires_timestamp_seconds ")
+        .unwrap();
+    let expires: u64 = expires.lines().next().unwrap().parse().unwrap();
+    assert!(
+        (1_700_000_000..4_200_000_000).contains(&expires),
+        "{expires}"
+    );
     let written = server.written();
     assert!(
         written.contains("the certificate of before stays in use"),

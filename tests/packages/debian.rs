@@ -36,6 +36,10 @@ fn the_package_holds_what_a_service_takes_and_lintian_finds_nothing() {
             "./usr/share/fish/vendor_completions.d/lacre.fish",
         ),
         ("-rw-r--r-- root/root", "./usr/share/doc/lacre/copyright"),
+        (
+            "-rw-r--r-- root/root",
+            "./usr/share/doc/lacre/licences.txt.gz",
+        ),
         ("-rw-r--r-- root/root", "./usr/share/doc/lacre/operating.md"),
     ] {
         let line = listed

@@ -100,6 +100,19 @@ fn the_unit_is_one_that_systemd_takes_and_is_hardened() {
     assert!(score.contains(due), "{score}");
 }
 
+/// A start that ends with 69, since the accounts' database is away or a command holds the directory, is tried again
+/// without end; one whose configuration is wrong is not.
+#[test]
+fn the_unit_waits_for_what_comes_back_and_for_nothing_else() {
+    let unit = std::fs::read_to_string(packaging("lacre.service")).unwrap();
+    let lines: Vec<_> = unit.lines().collect();
+    let section = |name: &str| lines.iter().position(|line| *line == name).unwrap();
+    let limit = section("StartLimitIntervalSec=0");
+    assert!(section("[Unit]") < limit && limit < section("[Service]"));
+    section("Restart=on-failure");
+    section("RestartPreventExitStatus=2 78");
+}
+
 #[test]
 fn the_configuration_that_is_packed_is_good_and_so_is_that_of_the_container() {
     let mut check = Command::new(env!("CARGO_BIN_EXE_lacre"));

@@ -136,6 +136,7 @@ fn the_files_of_the_image_are_all_that_the_service_needs() {
         tree.join("usr/bin/lacre").to_str().unwrap(),
         "no shell"
     );
+    assert!(tree.join("usr/share/doc/lacre/licences.txt").is_file());
     run(Command::new("chown")
         .args(["65532:65532"])
         .arg(tree.join("var/lib/lacre")));

@@ -140,7 +140,7 @@ fn a_lost_machine_is_restored_by_the_commands_of_the_page() {
     );
     first.push_str(&script(page, &["Backup"], root.path()));
     let said = run(&first, root.path());
-    assert!(said.contains("1 accounts and 0 sessions of"), "{said}");
+    assert!(said.contains("1 account and 0 sessions of"), "{said}");
     fs::remove_dir_all(root.path().join("var/lib/lacre")).unwrap();
     // The second server would seem to listen for as long as the first one's line is there.
     fs::remove_file(root.path().join("served.txt")).unwrap();

@@ -10,6 +10,7 @@ use super::super::credentials::CredentialError;
 use super::super::csrf;
 use super::super::origin::{self, Trail};
 use super::super::problem::{Code, Problem};
+use super::super::request_line;
 use super::super::schema::Shape as _;
 use super::answers::TokenAnswer;
 use super::bodies::{
@@ -193,6 +194,7 @@ pub(in crate::http) async fn begin(
         TokenRequest::Exchange(request) => service.exchange(request, trail.origin()).await,
         TokenRequest::LogIn(request) => service.log_in(request, trail.origin()).await,
     }?;
+    request_line::given(request, &issued);
     Ok(Begun { issued, by_client })
 }
 

@@ -9,6 +9,7 @@ use super::super::csrf::{self, CsrfError, Methods};
 use super::super::locations::{LocatedToken, Location, TokenField, TokenLocations};
 use super::super::origin::Trail;
 use super::super::problem::{Code, Problem, Reason};
+use super::super::request_line;
 use super::super::schema::Shape as _;
 use super::super::turns::next_turn;
 use super::answers::TokenAnswer;
@@ -75,9 +76,9 @@ pub(in crate::http) async fn refresh(
     let turn = next_turn().await;
     let refreshed = service.refresh(token.text.as_bytes(), trail.origin(), turn);
     let refreshed = refreshed.await;
-    refreshed
-        .map(|issued| answer(lacre, issued, None))
-        .map_err(refused)
+    let issued = refreshed.map_err(refused)?;
+    request_line::given(&request, &issued);
+    Ok(answer(lacre, issued, None))
 }
 
 /// A refresh is checked before its token is opened, for the use of a spent one ends the session.

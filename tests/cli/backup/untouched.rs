@@ -135,10 +135,10 @@ fn clients_and_links_that_come_back_are_named_and_those_that_go_end_their_sessio
     let told = restore(&setup, "--replace").ok().stdout;
     for said in [
         format!(
-            "1 clients had been deleted since, or are new here, and are there again with their secrets: {} (billing)",
+            "1 of the clients had been deleted since, or are new here, and are there again with their secrets: {} (billing)",
             gone.id
         ),
-        "2 clients were made since, and are gone with their sessions: ".to_owned(),
+        "2 of the clients were made since, and are gone with their sessions: ".to_owned(),
         "1 have links to subjects of outside issuers again that had been removed: ada@example.com"
             .to_owned(),
     ] {
