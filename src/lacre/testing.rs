@@ -137,7 +137,7 @@ pub(crate) fn grant(user: &str, occasion: Occasion) -> Grant {
             id: user.to_owned(),
             email: Some(format!("{user}@example.com")),
             roles: vec!["user".to_owned()],
-            permissions: vec![],
+            ..Subject::default()
         },
         occasion,
         user_session: None,

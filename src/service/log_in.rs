@@ -162,6 +162,7 @@ pub(super) fn subject(account: &Account) -> Subject {
     Subject {
         id: account.id.as_str().to_owned(),
         email: Some(account.email.as_str().to_owned()),
+        name: account.name.clone(),
         roles: account.roles.clone(),
         permissions: account.permissions.clone(),
     }

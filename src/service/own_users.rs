@@ -125,6 +125,7 @@ impl Service {
             subject: Subject {
                 id: request.id,
                 email: filled(said.email),
+                name: None,
                 roles: said.roles.unwrap_or_default(),
                 permissions: said.permissions.unwrap_or_default(),
             },

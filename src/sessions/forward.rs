@@ -122,6 +122,7 @@ mod tests {
         let subject = Subject {
             id: "u1".to_owned(),
             email: Some("u1@example.org".to_owned()),
+            name: Some("Ada".to_owned()),
             roles: vec!["clerk".to_owned()],
             permissions: vec!["read".to_owned(), "write".to_owned()],
         };

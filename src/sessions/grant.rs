@@ -17,6 +17,8 @@ pub struct Subject {
     pub id: String,
     /// `email`.
     pub email: Option<String>,
+    /// `account_name`, in an access token that it leaves room in. For a user of a client's own the occasion has it.
+    pub name: Option<String>,
     /// `roles`; the first one is `role` as well.
     pub roles: Vec<String>,
     /// `permissions`.

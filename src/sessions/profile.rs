@@ -83,6 +83,7 @@ impl Profile {
         Subject {
             id: id.to_owned(),
             email: self.email.clone(),
+            name: None,
             roles: self.roles.clone(),
             permissions: self.permissions.clone(),
         }

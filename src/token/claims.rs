@@ -49,12 +49,14 @@ pub struct Claims {
     pub client_id: Option<String>,
     /// `client_name`: what the operator calls that client.
     pub client_name: Option<String>,
+    /// `account_name`: the account's name for others to read, as it was when the token was made.
+    pub account_name: Option<String>,
     /// The caller's additional claims, under names of their own.
     pub additional: Map<String, Value>,
 }
 
 /// The names that lacre gives a meaning to; an additional claim can't take one of them.
-pub const RESERVED_CLAIMS: [&str; 18] = [
+pub const RESERVED_CLAIMS: [&str; 19] = [
     "iss",
     "sub",
     "aud",
@@ -73,6 +75,7 @@ pub const RESERVED_CLAIMS: [&str; 18] = [
     "auth_time",
     "client_id",
     "client_name",
+    "account_name",
 ];
 
 impl Claims {
@@ -120,6 +123,7 @@ impl Claims {
             ("role", &self.role),
             ("client_id", &self.client_id),
             ("client_name", &self.client_name),
+            ("account_name", &self.account_name),
         ];
         for (name, value) in texts {
             if let Some(value) = value {
@@ -170,6 +174,7 @@ pub(super) mod tests {
         let mut claims = good();
         claims["client_id"] = json!("client_AAAAAAAAAAAAAAAA");
         claims["client_name"] = json!("shop");
+        claims["account_name"] = json!("Ada");
         claims
     }
 
@@ -210,6 +215,7 @@ pub(super) mod tests {
             "role",
             "client_id",
             "client_name",
+            "account_name",
         ];
         let numbers = ["iat", "exp", "nbf", "gen", "auth_time"];
         for name in texts {

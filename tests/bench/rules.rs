@@ -22,7 +22,7 @@ pub(crate) fn grant(user: usize) -> Grant {
             id: format!("{user:_>22}"),
             email: Some(format!("{user}@example.com")),
             roles: vec!["user".to_owned()],
-            permissions: vec![],
+            ..Subject::default()
         },
         occasion: Occasion::LogIn,
         user_session: None,

@@ -33,6 +33,7 @@ pub(crate) fn claims() -> Claims {
         authenticated_at: Some(NOW),
         client_id: None,
         client_name: None,
+        account_name: None,
         additional: Map::new(),
     }
 }

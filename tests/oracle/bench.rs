@@ -309,7 +309,7 @@ fn grant(user: &str) -> Grant {
             id: user.to_owned(),
             email: Some(format!("{user}@example.com")),
             roles: vec!["user".to_owned()],
-            permissions: vec![],
+            ..Subject::default()
         },
         occasion: Occasion::LogIn,
         user_session: None,

@@ -53,7 +53,7 @@ pub(super) fn told(session: Option<&LiveSession>, tells: Identity) -> HeaderValu
     let text = match tells {
         Identity::User => one(Some(session.subject())),
         Identity::Email => one(claims.email.as_deref()),
-        Identity::Name => one(claims.additional.get("name").and_then(Value::as_str)),
+        Identity::Name => one(name(session)),
         Identity::Groups => list(&claims.roles),
         Identity::Permissions => list(&claims.permissions),
         Identity::Session => one(Some(session.handle().as_str())),
@@ -61,6 +61,14 @@ pub(super) fn told(session: Option<&LiveSession>, tells: Identity) -> HeaderValu
     };
     // Nothing but printable ASCII is left.
     HeaderValue::try_from(text).unwrap_or(const { HeaderValue::from_static("") })
+}
+
+/// The account's name; of a client's own user the one that the client says. An account that has none may have
+/// a claim of that name from the back end that asked for the session.
+fn name(session: &LiveSession) -> Option<&str> {
+    let claims = &session.claims;
+    let said = || claims.additional.get("name").and_then(Value::as_str);
+    claims.account_name.as_deref().or_else(said)
 }
 
 fn list(names: &[String]) -> String {

@@ -37,7 +37,7 @@ impl<'de> Visitor<'de> for ClaimSet {
         let (mut session, mut generation, mut authenticated_at) = (None, None, None);
         let (mut id, mut email, mut role, mut fresh) = (None, None, None, None);
         let (mut roles, mut permissions) = (None, None);
-        let (mut client_id, mut client_name) = (None, None);
+        let (mut client_id, mut client_name, mut account_name) = (None, None, None);
         let mut additional = Map::new();
         while let Some(name) = members.next_key_seed(NameSeed)? {
             let from = &mut members;
@@ -60,6 +60,7 @@ impl<'de> Visitor<'de> for ClaimSet {
                 Name::AuthenticatedAt => once(&mut authenticated_at, from, Whole)?,
                 Name::ClientId => once(&mut client_id, from, Text)?,
                 Name::ClientCalled => once(&mut client_name, from, Text)?,
+                Name::AccountCalled => once(&mut account_name, from, Text)?,
                 Name::Other(name) => {
                     let inner = StrictValue {
                         levels_left: MAX_DEPTH - 1,
@@ -90,6 +91,7 @@ impl<'de> Visitor<'de> for ClaimSet {
             authenticated_at,
             client_id,
             client_name,
+            account_name,
             additional,
         })
     }
@@ -136,6 +138,7 @@ enum Name {
     AuthenticatedAt,
     ClientId,
     ClientCalled,
+    AccountCalled,
     Other(String),
 }
 
@@ -182,6 +185,7 @@ impl Visitor<'_> for NameSeed {
             "auth_time" => Name::AuthenticatedAt,
             "client_id" => Name::ClientId,
             "client_name" => Name::ClientCalled,
+            "account_name" => Name::AccountCalled,
             other => Name::Other(other.to_owned()),
         })
     }

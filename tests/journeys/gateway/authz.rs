@@ -3,10 +3,10 @@
 use super::super::PASSWORD;
 use super::{ask, start, start_as};
 use crate::support::http::{Answer, Connection, Request};
-use crate::support::server::{Server, Setup};
+use crate::support::server::{Server, Setup, Token};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
@@ -77,6 +77,65 @@ fn a_good_token_is_let_in_and_the_service_is_told_whose_it_is() {
     );
     assert_eq!(answer.header("remote-groups"), Some("user,clerk"));
     assert_eq!(answer.header("authorization"), None);
+}
+
+#[test]
+fn the_name_of_an_account_is_told_and_breaks_out_of_no_field() {
+    let (server, ada) = start("[service.wiki]\njwt = true");
+    let named = |token: &str| {
+        let answer = ask(&server, "wiki", token);
+        lets_in(&answer);
+        assert_eq!(answer.header("remote-groups"), Some("user,clerk"));
+        answer.header("remote-name").unwrap().to_owned()
+    };
+    let mut token = ada;
+    // Control characters are in no name; what is left of what could end a field is encoded.
+    for (name, told) in [
+        ("Ada Lovelace", "Ada Lovelace"),
+        ("Zoë 海, 100%", "Zo%C3%AB %E6%B5%B7%2C 100%25"),
+        (
+            " a\u{2028}Remote-Groups: admin ",
+            "%20a%E2%80%A8Remote-Groups: admin%20",
+        ),
+        ("=?utf-8?b?QQ==?=\\\"", "=?utf-8?b?QQ==?=\\\""),
+        ("", ""),
+    ] {
+        server.operator(&["users", "set", "ada@example.com", "--name", name]);
+        let before = named(&token.auth);
+        // The rights are what they were, so the token stays good and says what it said.
+        assert_eq!(named(&token.auth), before);
+        token = Token::of(&server.refresh(&token).expect(200));
+        assert_eq!(named(&token.auth), told, "{name:?}");
+        let me = server.call("GET", "/me", &token.auth).json();
+        assert_eq!(me["session"]["claims"], Value::Null, "{me}");
+        let forwarded = ask(&server, "wiki", &token.auth);
+        assert!(
+            !claims_of(&forwarded).to_string().contains("ame\":"),
+            "{forwarded:?}"
+        );
+    }
+    for bad in ["a\r\nRemote-Groups: admin", "a\u{0}", "a\u{7f}", "a\u{85}b"] {
+        let body = json!({"email": "eve@example.com", "password": PASSWORD, "name": bad});
+        let refused = server.send(&Request::post("/signup").json(body));
+        assert_eq!(refused.status, 422, "{bad:?}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_name_that_no_token_has_room_for_keeps_nobody_out() {
+    let setup = Setup::new().env("LACRE_LIMITS__TOKEN", "2KiB");
+    let (server, _) = start_as(setup, "[service.wiki]");
+    server.operator(&[
+        "users",
+        "set",
+        "ada@example.com",
+        "--name",
+        &"🔑".repeat(200),
+    ]);
+    let token = server.get_token("ada@example.com", PASSWORD);
+    let answer = ask(&server, "wiki", &token.auth);
+    lets_in(&answer);
+    assert_eq!(answer.header("remote-name"), Some(""));
 }
 
 #[test]
