@@ -36,7 +36,7 @@ pub use answer::{
     RefusedRequest, RefusedUser, Rotated, Session, Sessions, SigningKey, Step, User,
 };
 pub use client::{AdminClient, ClientError};
-pub use doctor::{Finding, Level, Machine, doctor};
+pub use doctor::{Finding, Level, Machine, doctor, examine_clients};
 pub use error::{AdminError, Kind, OpsError};
 pub use listening::{Told, Wait};
 pub use perform::{Running, begin, perform};

@@ -4,6 +4,7 @@
 //!
 //! This room must never say that something is good that wasn't looked at.
 
+mod clients;
 mod machine;
 mod settings;
 
@@ -11,6 +12,7 @@ pub use machine::Machine;
 
 use crate::config::Config;
 use crate::deployment::Examined;
+use crate::ops::answer::Client;
 use serde::Serialize;
 
 /// How bad a finding is.
@@ -64,6 +66,12 @@ pub fn doctor(config: &Config, examined: &Examined, machine: &Machine) -> Vec<Fi
     findings.extend(settings::look(config));
     findings.extend(machine.look(config, examined));
     findings
+}
+
+/// What a running server's clients are bound to, against the settings.
+#[must_use]
+pub fn examine_clients(config: &Config, clients: &[Client]) -> Vec<Finding> {
+    clients::look(config, clients)
 }
 
 fn deployment(config: &Config, examined: &Examined) -> Vec<Finding> {

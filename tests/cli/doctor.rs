@@ -1,6 +1,6 @@
 //! `lacre doctor` on whole, running and damaged deployments: what it says, and that it changes nothing.
 
-use super::{Ran, add_user, lacre};
+use super::{Ran, add_user, lacre, run_with};
 use crate::support::server::Setup;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -73,6 +73,33 @@ fn a_running_server_is_asked() {
         codes(&lacre(&setup, "doctor --json").ok()),
         ["server_stopped"]
     );
+}
+
+#[test]
+fn a_client_that_is_bound_to_no_service_is_told() {
+    let setup = made().gateway("[service.wiki]\nclients = [\"shop\"]");
+    let server = setup.start();
+    let management = server.management.to_string();
+    let doctor = || {
+        let mut asked = server.setup().lacre(["doctor", "--json"]);
+        run_with(asked.env("LACRE_MANAGEMENT_LISTEN", &management), b"")
+    };
+    server.operator(&["clients", "add", "desk", "--service", "wiki"]);
+    server.operator(&["clients", "add", "shop", "--own-users"]);
+    assert_eq!(codes(&doctor().ok()), Vec::<String>::new());
+    server.operator(&[
+        "clients",
+        "add",
+        "till",
+        "--service",
+        "wiki",
+        "--service",
+        "wikki",
+    ]);
+    let ran = doctor().ok();
+    assert_eq!(codes(&ran), ["client_service_unknown"], "{ran:?}");
+    let text = &bad(&ran)["client_service_unknown"];
+    assert!(text.contains("(till) was made for `wikki`"), "{text}");
 }
 
 #[test]

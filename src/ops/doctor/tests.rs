@@ -257,3 +257,44 @@ fn the_real_machine_tells_of_itself() {
     assert!(machine.free_space.is_some() && machine.max_files.is_some());
     assert_eq!(machine.now, Some(now));
 }
+
+#[test]
+fn each_name_between_clients_and_services_that_leads_nowhere_is_found() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let services =
+        "[service.wiki]\nclients = [\"shop\", \"client_0123456789abcdef\"]\n[service.blog]\n";
+    std::fs::write(file.path(), services).unwrap();
+    let config = Config::resolve(Sources {
+        file: Some(file.path().to_owned()),
+        env: std::iter::empty(),
+        flags: Vec::new(),
+        dev: false,
+    })
+    .unwrap();
+    let client = |id: &str, name: &str, own_users: bool, services: &[&str]| Client {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        created_at: 0,
+        own_users,
+        services: services.iter().map(|&name| name.to_owned()).collect(),
+    };
+    let found = |clients: &[Client]| examine_clients(&config, clients);
+    let shop = client("client_0123456789abcdef", "shop", true, &["wiki"]);
+    let good = found(std::slice::from_ref(&shop));
+    assert_eq!(bad(&good), []);
+    assert_eq!(good[0].code, "clients");
+    let desk = client("client_1", "desk", false, &["blog", "Blog", "wikis"]);
+    let findings = found(&[shop, desk]);
+    let due = (Level::Advice, "client_service_unknown");
+    assert_eq!(bad(&findings), [due]);
+    for said in ["client_1 (desk)", "`Blog`, `wikis`"] {
+        assert!(findings[0].text.contains(said), "{findings:?}");
+    }
+    // One that speaks for accounts lets nobody in, and neither does a name that looks like an id.
+    let accounts = client("client_2", "shop", false, &[]);
+    let named = client("client_3", "client_0123456789abcdef", true, &[]);
+    let findings = found(&[accounts, named]);
+    assert_eq!(bad(&findings), [(Level::Advice, "service_client_unknown")]);
+    let said = "service.wiki.clients has `shop`, `client_0123456789abcdef`";
+    assert!(findings[0].text.contains(said), "{findings:?}");
+}
