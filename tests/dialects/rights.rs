@@ -20,7 +20,7 @@ const SPOKEN: [(&str, Dialect); 5] = [
     ("api-users", Dialect::ApiUsers),
 ];
 
-const STATES: [State; 7] = [
+const STATES: [State; 8] = [
     State::NoToken,
     State::Good,
     State::Fresh,
@@ -28,6 +28,7 @@ const STATES: [State; 7] = [
     State::Expired,
     State::Ended,
     State::WrongAudience,
+    State::OwnUser,
 ];
 
 /// What the handler of a row answers to an empty object, or to a path that names nobody.
@@ -69,7 +70,12 @@ fn status(dialect: &str, route: &RouteInfo, state: State, code: &str) -> u16 {
     match (dialect, code) {
         ("flask-jwt-extended", "invalid_token") if told => 401,
         ("flask-jwt-extended", "invalid_token") => 422,
-        ("flask-jwt-extended", "insufficient_scope") if route.access == Access::Fresh => 401,
+        // It has 401 for what isn't fresh, and this one is no account.
+        ("flask-jwt-extended", "insufficient_scope")
+            if route.access == Access::Fresh && state != State::OwnUser =>
+        {
+            401
+        }
         ("api-users", "insufficient_scope") => 401,
         ("jwe-flask", "invalid_token") | (_, "insufficient_scope") => 403,
         _ => 401,

@@ -2,6 +2,7 @@
 //! ends sessions; and lives at random, held against a model. Short by default; `make soak` (with
 //! `LACRE_TEST_FULL`) runs them at full length.
 
+mod client_gone;
 mod history;
 mod kill;
 mod life;
@@ -92,7 +93,7 @@ fn hammered(house: &House, scene: &mut Scene, calls: usize) -> (usize, usize) {
     for whose in Whose::ALL {
         let held = scene.held(*whose);
         if event.verdict(*whose, TokenKind::Access) == Verdict::Noise {
-            requests.push(Request::get("/headers").bearer(&held.auth));
+            requests.push(Request::get("/sessions").bearer(&held.auth));
         }
         if event.verdict(*whose, TokenKind::Refresh) == Verdict::Noise {
             requests.push(Request::post("/refresh").bearer(&held.refresh));

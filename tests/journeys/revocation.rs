@@ -7,7 +7,7 @@ pub(crate) mod scene;
 
 use crate::support::generated;
 use crate::support::http::Request;
-use event::{Event, KINDS, Rules, Verdict, Whose};
+use event::{Event, KINDS, Rules, Users, Verdict, Whose};
 use lacre::internals::config::Engine;
 use lacre::internals::token::TokenKind;
 use place::Place;
@@ -27,7 +27,10 @@ impl Walk {
         let mut house = House::open(rules, engine);
         let mut walk = Self::default();
         for event in Event::ALL.iter().filter(|event| event.rules() == rules) {
-            walk.event(*event, &house);
+            let users = Users::ALL.iter();
+            for users in users.filter(|users| event.happens_to(**users)) {
+                walk.event(*event, *users, &house);
+            }
         }
         assert!(walk.wrong.is_empty(), "{}", walk.wrong.join("\n"));
         assert!(walk.cells >= Whose::ALL.len() * 7, "{}", walk.cells);
@@ -42,8 +45,8 @@ impl Walk {
         println!("{rules:?}, {engine:?}: {} cells", walk.cells);
     }
 
-    fn event(&mut self, event: Event, house: &House) {
-        let mut scene = Scene::set(event, house);
+    fn event(&mut self, event: Event, users: Users, house: &House) {
+        let mut scene = Scene::of(event, users, house);
         let given = scene.happens(house);
         // An access token that is tried changes nothing; a refresh token may end access tokens.
         for kind in KINDS {
@@ -64,9 +67,12 @@ impl Walk {
                     let due = event.verdict(*whose, kind);
                     if found != due {
                         self.wrong.push(format!(
-                            "{event:?}: {whose:?} {kind:?} in {place:?}: {found:?}, is due: {due:?}"
+                            "{event:?} of {users:?}: {whose:?} {kind:?} in {place:?}: {found:?}, is due: {due:?}"
                         ));
                     }
+                }
+                if kind == TokenKind::Access {
+                    self.gateway(event, users, *whose, &mut scene, house);
                 }
                 if event.verdict(*whose, TokenKind::Access) == Verdict::Noise {
                     self.noise.push(held);
@@ -74,19 +80,49 @@ impl Walk {
             }
         }
         if event.brings_rights() {
-            let request = Request::get("/open").bearer(&scene.held(Whose::Own).auth);
-            let user = house.server.send(&request).expect(200).json();
+            let token = scene.held(Whose::Own).auth.clone();
+            let answer = house.server.ask(&Request::get("/authz/all").bearer(&token));
             assert_eq!(
-                user["user"]["roles"],
-                serde_json::json!(["clerk"]),
+                answer.expect(200).header("remote-groups"),
+                Some("clerk"),
                 "{event:?}"
             );
         }
         if let Some(mut given) = given {
-            house.server.accepts(&given.auth);
+            assert_eq!(
+                Place::Header.tries_access(house, &given.auth),
+                Verdict::Stays
+            );
             let current = given.auth.clone();
             let found = Place::Header.tries_refresh(house, &mut given, &current);
             assert_eq!(found, Some(Verdict::Stays), "{event:?} gave a bad token");
+        }
+    }
+}
+
+impl Walk {
+    /// The same at the gateway, where proxies and back ends ask.
+    fn gateway(
+        &mut self,
+        event: Event,
+        users: Users,
+        whose: Whose,
+        scene: &mut Scene,
+        house: &House,
+    ) {
+        // Who was deleted can't ask; and what is alive expires before it has been asked about twice.
+        if event == Event::ClientDeleted || event == Event::Expired {
+            return;
+        }
+        let token = scene.held(whose).auth.clone();
+        let due = event.verdict(whose, TokenKind::Access);
+        for found in house.tries_at_the_gateway(scene.user_of(whose), &token) {
+            self.cells += 1;
+            if found != due {
+                self.wrong.push(format!(
+                    "{event:?} of {users:?}: {whose:?} at the gateway: {found:?}, is due: {due:?}"
+                ));
+            }
         }
     }
 }
@@ -138,19 +174,27 @@ fn every_event_ends_the_same_in_memory() {
     }
 }
 
-#[test]
-fn the_page_of_what_ends_what_is_the_table() {
+/// A row for each event that can happen to these users.
+fn rows(users: Users) -> String {
+    let user = if users == Users::Accounts {
+        "users'"
+    } else {
+        "users' of the client"
+    };
     let head = [
         "Event",
         "The session's access",
         "refresh",
         "The user's other sessions' access",
         "refresh",
-        "Other users' access",
+        &format!("Other {user} access"),
+        "refresh",
+        "Of somebody else of the same id, access",
         "refresh",
         "Proof",
     ];
-    let rows = Event::ALL.iter().map(|event| {
+    let events = Event::ALL.iter().filter(|event| event.happens_to(users));
+    let rows = events.map(|event| {
         let mut row = vec![event.text().to_owned()];
         for whose in Whose::ALL {
             for kind in KINDS {
@@ -169,11 +213,14 @@ fn the_page_of_what_ends_what_is_the_table() {
         row.push(proofs.join(" "));
         row
     });
-    generated::part(
-        "docs/revocation.md",
-        "events",
-        &generated::table(&head, rows),
-    );
+    generated::table(&head, rows)
+}
+
+#[test]
+fn the_page_of_what_ends_what_is_the_table() {
+    let page = "docs/revocation.md";
+    generated::part(page, "events", &rows(Users::Accounts));
+    generated::part(page, "events of own users", &rows(Users::OwnBesideOwn));
 }
 
 /// The page of the configuration is held to the program; so no place is left out here.

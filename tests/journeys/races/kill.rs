@@ -73,7 +73,13 @@ fn changed(event: Event, user: &str, house: &House) -> Option<bool> {
         | Event::HandleRevoked
         | Event::UserRevoked
         | Event::UserSessionsDeleted
-        | Event::AllRevoked => None,
+        | Event::AllRevoked
+        | Event::ClientEndedOne
+        | Event::ClientEndedOthers
+        | Event::ClientEndedAll
+        | Event::ClientTold
+        | Event::ClientRevoked
+        | Event::ClientDeleted => None,
     }
 }
 
@@ -87,7 +93,8 @@ fn sessions(user: &str, house: &House) -> usize {
 /// Demands that the event has happened as a whole or not at all; that it has, where it was answered.
 fn is_whole(scene: &mut Scene, answered: bool, house: &House) {
     let event = scene.event;
-    let sessions = sessions(scene.user(), house);
+    let user = scene.user();
+    let sessions = sessions(&user, house);
     let [left, due]: [Vec<Left>; 2] = [
         Whose::ALL
             .iter()
@@ -98,7 +105,7 @@ fn is_whole(scene: &mut Scene, answered: bool, house: &House) {
             .map(|whose| Left::by(event, *whose))
             .collect(),
     ];
-    let changed = changed(event, scene.user(), house);
+    let changed = changed(event, &user, house);
     let happened = left == due && changed != Some(false);
     let nothing = left.iter().all(|left| *left == Left::Whole) && changed != Some(true);
     assert!(
@@ -122,7 +129,7 @@ fn killed(house: &mut House, events: &[Event], moment: Duration) -> usize {
         let threads: Vec<_> = scenes
             .iter()
             .map(|scene| {
-                let act = scene.act(house);
+                let act = scene.act();
                 let (setup, start) = (&setup, &start);
                 scope.spawn(move || {
                     start.wait();

@@ -34,6 +34,24 @@ walked! {
         UserRevoked,
         UserSessionsDeleted,
         AllRevoked,
+        ClientEndedOne,
+        ClientEndedOthers,
+        ClientEndedAll,
+        ClientTold,
+        ClientRevoked,
+        ClientDeleted,
+    }
+}
+
+walked! {
+    /// Who the users are, and who has the same id as the one that an event is about.
+    Users {
+        /// Accounts; a client has a user of its own of the same id.
+        Accounts,
+        /// A client's own users; another client has one of the same id.
+        OwnBesideOwn,
+        /// A client's own users; an account has the same id.
+        OwnBesideAccount,
     }
 }
 
@@ -44,8 +62,10 @@ walked! {
         Own,
         /// That of another session of the same user.
         Other,
-        /// That of another user.
+        /// That of another user, an account too or of the same client.
         Another,
+        /// That of a user of the same id who is somebody else ([`Users`]).
+        Namesake,
     }
 }
 
@@ -69,6 +89,7 @@ enum Reach {
     OtherSession,
     OtherSessions,
     User,
+    Client,
     Everybody,
 }
 
@@ -112,7 +133,52 @@ impl Event {
             | Self::HandleRevoked
             | Self::UserRevoked
             | Self::UserSessionsDeleted
-            | Self::AllRevoked => Rules::Patient,
+            | Self::AllRevoked
+            | Self::ClientEndedOne
+            | Self::ClientEndedOthers
+            | Self::ClientEndedAll
+            | Self::ClientTold
+            | Self::ClientRevoked
+            | Self::ClientDeleted => Rules::Patient,
+        }
+    }
+
+    /// Whether it can happen to these users. The sessions of accounts that a client asked for end with the client as
+    /// well; of those the page has a section of its own.
+    pub(crate) fn happens_to(self, users: Users) -> bool {
+        let own = users != Users::Accounts;
+        match self {
+            Self::PasswordChanged
+            | Self::PasswordSet
+            | Self::PasswordPut
+            | Self::Disabled
+            | Self::PutInactive
+            | Self::Deleted
+            | Self::DeletedOverHttp
+            | Self::RightsSet
+            | Self::RightsPut
+            | Self::UserSessionsDeleted => !own,
+            Self::ClientEndedOne
+            | Self::ClientEndedOthers
+            | Self::ClientEndedAll
+            | Self::ClientTold
+            | Self::ClientRevoked
+            | Self::ClientDeleted => own,
+            Self::Refreshed
+            | Self::SpentAfterGrace
+            | Self::SpentLongAgo
+            | Self::LoggedOut
+            | Self::LoggedOutByRefresh
+            | Self::EndedItself
+            | Self::EndedAnother
+            | Self::EndedAllButItself
+            | Self::EndedAll
+            | Self::Expired
+            | Self::PushedOut
+            | Self::Replaced
+            | Self::HandleRevoked
+            | Self::UserRevoked
+            | Self::AllRevoked => true,
         }
     }
 
@@ -123,15 +189,14 @@ impl Event {
                 return match (whose, kind) {
                     (Whose::Own, TokenKind::Access) => Verdict::Noise,
                     (Whose::Own, TokenKind::Refresh) => Verdict::Repeats,
-                    (Whose::Other | Whose::Another, _) => Verdict::Stays,
+                    (Whose::Other | Whose::Another | Whose::Namesake, _) => Verdict::Stays,
                 };
             }
-            Self::RightsSet | Self::RightsPut => {
+            Self::RightsSet | Self::RightsPut | Self::ClientTold => {
                 return match (whose, kind) {
                     (Whose::Own | Whose::Other, TokenKind::Access) => Verdict::Noise,
-                    (Whose::Own | Whose::Other, TokenKind::Refresh) | (Whose::Another, _) => {
-                        Verdict::Stays
-                    }
+                    (Whose::Own | Whose::Other, TokenKind::Refresh)
+                    | (Whose::Another | Whose::Namesake, _) => Verdict::Stays,
                 };
             }
             Self::SpentAfterGrace
@@ -142,9 +207,12 @@ impl Event {
             | Self::Expired
             | Self::PushedOut
             | Self::Replaced
-            | Self::HandleRevoked => Reach::Session,
+            | Self::HandleRevoked
+            | Self::ClientEndedOne => Reach::Session,
             Self::EndedAnother => Reach::OtherSession,
-            Self::EndedAllButItself | Self::PasswordChanged => Reach::OtherSessions,
+            Self::EndedAllButItself | Self::PasswordChanged | Self::ClientEndedOthers => {
+                Reach::OtherSessions
+            }
             Self::EndedAll
             | Self::PasswordSet
             | Self::PasswordPut
@@ -153,13 +221,16 @@ impl Event {
             | Self::Deleted
             | Self::DeletedOverHttp
             | Self::UserRevoked
-            | Self::UserSessionsDeleted => Reach::User,
+            | Self::UserSessionsDeleted
+            | Self::ClientEndedAll => Reach::User,
+            Self::ClientRevoked | Self::ClientDeleted => Reach::Client,
             Self::AllRevoked => Reach::Everybody,
         };
         let reached = match reach {
             Reach::Session => whose == Whose::Own,
             Reach::OtherSession | Reach::OtherSessions => whose == Whose::Other,
-            Reach::User => whose != Whose::Another,
+            Reach::User => matches!(whose, Whose::Own | Whose::Other),
+            Reach::Client => whose != Whose::Namesake,
             Reach::Everybody => true,
         };
         if reached {
@@ -197,6 +268,12 @@ impl Event {
             Self::UserRevoked => "`lacre sessions revoke --user`",
             Self::UserSessionsDeleted => "`DELETE /admin/users/{id}/sessions`",
             Self::AllRevoked => "`lacre sessions revoke --all`",
+            Self::ClientEndedOne => "`DELETE /client/users/{id}/sessions/{crt}`",
+            Self::ClientEndedOthers => "`DELETE /client/users/{id}/sessions?except={crt}`",
+            Self::ClientEndedAll => "`DELETE /client/users/{id}/sessions`",
+            Self::ClientTold => "`PUT /client/users/{id}`",
+            Self::ClientRevoked => "`lacre sessions revoke --client`",
+            Self::ClientDeleted => "`lacre clients delete`",
         }
     }
 
@@ -244,6 +321,16 @@ impl Event {
                 &["ended_access_comes_back_with_the_next_refresh_even_in_the_grace"]
             }
             Self::AllRevoked => &["all_all_but_one_and_everything", "removing_all_leaves_none"],
+            Self::ClientEndedOne | Self::ClientEndedOthers => {
+                &["a_client_ends_one_session_all_and_all_but_one"]
+            }
+            Self::ClientEndedAll => &[
+                "a_client_ends_one_session_all_and_all_but_one",
+                "one_id_is_three_users_who_never_meet",
+            ],
+            Self::ClientTold => &["what_is_said_anew_ends_access_and_comes_with_the_next_refresh"],
+            Self::ClientRevoked => &["operators_end_them_as_they_do_those_of_accounts"],
+            Self::ClientDeleted => &["the_sessions_of_a_deleted_client_have_ended"],
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The people of the table: two users, their sessions, and how each event is brought about.
+//! The people of the table: three users, their sessions, and how each event is brought about.
 
-use super::event::{Event, Rules, Whose};
+use super::event::{Event, Rules, Users, Verdict, Whose};
 use super::place::{CSRF_COOKIE, Place};
 use crate::journeys::PASSWORD;
 use crate::support::http::{Answer, Connection, Request};
@@ -22,10 +22,16 @@ pub(crate) const CAP: usize = 2;
 /// Life of a session under [`Rules::Brief`].
 pub(crate) const BRIEF: Duration = Duration::from_secs(4);
 
-/// A server, and a back end that it trusts: sessions begin without the work of a password.
+/// Lets in accounts, and whom a client of this name vouches for.
+const SERVICE: &str = "[service.all]\nclients = [\"shop\", \"desk\"]\n";
+
+/// A server, and back ends that it trusts: sessions begin without the work of a password.
 pub(crate) struct House {
     pub(crate) server: Server,
+    /// Asks for sessions of accounts.
     shop: Client,
+    /// Has users of its own.
+    desk: Client,
     /// What noise gets.
     pub(crate) refusal: Answer,
 }
@@ -46,6 +52,7 @@ impl House {
             ),
         };
         let mut setup = Setup::new()
+            .gateway(SERVICE)
             .env("LACRE_KEYSTORE__ENGINE", engine)
             .env("LACRE_TOKEN__LOCATIONS", &Place::every_word())
             .env("LACRE_SESSION__MAX_PER_USER", &CAP.to_string())
@@ -55,11 +62,11 @@ impl House {
             setup = setup.env("LACRE_TOKEN__ACCESS_TTL", &value);
         }
         let server = setup.start();
-        let shop = server.add_client("shop");
         Self {
             refusal: refusal_of(&server),
+            shop: server.add_client("shop"),
+            desk: server.add_vouching("desk"),
             server,
-            shop,
         }
     }
 
@@ -83,18 +90,62 @@ impl House {
         (made["id"].as_str().unwrap().to_owned(), email)
     }
 
-    fn request(&self, user: &str, name: &str) -> Request {
-        Request::post("/getToken")
-            .basic(&self.shop.id, &self.shop.secret)
-            .json(json!({"id": user, "user_session": name}))
-    }
-
     /// Begins a session of this user.
-    pub(crate) fn begin(&self, user: &str, name: &str) -> Held {
-        let mut held = Held::of(&self.server.send(&self.request(user, name)));
+    pub(crate) fn begin(&self, user: &User, name: &str) -> Held {
+        let mut held = Held::of(&self.server.send(&user.request(name)));
         // A back end gets no cookies; a refresh brings what a page needs.
         held.renew(&self.server);
         held
+    }
+
+    /// What the gateway says of a user's access token: to a proxy, and to the client that asked for it.
+    pub(crate) fn tries_at_the_gateway(&self, user: &User, token: &str) -> [Verdict; 2] {
+        let answer = self.server.ask(&Request::get("/authz/all").bearer(token));
+        let asked = Request::post("/oauth2/introspect").form(&[("token", token)]);
+        let told = self
+            .server
+            .ask(&asked.basic(&user.client.id, &user.client.secret));
+        let told = told.expect(200).json();
+        let let_in = [answer.status == 200, told["active"] == true];
+        assert!(let_in[0] || answer.status == 401, "{answer:?}");
+        assert!(let_in[1] || told == json!({"active": false}), "{told}");
+        let_in.map(|let_in| {
+            if let_in {
+                Verdict::Stays
+            } else {
+                Verdict::Noise
+            }
+        })
+    }
+}
+
+/// A user, and the client that asks for sessions of it.
+#[derive(Debug, Clone)]
+pub(crate) struct User {
+    client: Client,
+    id: String,
+    /// Whether the client vouches for it.
+    own: bool,
+}
+
+impl User {
+    fn request(&self, name: &str) -> Request {
+        self.by("POST", "/getToken")
+            .json(json!({"id": self.id, "user_session": name}))
+    }
+
+    /// A request of the client's.
+    fn by(&self, method: &str, target: &str) -> Request {
+        Request::new(method, target).basic(&self.client.id, &self.client.secret)
+    }
+
+    /// What operators call it.
+    fn called(&self) -> String {
+        if self.own {
+            format!("{}/{}", self.client.id, self.id)
+        } else {
+            self.id.clone()
+        }
     }
 }
 
@@ -149,23 +200,47 @@ pub(crate) enum Act {
     Wait,
 }
 
-/// Two users and their sessions before an event.
+/// Three users and their sessions before an event.
 pub(crate) struct Scene {
     pub(crate) event: Event,
-    user: String,
-    another_user: String,
+    user: User,
+    another_user: User,
+    namesake_user: User,
     own: Held,
     other: Held,
     another: Held,
+    namesake: Held,
     stolen: String,
     admin: String,
 }
 
 impl Scene {
     pub(crate) fn set(event: Event, house: &House) -> Self {
+        let users = if event.happens_to(Users::Accounts) {
+            Users::Accounts
+        } else {
+            Users::OwnBesideOwn
+        };
+        Self::of(event, users, house)
+    }
+
+    pub(crate) fn of(event: Event, users: Users, house: &House) -> Self {
         let has_password = event == Event::PasswordChanged;
-        let (user, email) = house.add_user(&[], has_password.then_some(PASSWORD));
-        let (another_user, _) = house.add_user(&[], None);
+        let (id, email) = house.add_user(&[], has_password.then_some(PASSWORD));
+        let (another, _) = house.add_user(&[], None);
+        // Deleted by one of the events.
+        let vouching = (users != Users::Accounts).then(|| house.server.add_vouching("shop"));
+        let user = |id: &str, vouching: Option<&Client>| User {
+            client: vouching.unwrap_or(&house.shop).clone(),
+            id: id.to_owned(),
+            own: vouching.is_some(),
+        };
+        let namesake_user = match users {
+            Users::Accounts | Users::OwnBesideOwn => user(&id, Some(&house.desk)),
+            Users::OwnBesideAccount => user(&id, None),
+        };
+        let another_user = user(&another, vouching.as_ref());
+        let user = user(&id, vouching.as_ref());
         let mut own = if has_password {
             Held::of(&house.server.try_get_token(&email, PASSWORD))
         } else {
@@ -186,8 +261,9 @@ impl Scene {
             _ => {}
         }
         let admin = if event.is_asked_by_admin() {
-            let (admin, _) = house.add_user(&["--role", "admin"], None);
-            house.begin(&admin, "admin").auth
+            let (id, _) = house.add_user(&["--role", "admin"], None);
+            let (client, own) = (house.shop.clone(), false);
+            house.begin(&User { client, id, own }, "admin").auth
         } else {
             String::new()
         };
@@ -195,9 +271,11 @@ impl Scene {
             event,
             other: house.begin(&user, "other"),
             another: house.begin(&another_user, "another"),
+            namesake: house.begin(&namesake_user, "own"),
             own,
             user,
             another_user,
+            namesake_user,
             stolen,
             admin,
         }
@@ -208,32 +286,45 @@ impl Scene {
             Whose::Own => &mut self.own,
             Whose::Other => &mut self.other,
             Whose::Another => &mut self.another,
+            Whose::Namesake => &mut self.namesake,
         }
     }
 
-    /// The id of the user whose sessions the event is about.
-    pub(crate) fn user(&self) -> &str {
-        &self.user
+    /// What operators call the user whose sessions the event is about.
+    pub(crate) fn user(&self) -> String {
+        self.user.called()
+    }
+
+    /// Whose a session is.
+    pub(crate) fn user_of(&self, whose: Whose) -> &User {
+        match whose {
+            Whose::Own | Whose::Other => &self.user,
+            Whose::Another => &self.another_user,
+            Whose::Namesake => &self.namesake_user,
+        }
     }
 
     /// Begins the session anew, where it is not the one that the event is about.
     pub(crate) fn begin_again(&mut self, whose: Whose, house: &House) {
-        let (user, name) = match whose {
-            Whose::Own => (&self.user, "own"),
-            Whose::Other => (&self.user, "other"),
-            Whose::Another => (&self.another_user, "another"),
+        let name = match whose {
+            Whose::Own | Whose::Namesake => "own",
+            Whose::Other => "other",
+            Whose::Another => "another",
         };
-        *self.held(whose) = house.begin(&user.clone(), name);
+        *self.held(whose) = house.begin(self.user_of(whose), name);
     }
 
     /// What has to be done for the event.
-    pub(crate) fn act(&self, house: &House) -> Act {
+    pub(crate) fn act(&self) -> Act {
         let ask = |request: Request, status| Act::Ask(Box::new(request), status);
         let operate = |words: &[&str], input| {
             Act::Operate(words.iter().map(|&word| word.to_owned()).collect(), input)
         };
         let own = |method: &str, target: &str| Request::new(method, target).bearer(&self.own.auth);
-        let user = &self.user;
+        let (user, owner) = (&self.user.called(), &self.user);
+        let client = |method: &str, rest: &str| {
+            owner.by(method, &format!("/client/users/{}{rest}", owner.id))
+        };
         let admin = |method: &str, rest: &str| {
             Request::new(method, &format!("/admin/users/{user}{rest}")).bearer(&self.admin)
         };
@@ -253,8 +344,8 @@ impl Scene {
             Event::EndedAllButItself => ask(own("DELETE", "/sessions?except=current"), 200),
             Event::EndedAll => ask(own("DELETE", "/sessions"), 200),
             Event::Expired => Act::Wait,
-            Event::PushedOut => ask(house.request(user, "one more"), 200),
-            Event::Replaced => ask(house.request(user, "own"), 200),
+            Event::PushedOut => ask(owner.request("one more"), 200),
+            Event::Replaced => ask(owner.request("own"), 200),
             Event::PasswordChanged => {
                 let body = json!({"current": PASSWORD, "new": NEW_PASSWORD});
                 ask(own("PUT", "/me/password").json(body), 204)
@@ -277,12 +368,26 @@ impl Scene {
             Event::UserRevoked => operate(&["sessions", "revoke", "--user", user], None),
             Event::UserSessionsDeleted => ask(admin("DELETE", "/sessions"), 200),
             Event::AllRevoked => operate(&["sessions", "revoke", "--all"], None),
+            Event::ClientEndedOne => {
+                let target = format!("/sessions/{}", self.own.crt);
+                ask(client("DELETE", &target), 204)
+            }
+            Event::ClientEndedOthers => {
+                let target = format!("/sessions?except={}", self.own.crt);
+                ask(client("DELETE", &target), 200)
+            }
+            Event::ClientEndedAll => ask(client("DELETE", "/sessions"), 200),
+            Event::ClientTold => ask(client("PUT", "").json(json!({"roles": ["clerk"]})), 200),
+            Event::ClientRevoked => {
+                operate(&["sessions", "revoke", "--client", &owner.client.id], None)
+            }
+            Event::ClientDeleted => operate(&["clients", "delete", &owner.client.id], None),
         }
     }
 
     /// Brings the event about; the tokens that it gave, where it did.
     pub(crate) fn happens(&mut self, house: &House) -> Option<Held> {
-        match self.act(house) {
+        match self.act() {
             Act::Ask(request, status) => {
                 let answer = house.server.send(&request).expect(status);
                 (answer.status == 200 && answer.json()["auth"].is_string())
@@ -297,7 +402,7 @@ impl Scene {
             Act::Wait => {
                 let token = &self.own.auth;
                 until("the session expires", || {
-                    let answer = house.server.call("GET", "/headers", token);
+                    let answer = house.server.call("GET", "/sessions", token);
                     (answer.status != 200).then_some(())
                 });
                 None
@@ -320,7 +425,7 @@ impl Event {
 
     /// Whether it changes what the user may do.
     pub(crate) fn brings_rights(self) -> bool {
-        matches!(self, Self::RightsSet | Self::RightsPut)
+        matches!(self, Self::RightsSet | Self::RightsPut | Self::ClientTold)
     }
 }
 
