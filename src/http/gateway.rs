@@ -86,9 +86,7 @@ impl Gateway {
             .service(resource(metadata::JWKS).route(get().to(metadata::jwks)))
             .service(resource(metadata::METADATA).route(get().to(metadata::metadata)));
         let lacre = self.service.lacre();
-        for asking in self.asking.iter() {
-            authz::serve(config, lacre, asking);
-        }
+        authz::serve(config, lacre, &self.asking);
         let services = self.asking.iter();
         let services = services.map(|asking| (asking.clone(), asking.guard(lacre)));
         let desk = Desk::new(services.collect(), TokenGuard::required(lacre));

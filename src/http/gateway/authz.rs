@@ -17,17 +17,24 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use std::rc::Rc;
 
-/// Serves one service, behind its guard.
-pub(super) fn serve(config: &mut ServiceConfig, lacre: &Lacre, asking: &Asking) {
-    let name = &asking.rules.name;
+/// Serves these services, each behind its guard.
+pub(super) fn serve(config: &mut ServiceConfig, lacre: &Lacre, services: &[Asking]) {
+    // One path is compared as a text, and several for one resource by a regular expression: those that most proxies
+    // ask come first, and alone.
+    for asking in services {
+        resource(config, lacre, asking, "");
+    }
     // Some proxies put the path of the client's request behind that of ours; it means nothing.
-    let resource = web::resource([
-        format!("/authz/{name}"),
-        format!("/authz/{name}/{{below:.*}}"),
-    ])
-    .app_data(Data::new(asking.clone()))
-    .app_data(Data::new(lacre.clone()))
-    .route(web::route().to(let_in));
+    for asking in services {
+        resource(config, lacre, asking, "/{below:.*}");
+    }
+}
+
+fn resource(config: &mut ServiceConfig, lacre: &Lacre, asking: &Asking, below: &str) {
+    let resource = web::resource(format!("/authz/{}{below}", asking.rules.name))
+        .app_data(Data::new(asking.clone()))
+        .app_data(Data::new(lacre.clone()))
+        .route(web::route().to(let_in));
     config.service(resource.wrap(asking.guard(lacre)));
 }
 
