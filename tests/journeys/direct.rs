@@ -4,8 +4,14 @@ use super::outside::{with, wrong_tokens};
 use crate::support::http::{Answer, Request};
 use crate::support::issuer::{ISS, Published, SigningKey, Site, believing, claims, configure, set};
 use crate::support::server::{Server, Setup};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lacre::internals::http::routes::{Access, ROUTES, RouteInfo};
+use openssl::hash::MessageDigest;
+use openssl::pkey::PKey;
+use openssl::sign::Signer;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 const DIRECT: &str = "accept = \"direct\"\n";
 
@@ -197,4 +203,86 @@ fn an_issuer_that_is_direct_makes_no_accounts() {
         &format!("pem_file = \"k\"\n{DIRECT}make_accounts = true\n"),
     );
     setup.start_refused().with(78, "config_issuer_unusable");
+}
+
+/// Names of keys that nobody has, as many as somebody likes: one reading of the keys, and nobody else is held up.
+#[test]
+fn a_storm_of_unknown_keys_asks_the_issuer_once_and_holds_up_nobody() {
+    let key = SigningKey::new("k1");
+    let (site, mut server) = open_with(&key, "");
+    let good = key.token(&claims("ada"));
+    ask(&server, "/headers", &good).expect(200);
+    for (asked, away) in [
+        Published::Slow,
+        Published::Endless,
+        Published::Head("302 Found\r\nLocation: /keys\r\nContent-Length: 0"),
+        Published::Body("[".repeat(60_000)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        site.publish(away);
+        let began = Instant::now();
+        std::thread::scope(|scope| {
+            for stranger in 0..32 {
+                let (server, key) = (&server, &key);
+                scope.spawn(move || {
+                    for number in 0..8 {
+                        let kid = format!("{asked}-{stranger}-{number}");
+                        let header = json!({"alg": "RS256", "typ": "JWT", "kid": kid});
+                        let token = key.token_with(&header, &claims("eve"));
+                        ask(server, "/headers", &token).refused(401, "invalid_token");
+                    }
+                });
+            }
+            for _ in 0..50 {
+                ask(&server, "/headers", &good).expect(200);
+            }
+        });
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            began.elapsed()
+        );
+    }
+    assert!(
+        site.asked() <= 3,
+        "the issuer was asked {} times",
+        site.asked()
+    );
+    assert!(server.stop().success());
+    assert!(!server.written().contains("eyJ"), "no token in the log");
+}
+
+/// The signature is by the secret that everybody knows: the public key, in each spelling of it.
+#[test]
+fn no_public_key_is_a_secret_to_the_guard() {
+    let key = SigningKey::new("k1");
+    let (_site, server) = open_with(&key, "");
+    ask(&server, "/headers", &key.token(&claims("ada"))).expect(200);
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let pem = String::from_utf8(key.public_pem()).unwrap();
+    let secrets = [
+        pem.clone(),
+        pem.trim_end().to_owned(),
+        key.jwk().to_string(),
+        String::new(),
+    ];
+    for alg in ["HS256", "HS384", "HS512", "none", "NONE", "", "ES256"] {
+        let header = json!({"alg": alg, "typ": "JWT", "kid": "k1"});
+        let signed = format!("{}.{}", part(&header), part(&claims("ada")));
+        for secret in &secrets {
+            let hmac = PKey::hmac(secret.as_bytes());
+            let mac = hmac.and_then(|hmac| {
+                Signer::new(MessageDigest::sha256(), &hmac)?.sign_oneshot_to_vec(signed.as_bytes())
+            });
+            let mac = mac.unwrap_or_default();
+            for signature in [URL_SAFE_NO_PAD.encode(&mac), String::new()] {
+                for target in ["/headers", "/open"] {
+                    let refused = ask(&server, target, &format!("{signed}.{signature}"));
+                    refused.refused(401, "invalid_token");
+                }
+            }
+        }
+    }
 }
