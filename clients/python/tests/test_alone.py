@@ -1,5 +1,6 @@
 """What needs no lacre to be shown: the answer without one, and what is refused before one is asked."""
 
+import json
 import os
 import socket
 import threading
@@ -69,6 +70,36 @@ def test_where_nobody_listens_a_token_is_503_and_none_is_401(framework, place):
         assert app.get("/unguarded").status == 200
 
 
+def whole(body):
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+def active(**changes):
+    """An answer that lets in, but for what is changed of it; `...` takes a member away."""
+    told = {"active": True, "sub": "a", "sid": "b", "client_id": "lacre", "iat": 1, "exp": 2, "roles": []}
+    told.update(changes)
+    return json.dumps({name: value for name, value in told.items() if value is not ...}).encode()
+
+
+HOSTILE = [
+    # Deeper than a recursion goes, longer than an answer is, a text that is none.
+    b"[" * 200_000,
+    b'{"active":' * 100_000,
+    b" " * (1 << 20) + b"{}",
+    b'{"active": \xff}',
+    b"null",
+    b'"active"',
+    b"1" * 5_000,
+    active(active=1),
+    active(active="true"),
+    *(active(**{name: ...}) for name in ("sub", "sid", "client_id", "iat", "exp")),
+    *(active(**{name: ["a"]}) for name in ("sub", "sid", "client_id", "iat", "exp", "username", "scope")),
+    *(active(iat=number) for number in (float("inf"), float("nan"), "1", True, 1.5, None)),
+    # Letter by letter, and name by name, these would be roles.
+    *(active(roles=roles) for roles in ("editor", {"editor": 1}, [1], [["editor"]], True)),
+]
+
+
 def test_where_something_else_answers_a_token_is_503(framework):
     answers = [
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
@@ -79,6 +110,16 @@ def test_where_something_else_answers_a_token_is_503(framework):
         b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
         b"noise\r\n\r\n",
         b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnoise\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nA: " + b"b" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 100,
+        b"HTTP/1.1 503 No\r\nRetry-After: " + b"9" * 5_000 + b"\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 503 No\r\nRetry-After: \xb2\r\nContent-Length: 0\r\n\r\n",
+        *(whole(body) for body in HOSTILE),
     ]
     for answer in answers:
         with saying(answer) as address:
@@ -137,6 +178,9 @@ def test_addresses_are_read_strictly():
         "http://x?q",
         "http://x:y",
         "unix:a.sock",
+        "http://a b",
+        "http://a\r\nX: y",
+        "http://a/é",
     ]
     for text in bad:
         with pytest.raises(Misconfigured):

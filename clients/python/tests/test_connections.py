@@ -75,6 +75,36 @@ def test_a_forked_process_opens_a_connection_of_its_own(own_service):
     assert os.waitpid(child, 0)[1] == 0
 
 
+def test_a_fork_in_the_middle_of_requests_shares_no_connection(own_service):
+    lacre = own_service.lacre(connections=4)
+    tokens = {name: lacre.get_token(name).access for name in ("one", "two", "three", "child")}
+    wrong, over = [], threading.Event()
+
+    def ask(user):
+        while not over.is_set():
+            if lacre.introspect(tokens[user]).user != user:
+                wrong.append(user)
+
+    threads = [threading.Thread(target=ask, args=(user,)) for user in ("one", "two", "three")]
+    for thread in threads:
+        thread.start()
+    children = []
+    for _ in range(6):
+        child = os.fork()
+        if child == 0:
+            good = False
+            try:
+                good = all(lacre.introspect(tokens["child"]).user == "child" for _ in range(50))
+            finally:
+                os._exit(0 if good else 1)
+        children.append(child)
+    statuses = [os.waitpid(child, 0)[1] for child in children]
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert (statuses, wrong) == ([0] * 6, [])
+
+
 def test_a_unix_socket_works(program, place):
     service = Service(program, place, gateway=f"unix:{place}/gateway.sock")
     try:

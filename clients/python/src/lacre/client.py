@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus, urlencode
 
 from .connections import Answer, Pool
 from .errors import LacreError, Misconfigured, Refused, Unavailable
-from .session import ACCOUNTS, Session
+from .session import ACCOUNTS, Session, seconds, text
 
 _log = logging.getLogger(__name__)
 
@@ -168,10 +168,7 @@ class Lacre:
         answer = self._ask_public("GET", path, self._sender(), None, repeatable=True)
         if answer.status != 200:
             _good(answer)
-        try:
-            found = json.loads(answer.body)
-        except ValueError:
-            found = None
+        found = _read(answer)
         if not isinstance(found, list):
             raise Unavailable("lacre's answer has no list of sessions")
         return found
@@ -248,13 +245,18 @@ class Lacre:
 
 
 def _object(answer: Answer) -> dict[str, Any]:
-    try:
-        told = json.loads(answer.body)
-    except ValueError:
-        told = None
+    told = _read(answer)
     if not isinstance(told, dict):
         raise Unavailable("what answers isn't lacre")
     return told
+
+
+def _read(answer: Answer) -> Any:
+    """The JSON of an answer; `None` where it is none."""
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _good(answer: Answer) -> dict[str, Any]:
@@ -271,13 +273,13 @@ def _good(answer: Answer) -> dict[str, Any]:
 
 def _tokens(told: Mapping[str, Any]) -> Tokens:
     try:
-        lasts = told.get("refresh_expires_in")
+        lasts, refresh = told.get("refresh_expires_in"), told.get("refresh")
         return Tokens(
-            access=str(told["auth"]),
-            refresh=told.get("refresh"),
-            handle=str(told["crt"]),
-            expires_in=int(told["expires_in"]),
-            refresh_expires_in=None if lasts is None else int(lasts),
+            access=text(told["auth"]),
+            refresh=None if refresh is None else text(refresh),
+            handle=text(told["crt"]),
+            expires_in=seconds(told["expires_in"]),
+            refresh_expires_in=None if lasts is None else seconds(lasts),
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError):
         raise Unavailable("lacre's answer lacks the tokens") from None

@@ -49,6 +49,8 @@ class Address:
             if not path.startswith("/"):
                 raise Misconfigured("the path of a Unix socket is absolute, as in unix:/run/a.sock")
             return cls("unix", path, None)
+        if not all("!" <= character <= "~" for character in text):
+            raise Misconfigured("an address of lacre has no spaces, and nothing but ASCII")
         try:
             parts = urlsplit(text)
             port = parts.port
@@ -201,4 +203,6 @@ def _is_stale(sock: socket.socket | None) -> bool:
 
 
 def _seconds(header: str | None) -> int:
-    return int(header) if header and header.isascii() and header.isdigit() else 1
+    # What asks for more than a day isn't lacre's, and `int` refuses a text of some thousand digits.
+    good = header and len(header) <= 5 and header.isascii() and header.isdigit()
+    return min(int(header), 86_400) if header and good else 1

@@ -45,20 +45,21 @@ class Session:
     def read(cls, told: Mapping[str, Any], token: str) -> Session:
         """Raises `Unavailable` for an active token without what lacre always tells."""
         try:
+            username = told.get("username")
             return cls(
-                user=_text(told["sub"]),
-                handle=_text(told["sid"]),
-                username=told.get("username"),
-                roles=tuple(_text(role) for role in told.get("roles") or ()),
-                permissions=frozenset(_text(told.get("scope") or "").split()),
+                user=text(told["sub"]),
+                handle=text(told["sid"]),
+                username=None if username is None else text(username),
+                roles=tuple(text(role) for role in _list(told.get("roles"))),
+                permissions=frozenset(text(told.get("scope") or "").split()),
                 fresh=told.get("fresh") is True,
-                issued_at=int(told["iat"]),
-                expires_at=int(told["exp"]),
-                client_id=_text(told["client_id"]),
+                issued_at=seconds(told["iat"]),
+                expires_at=seconds(told["exp"]),
+                client_id=text(told["client_id"]),
                 claims=told,
                 token=token,
             )
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError):
             raise Unavailable("lacre's answer lacks what an active token has") from None
 
     def has_role(self, *roles: str) -> bool:
@@ -70,8 +71,25 @@ class Session:
         return all(permission in self.permissions for permission in permissions)
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """The value, if it is a text; `TypeError` else."""
     if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def seconds(value: object) -> int:
+    """The value, if it is a whole number; `TypeError` else."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _list(value: object) -> list[Any]:
+    # A text would be read letter by letter, and an object by its names.
+    if value is None:
+        return []
+    if not isinstance(value, list):
         raise TypeError
     return value
 
