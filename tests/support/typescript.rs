@@ -114,7 +114,13 @@ impl Package {
         command
             .arg("--test")
             .arg(format!("build/test/{name}.test.js"));
-        finished(&mut command);
+        let told = finished(&mut command);
+        for none in ["skipped 0", "todo 0", "cancelled 0"] {
+            assert!(
+                told.lines().any(|line| line.ends_with(none)),
+                "{name}: {told}"
+            );
+        }
     }
 
     /// A script of the package.

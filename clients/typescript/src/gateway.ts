@@ -162,6 +162,12 @@ export class Gateway {
         reject(stale && !deadline.aborted ? new Closed() : new GatewayError(`the gateway ${why}`));
       };
       asked.on("error", failed);
+      // A connection that was made another protocol's, or closed without a word, has no answer.
+      asked.on("upgrade", (_, socket) => {
+        socket.destroy();
+        failed(new Error("another protocol"));
+      });
+      asked.on("close", () => failed(new Error("no answer")));
       asked.on("response", (answer) => {
         const chunks: Buffer[] = [];
         let length = 0;
@@ -182,7 +188,9 @@ export class Gateway {
 class Closed extends Error {}
 
 function unexpected(answer: Answer, said: Record<string, unknown> | undefined): GatewayError {
-  const seconds = Number(answer.headers["retry-after"]);
+  // In digits, and no more than a day: a guard hands it on.
+  const asked = answer.headers["retry-after"] ?? "";
+  const seconds = /^\d{1,9}$/.test(asked) ? Math.min(Number(asked), 86_400) : 0;
   const code = text(said?.["error"]) ?? text(said?.["code"]);
   const why = code && /^[a-z_]{1,40}$/.test(code) ? ` (${code})` : "";
   return new GatewayError(`the gateway answered ${answer.status}${why}`, seconds > 0 ? seconds : undefined);

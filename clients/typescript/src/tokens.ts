@@ -3,6 +3,7 @@
 // A refresh token may be used once (its second use ends the session), so all tabs must hold the
 // same one. They tell each other over a channel that only pages of this origin hear.
 import type { Holder, Mark } from "./holder.js";
+import { LacreError } from "./problem.js";
 import { sleep } from "./waiting.js";
 
 /** The tokens of a session. */
@@ -17,6 +18,19 @@ export interface Tokens {
 
 /** Where tokens outlive the page, for those who have decided so: `sessionStorage`, for instance. */
 export type Keep = Pick<Storage, "getItem" | "setItem" | "removeItem">;
+
+/** What an answer brings. */
+interface Brought {
+  readonly auth: string;
+  readonly refresh?: string;
+  readonly expires_in: number;
+}
+
+function isBrought(body: Partial<Brought> | null | undefined): body is Brought {
+  const { auth, refresh, expires_in: lasts } = body ?? {};
+  const isToken = (text: unknown) => typeof text === "string" && /^[!-~]+$/.test(text);
+  return isToken(auth) && (refresh === undefined || isToken(refresh)) && Number.isFinite(lasts);
+}
 
 /** What tabs say to each other: a question, tokens, or that the session of a time is over. */
 type Said = { ask: true } | { tokens: Tokens } | { over: number };
@@ -74,7 +88,9 @@ export class InMemory implements Holder {
   }
 
   async keep(answer: Response): Promise<void> {
-    const body = (await answer.json()) as { auth: string; refresh?: string; expires_in: number };
+    const body = (await answer.json().catch(() => undefined)) as Partial<Brought> | null | undefined;
+    // Somebody else's page with the status 200, as of a network that wants a log-in first.
+    if (!isBrought(body)) throw new LacreError(answer.status, "unknown", "the answer brings no tokens");
     const now = Date.now();
     const tokens: Tokens = {
       auth: body.auth,

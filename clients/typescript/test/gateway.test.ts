@@ -1,7 +1,9 @@
 // The connection to the gateway listener.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import type { Socket } from "node:net";
+import { once } from "node:events";
+import { createServer as createTcp } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -125,6 +127,48 @@ test("a gateway that hangs, is gone, or breaks off is unreachable in time", asyn
   assert.match(await failure(await listening(t, breaking)), /can't be reached/);
   assert.match(await failure("http://127.0.0.1:1"), /can't be reached \(ECONNREFUSED\)/);
   assert.match(await failure("unix:/nowhere"), /can't be reached \(ENOENT\)/);
+});
+
+test("whatever a gateway says instead of an answer is no verdict, and comes in time", async (t) => {
+  const raw = (text: string) => createTcp((socket) => socket.on("error", () => undefined).once("data", () => socket.end(text)));
+  const head = "HTTP/1.1 200 OK\r\n";
+  const said = [
+    "", "noise\r\n\r\n", `${head}Content-Length: -1\r\n\r\n{`, `${head}Transfer-Encoding: chunked\r\n\r\nnoise\r\n`,
+    `${head}${"A: b\r\n".repeat(20_000)}\r\n`, `${head}Content-Length: 200000\r\n\r\n${"[".repeat(200_000)}`,
+    `${head}Content-Length: 60000\r\n\r\n${"[".repeat(60_000)}`, `${head}Content-Length: 4\r\n\r\nnull`,
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+    "HTTP/1.1 100 Continue\r\n\r\n".repeat(50), "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+    `${head}Content-Length: 31\r\n\r\n{"active":1,"sub":"a","sid":"b"}`, `${head}Content-Length: 40\r\n\r\n${YES.slice(0, 40)}`,
+  ];
+  for (const text of said) {
+    const server = raw(text);
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    t.after(() => server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const gateway = new Gateway({ url, ...CLIENT, timeout: 1_000 });
+    t.after(() => gateway.close());
+    const asked = gateway.session("a secret token").then(() => "a verdict", (error: unknown) => error);
+    const outcome = await Promise.race([asked, later(3_000).then(() => "nothing")]);
+    assert.ok(outcome instanceof GatewayError, `${text.slice(0, 90)}: ${String(outcome)}`);
+    assert.ok(!outcome.message.includes("secret"), outcome.message);
+  }
+});
+
+test("Retry-After is handed on in seconds alone", async (t) => {
+  for (const [value, due] of [
+    ["7", 7], ["99999999", 86_400], ["0", undefined], ["Infinity", undefined], ["1e3", undefined], ["0x10", undefined],
+    ["9".repeat(400), undefined], ["-1", undefined], ["1.5", undefined],
+  ] as const) {
+    const busy = createServer((_, answer) => answer.writeHead(503, { "Retry-After": value }).end());
+    const gateway = new Gateway({ url: await listening(t, busy), ...CLIENT });
+    t.after(() => gateway.close());
+    await assert.rejects(gateway.session("a"), (error: unknown) => {
+      assert.ok(error instanceof GatewayError);
+      assert.equal(error.retryAfter, due, value);
+      return true;
+    });
+  }
 });
 
 test("a service that was frozen answers again when it goes on", async (t) => {

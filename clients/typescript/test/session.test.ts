@@ -94,6 +94,17 @@ test("a session that was revoked is over, and is asked for once", async (t) => {
   assert.equal(lacre.loggedIn, false);
 });
 
+test("an answer of 200 without tokens begins no session", async (t) => {
+  const bodies = ["<html>", "null", "[]", "{}", '{"auth":1,"expires_in":9}', '{"auth":"","expires_in":9}',
+    '{"auth":"a\\r\\nX: y","expires_in":9}', '{"auth":"a","expires_in":"9"}', '{"auth":"a","refresh":1,"expires_in":9}'];
+  for (const body of bodies) {
+    const url = await serve(t, (_, answer) => answer.end(body));
+    const lacre = new Lacre({ url, hold: "tokens" });
+    await assert.rejects(lacre.logIn({ email: "a", password: "b" }), { name: "LacreError", code: "unknown" }, body);
+    assert.equal(lacre.loggedIn, false, body);
+  }
+});
+
 test("a new proof of the password makes the token fresh", async (t) => {
   const service = await Service.start(t);
   const lacre = await service.ada();

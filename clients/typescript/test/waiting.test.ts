@@ -72,6 +72,22 @@ test("Retry-After is seconds or a date", () => {
   }
 });
 
+test("whatever Retry-After says, nobody waits longer than allowed, nor asks at once for ever", async (t) => {
+  const long = ["9".repeat(400), "1e9", "Infinity", "0x10", "-0", "1, 1", "Thu, 01 Jan 9999 00:00:00 GMT", "\u00b2"];
+  for (const value of long) {
+    const server = await busy(t, 99, 503, { "Retry-After": value });
+    const began = Date.now();
+    assert.equal((await asking(server.url, { longest: 700 }).fetch(server.url)).status, 503, value);
+    assert.ok(Date.now() - began < 3_000, value);
+    assert.ok(server.seen <= 2, `${value}: ${server.seen}`);
+  }
+  for (const value of ["0", "Thu, 01 Jan 1970 00:00:00 GMT"]) {
+    const server = await busy(t, 99, 429, { "Retry-After": value });
+    assert.equal((await asking(server.url).fetch(server.url)).status, 429);
+    assert.equal(server.seen, 3, value);
+  }
+});
+
 test("waits differ, are never shorter than asked for, and hardly longer", () => {
   const answer = { status: 503, headers: new Headers({ "Retry-After": "5" }) };
   const waits = Array.from({ length: 100 }, () => pause("GET", answer, 1, RETRY) ?? 0);
