@@ -6,17 +6,24 @@
 pub(super) mod behind;
 mod running;
 
+use crate::pages::page;
 use crate::support::http::{Answer, Request, send};
 use crate::support::server::{Server, Setup, Token};
+use crate::support::wait::until;
 use behind::Service;
 use running::{Kind, Proxy};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const EMAIL: &str = "ada@example.com";
 const PASSWORD: &str = "correct horse battery";
+/// Each proxy passes on what the gateway makes of it.
+const NAME: &str = "Zoë, 100%";
+const NAME_TOLD: &str = "Zo%C3%AB%2C 100%25";
 const NO_TOKEN: &str = r#"Bearer realm="lacre""#;
 const BAD_TOKEN: &str = r#"Bearer realm="lacre", error="invalid_token""#;
 const NOT_ENOUGH: &str = r#"Bearer realm="lacre", error="insufficient_scope""#;
@@ -44,6 +51,7 @@ impl Scene {
         let setup = Setup::new().env("LACRE_TOKEN__LOCATIONS", "header,cookie");
         let server = setup.gateway(&format!("[service.wiki]\n{rules}")).start();
         server.sign_up(EMAIL, PASSWORD);
+        server.operator(&["users", "set", EMAIL, "--name", NAME]);
         let service = Service::start();
         let proxy = Proxy::start(kind, server.gateway(), service.address)?;
         Some(Self {
@@ -103,13 +111,7 @@ impl Heard {
         assert_eq!(self.values("remote-user"), [id], "{}", self.0);
         assert_eq!(self.values("remote-email"), [EMAIL], "{}", self.0);
         assert_eq!(self.values("remote-groups"), ["user"], "{}", self.0);
-        assert!(
-            self.values("remote-name")
-                .iter()
-                .all(|name| name.is_empty()),
-            "{}",
-            self.0
-        );
+        assert_eq!(self.values("remote-name"), [NAME_TOLD], "{}", self.0);
         assert_eq!(
             self.values("authorization"),
             Vec::<&str>::new(),
@@ -422,4 +424,73 @@ fn the_requests_of_traefik_are_answered_as_it_needs_them() {
     ] {
         assert!(recipe.contains(due), "{due}");
     }
+}
+
+/// A block of docs/gateway.md.
+fn shown(name: &str) -> String {
+    let text = std::fs::read_to_string(page::root().join("docs/gateway.md")).unwrap();
+    let (_, rest) = text
+        .split_once(&format!("<!-- file: {name} -->\n```sh\n"))
+        .unwrap();
+    rest.split("```").next().unwrap().to_owned()
+}
+
+/// The five minutes of an administrator of nginx: the page's own commands, with free ports and folders in their place.
+#[test]
+fn the_page_for_nginx_leads_from_401_to_200_and_back() {
+    let text = std::fs::read_to_string(page::root().join("docs/gateway.md")).unwrap();
+    let (_, toml) = text.split_once("```toml\n").unwrap();
+    let (gateway, services) = toml
+        .split("```")
+        .next()
+        .unwrap()
+        .split_once("\n\n")
+        .unwrap();
+    assert_eq!(gateway, "[gateway]\nlisten = \"127.0.0.1:9091\"");
+    let server = Setup::new().gateway(services).start();
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let wiki = shown("wiki.sh")
+        .replace("3000", &free.port().to_string())
+        .replace(
+            "/tmp/wiki",
+            &folder.path().join("wiki").display().to_string(),
+        )
+        // So that the process which is killed is Python's own.
+        .replace("python3 -m", "exec python3 -m");
+    let mut wiki = Command::new("bash").args(["-euc", &wiki]).spawn().unwrap();
+    until("the service", || TcpStream::connect(free).ok());
+    let ran = Proxy::start(Kind::Nginx, server.gateway(), free).map(|proxy| {
+        let story = shown("story.sh")
+            .replace("127.0.0.1:8000", &proxy.address.to_string())
+            .replace("127.0.0.1:8080", &server.public.to_string());
+        let program = Path::new(env!("CARGO_BIN_EXE_lacre")).parent().unwrap();
+        let path = std::env::join_paths([program, Path::new("/usr/bin"), Path::new("/bin")]);
+        Command::new("bash")
+            .args(["-euc", &story])
+            .env("PATH", path.unwrap())
+            .env("LACRE_DATA_DIR", server.setup().data())
+            .output()
+            .unwrap()
+    });
+    wiki.kill().unwrap();
+    wiki.wait().unwrap();
+    let Some(ran) = ran else { return };
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(
+        ran.status.success(),
+        "{said}\n{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    let statuses: Vec<&str> = said
+        .lines()
+        .filter(|line| line.starts_with("HTTP/"))
+        .collect();
+    let refused = "HTTP/1.1 401 Unauthorized";
+    assert_eq!(statuses, [refused, "HTTP/1.1 200 OK", refused], "{said}");
+    assert!(said.contains("\nthe wiki\n"), "{said}");
+    assert_eq!(said.matches("error=\"invalid_token\"").count(), 1, "{said}");
 }

@@ -61,9 +61,9 @@ fn the_page_for_back_ends_leads_from_401_to_200_and_back() {
     let application = package.runs_script(
         &shown("till.js"),
         &[
-            ("LACRE_GATEWAY", format!("http://{}", server.gateway())),
-            ("LACRE_CLIENT_ID", client.id),
-            ("LACRE_CLIENT_SECRET", client.secret),
+            ("TILL_GATEWAY", format!("http://{}", server.gateway())),
+            ("TILL_ID", client.id),
+            ("TILL_SECRET", client.secret),
             ("PORT", port.to_string()),
         ],
     );
