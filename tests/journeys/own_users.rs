@@ -3,6 +3,7 @@
 mod apart;
 mod ends;
 mod ids;
+mod on_postgres;
 mod told;
 
 use crate::support::http::Request;

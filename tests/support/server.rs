@@ -2,6 +2,7 @@
 
 use super::described::Described;
 use super::http::{self, Answer, Request};
+use super::postgres::Schema;
 use super::wait::PATIENCE;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -33,6 +34,16 @@ pub(crate) struct Setup {
     arguments: Vec<OsString>,
     environment: Vec<(String, String)>,
     wrapper: Vec<OsString>,
+    /// Kept as long: where the accounts are, if not in a file.
+    _accounts: Option<Arc<Schema>>,
+}
+
+/// A schema for the accounts, where `LACRE_TEST_ACCOUNTS` is `postgres`.
+#[allow(clippy::disallowed_methods)] // a switch of the tests, not configuration
+fn accounts() -> Option<Schema> {
+    let chosen = std::env::var("LACRE_TEST_ACCOUNTS").ok()?;
+    assert_eq!(chosen, "postgres");
+    Some(Schema::new().expect("LACRE_TEST_POSTGRES names a server"))
 }
 
 impl Setup {
@@ -40,6 +51,11 @@ impl Setup {
     pub(crate) fn new() -> Self {
         let temp = TempDir::new().unwrap();
         let home = temp.path().to_owned();
+        let mut environment = vec![("LACRE_TOKEN__ISSUER".to_owned(), ISSUER.to_owned())];
+        let accounts = accounts();
+        if let Some(schema) = &accounts {
+            environment.push(("LACRE_ACCOUNTS__URL".to_owned(), schema.url().to_owned()));
+        }
         Self {
             data_dir: home.join("data"),
             home,
@@ -47,8 +63,9 @@ impl Setup {
             dev: true,
             listen: "127.0.0.1:0".to_owned(),
             arguments: Vec::new(),
-            environment: vec![("LACRE_TOKEN__ISSUER".to_owned(), ISSUER.to_owned())],
+            environment,
             wrapper: Vec::new(),
+            _accounts: accounts.map(Arc::new),
         }
     }
 
