@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,9 @@ from .client import Lacre
 from .errors import Unavailable
 from .problem import Problem
 from .session import Session
+
+# One call, and not a step for each of some thousand characters.
+_PRINTABLE = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def bearer(authorization: Sequence[str]) -> str | None:
     token = token.strip(" ")
     if not token:
         raise Problem("invalid_request", "The Authorization header carries no token.")
-    if not all("!" <= character <= "~" for character in token):
+    if not _PRINTABLE.fullmatch(token):
         raise Problem("invalid_token")
     return token
 
