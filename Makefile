@@ -17,7 +17,7 @@ PROGRAM ?=
 OUT ?= target/dist
 
 .PHONY: deb image dist package-test help run test soak model backup-drill bench bench-steps bench-million bench-page bench-check \
-	bench-instructions bench-oracle bench-oracle-dialects bench-python interop interop-apache browser fuzz vectors mutations mutants lint
+	bench-instructions bench-oracle bench-oracle-dialects bench-python bench-gateway interop interop-apache browser fuzz vectors mutations mutants lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' Makefile
@@ -70,6 +70,9 @@ bench-million: ## Measure a store of a million sessions (ARGS="1000 100000" for 
 
 bench-python: ## Measure a route of Flask behind the package for Python and behind Flask-JWT-Extended
 	@$(BENCH)/python.py; python3 tests/bench/page.py
+
+bench-gateway: ## Measure the gateway, alone and behind nginx, beside authorization servers with Redis
+	@$(BENCH)/gateway.py; python3 tests/bench/page.py
 
 bench-page: ## Write docs/performance.md anew from what was measured last
 	@python3 tests/bench/page.py

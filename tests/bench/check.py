@@ -7,6 +7,7 @@ What wasn't measured falls short. Numbers are read from docs/performance/, and n
 import sys
 from dataclasses import dataclass
 
+from gateway import AUTHZ, HANDLER, NGINX
 from harness import kept
 
 
@@ -58,14 +59,17 @@ def level(million, sessions):
 
 
 def bars():
-    guards, steps, service, million, python = (
-        kept(part) for part in ("guards", "steps", "service", "million", "python"))
+    guards, steps, service, million, python, gateway = (
+        kept(part) for part in ("guards", "steps", "service", "million", "python", "gateway"))
 
     def rate(name):
         return at(guards, "variants", name, "rate")
 
     def flask(name):
         return at(python, "variants", name, "rate")
+
+    def asked(name):
+        return at(gateway, "variants", name, "rate")
 
     def p99(call, kind):
         return at(service, "calls", call, kind, "latency_us", "99")
@@ -118,6 +122,10 @@ def bars():
             ratio(p99("leisure", "storm of log-ins"), p99("leisure", "quiet")), 3, False),
         Bar("good callers in a flood of junk by as many connections, against quiet",
             ratio(good("full", flood), good("full", "quiet")), 0.5, True),
+        Bar("`/authz` against the same guard in front of a handler",
+            ratio(asked(AUTHZ), asked(HANDLER)), 0.9, True),
+        Bar("nginx that asks lacre against nginx that asks a server which answers 200 without looking",
+            ratio(asked(NGINX["lacre"]), asked(NGINX["all"])), 0.6, True),
         Bar("a route of Flask behind `lacre.flask`, its round trip included, against HS256",
             ratio(flask("lacre.flask"), flask("Flask-JWT-Extended, HS256")), 0.5, True),
         Bar("the same behind `lacre.flask_jwt_extended`",

@@ -31,7 +31,10 @@ ROUNDS = int(os.environ.get("ROUNDS", 5))
 SECONDS = float(os.environ.get("SECONDS_EACH", 2))
 CONNECTIONS = 32
 # The server has one core and the load generator another; nothing of ours runs beside them.
-SERVER, LOAD = ["taskset", "-c", "0"], ["taskset", "-c", "1"]
+# On a machine that isn't quiet the others can be kept to the load generator's core, which then needs a right of way:
+# LACRE_BENCH_SERVER="taskset -c 1" LACRE_BENCH_LOAD="chrt -r 5 taskset -c 0".
+SERVER = os.environ.get("LACRE_BENCH_SERVER", "taskset -c 0").split()
+LOAD = os.environ.get("LACRE_BENCH_LOAD", "taskset -c 1").split()
 
 
 # What was started and may still run: none of it outlives a measurement that stops half way.

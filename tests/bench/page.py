@@ -8,10 +8,11 @@ nothing was measured for is shown as a dash.
 import re
 
 from check import at, bars, kept, ratio, shown
+from gateway import HANDLER, INTROSPECT, NGINX
 from harness import HERE, RESULTS, ROOT
 from plots import COLOURS, bars as bar_plot, lines, spaced
 
-PARTS = ("guards", "steps", "service", "million", "instructions", "python")
+PARTS = ("guards", "steps", "service", "million", "instructions", "python", "gateway")
 GUARDS = [
     ("no guard", "no guard"),
     ("lacre", "**lacre's guard, token in use**"),
@@ -86,6 +87,18 @@ def python_table(python):
     rows = [(name, spaced(one["rate"]), shown(ratio(one["rate"], first)), spaced(one["latency_us"]["50"]))
             for name, one in variants.items()]
     return table(("in front of the route", "requests a second", "of HS256", "p50, µs"), rows)
+
+
+def gateway_table(gateway):
+    variants = gateway.get("variants", {})
+    handler = at(variants, HANDLER, "rate")
+    asking = at(variants, NGINX["all"], "rate")
+    rows = []
+    for name, one in variants.items():
+        beside = "" if name == INTROSPECT else shown(ratio(one["rate"], asking if "nginx" in name else handler))
+        rows.append((name, spaced(one["rate"]), beside, spaced(one["latency_us"]["50"]), spaced(one["latency_us"]["99"])))
+    return table(("what is asked", "requests a second", "of the handler, or of nginx that asks for nothing", "p50, µs",
+                  "p99, µs"), rows)
 
 
 def step_table(steps):
@@ -224,7 +237,7 @@ def plots(guards, steps, service, million):
 
 
 def values(parts):
-    guards, steps, service, million, instructions, python = parts.values()
+    guards, steps, service, million, instructions, python, gateway = parts.values()
     return {
         "bars": bar_table(),
         "measured": measured_table(parts),
@@ -238,6 +251,7 @@ def values(parts):
         "lengths": length_table(steps),
         "instructions": instruction_table(instructions),
         "python": python_table(python),
+        "gateway": gateway_table(gateway),
         "short": "\n".join(f"- {bar.what}: {bar.got()}, where {bar.wanted()} is the bar."
                            for bar in bars() if not bar.reached()) or "Nothing.",
     }
@@ -252,7 +266,7 @@ def main():
                           r"\1\nNot measured yet: `make bench-million`.\n", template, flags=re.S)
     page = re.sub(r"\{\{(\w+)\}\}", lambda found: known[found[1]], template)
     (ROOT / "docs" / "performance.md").write_text(page)
-    guards, steps, service, million, _, _ = parts.values()
+    guards, steps, service, million, *_ = parts.values()
     for name, svg in plots(guards, steps, service, million).items():
         (RESULTS / f"{name}.svg").write_text(svg)
 

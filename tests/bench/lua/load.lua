@@ -7,6 +7,7 @@
 --     from=N        begins behind the first N tokens, or with {i} at N
 --     junk=TOKEN    the token with an encrypted key that is new and wrong for each request
 --     body=TEXT     POST; {i} in it counts requests, {u} is one of `users` lines, in turns
+--     type=TEXT     the Content-Type of the body, application/json by default
 --     users=FILE    what {u} stands for
 --     basic=TEXT    HTTP Basic credentials
 --     pause=MS      each connection waits so long after an answer
@@ -73,7 +74,7 @@ function init(arguments)
     request = function() return get(header .. "." .. noise(#key) .. rest) end
   elseif given.body then
     wrk.method = "POST"
-    wrk.headers["Content-Type"] = "application/json"
+    wrk.headers["Content-Type"] = given.type or "application/json"
     if given.basic then wrk.headers["Authorization"] = "Basic " .. given.basic end
     local users, count = given.users and lines(given.users) or { "" }, tonumber(given.from or "0")
     request = function()
