@@ -1,4 +1,4 @@
-//! All of this with accounts and clients in PostgreSQL.
+//! All of this with accounts and clients in `PostgreSQL`.
 
 use crate::support::postgres::Schema;
 use std::process::Command;
