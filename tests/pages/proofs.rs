@@ -83,6 +83,11 @@ fn every_end_names_the_test_that_proves_it() {
     check("docs/revocation.md", 8);
 }
 
+#[test]
+fn every_demand_of_an_rfc_names_the_test_that_holds_it() {
+    check("docs/gateway.md", 15);
+}
+
 /// A comment that cites a threat names one that the page has.
 #[test]
 fn every_threat_that_the_sources_cite_is_on_the_page() {
