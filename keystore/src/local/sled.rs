@@ -49,6 +49,9 @@ const DIGEST: &str = "digest";
 /// How far the notes are written down elsewhere, in the state tree.
 const HEAD: &str = "head";
 
+/// What is added to sled's own numbers of notes, where the store was compacted, in the state tree.
+const BASE: &str = "base";
+
 /// The tree that holds the notes of records that have gone.
 const NOTES: &str = "ends";
 
@@ -104,14 +107,17 @@ struct Store {
     digest: Mutex<Digest>,
     /// The number of the last note.
     number: AtomicU64,
+    /// What sled's own numbers are added to.
+    base: u64,
 }
 
 impl Store {
-    /// A number that no note has, and that is greater than those of before: sled's own numbers begin anew
-    /// in a compacted store.
+    /// A number that no note has, and that is greater than those of before, also of notes that are forgotten:
+    /// whoever writes them down goes by it. sled's own numbers begin anew in a compacted store.
     fn next_number(&self) -> sled::Result<u64> {
         let last = self.number.load(Ordering::Relaxed);
-        let next = self.db.generate_id()?.max(last.saturating_add(1));
+        let own = self.base.saturating_add(self.db.generate_id()?);
+        let next = own.max(last.saturating_add(1));
         self.number.store(next, Ordering::Relaxed);
         Ok(next)
     }

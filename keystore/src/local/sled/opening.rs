@@ -180,10 +180,13 @@ fn open_sled(folder: &Path, options: &SledOptions) -> Result<Store, KeystoreErro
         let entry = digest.read(&entry).ok_or(KeystoreError::DigestForeign)?;
         digest.take_up(entry.number, entry.after);
     }
+    let base = guarded(|| state.get(super::BASE))?;
+    let base = base.and_then(|bytes| Some(u64::from_be_bytes(bytes.as_ref().try_into().ok()?)));
     let last = guarded(|| notes.last())?;
     let last = last.and_then(|(place, _)| NotePlace::from_bytes(&place));
     Ok(Store {
         number: last.map_or(0, |place| place.number()).into(),
+        base: base.unwrap_or(0),
         records,
         state,
         notes,
