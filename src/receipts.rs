@@ -19,11 +19,21 @@ mod find;
 mod line;
 mod log;
 
-pub use chain::{Chain, Proven, together};
+pub use chain::{Apart, Chain, Proven, together};
 pub use error::ReceiptsError;
-pub(crate) use find::find;
+pub(crate) use find::{find, find_end};
 pub use line::{Ended, Entry, Event, Line, PublicKey};
 pub(crate) use log::{Head, Lines, Log, Start};
+
+use crate::token::base64url;
+use rand::CryptoRng;
+
+/// The id of a log that begins.
+pub(crate) fn new_chain(rng: &mut impl CryptoRng) -> String {
+    let mut id = [0; 16];
+    rng.fill_bytes(&mut id);
+    base64url::encode(id)
+}
 
 #[cfg(test)]
 mod tests;

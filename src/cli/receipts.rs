@@ -14,7 +14,7 @@ use super::progress::Progress;
 use super::way::{Absent, Way, unexpected};
 use clap::Subcommand;
 use lacre::internals::ops::{Answer, Receipt, ReceiptsRequest, Request, Step};
-use lacre::internals::receipts::{Chain, Proven, PublicKey, ReceiptsError, together};
+use lacre::internals::receipts::{Apart, Chain, Proven, PublicKey, ReceiptsError, together};
 use lacre::internals::token::Handle;
 use serde_json::{Value, json};
 use std::fs::File;
@@ -51,6 +51,9 @@ pub(crate) enum Command {
         /// The public keys to trust, as a JWK or a JWK Set [default: those of the deployment]
         #[arg(long, value_name = "FILE", requires = "files")]
         key: Option<PathBuf>,
+        /// A receipt that is known: the files must have it, with this hash
+        #[arg(long, value_name = "NUMBER:HASH", value_parser = known, requires = "files")]
+        known: Vec<Known>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -67,6 +70,15 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show where the log stands: the number and the hash of the last receipt
+    #[command(
+        after_help = "Example:\n  lacre receipts status\n\nWho keeps number and hash, elsewhere, can tell later whether a file has lost its end: `receipts verify FILE\n--known NUMBER:HASH`."
+    )]
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the public keys of the receipts as a JWK Set
     #[command(
         after_help = "Example:\n  lacre receipts key > receipts.jwks\n\nThe first one signs; the others have signed."
@@ -78,7 +90,7 @@ impl Command {
     pub(super) fn run(self, place: &Place) -> Result<(), Failure> {
         match self {
             Self::Show { handle, json } => show(place, &handle, json),
-            Self::Verify { files, key, json } if files.is_empty() && key.is_none() => {
+            Self::Verify { files, json, .. } if files.is_empty() => {
                 let proven = Way::with(place, Absent::Fail, |way| {
                     let mut chain = Chain::new(&keys(way)?);
                     each_line(way, |line| {
@@ -87,16 +99,22 @@ impl Command {
                     })?;
                     Ok(chain.close()?)
                 })?;
-                say(&[(None, proven)], json)
+                say(&[(None, proven)], &[], json)
             }
-            Self::Verify { files, key, json } => {
+            Self::Verify {
+                files,
+                key,
+                known,
+                json,
+            } => {
                 let trusted = match key {
                     Some(path) => keys_of(&path)?,
                     None => Way::with(place, Absent::Fail, keys)?,
                 };
-                verify(files, &trusted, json)
+                verify(files, &trusted, &known, json)
             }
             Self::Export { file, json } => export(place, &file, json),
+            Self::Status { json } => status(place, json),
             Self::Key => {
                 let keys = Way::with(place, Absent::Fail, keys)?;
                 let keys: Vec<_> = keys.iter().map(PublicKey::members).collect();
@@ -105,6 +123,22 @@ impl Command {
             }
         }
     }
+}
+
+/// A receipt that somebody knows of.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    seq: u64,
+    hash: String,
+}
+
+fn known(text: &str) -> Result<Known, String> {
+    let (seq, hash) = text
+        .split_once(':')
+        .ok_or("a number, a colon, and the hash: as `receipts status` shows them")?;
+    let seq = seq.parse().map_err(|_| "the number isn't one".to_owned())?;
+    let hash = hash.to_owned();
+    Ok(Known { seq, hash })
 }
 
 fn ask(way: &mut Way, request: ReceiptsRequest) -> Result<Answer, Failure> {
@@ -162,8 +196,14 @@ fn each_line(
     }
 }
 
-fn verify(files: Vec<PathBuf>, trusted: &[PublicKey], as_json: bool) -> Result<(), Failure> {
+fn verify(
+    files: Vec<PathBuf>,
+    trusted: &[PublicKey],
+    known: &[Known],
+    as_json: bool,
+) -> Result<(), Failure> {
     let mut proven = Vec::new();
+    let compares = files.len() > 1 || !known.is_empty();
     for path in files {
         let of_file = |error: ReceiptsError| {
             Failure::failed(error.code(), format_args!("{}: {error}", path.display()))
@@ -171,6 +211,9 @@ fn verify(files: Vec<PathBuf>, trusted: &[PublicKey], as_json: bool) -> Result<(
         let file = File::open(&path).map_err(|error| unreadable(&path, &error))?;
         let mut reader = BufReader::new(file);
         let mut chain = Chain::new(trusted);
+        if compares {
+            chain = chain.comparable();
+        }
         let mut line = Vec::new();
         while (&mut reader)
             .take(MAX_LINE)
@@ -187,12 +230,23 @@ fn verify(files: Vec<PathBuf>, trusted: &[PublicKey], as_json: bool) -> Result<(
         let whole = chain.close().map_err(of_file)?;
         proven.push((Some(path), whole));
     }
-    let all: Vec<_> = proven.iter().map(|(_, proven)| proven.clone()).collect();
-    together(&all)?;
-    say(&proven, as_json)
+    let (paths, all): (Vec<_>, Vec<_>) = proven.into_iter().unzip();
+    for Known { seq, hash } in known {
+        let mut found = all.iter().filter_map(|file| file.hash_of(*seq));
+        if !found.any(|found| found == *hash) {
+            return Err(ReceiptsError::Unknown { seq: *seq }.into());
+        }
+    }
+    let apart = together(&all)?;
+    let proven: Vec<_> = paths.into_iter().zip(all).collect();
+    say(&proven, &apart, as_json)
 }
 
-fn say(proven: &[(Option<PathBuf>, Proven)], as_json: bool) -> Result<(), Failure> {
+fn say(
+    proven: &[(Option<PathBuf>, Proven)],
+    apart: &[Apart],
+    as_json: bool,
+) -> Result<(), Failure> {
     let mut stdout = BufWriter::new(std::io::stdout().lock());
     if as_json {
         let all = proven.iter().map(|(path, proven)| {
@@ -231,11 +285,59 @@ fn say(proven: &[(Option<PathBuf>, Proven)], as_json: bool) -> Result<(), Failur
             let before = proven.first - 1;
             writeln!(
                 stdout,
-                "lines 1 to {before} are in another file, and not proven here"
+                "lines 1 to {before} are not in this file: they are in one of before"
             )?;
         }
     }
+    for Apart {
+        restored,
+        other,
+        seq,
+    } in apart
+    {
+        let name = |place: &usize| {
+            let path = proven.get(*place).and_then(|(path, _)| path.as_ref());
+            path.map(|path| printable(&path.display().to_string()).to_string())
+        };
+        let (restored, other) = (name(restored), name(other));
+        writeln!(
+            stdout,
+            "\n{} goes on from a backup at line {seq}; the lines of {} from there on were written by the deployment that was lost",
+            restored.unwrap_or_default(),
+            other.unwrap_or_default()
+        )?;
+    }
     Ok(stdout.flush()?)
+}
+
+fn status(place: &Place, as_json: bool) -> Result<(), Failure> {
+    let answer = Way::with(place, Absent::Fail, |way| ask(way, ReceiptsRequest::Status))?;
+    let Answer::ReceiptsStatus(status) = answer else {
+        return Err(unexpected());
+    };
+    let mut stdout = std::io::stdout().lock();
+    if as_json {
+        let failing = status.failing.map(|(code, _)| code);
+        let head = status.head.map(|head| {
+            json!({"log": head.chain, "receipt": head.seq, "hash": head.hash, "kid": head.kid})
+        });
+        let shown = json!({"last": head, "failing": failing});
+        return Ok(writeln!(stdout, "{}", out::json(&shown)?)?);
+    }
+    let mut fields = Vec::new();
+    if let Some(head) = status.head {
+        fields.extend([
+            ("log", head.chain),
+            ("last", format!("{}:{}", head.seq, head.hash)),
+            ("signed by", head.kid),
+        ]);
+    }
+    let written = match status.failing {
+        None => "yes".to_owned(),
+        Some((code, why)) => format!("no ({code}): {why}"),
+    };
+    fields.push(("written", written));
+    Ok(out::write_fields(&mut stdout, fields)?)
 }
 
 fn show(place: &Place, handle: &Handle, as_json: bool) -> Result<(), Failure> {
@@ -311,7 +413,7 @@ fn export(place: &Place, path: &Path, as_json: bool) -> Result<(), Failure> {
         });
         written.inspect_err(|_| drop(std::fs::remove_file(path)))
     })?;
-    say(&[(Some(path.to_owned()), proven)], as_json)
+    say(&[(Some(path.to_owned()), proven)], &[], as_json)
 }
 
 /// A receipt as other commands name it.

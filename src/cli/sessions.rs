@@ -99,6 +99,7 @@ impl Revoke {
                 ));
             }
         };
+        let is_one = matches!(which, Which::Handle(_));
         let request = Request::Sessions(SessionsRequest::Revoke { which, dry_run });
         let mut progress = Progress::new();
         let answer = Way::with(place, Absent::Fail, |way| {
@@ -135,8 +136,13 @@ impl Revoke {
                 "{count} {sessions} {what} in {}",
                 printable(&data_dir)
             )?;
-            if let Some((seq, hash)) = receipt {
-                writeln!(stdout, "receipt {seq} {hash}")?;
+            match receipt {
+                Some((seq, hash)) => writeln!(stdout, "receipt {seq} {hash}")?,
+                None if is_one && !dry_run && count > 0 => writeln!(
+                    stdout,
+                    "receipt: not written yet, it follows; see lacre receipts status"
+                )?,
+                None => {}
             }
             if !dry_run && count > 0 {
                 writeln!(stdout, "proof: {}", proof(handles.as_deref()))?;

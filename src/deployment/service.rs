@@ -45,7 +45,6 @@ impl Deployment {
             check_database(&file)?;
         }
         let service = assemble(config, &data_dir, url, (Arc::clone(&clock), entropy)).await?;
-        service.lacre().write_receipts().await;
         let delivered = service.deliver_all().await?;
         if delivered > 0 {
             log::warn!(delivered; "ended the sessions that changes of accounts had left before the start");

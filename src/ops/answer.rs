@@ -95,6 +95,8 @@ pub enum Answer {
     },
     /// The receipts of a session.
     Receipts(Vec<Receipt>),
+    /// Where the signed log of ends stands.
+    ReceiptsStatus(ReceiptsStatus),
     /// Lines of the signed log of ends; of the last page the last one is the head.
     ReceiptLines(Vec<String>),
     /// The public keys of receipts, as JWKs: the one that signs, then those that have signed.
@@ -257,6 +259,38 @@ pub struct Receipt {
     pub kid: String,
     /// The signed line itself.
     pub line: String,
+}
+
+/// Where the signed log of ends stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiptsStatus {
+    /// The last line; nothing before there is a file.
+    pub head: Option<ReceiptsHead>,
+    /// The code and the words of what keeps receipts from being written.
+    pub failing: Option<(String, String)>,
+    /// The last ends that were written since the start of the process, the newest first.
+    pub latest: Vec<LatestReceipt>,
+}
+
+/// The last line of the signed log of ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // what `receipts::Entry` says
+pub struct ReceiptsHead {
+    pub chain: String,
+    pub seq: u64,
+    pub hash: String,
+    /// The key that signs what comes behind it.
+    pub kid: String,
+}
+
+/// A receipt that was written a moment ago.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // what `receipts::Ended` says
+pub struct LatestReceipt {
+    pub seq: u64,
+    pub handle: String,
+    pub ended_at: UnixSeconds,
+    pub cause: String,
 }
 
 /// A request that was refused a moment ago.

@@ -214,7 +214,7 @@ async fn about(lacre: &Lacre, handle: &Handle) -> Result<Explained, OpsError> {
             }];
             explained.user = ended.as_ref().and_then(|ended| ended.user.clone());
             let receipt = match &ended {
-                Some(ended) => receipts::of_end(lacre, handle, ended.at).await,
+                Some(ended) => receipts::of_end(lacre, ended).await,
                 None => None,
             };
             explained.end = ended.map(|ended| End {

@@ -2,19 +2,23 @@
 //!
 //! This room must never answer with a key but the public ones.
 
-use super::answer::{Answer, Receipt};
+use super::answer::{Answer, LatestReceipt, Receipt, ReceiptsHead, ReceiptsStatus};
 use super::error::OpsError;
 use super::handles;
 use super::request::ReceiptsRequest;
 use super::steps::Steps;
-use crate::clock::UnixSeconds;
 use crate::lacre::Lacre;
 use crate::receipts::{Event, Line, ReceiptsError};
 use crate::service::Service;
+use crate::sessions::end::Ended;
+use crate::sessions::receipting::Receipts;
 use crate::token::Handle;
+use std::sync::Arc;
 
 /// The most lines of one page.
 const PAGE: usize = 1000;
+/// How many of the last receipts are shown.
+const LATEST: usize = 20;
 
 pub(super) async fn perform(
     service: &Service,
@@ -26,13 +30,14 @@ pub(super) async fn perform(
     match request {
         ReceiptsRequest::Show { handle } => {
             let handle = handles::find(lacre, &handle).await?;
-            let found = receipts.find(&handle, None).await?;
+            let found = receipts.find(&handle).await?;
             let found: Vec<_> = found.iter().filter_map(shown).collect();
             if found.is_empty() {
                 return Err(OpsError::ReceiptUnknown);
             }
             Ok(Answer::Receipts(found))
         }
+        ReceiptsRequest::Status => Ok(Answer::ReceiptsStatus(status(receipts).await)),
         ReceiptsRequest::Keys => {
             let keys = receipts.keys().into_iter();
             Ok(Answer::ReceiptKeys(
@@ -66,6 +71,30 @@ pub(super) async fn perform(
     }
 }
 
+async fn status(receipts: &Arc<Receipts>) -> ReceiptsStatus {
+    let now = receipts.status(LATEST).await;
+    let latest = now.latest.into_iter();
+    ReceiptsStatus {
+        head: now.head.map(|head| ReceiptsHead {
+            kid: head.key.id().unwrap_or_default(),
+            chain: head.chain,
+            seq: head.seq,
+            hash: head.hash,
+        }),
+        failing: now
+            .failing
+            .map(|error| (error.code().to_owned(), error.to_string())),
+        latest: latest
+            .map(|receipt| LatestReceipt {
+                seq: receipt.seq,
+                handle: receipt.sid,
+                ended_at: receipt.ended_at,
+                cause: receipt.cause,
+            })
+            .collect(),
+    }
+}
+
 /// A receipt for an operator; `None` for a line that isn't one of an end.
 fn shown(line: &Line) -> Option<Receipt> {
     let Event::End(end) = &line.entry.event else {
@@ -89,18 +118,13 @@ fn shown(line: &Line) -> Option<Receipt> {
 /// The receipt of the end that was just made; `None` where it isn't there, which is logged.
 pub(super) async fn of_now(lacre: &Lacre, handle: &Handle) -> Option<(u64, String)> {
     let receipts = lacre.receipts()?;
-    receipts.write().await.ok()?;
+    receipts.write_soon().await.ok()?;
     let receipt = receipts.recent(handle)?;
     Some((receipt.seq, receipt.hash))
 }
 
-/// The receipt of an end at this time.
-pub(super) async fn of_end(
-    lacre: &Lacre,
-    handle: &Handle,
-    at: UnixSeconds,
-) -> Option<(u64, String)> {
-    let receipts = lacre.receipts()?;
-    let found = receipts.find(handle, Some(at)).await.ok()?;
-    found.first().map(|line| (line.entry.seq, line.hash()))
+/// The receipt of this end; `None` where it isn't there, which is logged.
+pub(super) async fn of_end(lacre: &Lacre, end: &Ended) -> Option<(u64, String)> {
+    let found = lacre.receipts()?.find_end(end).await.ok()??;
+    Some((found.entry.seq, found.hash()))
 }

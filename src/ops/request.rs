@@ -239,6 +239,8 @@ pub enum ReceiptsRequest {
         /// Its handle.
         handle: String,
     },
+    /// Where the log stands: [`Answer::ReceiptsStatus`](super::Answer::ReceiptsStatus).
+    Status,
     /// All lines, the signed head last: [`Answer::ReceiptLines`](super::Answer::ReceiptLines).
     Export,
     /// The public keys: [`Answer::ReceiptKeys`](super::Answer::ReceiptKeys).

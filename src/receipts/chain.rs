@@ -9,7 +9,7 @@
 use super::error::ReceiptsError;
 use super::line::{Event, Line, PublicKey};
 use crate::clock::UnixSeconds;
-use crate::token::VerifyingKey;
+use crate::token::{VerifyingKey, base64url};
 use std::collections::HashSet;
 
 /// A file that is being proven.
@@ -19,13 +19,17 @@ pub struct Chain {
     lines: u64,
     state: Option<State>,
     head: Option<UnixSeconds>,
-    hashes: Vec<String>,
+    /// The hashes of all lines, where they are to be compared with others.
+    hashes: Option<Vec<[u8; 32]>>,
+    restored: Vec<u64>,
 }
 
 #[derive(Debug)]
 struct State {
     chain: String,
     first: u64,
+    /// The hash of the line before the first.
+    before: Option<String>,
     seq: u64,
     hash: String,
     key: VerifyingKey,
@@ -51,7 +55,20 @@ pub struct Proven {
     pub kid: String,
     /// When the head was signed.
     pub closed_at: UnixSeconds,
-    hashes: Vec<String>,
+    before: Option<String>,
+    hashes: Option<Vec<[u8; 32]>>,
+    restored: Vec<u64>,
+}
+
+/// Two files of one log that go apart because a deployment was restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Apart {
+    /// The place of the file that begins behind a backup.
+    pub restored: usize,
+    /// The place of the other one.
+    pub other: usize,
+    /// The first receipt that both have, and not the same.
+    pub seq: u64,
 }
 
 impl Chain {
@@ -63,8 +80,16 @@ impl Chain {
             lines: 0,
             state: None,
             head: None,
-            hashes: Vec::new(),
+            hashes: None,
+            restored: Vec::new(),
         }
+    }
+
+    /// The same, for a file that is to be compared with others: 32 bytes a line are kept.
+    #[must_use]
+    pub fn comparable(self) -> Self {
+        let hashes = Some(Vec::new());
+        Self { hashes, ..self }
     }
 
     /// Proves the next line, and returns what it says.
@@ -91,10 +116,13 @@ impl Chain {
             if !line.is_by(&key) {
                 return Err(ReceiptsError::Signature { line: number });
             }
-            self.hashes.push(line.hash());
+            if let Some(all) = &mut self.hashes {
+                all.push(line.digest());
+            }
             self.state = Some(State {
                 chain: entry.chain.clone(),
                 first,
+                before: entry.prev.clone(),
                 seq: first,
                 hash: line.hash(),
                 trusted: self.trusted.contains(key.id()),
@@ -131,7 +159,12 @@ impl Chain {
         state.seq = entry.seq;
         state.hash = line.hash();
         state.ends += u64::from(matches!(entry.event, Event::End(_)));
-        self.hashes.push(line.hash());
+        if let Some(all) = &mut self.hashes {
+            all.push(line.digest());
+        }
+        if matches!(entry.event, Event::Restored { .. }) {
+            self.restored.push(entry.seq);
+        }
         Ok(line)
     }
 
@@ -151,32 +184,72 @@ impl Chain {
             hash: state.hash,
             kid,
             closed_at,
+            before: state.before,
             hashes: self.hashes,
+            restored: self.restored,
         })
     }
 }
 
 /// Checks that proven files agree: those of one log have the same lines wherever both have them, and one that
-/// begins where the other ends goes on from it.
-pub fn together(files: &[Proven]) -> Result<(), ReceiptsError> {
+/// begins where the other ends goes on from it. Returns those that go apart where one of them says that it goes
+/// on from a backup. Only files that are comparable are compared.
+pub fn together(files: &[Proven]) -> Result<Vec<Apart>, ReceiptsError> {
+    let mut apart = Vec::new();
     for (place, one) in files.iter().enumerate() {
-        for other in &files[..place] {
-            if one.chain != other.chain {
+        for (earlier, other) in files[..place].iter().enumerate() {
+            let Some(seq) = one.differs_from(other) else {
                 continue;
-            }
-            for seq in one.first.max(other.first)..=one.last.min(other.last) {
-                if one.hash_of(seq) != other.hash_of(seq) {
-                    return Err(ReceiptsError::Forked { seq });
-                }
-            }
+            };
+            let (restored, other) = if one.is_restored_at(seq) {
+                (place, earlier)
+            } else if other.is_restored_at(seq) {
+                (earlier, place)
+            } else {
+                return Err(ReceiptsError::Forked { seq });
+            };
+            apart.push(Apart {
+                restored,
+                other,
+                seq,
+            });
         }
     }
-    Ok(())
+    Ok(apart)
 }
 
 impl Proven {
-    fn hash_of(&self, seq: u64) -> Option<&String> {
+    /// The hash of the line with this number, where it is here.
+    #[must_use]
+    pub fn hash_of(&self, seq: u64) -> Option<String> {
+        self.digest_of(seq).map(base64url::encode)
+    }
+
+    fn digest_of(&self, seq: u64) -> Option<&[u8; 32]> {
         let place = usize::try_from(seq.checked_sub(self.first)?).ok()?;
-        self.hashes.get(place)
+        self.hashes.as_ref()?.get(place)
+    }
+
+    /// The first line that both have, and not the same, where they are of one log.
+    fn differs_from(&self, other: &Self) -> Option<u64> {
+        if self.chain != other.chain {
+            return None;
+        }
+        for (later, earlier) in [(self, other), (other, self)] {
+            let before = later.first - 1;
+            if let (Some(hash), said) = (earlier.hash_of(before), &later.before)
+                && said.as_ref() != Some(&hash)
+            {
+                return Some(before);
+            }
+        }
+        let both = self.first.max(other.first)..=self.last.min(other.last);
+        both.into_iter()
+            .find(|seq| self.digest_of(*seq) != other.digest_of(*seq))
+    }
+
+    /// Whether it begins with this line because a deployment was restored.
+    fn is_restored_at(&self, seq: u64) -> bool {
+        self.first == seq && self.restored.first() == Some(&(seq + 1))
     }
 }

@@ -46,6 +46,14 @@ pub enum ReceiptsError {
         /// The first receipt in which they differ.
         seq: u64,
     },
+    /// A receipt that somebody knows of is in none of the files.
+    #[error(
+        "receipt {seq} isn't in it as it is known: the file was cut at its end, or is older, or of another history"
+    )]
+    Unknown {
+        /// The receipt.
+        seq: u64,
+    },
     /// The file isn't what was written last.
     #[error(
         "receipt {seq} was written and is not in the file as it was: the file was cut, changed or replaced by an \
@@ -87,6 +95,7 @@ impl ReceiptsError {
             Self::Empty => "receipts_empty",
             Self::KeyUnknown { .. } => "receipts_key_unknown",
             Self::Forked { .. } => "receipts_forked",
+            Self::Unknown { .. } => "receipts_known_missing",
             Self::RolledBack { .. } => "receipts_rolled_back",
             Self::Foreign { .. } => "receipts_foreign",
             Self::NotKept => "receipts_not_kept",

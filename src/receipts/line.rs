@@ -47,8 +47,26 @@ pub enum Event {
         /// That key.
         jwk: PublicKey,
     },
+    /// The deployment was restored from a backup: receipts of ends between that time and this may be missing, or
+    /// be in the file of before.
+    Restored {
+        /// When the backup was taken.
+        taken_at: UnixSeconds,
+        /// How many sessions of the backup did not come back: they have no receipts of their own.
+        ended: u64,
+    },
     /// An export ends.
     Head,
+}
+
+impl Event {
+    /// The key that signs what comes behind it, where it changes that.
+    pub(super) fn key(&self) -> Option<&PublicKey> {
+        match self {
+            Self::Begin { jwk } | Self::Key { jwk } => Some(jwk),
+            Self::End(_) | Self::Restored { .. } | Self::Head => None,
+        }
+    }
 }
 
 /// The end of a session.
@@ -187,6 +205,13 @@ impl Line {
     /// The hash by which the next line names it: SHA-256 of its characters.
     #[must_use]
     pub fn hash(&self) -> String {
-        base64url::encode(digest(&SHA256, self.text.as_bytes()))
+        base64url::encode(self.digest())
+    }
+
+    /// The same as bytes.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest(&SHA256, self.text.as_bytes()).as_ref());
+        bytes
     }
 }

@@ -1,5 +1,9 @@
 //! The file that grows: lines are appended, made durable, and never touched again.
 //!
+//! Whoever writes knows the last line of which it is known that it is durable, the head. What stands behind it may
+//! be written once more: so lines that a crash has left there are kept as far as they are good, and the rest is
+//! cut off.
+//!
 //! This room must never write behind a line that it doesn't know, and never say that a line is written that may
 //! be lost.
 
@@ -11,7 +15,7 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// The last line that is known to be written.
@@ -25,6 +29,8 @@ pub(crate) struct Head {
     pub(crate) hash: String,
     /// Where it begins in the file.
     pub(crate) offset: u64,
+    /// The key that signs what comes behind it.
+    pub(crate) key: PublicKey,
 }
 
 /// From where a file is looked through when it is opened.
@@ -40,6 +46,7 @@ pub(crate) enum Start<'h> {
 /// A file of receipts, for one process at a time.
 #[derive(Debug)]
 pub(crate) struct Log {
+    path: PathBuf,
     file: File,
     length: u64,
     head: Head,
@@ -48,7 +55,7 @@ pub(crate) struct Log {
 
 impl Log {
     /// Opens the file, made where there is none, and tells `each` of the lines behind the start. What a
-    /// crash left of a last line goes. The keys are this deployment's, the one that signs first.
+    /// crash left there that isn't good goes. The keys are this deployment's, the one that signs first.
     pub(crate) fn open(
         path: &Path,
         start: &Start<'_>,
@@ -72,42 +79,76 @@ impl Log {
             Start::Head(head) => Some(*head),
             _ => None,
         };
-        if there == 0 || (length == 0 && known.is_none()) {
+        // The first line, cut off by a crash, is all that may be there of a file that was begun behind that line.
+        if length == 0 && (known.is_none() || there <= MAX_LINE as u64) {
             return Self::begin(path, file, known, keys, (now, new_chain));
         }
         // A file that was begun behind that line, before the keystore had taken note of it.
-        let known = match known {
-            Some(head) if goes_on_from(&file, length, head)? => None,
-            known => known,
+        let begun = match known {
+            Some(head) => goes_on_from(&file, length, head)?,
+            None => false,
         };
         let from = match start {
-            Start::Head(_) if known.is_none() => 0,
-            Start::Head(head) => head.offset,
-            Start::Beginning => 0,
+            Start::Head(head) if !begun => head.offset,
+            Start::Head(_) | Start::Beginning => 0,
             Start::End => last_line(&file, length)?,
         };
-        let found = look_through(Lines::of(&file, from, length)?, from, known, &mut each)?;
-        let Some((head, kid)) = found else {
+        let lines = Lines::of(&file, from, length)?;
+        let sought = known.filter(|_| !begun);
+        let found = look_through(lines, from, sought, known.is_some(), keys, &mut each)?;
+        let Some(found) = found else {
             let seq = known.map_or(0, |head| head.seq);
             return Err(ReceiptsError::RolledBack { seq });
         };
+        let kid = found.head.key.id().unwrap_or_default();
         if !keys.iter().any(|key| key.id() == kid) {
             return Err(ReceiptsError::Foreign { kid });
         }
-        if length < there {
+        if found.end < there {
+            let bytes = there - found.end;
             log::warn!(
-                code = "receipts_cut_off";
-                "{}: the last line was cut off by a crash, and is written anew", path.display()
+                code = "receipts_cut_off", bytes;
+                "{}: what a crash left at the end is cut off, and is written anew", path.display()
             );
-            file.set_len(length)?;
-            file.sync_all()?;
+            file.set_len(found.end)?;
         }
+        // What was found may not be durable yet.
+        file.sync_all()?;
         Ok(Self {
+            path: path.to_owned(),
             file,
-            length,
-            head,
+            length: found.end,
+            head: found.head,
             kid,
         })
+    }
+
+    /// Goes on after a restore, and says so: in the file that is there, where it has all lines up to this one and
+    /// was written with these keys, or, where there is none, in a new one behind this line. Returns the number of
+    /// the line that says it, and whether the file is new.
+    pub(crate) fn go_on_restored(
+        path: &Path,
+        head: Option<&Head>,
+        said: &Event,
+        keys: &[&SigningKey],
+        now: UnixSeconds,
+        new_chain: impl FnOnce() -> String,
+    ) -> Result<(u64, bool), ReceiptsError> {
+        let is_new = path.metadata().map_or(0, |about| about.len()) == 0;
+        let start = match head {
+            Some(head) if is_new => Start::Head(head),
+            _ => Start::End,
+        };
+        let mut log = Self::open(path, &start, keys, now, new_chain, |_| ())?;
+        if let Some(head) = head
+            && (log.head.chain != head.chain || log.head.seq < head.seq)
+        {
+            return Err(ReceiptsError::RolledBack { seq: head.seq });
+        }
+        log.hand_over(keys, now)?;
+        let signer = *keys.first().ok_or(ReceiptsError::NotKept)?;
+        log.append(vec![said.clone()], now, signer)?;
+        Ok((log.head.seq, is_new))
     }
 
     /// Begins a file. Where another one was moved away it goes on from that, and says so.
@@ -121,13 +162,14 @@ impl Log {
         if let Some(parent) = path.parent() {
             File::open(parent)?.sync_all()?;
         }
+        let signer = *keys.first().ok_or(ReceiptsError::NotKept)?;
         let head = known.cloned().unwrap_or_else(|| Head {
             chain: new_chain(),
             seq: 0,
             hash: String::new(),
             offset: 0,
+            key: PublicKey::of(signer),
         });
-        let signer = *keys.first().ok_or(ReceiptsError::NotKept)?;
         file.set_len(0)?;
         if head.seq > 0 {
             log::warn!(
@@ -137,6 +179,7 @@ impl Log {
             );
         }
         let mut log = Self {
+            path: path.to_owned(),
             file,
             length: 0,
             head,
@@ -157,6 +200,20 @@ impl Log {
         self.length
     }
 
+    /// Whether the file that was opened still lies there, as it was written.
+    pub(crate) fn is_there(&self) -> bool {
+        let lies = std::fs::symlink_metadata(&self.path);
+        let (Ok(lies), Ok(own)) = (lies, self.file.metadata()) else {
+            return false;
+        };
+        (lies.dev(), lies.ino(), lies.len()) == (own.dev(), own.ino(), self.length)
+    }
+
+    /// The id of the key that signs.
+    pub(crate) fn kid(&self) -> &str {
+        &self.kid
+    }
+
     /// Whether the first of the keys signs already.
     pub(crate) fn is_signed_by(&self, keys: &[&SigningKey]) -> bool {
         keys.first().is_some_and(|key| key.id() == self.kid)
@@ -173,13 +230,14 @@ impl Log {
         };
         let before = keys.iter().find(|key| key.id() == self.kid);
         let jwk = PublicKey::of(signer);
-        self.append(vec![Event::Key { jwk }], now, before.unwrap_or(signer))?;
+        let before = before.copied().unwrap_or(signer);
+        self.append(vec![Event::Key { jwk }], now, before)?;
         signer.id().clone_into(&mut self.kid);
         Ok(())
     }
 
-    /// Appends lines, durably, and returns the number and the hash of each. After an error it is unknown which
-    /// of them are there: the file has to be opened anew.
+    /// Appends lines, durably, and returns the number and the hash of each. After an error it is unknown whether
+    /// some of them are there: the file has to be opened anew.
     pub(crate) fn append(
         &mut self,
         events: Vec<Event>,
@@ -197,20 +255,26 @@ impl Log {
                 event,
             };
             let seq = entry.seq;
+            let key = entry.event.key().unwrap_or(&head.key).clone();
             let line = Line::write(&entry, signer)
                 .ok_or_else(|| ReceiptsError::unavailable("a receipt can't be signed"))?;
             head = Head {
                 seq,
                 hash: line.hash(),
                 offset: self.length + text.len() as u64,
+                key,
                 ..head
             };
             written.push((seq, head.hash.clone()));
             text.push_str(line.text());
             text.push('\n');
         }
-        self.file.write_all_at(text.as_bytes(), self.length)?;
-        self.file.sync_data()?;
+        let appended = self.file.write_all_at(text.as_bytes(), self.length);
+        if let Err(error) = appended.and_then(|()| self.file.sync_data()) {
+            // After a failed sync nobody can tell what is on the disk: all of it is to be written once more.
+            let _ = self.file.set_len(self.length);
+            return Err(error.into());
+        }
         self.length += text.len() as u64;
         self.head = head;
         Ok(written)
@@ -323,58 +387,111 @@ fn goes_on_from(file: &File, length: u64, head: &Head) -> Result<bool, ReceiptsE
     }))
 }
 
-/// Follows lines from the one that is known to the last, and returns that, with the key that signs behind it.
+/// What lines lead to.
+struct Found {
+    head: Head,
+    /// Where the last good line ends.
+    end: u64,
+}
+
+/// Follows lines from the one that is sought to the last. With `cuts`, lines behind the first that aren't good
+/// are left out, as if the file ended before them.
 fn look_through(
     lines: Lines,
     from: u64,
-    known: Option<&Head>,
+    sought: Option<&Head>,
+    cuts: bool,
+    keys: &[&SigningKey],
     each: &mut impl FnMut(&Entry),
-) -> Result<Option<(Head, String)>, ReceiptsError> {
-    let mut found: Option<(Head, String)> = None;
-    let mut offset = from;
-    let mut number = 0;
-    for text in lines {
-        number += 1;
+) -> Result<Option<Found>, ReceiptsError> {
+    let mut found: Option<Found> = None;
+    for (number, text) in (1..).zip(lines) {
         let text = text?;
+        let length = text.len() as u64 + 1;
         let line = Line::parse(&text).ok_or(ReceiptsError::Malformed { line: number });
-        let rolled_back = known.map(|head| ReceiptsError::RolledBack { seq: head.seq });
-        let line = match (line, &rolled_back) {
-            (Err(_), Some(error)) if number == 1 => return Err(error.clone()),
-            (line, _) => line?,
+        let Some(before) = &mut found else {
+            let head = match (sought, line) {
+                (Some(sought), Ok(line)) if line.hash() == sought.hash => sought.clone(),
+                (Some(sought), _) => return Err(ReceiptsError::RolledBack { seq: sought.seq }),
+                (None, line) => first(&line?, from, keys, number, each)?,
+            };
+            let end = from + length;
+            found = Some(Found { head, end });
+            continue;
         };
-        match &found {
-            None => {
-                let as_known = known.is_none_or(|head| line.hash() == head.hash);
-                if let (false, Some(error)) = (as_known, rolled_back) {
-                    return Err(error);
-                }
-                if known.is_none() {
-                    each(&line.entry);
-                }
+        let followed = line.and_then(|line| match line.entry.event {
+            Event::Begin { .. } => Err(ReceiptsError::Broken { line: number }),
+            _ => Ok((next(&before.head, &line, number)?, line)),
+        });
+        match followed {
+            Ok((head, line)) => {
+                each(&line.entry);
+                let offset = before.end;
+                before.head = Head { offset, ..head };
+                before.end += length;
             }
-            Some((before, _)) => {
-                let entry = &line.entry;
-                let follows = entry.seq == before.seq + 1
-                    && entry.prev.as_ref() == Some(&before.hash)
-                    && entry.chain == before.chain;
-                if !follows {
-                    return Err(ReceiptsError::Broken { line: number });
-                }
-                each(entry);
-            }
+            Err(_) if cuts => break,
+            Err(error) => return Err(error),
         }
-        let head = Head {
-            chain: line.entry.chain.clone(),
-            seq: line.entry.seq,
-            hash: line.hash(),
-            offset,
-        };
-        let kid = match &line.entry.event {
-            Event::Key { jwk } => jwk.id().unwrap_or_default(),
-            _ => line.kid.clone(),
-        };
-        found = Some((head, kid));
-        offset += text.len() as u64 + 1;
     }
     Ok(found)
+}
+
+/// The first line that is looked at, where it isn't known.
+fn first(
+    line: &Line,
+    offset: u64,
+    keys: &[&SigningKey],
+    number: u64,
+    each: &mut impl FnMut(&Entry),
+) -> Result<Head, ReceiptsError> {
+    let own = keys.iter().find(|key| key.id() == line.kid);
+    let own = own.map(|key| PublicKey::of(key));
+    let signs = match (&line.entry.event, own) {
+        (Event::Begin { jwk }, _) => jwk.clone(),
+        (_, Some(own)) => own,
+        (_, None) => {
+            return Err(ReceiptsError::Foreign {
+                kid: line.kid.clone(),
+            });
+        }
+    };
+    let head = Head {
+        chain: line.entry.chain.clone(),
+        seq: line.entry.seq.saturating_sub(1),
+        hash: line.entry.prev.clone().unwrap_or_default(),
+        offset,
+        key: signs,
+    };
+    let head = next(&head, line, number)?;
+    each(&line.entry);
+    Ok(Head { offset, ..head })
+}
+
+/// The head that a line makes, if it follows.
+fn next(before: &Head, line: &Line, number: u64) -> Result<Head, ReceiptsError> {
+    let entry = &line.entry;
+    let follows = entry.chain == before.chain
+        && entry.seq == before.seq + 1
+        && entry.prev.clone().unwrap_or_default() == before.hash
+        && entry.event != Event::Head;
+    if !follows {
+        return Err(ReceiptsError::Broken { line: number });
+    }
+    // A key whose earlier one is gone signs its own beginning.
+    let own = entry
+        .event
+        .key()
+        .filter(|key| key.id().as_ref() == Some(&line.kid));
+    let signs = own.unwrap_or(&before.key).key();
+    if !signs.is_some_and(|key| line.is_by(&key)) {
+        return Err(ReceiptsError::Signature { line: number });
+    }
+    Ok(Head {
+        chain: before.chain.clone(),
+        seq: entry.seq,
+        hash: line.hash(),
+        offset: 0,
+        key: entry.event.key().unwrap_or(&before.key).clone(),
+    })
 }

@@ -186,11 +186,17 @@ fn an_earlier_export_verifies_alone_and_not_beside_one_that_differs() {
     log.append(vec![ended(2)], 9, &keys[0]).unwrap();
     let later = bench.export(&log, &keys);
     let (_, another) = other.written(3, &keys);
-    let prove = |lines: &[String]| prove(lines, &publics(&[1])).unwrap();
+    let prove = |lines: &[String]| {
+        let mut chain = Chain::new(&publics(&[1])).comparable();
+        for line in lines {
+            chain.push(line).unwrap();
+        }
+        chain.close().unwrap()
+    };
     let (earlier, later, another) = (prove(&earlier), prove(&later), prove(&another));
     // That the first is older, only its head says.
     assert_eq!((earlier.last, later.last), (3, 4));
-    assert_eq!(together(&[earlier.clone(), later.clone()]), Ok(()));
+    assert_eq!(together(&[earlier.clone(), later.clone()]), Ok(vec![]));
     // The same id and the same ends, signed once more: history was written anew.
     let forked = together(&[earlier, another]).unwrap_err();
     assert_eq!(forked.code(), "receipts_forked");
@@ -313,19 +319,30 @@ fn a_session_is_found_among_many_with_its_time_and_without() {
         log.length() > 4 << 16,
         "so that halving has something to do"
     );
-    let find = |sid: &str, since| find(&bench.path(), log.length(), sid, since).unwrap();
-    for number in [0, 1, 99, 100, 550, 998, 999] {
+    let all = |sid: &str| find(&bench.path(), log.length(), sid).unwrap();
+    let one = |number: u64, at, note| {
         let sid = format!("handle-{number}");
-        let written = 1000 + number / 100 * 100;
-        for since in [None, Some(written), Some(written - 50)] {
-            let found = find(&sid, since);
-            assert_eq!(found.len(), 1, "{number} {since:?}");
-            assert_eq!(found[0].entry.seq, number + 2);
-        }
-        assert_eq!(find(&sid, Some(written + 1)), []);
+        find_end(&bench.path(), log.length(), &sid, (at, note)).unwrap()
+    };
+    for number in [0, 1, 99, 100, 550, 998, 999] {
+        let found = all(&format!("handle-{number}"));
+        assert_eq!((found.len(), found[0].entry.seq), (1, number + 2));
+        let end = one(number, 1000 + number, number).unwrap();
+        assert_eq!(end.entry.seq, number + 2);
+        assert_eq!(one(number, 1000 + number, number + 1), None);
+        assert_eq!(one(number, 1001 + number, number), None);
     }
-    assert_eq!(find("handle-1000", None), []);
-    assert_eq!(find("handle-", None), []);
+    assert_eq!(all("handle-1000"), []);
+    assert_eq!(all("handle-"), []);
+    // The clock was set back: an end of later stands before the lines of its time.
+    log.append(vec![ended(5000)], 20, &keys[0]).unwrap();
+    log.append(vec![ended(1)], 30, &keys[0]).unwrap();
+    let end = find_end(&bench.path(), log.length(), "handle-5000", (6000, 5000));
+    assert_eq!(end.unwrap().unwrap().entry.seq, 1002);
+    assert_eq!(
+        find(&bench.path(), log.length(), "handle-1").unwrap().len(),
+        2
+    );
 }
 
 #[test]
@@ -369,4 +386,185 @@ fn keys_are_read_from_a_jwk_and_from_a_set() {
     ] {
         assert_eq!(PublicKey::read_all(bad.as_bytes()), None, "{bad}");
     }
+}
+
+#[test]
+fn what_stands_behind_the_known_line_is_kept_as_far_as_it_is_good() {
+    let keys = keys(&[1]);
+    let bench = Bench::new();
+    let (mut log, _) = bench.written(2, &keys);
+    let head = log.head().clone();
+    for number in 2..5 {
+        log.append(vec![ended(number)], 9, &keys[0]).unwrap();
+    }
+    drop(log);
+    let whole = std::fs::read_to_string(bench.path()).unwrap();
+    let lines: Vec<_> = whole.split_inclusive('\n').collect();
+    let forged = {
+        let entry = Line::parse(lines[4].trim_end()).unwrap().entry;
+        let forged = Line::write(&entry, &self::keys(&[9])[0]).unwrap();
+        format!("{}\n", forged.text())
+    };
+    let other_key = {
+        let mut entry = Line::parse(lines[4].trim_end()).unwrap().entry;
+        entry.event = Event::Begin {
+            jwk: publics(&[9]).remove(0),
+        };
+        format!(
+            "{}\n",
+            Line::write(&entry, &self::keys(&[9])[0]).unwrap().text()
+        )
+    };
+    for (bad, good) in [
+        (lines[..4].concat() + "not a line\n" + lines[4], 4),
+        (lines[..4].concat() + &"\0".repeat(700) + "\n" + lines[5], 4),
+        (lines[..4].concat() + lines[5], 4),
+        (lines[..4].concat() + &forged + lines[5], 4),
+        (lines[..4].concat() + &other_key, 4),
+        (whole.clone() + lines[5], 6),
+    ] {
+        std::fs::write(bench.path(), &bad).unwrap();
+        let mut seen = 0;
+        let start = Start::Head(&head);
+        let log = Log::open(&bench.path(), &start, &all(&keys), 5, String::new, |_| {
+            seen += 1;
+        });
+        let log = log.unwrap();
+        assert_eq!(log.head().seq, good);
+        assert_eq!(seen, good - head.seq);
+        let left = std::fs::read_to_string(bench.path()).unwrap();
+        assert_eq!(left, lines[..usize::try_from(good).unwrap()].concat());
+        prove(&bench.export(&log, &keys), &publics(&[1])).unwrap();
+    }
+    // Where it isn't known how far the lines are good, nothing is cut.
+    let bad = lines[..4].concat() + lines[5];
+    std::fs::write(bench.path(), &bad).unwrap();
+    let error = bench.open(&Start::Beginning, &keys).unwrap_err();
+    assert_eq!(error.code(), "receipts_broken");
+    assert_eq!(std::fs::read_to_string(bench.path()).unwrap(), bad);
+}
+
+#[test]
+fn a_first_line_that_a_crash_has_cut_off_is_written_anew() {
+    let keys = keys(&[1]);
+    let bench = Bench::new();
+    let (log, _) = bench.written(2, &keys);
+    let head = log.head().clone();
+    for rest in ["eyJhbGciOi", ""] {
+        std::fs::write(bench.path(), rest).unwrap();
+        let log = bench.open(&Start::Head(&head), &keys).unwrap();
+        let rest = prove(&bench.export(&log, &keys), &publics(&[1])).unwrap();
+        assert_eq!((rest.first, rest.last), (4, 4));
+        std::fs::write(bench.path(), "eyJhbGciOi").unwrap();
+        let log = bench.open(&Start::End, &keys).unwrap();
+        assert_eq!(log.head().seq, 1);
+    }
+}
+
+#[test]
+fn a_file_that_does_not_lie_there_any_more_is_noticed() {
+    let keys = keys(&[1]);
+    let bench = Bench::new();
+    let (log, _) = bench.written(2, &keys);
+    assert!(log.is_there());
+    let whole = std::fs::read(bench.path()).unwrap();
+    std::fs::write(bench.path(), &whole[..whole.len() - 1]).unwrap();
+    assert!(!log.is_there(), "it was cut");
+    std::fs::write(bench.path(), &whole).unwrap();
+    assert!(log.is_there());
+    std::fs::rename(bench.path(), bench.path().with_extension("away")).unwrap();
+    assert!(!log.is_there(), "it was moved");
+    std::fs::write(bench.path(), &whole).unwrap();
+    assert!(!log.is_there(), "it is another one");
+}
+
+#[test]
+fn files_of_one_log_have_to_follow_one_another() {
+    let keys = keys(&[1]);
+    let proven = |lines: &[String]| {
+        let mut chain = Chain::new(&publics(&[1])).comparable();
+        for line in lines {
+            chain.push(line).unwrap();
+        }
+        chain.close().unwrap()
+    };
+    let (bench, other) = (Bench::new(), Bench::new());
+    let (log, first) = bench.written(2, &keys);
+    let head = log.head().clone();
+    std::fs::remove_file(bench.path()).unwrap();
+    let log = bench.open(&Start::Head(&head), &keys).unwrap();
+    let second = proven(&bench.export(&log, &keys));
+    let (_, another) = other.written(2, &keys);
+    let (first, another) = (proven(&first), proven(&another));
+    assert_eq!(second.first, first.last + 1);
+    assert_eq!(together(&[first.clone(), second.clone()]), Ok(vec![]));
+    assert_eq!(together(&[second.clone(), first.clone()]), Ok(vec![]));
+    let forked = together(&[second, another]).unwrap_err();
+    assert_eq!(forked, ReceiptsError::Forked { seq: 3 });
+    assert_eq!(first.hash_of(3).unwrap(), head.hash);
+    assert_eq!((first.hash_of(0), first.hash_of(4)), (None, None));
+}
+
+#[test]
+fn a_restored_deployment_goes_on_behind_its_backup_and_says_so() {
+    let keys = keys(&[1]);
+    let restored = Event::Restored {
+        taken_at: 7,
+        ended: 3,
+    };
+    let proven = |lines: &[String]| {
+        let mut chain = Chain::new(&publics(&[1])).comparable();
+        for line in lines {
+            chain.push(line).unwrap();
+        }
+        chain.close().unwrap()
+    };
+    let go_on = |bench: &Bench, head: Option<&Head>| {
+        let chain = || "another".to_owned();
+        let keys = all(&keys);
+        Log::go_on_restored(&bench.path(), head, &restored, &keys, 9, chain)
+    };
+    let here = Bench::new();
+    let (mut log, _) = here.written(2, &keys);
+    let head = log.head().clone();
+    log.append(vec![ended(2)], 9, &keys[0]).unwrap();
+    let lost = proven(&here.export(&log, &keys));
+    // Elsewhere, behind the last line that the backup knows.
+    let there = Bench::new();
+    assert_eq!(go_on(&there, Some(&head)), Ok((5, true)));
+    let mut log = there.open(&Start::End, &keys).unwrap();
+    log.append(vec![ended(3)], 10, &keys[0]).unwrap();
+    let after = proven(&there.export(&log, &keys));
+    assert_eq!((after.first, after.last, &after.chain), (4, 6, &lost.chain));
+    let apart = Apart {
+        restored: 1,
+        other: 0,
+        seq: 4,
+    };
+    assert_eq!(together(&[lost.clone(), after.clone()]), Ok(vec![apart]));
+    // Without that word it is another history.
+    let silent = Bench::new();
+    let log = silent.open(&Start::Head(&head), &keys).unwrap();
+    let silent = proven(&silent.export(&log, &keys));
+    let forked = together(&[lost.clone(), silent]).unwrap_err();
+    assert_eq!(forked, ReceiptsError::Forked { seq: 4 });
+    // Here, where the file is there and knows more.
+    assert_eq!(go_on(&here, Some(&head)), Ok((5, false)));
+    let log = here.open(&Start::End, &keys).unwrap();
+    let gone_on = proven(&here.export(&log, &keys));
+    assert_eq!((gone_on.first, gone_on.last, gone_on.ends), (1, 5, 3));
+    assert_eq!(together(&[lost, gone_on]), Ok(vec![]));
+    // Where the file knows less than the backup, or is another's, it isn't written to.
+    let (older, foreign, fresh) = (Bench::new(), Bench::new(), Bench::new());
+    older.written(1, &keys);
+    assert_eq!(
+        go_on(&older, Some(&head)).unwrap_err().code(),
+        "receipts_rolled_back"
+    );
+    foreign.written(5, &self::keys(&[4]));
+    assert_eq!(
+        go_on(&foreign, Some(&head)).unwrap_err().code(),
+        "receipts_foreign"
+    );
+    assert_eq!(go_on(&fresh, None), Ok((2, true)));
 }

@@ -31,6 +31,8 @@ pub(crate) struct Ended {
     pub(crate) handle: Handle,
     /// When it ended.
     pub(crate) at: UnixSeconds,
+    /// The number of its note.
+    pub(crate) number: u64,
     /// Whose it was, where that was known.
     pub(crate) user: Option<String>,
     /// The cause, as the audit log has it.
@@ -151,6 +153,7 @@ impl Records {
         Some(Ended {
             handle: self.handle_of(&left.place.key()),
             at: left.place.at(),
+            number: left.place.number(),
             user: content.user.map(str::to_owned),
             cause: content.cause.to_owned(),
             by: content.by.to_owned(),

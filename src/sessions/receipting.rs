@@ -7,6 +7,7 @@
 //!
 //! This room must never write a receipt of an end that may be undone, and never leave one out.
 
+use super::end::Ended as End;
 use super::records::Records;
 use crate::clock::UnixSeconds;
 use crate::receipts::{
@@ -17,7 +18,7 @@ use lacre_keystore::{KeystoreError, NotePlace, SealedNote};
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashSet, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -27,6 +28,8 @@ use tokio::sync::Mutex;
 const BATCH: usize = 512;
 /// How many of the last receipts are remembered.
 const RECENT: usize = 4096;
+/// How long somebody who asks waits for receipts to be written.
+const SOON: Duration = Duration::from_secs(2);
 /// How often the notes are looked at.
 const EVERY: Duration = Duration::from_millis(500);
 
@@ -39,6 +42,7 @@ pub(crate) struct Receipts {
     open: Mutex<Option<Open>>,
     length: AtomicU64,
     written: AtomicU64,
+    head: std::sync::Mutex<Option<Head>>,
     failing: std::sync::Mutex<Option<ReceiptsError>>,
     recent: std::sync::Mutex<VecDeque<Receipt>>,
 }
@@ -55,8 +59,19 @@ struct Open {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Receipt {
     pub(crate) sid: String,
+    pub(crate) cause: String,
+    pub(crate) ended_at: UnixSeconds,
     pub(crate) seq: u64,
     pub(crate) hash: String,
+}
+
+/// Where a log stands.
+pub(crate) struct Status {
+    /// The last line; `None` before there is a file.
+    pub(crate) head: Option<Head>,
+    /// Why it can't be written now.
+    pub(crate) failing: Option<ReceiptsError>,
+    pub(crate) latest: Vec<Receipt>,
 }
 
 /// What an export is made of.
@@ -75,17 +90,16 @@ struct Kept {
 impl Receipts {
     /// Receipts in this file, which is opened when it is first written.
     pub(crate) fn new(records: Records, path: PathBuf, rng: &mut impl CryptoRng) -> Arc<Self> {
-        let mut id = [0; 16];
-        rng.fill_bytes(&mut id);
         // Until it is known which have their receipts.
         records.keystore.keep_notes_from(0);
         Arc::new(Self {
             records,
             path,
-            new_chain: base64url::encode(id),
+            new_chain: receipts::new_chain(rng),
             open: Mutex::default(),
             length: AtomicU64::default(),
             written: AtomicU64::default(),
+            head: std::sync::Mutex::default(),
             failing: std::sync::Mutex::default(),
             recent: std::sync::Mutex::default(),
         })
@@ -103,6 +117,36 @@ impl Receipts {
         written.await.map_err(ReceiptsError::unavailable)?
     }
 
+    /// The same, and waits for it no longer than this: whoever has ended something needn't wait for the receipts of
+    /// many others.
+    pub(crate) async fn write_soon(self: &Arc<Self>) -> Result<(), ReceiptsError> {
+        let written = tokio::time::timeout(SOON, self.write()).await;
+        written.unwrap_or_else(|_| Err(ReceiptsError::unavailable("many ends wait for theirs")))
+    }
+
+    /// Has the key that signs now sign the receipts from now on. Returns the id of the key of receipts that does,
+    /// once a process that is killed leaves it so.
+    pub(crate) async fn hand_over(self: &Arc<Self>) -> Result<String, ReceiptsError> {
+        let own = Arc::clone(self);
+        let handed_over = tokio::spawn(async move {
+            let mut state = own.open.lock().await;
+            let signs = own.hand_over_in(&mut state).await;
+            if let Err(error) = &signs {
+                own.tell(Some(error));
+            }
+            signs
+        });
+        handed_over.await.map_err(ReceiptsError::unavailable)?
+    }
+
+    async fn hand_over_in(&self, state: &mut Option<Open>) -> Result<String, ReceiptsError> {
+        let any_notes = self.records.keystore.settle_notes().await?.is_some();
+        let open = self.ready(state, any_notes).await?;
+        let signs = open.log.kid().to_owned();
+        *state = Some(open);
+        Ok(signs)
+    }
+
     /// Writes them from now on, for a task of its own.
     pub(crate) async fn keep_writing(self: Arc<Self>) {
         loop {
@@ -115,17 +159,7 @@ impl Receipts {
     async fn write_all(&self, state: &mut Option<Open>) -> Result<(), ReceiptsError> {
         let keystore = &self.records.keystore;
         let settled = keystore.settle_notes().await?;
-        // Taken out: after an error the file is opened anew.
-        let mut open = match state.take() {
-            Some(open) => open,
-            None => self.open(settled.is_some()).await?,
-        };
-        if !open
-            .log
-            .is_signed_by(&self.records.keyring().signers().receipts())
-        {
-            open = self.blocking(open, Vec::new()).await?;
-        }
+        let mut open = self.ready(state, settled.is_some()).await?;
         while let Some(settled) = settled {
             let mut notes = keystore.left_sealed(open.after, BATCH).await?;
             notes.retain(|note| note.place <= settled);
@@ -136,12 +170,32 @@ impl Receipts {
             let events = new.map(|note| Event::End(self.receipt_of(note))).collect();
             open = self.blocking(open, events).await?;
             open.after = Some(last);
-            keystore.keep_notes_from(last.number() + 1);
             self.keep(&open).await?;
+            // Only now: what the file has behind the head that is kept can be written once more.
+            keystore.keep_notes_from(last.number() + 1);
         }
         open.done = HashSet::new();
         *state = Some(open);
         Ok(())
+    }
+
+    /// The open log, signed with the key of now. It is taken out: after an error it is opened anew.
+    async fn ready(
+        &self,
+        state: &mut Option<Open>,
+        any_notes: bool,
+    ) -> Result<Open, ReceiptsError> {
+        let open = match state.take().filter(|open| open.log.is_there()) {
+            Some(open) => open,
+            None => self.open(any_notes).await?,
+        };
+        let signers = self.records.keyring().signers();
+        if open.log.is_signed_by(&signers.receipts()) {
+            return Ok(open);
+        }
+        let open = self.blocking(open, Vec::new()).await?;
+        self.keep(&open).await?;
+        Ok(open)
     }
 
     /// Opens the log, and finds which notes it has already.
@@ -174,11 +228,10 @@ impl Receipts {
             })
         });
         let open = opened.await.map_err(ReceiptsError::unavailable)??;
-        self.length.store(open.log.length(), Ordering::Release);
-        self.written.store(open.log.head().seq, Ordering::Relaxed);
+        self.stands(&open.log);
+        self.keep(&open).await?;
         let next = open.after.map_or(0, |place| place.number() + 1);
         self.records.keystore.keep_notes_from(next);
-        self.keep(&open).await?;
         Ok(open)
     }
 
@@ -192,26 +245,43 @@ impl Receipts {
             let Some(signer) = keys.first().filter(|_| !events.is_empty()) else {
                 return Ok((open, Vec::new()));
             };
-            let sids = events.iter().map(|event| match event {
-                Event::End(end) => end.sid.clone(),
-                _ => String::new(),
+            let ends: Vec<_> = events
+                .iter()
+                .map(|event| match event {
+                    Event::End(end) => Some((end.sid.clone(), end.cause.clone(), end.ended_at)),
+                    _ => None,
+                })
+                .collect();
+            let written = open.log.append(events, now, signer)?.into_iter().zip(ends);
+            let written = written.filter_map(|((seq, hash), end)| {
+                let (sid, cause, ended_at) = end?;
+                Some(Receipt {
+                    sid,
+                    cause,
+                    ended_at,
+                    seq,
+                    hash,
+                })
             });
-            let sids: Vec<_> = sids.collect();
-            let written = open.log.append(events, now, signer)?.into_iter().zip(sids);
-            let written = written.map(|((seq, hash), sid)| Receipt { sid, seq, hash });
             let written: Vec<_> = written.collect();
             Ok((open, written))
         });
         let appended: Result<_, ReceiptsError> =
             appended.await.map_err(ReceiptsError::unavailable)?;
         let (open, written) = appended?;
-        self.length.store(open.log.length(), Ordering::Release);
-        self.written.store(open.log.head().seq, Ordering::Relaxed);
+        self.stands(&open.log);
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.extend(written);
         let beyond = recent.len().saturating_sub(RECENT);
         recent.drain(..beyond);
         Ok(open)
+    }
+
+    fn stands(&self, log: &Log) {
+        self.length.store(log.length(), Ordering::Release);
+        self.written.store(log.head().seq, Ordering::Relaxed);
+        let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        *head = Some(log.head().clone());
     }
 
     async fn keep(&self, open: &Open) -> Result<(), ReceiptsError> {
@@ -277,17 +347,35 @@ impl Receipts {
             .cloned()
     }
 
-    /// The receipts of a session; with `since`, the first that was written then or later.
+    /// The receipts of a session.
     pub(crate) async fn find(
         self: &Arc<Self>,
         handle: &Handle,
-        since: Option<UnixSeconds>,
     ) -> Result<Vec<Line>, ReceiptsError> {
-        self.write().await?;
-        let (path, length) = (self.path.clone(), self.length.load(Ordering::Acquire));
+        self.write_soon().await?;
         let sid = handle.as_str().to_owned();
-        let found = tokio::task::spawn_blocking(move || receipts::find(&path, length, &sid, since));
-        found.await.map_err(ReceiptsError::unavailable)?
+        self.look(move |path, length| receipts::find(path, length, &sid))
+            .await
+    }
+
+    /// The receipt of this end.
+    pub(crate) async fn find_end(
+        self: &Arc<Self>,
+        end: &End,
+    ) -> Result<Option<Line>, ReceiptsError> {
+        self.write_soon().await?;
+        let (sid, which) = (end.handle.as_str().to_owned(), (end.at, end.number));
+        self.look(move |path, length| receipts::find_end(path, length, &sid, which))
+            .await
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Path, u64) -> Result<T, ReceiptsError> + Send + 'static,
+    ) -> Result<T, ReceiptsError> {
+        let (path, length) = (self.path.clone(), self.length.load(Ordering::Acquire));
+        let looked = tokio::task::spawn_blocking(move || look(&path, length));
+        looked.await.map_err(ReceiptsError::unavailable)?
     }
 
     /// All lines that are written by now, and the head that closes them.
@@ -302,6 +390,19 @@ impl Receipts {
         let head = head.ok_or_else(|| ReceiptsError::unavailable("the head can't be signed"))?;
         let lines = Lines::at(&self.path, 0, open.log.length())?;
         Ok(Export { lines, head })
+    }
+
+    /// Where the log stands, and whether it can be written; with the last receipts of ends that this process has
+    /// written, the newest first.
+    pub(crate) async fn status(self: &Arc<Self>, most: usize) -> Status {
+        let failing = self.write_soon().await.err();
+        let head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        Status {
+            head: head.clone(),
+            failing,
+            latest: recent.iter().rev().take(most).cloned().collect(),
+        }
     }
 
     /// The public keys: the one that signs, then those that have signed and are still kept.

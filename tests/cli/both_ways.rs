@@ -32,6 +32,7 @@ const LOOKS: &[&str] = &[
     "keys status --json",
     "receipts show HANDLE",
     "receipts key",
+    "receipts status",
     "receipts verify nowhere",
     "keystore verify",
     "keystore verify --json",

@@ -98,13 +98,12 @@ async fn each_end_has_one_receipt_in_order_and_none_says_whose_it_was() {
     }
     let receipt = lacre.receipts().unwrap().recent(&first.handle).unwrap();
     assert_eq!(receipt.seq, 3);
-    let found = lacre
-        .receipts()
-        .unwrap()
-        .find(&first.handle, Some(NOW))
-        .await
-        .unwrap();
-    assert_eq!((found.len(), found[0].hash()), (1, receipt.hash));
+    let receipts = lacre.receipts().unwrap();
+    let found = receipts.find(&first.handle).await.unwrap();
+    assert_eq!((found.len(), &found[0].hash()), (1, &receipt.hash));
+    let ended = lacre.ended(&first.key).await.unwrap().unwrap();
+    let found = receipts.find_end(&ended).await.unwrap().unwrap();
+    assert_eq!(found.hash(), receipt.hash);
 }
 
 fn all_claims(path: &Path) -> String {
