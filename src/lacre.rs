@@ -737,6 +737,15 @@ impl LacreBuilder {
             revoker: Revoker::new(records.clone(), Arc::clone(&listing)),
             sweeper: Sweeper::new(records.clone(), rules.explain_for),
             last_seen,
+            #[cfg(feature = "server")]
+            rotation: Rotation::new(
+                records.clone(),
+                Arc::clone(&rules),
+                Entropy::clone(&entropy),
+                self.storage,
+            )
+            .handing_over(receipts.clone()),
+            #[cfg(not(feature = "server"))]
             rotation: Rotation::new(
                 records.clone(),
                 Arc::clone(&rules),

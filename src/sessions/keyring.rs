@@ -259,7 +259,7 @@ mod tests {
                 (Some(100), Some(900))
             );
         }
-        let alone = keyring.signers().accepted_until(|_| None).unwrap();
+        let alone = keyring.signers().accepted_until(None, |_| None).unwrap();
         keyring.take_over(alone, masters);
         assert!(!takes(&keyring, &first) && takes(&keyring, &second));
         assert_eq!(ids(&keyring).len(), 1);

@@ -1,7 +1,8 @@
 //! Keys change while requests are served, and nobody is logged out.
 //!
 //! **Signing keys.** A new key is written and then signs; what earlier ones signed is accepted until the last of it
-//! has expired, which the records tell. **Master keys.** A new key is written where the master keys lie, then
+//! has expired, which the records tell. One that is dropped hands the log of ends over to the next before it
+//! goes. **Master keys.** A new key is written where the master keys lie, then
 //! it seals; the keyring, the records and the notes of ends are sealed anew under it; when nothing is under
 //! the earlier keys, and nothing can come under them any more, they are removed. What is written first says
 //! what is meant to follow, so that a process that is killed anywhere leaves what the next one goes on with.
@@ -11,6 +12,7 @@
 //! print one.
 
 mod error;
+mod handing_over;
 mod master;
 mod signers;
 mod status;
@@ -25,6 +27,8 @@ pub(crate) use storage::{KeyStorage, Nowhere};
 pub use storage::{StorageError, StorageErrorKind};
 
 use super::keyring::{Masters, Signers};
+#[cfg(feature = "server")]
+use super::receipting::Receipts;
 use super::records::Records;
 use super::rules::Rules;
 use crate::entropy::Entropy;
@@ -45,6 +49,8 @@ pub(crate) struct Rotation {
     rules: Arc<Rules>,
     entropy: Entropy,
     storage: Box<dyn KeyStorage>,
+    #[cfg(feature = "server")]
+    receipts: Option<Arc<Receipts>>,
     /// Held while the keyring and the ring change, for a moment.
     changing: Mutex<()>,
     /// Held while records are sealed anew.
@@ -67,6 +73,8 @@ impl Rotation {
             rules,
             entropy,
             storage,
+            #[cfg(feature = "server")]
+            receipts: None,
             changing: Mutex::new(()),
             rewrapping: Mutex::new(()),
             formers: std::sync::Mutex::default(),

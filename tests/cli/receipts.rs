@@ -222,3 +222,141 @@ fn a_file_that_was_cut_or_put_back_is_told_and_not_written_to() {
         "{said}"
     );
 }
+
+#[test]
+fn a_file_that_has_lost_its_end_is_told_by_who_knows_a_later_receipt() {
+    let (setup, server) = start();
+    let path = |name: &str| setup.data().with_file_name(name);
+    let ends = || {
+        let token = log_in(&server, "ada@example.com");
+        lacre(&setup, &format!("sessions revoke {}", token.crt)).ok();
+        let status = lacre(&setup, "receipts status --json").ok().json();
+        assert_eq!(status["failing"], Value::Null);
+        let last = &status["last"];
+        format!("{}:{}", last["receipt"], last["hash"].as_str().unwrap())
+    };
+    let early = ends();
+    let (file, keys) = (path("early"), path("keys"));
+    lacre(&setup, &format!("receipts export {}", file.display())).ok();
+    fs::write(&keys, lacre(&setup, "receipts key").ok().stdout).unwrap();
+    let late = ends();
+    let verify = |known: &str| {
+        let words = format!(
+            "receipts verify {} --key {} --known {known}",
+            file.display(),
+            keys.display()
+        );
+        lacre(&Setup::new(), &words)
+    };
+    verify(&early).ok();
+    verify(&late).failed(1, "receipts_known_missing");
+    verify(&early.replacen("2:", "1:", 1)).failed(1, "receipts_known_missing");
+    assert_eq!(verify("2").status, Some(2));
+    let said = lacre(&setup, "receipts status").ok().stdout;
+    assert!(said.contains(&format!("last       {late}\n")), "{said}");
+    assert!(said.ends_with("written    yes\n"), "{said}");
+}
+
+#[test]
+fn keys_are_dropped_and_the_server_killed_meanwhile_and_one_log_goes_on() {
+    let (setup, mut server) = start();
+    let keys = setup.data().with_file_name("keys");
+    fs::write(&keys, lacre(&setup, "receipts key").ok().stdout).unwrap();
+    let mut answered = 0;
+    for round in 0..6_u64 {
+        let token = log_in(&server, "ada@example.com");
+        server
+            .send(&Request::post("/logout").bearer(&token.auth))
+            .expect(204);
+        answered += 1;
+        std::thread::scope(|scope| {
+            scope.spawn(|| lacre(&setup, "keys rotate --signing --drop-earlier"));
+            std::thread::sleep(std::time::Duration::from_millis(20 + round * 15));
+            server.kill9();
+        });
+        server.restart();
+    }
+    // One more, to its end.
+    lacre(&setup, "keys rotate --signing --drop-earlier").ok();
+    let shown = lacre(&setup, "receipts key").ok().json();
+    assert_eq!(shown["keys"].as_array().unwrap().len(), 1, "{shown}");
+    // By the key that signed the first line, through all that came after it.
+    let file = setup.data().with_file_name("export");
+    lacre(&setup, &format!("receipts export {}", file.display())).ok();
+    let words = format!(
+        "receipts verify {} --key {} --json",
+        file.display(),
+        keys.display()
+    );
+    let proven = lacre(&Setup::new(), &words).ok().json();
+    assert_eq!(proven[0]["ends"], answered);
+}
+
+#[test]
+fn a_receipt_that_can_not_be_written_follows_and_its_end_does_not_wait() {
+    let (setup, server) = start();
+    let token = log_in(&server, "ada@example.com");
+    let file = setup.data().join("receipts");
+    let away = file.with_extension("away");
+    fs::rename(&file, &away).unwrap();
+    fs::create_dir(&file).unwrap();
+    server
+        .send(&Request::post("/logout").bearer(&token.auth))
+        .expect(204);
+    server.refuses(&token.auth);
+    let other = log_in(&server, "ada@example.com");
+    let said = lacre(&setup, &format!("sessions revoke {}", other.crt)).ok();
+    assert!(
+        said.stdout.contains("\nreceipt: not written yet"),
+        "{said:?}"
+    );
+    let failing = |server: &Server| {
+        let ready = server.manage("/readyz");
+        assert_eq!(ready.status, 200, "the service does without");
+        let metrics = server.manage("/metrics").text().to_owned();
+        let store = ready.json()["stores"]["receipts"].clone();
+        (store, metrics.contains("\nlacre_receipts_failing 1\n"))
+    };
+    assert_eq!(failing(&server), (json!("down"), true));
+    let status = lacre(&setup, "receipts status --json").ok().json();
+    assert_eq!(status["failing"], "receipts_unavailable");
+    fs::remove_dir(&file).unwrap();
+    fs::rename(&away, &file).unwrap();
+    for token in [&token, &other] {
+        let shown = lacre(&setup, &format!("receipts show {} --json", token.crt));
+        assert_eq!(shown.ok().json()[0]["handle"], token.crt.as_str());
+    }
+    assert_eq!(failing(&server), (json!("up"), false));
+    assert_eq!(verified(&setup)["ends"], 2);
+}
+
+#[test]
+fn a_file_that_is_moved_away_beside_the_server_is_followed_by_another() {
+    let (setup, server) = start();
+    let end = || {
+        let token = log_in(&server, "ada@example.com");
+        lacre(&setup, &format!("sessions revoke {}", token.crt)).ok();
+    };
+    end();
+    let path = |name: &str| setup.data().with_file_name(name);
+    let (before, after) = (path("before"), path("after"));
+    lacre(&setup, &format!("receipts export {}", before.display())).ok();
+    let file = setup.data().join("receipts");
+    fs::rename(&file, path("moved")).unwrap();
+    end();
+    lacre(&setup, &format!("receipts export {}", after.display())).ok();
+    let words = format!(
+        "receipts verify {} {} --json",
+        before.display(),
+        after.display()
+    );
+    let proven = lacre(&setup, &words).ok().json();
+    assert_eq!(
+        (&proven[0]["last"], &proven[1]["first"]),
+        (&json!(2), &json!(3))
+    );
+    assert_eq!(
+        (&proven[0]["ends"], &proven[1]["ends"]),
+        (&json!(1), &json!(1))
+    );
+}

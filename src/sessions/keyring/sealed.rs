@@ -46,6 +46,8 @@ struct KnownSigner {
     since: Option<UnixSeconds>,
     retired_at: Option<UnixSeconds>,
     accepted_until: Option<UnixSeconds>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dropped_at: Option<UnixSeconds>,
 }
 
 /// Seals these keys.
@@ -57,15 +59,15 @@ pub(super) fn seal(
     rng: &mut impl CryptoRng,
 ) -> Result<Vec<u8>, KeyringError> {
     let known = Known {
-        signers: signers.iter().map(KnownSigner::of).collect(),
+        signers: signers.kept().map(KnownSigner::of).collect(),
         masters: masters.clone(),
     };
     let known = serde_json::to_vec(&known).map_err(|_| KeyringError::Damaged)?;
-    let count = 1 + signers.iter().count();
+    let count = 1 + signers.kept().count();
     let mut bytes = Zeroizing::new(Vec::with_capacity(1 + SECRET * count + known.len()));
     bytes.push(u8::try_from(count).map_err(|_| KeyringError::Damaged)?);
     bytes.extend_from_slice(handle_secret);
-    for signer in signers.iter() {
+    for signer in signers.kept() {
         bytes.extend_from_slice(signer.signing().scalar().as_slice());
     }
     bytes.extend_from_slice(&known);
@@ -138,6 +140,7 @@ impl KnownSigner {
             since: times.since,
             retired_at: times.retired_at,
             accepted_until: times.accepted_until,
+            dropped_at: times.dropped_at,
         }
     }
 
@@ -146,6 +149,7 @@ impl KnownSigner {
             since: self.since,
             retired_at: self.retired_at,
             accepted_until: self.accepted_until,
+            dropped_at: self.dropped_at,
         }
     }
 }

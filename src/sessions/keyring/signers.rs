@@ -4,6 +4,9 @@
 //! Services keep the published keys for a while. So the key of forwarded JWTs is published
 //! [`PUBLISHED_BEFORE`] it signs, and until what it signed has expired (threat: rotation-race).
 //!
+//! A key that was dropped may have to sign one thing more: which key of receipts comes after its own. Until
+//! it has, it is kept, and is good for nothing else.
+//!
 //! This room must never accept the signature of a key that was dropped.
 
 use super::error::{KeyringError, MAX_SIGNERS};
@@ -34,6 +37,8 @@ pub(crate) struct Times {
     pub(crate) retired_at: Option<UnixSeconds>,
     /// When the last of what it signed expires, as far as is known.
     pub(crate) accepted_until: Option<UnixSeconds>,
+    /// When it was dropped: nothing that it signed is taken since then.
+    pub(crate) dropped_at: Option<UnixSeconds>,
 }
 
 /// A key that signs tokens, or has signed some.
@@ -80,6 +85,12 @@ impl Signer {
         self.keys.forwarding.id() == key.id()
     }
 
+    fn dropped_at(mut self, now: UnixSeconds) -> Self {
+        self.times.retired_at.get_or_insert(now);
+        self.times.dropped_at.get_or_insert(now);
+        self
+    }
+
     pub(super) fn signing(&self) -> &SigningKey {
         &self.keys.signing
     }
@@ -89,18 +100,24 @@ impl Signer {
 #[derive(Debug, Clone)]
 pub(crate) struct Signers {
     all: Vec<Signer>,
+    /// Dropped ones, the newest first: they sign nothing but who comes after them in the log of ends.
+    dropped: Vec<Signer>,
     verifiers: VerifyingKeys,
 }
 
 impl Signers {
-    pub(super) fn new(all: Vec<Signer>) -> Result<Self, KeyringError> {
+    pub(super) fn new(signers: Vec<Signer>) -> Result<Self, KeyringError> {
+        let is_dropped = |signer: &Signer| signer.times.dropped_at.is_some();
+        let (mut dropped, all): (Vec<_>, Vec<_>) = signers.into_iter().partition(is_dropped);
         if all.is_empty() || all.len() > MAX_SIGNERS {
             return Err(KeyringError::Damaged);
         }
+        dropped.truncate(MAX_SIGNERS);
         let verifying = all.iter().map(|signer| signer.keys.verifying.clone());
         Ok(Self {
             verifiers: VerifyingKeys::new(verifying.collect()),
             all,
+            dropped,
         })
     }
 
@@ -119,13 +136,29 @@ impl Signers {
         self.all.iter()
     }
 
+    /// Those, and behind them the ones that were dropped and aren't gone yet.
+    pub(super) fn kept(&self) -> impl Iterator<Item = &Signer> {
+        self.all.iter().chain(&self.dropped)
+    }
+
     /// The keys of receipts: the first one signs, the others have signed.
     #[cfg(any(feature = "server", test))]
     pub(crate) fn receipts(&self) -> Vec<&SigningKey> {
-        self.all
-            .iter()
-            .map(|signer| &signer.keys.receipts)
-            .collect()
+        self.kept().map(|signer| &signer.keys.receipts).collect()
+    }
+
+    /// Whether dropped keys are still there.
+    #[cfg(feature = "server")]
+    pub(crate) fn has_dropped(&self) -> bool {
+        !self.dropped.is_empty()
+    }
+
+    /// The same without the dropped keys, but for the one that receipts are signed with under this id.
+    #[cfg(feature = "server")]
+    pub(crate) fn without_dropped(&self, receipts: &str) -> Result<Self, KeyringError> {
+        let signs = |signer: &&Signer| signer.keys.receipts.id() == receipts;
+        let kept = self.dropped.iter().filter(signs);
+        Self::new(self.all.iter().chain(kept).cloned().collect())
     }
 
     /// Fails where there are as many keys as there may be, so that [`with_new`](Self::with_new) would.
@@ -151,12 +184,23 @@ impl Signers {
             signer.times.accepted_until.get_or_insert(accepted_until);
             signer
         }));
+        all.extend(self.dropped.iter().cloned());
         Self::new(all)
     }
 
-    /// A new key alone: nothing that the others signed is good any more.
-    pub(crate) fn anew(now: UnixSeconds, rng: &mut impl CryptoRng) -> Result<Self, KeyringError> {
-        Self::new(vec![Self::fresh(now, rng)?])
+    /// A new key alone: nothing that the others signed is good any more. They are kept as dropped ones
+    /// where something else has to be handed over by them.
+    pub(crate) fn anew(
+        &self,
+        now: UnixSeconds,
+        keep_dropped: bool,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, KeyringError> {
+        let mut all = vec![Self::fresh(now, rng)?];
+        if keep_dropped {
+            all.extend(self.kept().cloned().map(|signer| signer.dropped_at(now)));
+        }
+        Self::new(all)
     }
 
     fn fresh(now: UnixSeconds, rng: &mut impl CryptoRng) -> Result<Signer, KeyringError> {
@@ -169,7 +213,7 @@ impl Signers {
 
     /// The same, in use since then.
     pub(super) fn since(&self, now: UnixSeconds) -> Result<Self, KeyringError> {
-        let mut all = self.all.clone();
+        let mut all: Vec<_> = self.kept().cloned().collect();
         for signer in &mut all {
             signer.times.since.get_or_insert(now);
         }
@@ -177,17 +221,26 @@ impl Signers {
     }
 
     /// The same with other times of acceptance for earlier keys, as `until` has them; a key of which it
-    /// says nothing is dropped. The key that signs stays.
+    /// says nothing is dropped, and gone, or kept as a dropped one since `keep_since`. The key that
+    /// signs stays.
     pub(crate) fn accepted_until(
         &self,
+        keep_since: Option<UnixSeconds>,
         until: impl Fn(&Signer) -> Option<UnixSeconds>,
     ) -> Result<Self, KeyringError> {
         let earlier = self.all.iter().skip(1).filter_map(|signer| {
             let mut signer = signer.clone();
-            signer.times.accepted_until = Some(until(&signer)?);
-            Some(signer)
+            let until = until(&signer);
+            if until.is_some() {
+                signer.times.accepted_until = until;
+                Some(signer)
+            } else {
+                keep_since.map(|since| signer.dropped_at(since))
+            }
         });
-        Self::new(self.all.iter().take(1).cloned().chain(earlier).collect())
+        let signs = self.all.iter().take(1).cloned();
+        let dropped = self.dropped.iter().cloned();
+        Self::new(signs.chain(earlier).chain(dropped).collect())
     }
 
     /// From now on no signature of a key that isn't among `kept` is taken, by whatever still knows it.
@@ -300,6 +353,7 @@ mod tests {
             since,
             retired_at,
             accepted_until,
+            dropped_at: None,
         };
         assert_eq!(
             times,
@@ -309,7 +363,7 @@ mod tests {
                 of(None, Some(100), Some(1_000)),
             ]
         );
-        let later = three.accepted_until(|signer| signer.times.since);
+        let later = three.accepted_until(None, |signer| signer.times.since);
         let ids: Vec<_> = three.iter().take(2).map(Signer::id).collect();
         let later = later.unwrap();
         assert_eq!(later.iter().map(Signer::id).collect::<Vec<_>>(), ids);

@@ -31,18 +31,20 @@ impl Rotation {
         &self,
         drop_earlier: bool,
     ) -> Result<NewSigner, RotationError> {
-        let _changing = self.changing.lock().await;
+        let changing = self.changing.lock().await;
         let (keyring, now) = (self.records.keyring(), self.records.now());
+        let before = keyring.signers();
         let signers = if drop_earlier {
-            Signers::anew(now, &mut (self.entropy)())?
+            before.anew(now, self.has_receipts(), &mut (self.entropy)())?
         } else {
             let until = now.saturating_add(self.longest_life());
-            keyring
-                .signers()
-                .with_new(now, until, &mut (self.entropy)())?
+            before.with_new(now, until, &mut (self.entropy)())?
         };
         self.put(signers, Masters::clone(&keyring.masters()))?;
-        Ok(self.new_signer(now))
+        let new = self.new_signer(now);
+        drop(changing);
+        self.let_dropped_go().await;
+        Ok(new)
     }
 
     /// Fails where [`rotate_signer`](Self::rotate_signer) would, since there are as many keys as there may be.
@@ -78,6 +80,12 @@ impl Rotation {
     /// Drops the signing keys of which nothing is good any more, and says which. A session that began under
     /// rules that let it last longer than those of now is waited for.
     pub(crate) async fn drop_signers(&self) -> Result<Vec<String>, RotationError> {
+        let dropped = self.drop_expired().await;
+        self.let_dropped_go().await;
+        dropped
+    }
+
+    async fn drop_expired(&self) -> Result<Vec<String>, RotationError> {
         let now = self.records.now();
         let keyring = self.records.keyring();
         let is_over = |until: Option<UnixSeconds>| until.is_some_and(|until| until <= now);
@@ -91,7 +99,8 @@ impl Rotation {
         let lasting = self.lasting(now).await?;
         let _changing = self.changing.lock().await;
         let before = keyring.signers();
-        let signers = before.accepted_until(|signer| {
+        let keep_since = self.has_receipts().then_some(now);
+        let signers = before.accepted_until(keep_since, |signer| {
             let until = signer.times.accepted_until;
             if !is_over(until) {
                 return until;

@@ -14,6 +14,8 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use std::sync::Mutex as StdMutex;
 
+mod handing_over;
+
 /// What lies on the disk of a deployment, which can be full.
 #[derive(Clone, Default)]
 struct Shelf(Arc<StdMutex<Lying>>);
@@ -87,6 +89,8 @@ struct Home {
     shelf: Shelf,
     store: Arc<LocalStore>,
     clock: Arc<FixedClock>,
+    /// Where it keeps receipts, if it does.
+    receipts: Option<std::path::PathBuf>,
 }
 
 impl Home {
@@ -95,6 +99,7 @@ impl Home {
             shelf: Shelf::default(),
             store: Arc::new(LocalStore::open(MemoryEngine::new()).unwrap()),
             clock: Arc::new(FixedClock::at(NOW)),
+            receipts: None,
         };
         home.shelf.0.lock().unwrap().masters.push((1, [7; 32]));
         let mut random = StdRng::seed_from_u64(1);
@@ -111,7 +116,10 @@ impl Home {
         let store = Arc::clone(&self.store);
         let keystore = Keystore::open(store, ring, rand::rngs::SysRng).unwrap();
         let clock = Arc::clone(&self.clock);
-        let builder = Lacre::builder(keystore, keyring, rules).clock(clock);
+        let mut builder = Lacre::builder(keystore, keyring, rules).clock(clock);
+        if let Some(file) = &self.receipts {
+            builder = builder.receipts(file.clone());
+        }
         builder.keys_in(self.shelf.clone()).build()
     }
 }
