@@ -33,7 +33,7 @@ pub use examined::{Examined, examine};
 #[cfg(feature = "server")]
 pub use inspected::Inspected;
 #[cfg(feature = "server")]
-pub use restored::{Given, RestoreError, Restored, RestoredSessions, Wanted, restore};
+pub use restored::{Given, GoneOn, RestoreError, Restored, RestoredSessions, Wanted, restore};
 #[cfg(feature = "server")]
 pub use service::Deployment;
 

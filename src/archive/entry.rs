@@ -44,6 +44,8 @@ pub enum Entry {
         /// The record, base64url.
         sealed: String,
     },
+    /// Where the signed log of ends stood when the sessions were read: what that log makes of it.
+    Receipts(Map<String, Value>),
     /// The last: how much there was.
     End(End),
 }

@@ -92,7 +92,7 @@ impl<R: Read> Entries<R> {
             Entry::Session { .. } => self.seen.sessions += 1,
             Entry::End(end) if *end != self.seen => return Err(ArchiveError::Damaged),
             Entry::End(_) => self.ended = true,
-            Entry::MasterKeys(_) | Entry::Keyring(_) => {}
+            Entry::MasterKeys(_) | Entry::Keyring(_) | Entry::Receipts(_) => {}
         }
         Ok(Some(entry))
     }

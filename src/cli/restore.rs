@@ -13,7 +13,7 @@ use lacre::clock::SystemClock;
 use lacre::internals::accounts::{Replaced, Some20};
 use lacre::internals::archive::Holds;
 use lacre::internals::deployment::{
-    Given, RestoreError, Restored, RestoredSessions, Wanted, restore,
+    Given, GoneOn, RestoreError, Restored, RestoredSessions, Wanted, restore,
 };
 use lacre::internals::entropy;
 use lacre::internals::ops::AdminError;
@@ -109,6 +109,7 @@ fn failed(error: RestoreError) -> Failure {
         RestoreError::Accounts(error) => return AdminError::from(error).into(),
         RestoreError::Keystore(error) => return AdminError::from(error).into(),
         RestoreError::Service(error) => return AdminError::from(error).into(),
+        RestoreError::Receipts(error) => return error.into(),
         RestoreError::DataDir(ref error) if error.code() == "data_dir_held" => {
             return Failure::new(
                 failure::UNAVAILABLE,
@@ -138,6 +139,7 @@ fn said(restored: &Restored, data_dir: &str) -> String {
         lines.extend(changes(accounts, is_compared(restored)));
     }
     lines.extend(of_sessions(restored));
+    lines.extend(restored.receipts.map(of_receipts));
     lines.push(String::new());
     lines.join("\n")
 }
@@ -202,6 +204,20 @@ fn names(which: &Some20) -> String {
     }
 }
 
+fn of_receipts(GoneOn { seq, new_file }: GoneOn) -> String {
+    match (seq, new_file) {
+        (..=2, true) => "receipts: a new log begins".to_owned(),
+        (_, true) => format!(
+            "receipts: a new file goes on with line {}; the lines before it are in what was exported, or with the \
+             deployment that was lost",
+            seq - 1
+        ),
+        (_, false) => {
+            format!("receipts: line {seq} of the file that is here says that this was restored")
+        }
+    }
+}
+
 fn of_sessions(restored: &Restored) -> Vec<String> {
     let RestoredSessions {
         in_backup,
@@ -262,6 +278,10 @@ fn as_json(restored: &Restored, data_dir: &str) -> Value {
             "links_back": some(&accounts.links_back),
             "clients_back": clients(&accounts.clients_back),
             "clients_gone": clients(&accounts.clients_gone),
+        })),
+        "receipts": restored.receipts.map(|gone_on| json!({
+            "line": gone_on.seq,
+            "new_file": gone_on.new_file,
         })),
         "sessions": {
             "in_backup": sessions.in_backup,

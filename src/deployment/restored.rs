@@ -21,7 +21,7 @@ mod told;
 
 pub use error::RestoreError;
 pub use given::Given;
-pub use told::{Restored, RestoredSessions, Wanted};
+pub use told::{GoneOn, Restored, RestoredSessions, Wanted};
 
 use self::place::{Found, Place};
 use self::reading::{Backup, content_of, session};
@@ -33,6 +33,7 @@ use crate::archive::{Entry, Holds};
 use crate::clock::Clock;
 use crate::config::{Config, Engine};
 use crate::entropy::Entropy;
+use crate::receipts::{Event, Log, ReceiptsError, new_chain};
 use crate::service::{Caller, revoke_every_session};
 use crate::sessions::keyring::Keyring;
 use futures_util::future::join_all;
@@ -126,6 +127,7 @@ impl Work<'_> {
             self.not_kept(place)?
         };
         restored.accounts = Some(self.take_accounts(owner).await?);
+        self.go_on_with_receipts(place, &mut restored)?;
         let latest = self.backup.about.made_at.max(self.clock.now());
         write_mark(&DataDir::clock(&self.config.data_dir), latest)?;
         let sealed = self.backup.keyring.as_ref();
@@ -158,6 +160,9 @@ impl Work<'_> {
             restored.sessions = self.put_sessions(place).await?;
         } else if !restored.living {
             restored.sessions = self.not_kept(place)?;
+        }
+        if !restored.living {
+            self.go_on_with_receipts(place, &mut restored)?;
         }
         Ok(restored)
     }
@@ -255,6 +260,44 @@ impl Work<'_> {
         drop(keystore);
         place.put_built_keystore()?;
         Ok(sessions)
+    }
+
+    /// Has the log of ends say that the deployment was restored: in the file that is here, unless it is another
+    /// deployment's or older than the backup; otherwise in a new one, behind the last line of which the backup
+    /// knows.
+    fn go_on_with_receipts(
+        &self,
+        place: &Place<'_>,
+        restored: &mut Restored,
+    ) -> Result<(), RestoreError> {
+        let (keyring, path) = (self.keyring(place)?, place.data_dir().receipts());
+        let (signers, now) = (keyring.signers(), self.clock.now());
+        let said = Event::Restored {
+            taken_at: self.backup.about.made_at,
+            ended: restored.sessions.ended,
+        };
+        let go_on = || {
+            let chain = || new_chain(&mut (self.entropy)());
+            let head = self.backup.receipts.as_ref();
+            Log::go_on_restored(&path, head, &said, &signers.receipts(), now, chain)
+        };
+        let (seq, new_file) = match go_on() {
+            Err(ReceiptsError::Unavailable { reason }) => {
+                return Err(ReceiptsError::Unavailable { reason }.into());
+            }
+            Err(error) => {
+                log::warn!(
+                    code = error.code();
+                    "{}: moved aside, since the log of this deployment can't go on in it: {error}", path.display()
+                );
+                let aside = restored.aside.take();
+                restored.aside = Some(place.set_receipts_aside(aside, now)?);
+                go_on()?
+            }
+            Ok(gone_on) => gone_on,
+        };
+        restored.receipts = Some(GoneOn { seq, new_file });
+        Ok(())
     }
 
     /// The keyring of the backup; that of the place, where it has none.

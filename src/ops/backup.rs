@@ -19,6 +19,7 @@ use crate::token::base64url;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lacre_keystore::{MasterKey, MasterKeyRing};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 /// How many sealed bytes are sent at once.
@@ -84,6 +85,13 @@ pub(super) async fn perform(
         }
         // Requests get their turn.
         tokio::task::yield_now().await;
+    }
+    // Behind the sessions: of what ended before they were read, the log has the receipt.
+    if let Some(receipts) = lacre.receipts()
+        && let Some(head) = receipts.status(0).await.head
+        && let Ok(Value::Object(head)) = serde_json::to_value(head)
+    {
+        out.put(&Entry::Receipts(head)).await?;
     }
     // A master key that came while records were read seals some of them.
     let now = lacre.keystore().master_keys();

@@ -5,9 +5,9 @@ mod untouched;
 
 use super::{PASSWORD, Ran, add_user, lacre, log_in, run_with};
 use crate::support::postgres::Schema;
-use crate::support::server::Setup;
+use crate::support::server::{Server, Setup};
 use crate::support::snapshot::Snapshot;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -489,4 +489,68 @@ fn nothing_of_a_deployment_can_be_read_in_its_backup() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn a_restored_deployment_goes_on_with_its_receipts_and_says_so_in_a_line() {
+    let setup = Setup::new();
+    let mut server = setup.start();
+    add_user(&setup, "ada@example.com");
+    let end = |setup: &Setup, server: &Server| {
+        let token = log_in(server, "ada@example.com");
+        lacre(setup, &format!("sessions revoke {}", token.crt)).ok();
+        token.crt
+    };
+    let first = end(&setup, &server);
+    log_in(&server, "ada@example.com");
+    let keys = file(&setup, "receipts.jwks");
+    std::fs::write(&keys, lacre(&setup, "receipts key").ok().stdout).unwrap();
+    backup(&setup);
+    // Of this one the backup knows nothing.
+    end(&setup, &server);
+    let export = |setup: &Setup, name: &str| {
+        let path = file(setup, name);
+        lacre(setup, &format!("receipts export {}", path.display())).ok();
+        path
+    };
+    let lost = export(&setup, "lost");
+    let there = elsewhere(&setup);
+    let told = restore(&there, &format!("--key-file {}", master_key(&setup))).ok();
+    assert!(
+        told.stdout
+            .contains("receipts: a new file goes on with line 3;"),
+        "{told:?}"
+    );
+    let mut elsewhere = there.start();
+    end(&there, &elsewhere);
+    lacre(&there, &format!("receipts show {first}")).failed(1, "receipt_unknown");
+    let after = export(&there, "after");
+    let words = format!(
+        "receipts verify {} {} --key {}",
+        lost.display(),
+        after.display(),
+        keys.display()
+    );
+    let said = lacre(&Setup::new(), &words).ok().stdout;
+    let apart = format!("{} goes on from a backup at line 3;", after.display());
+    assert!(said.contains(&apart), "{said}");
+    assert!(said.contains("lines      3 to 5\n"), "{said}");
+    assert!(elsewhere.stop().success());
+
+    // In the directory itself, whose keystore is lost: the file that is there knows more than the backup.
+    assert!(server.stop().success());
+    std::fs::remove_dir_all(setup.data().join("keystore")).unwrap();
+    let told = restore(&setup, "--replace").ok();
+    assert!(
+        told.stdout
+            .contains("receipts: line 4 of the file that is here"),
+        "{told:?}"
+    );
+    server.restart();
+    end(&setup, &server);
+    let proven = lacre(&setup, "receipts verify --json").ok().json();
+    assert_eq!(
+        (&proven[0]["first"], &proven[0]["ends"]),
+        (&json!(1), &json!(3))
+    );
 }

@@ -6,6 +6,7 @@ use crate::accounts::AccountsError;
 use crate::archive::ArchiveError;
 use crate::deployment::data_dir::DataDirError;
 use crate::deployment::error::OpenError;
+use crate::receipts::ReceiptsError;
 use crate::service::ServiceError;
 use lacre_keystore::KeystoreError;
 use std::path::PathBuf;
@@ -31,6 +32,9 @@ pub enum RestoreError {
     /// The keystore.
     #[error("{0}")]
     Keystore(#[from] KeystoreError),
+    /// The log of ends.
+    #[error("{0}")]
+    Receipts(#[from] ReceiptsError),
     /// Sessions that had to end haven't.
     #[error("{0}")]
     Service(#[from] ServiceError),
@@ -85,6 +89,7 @@ impl RestoreError {
             Self::Open(error) => error.code(),
             Self::Accounts(error) => error.code(),
             Self::Keystore(error) => error.code(),
+            Self::Receipts(error) => error.code(),
             Self::Service(error) => error.code(),
             Self::NotEmpty { .. } => "restore_not_empty",
             Self::SessionsOnly => "backup_sessions_only",

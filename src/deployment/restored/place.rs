@@ -127,10 +127,28 @@ impl<'a> Place<'a> {
         }
         let aside = self.make_aside(now)?;
         for name in names {
-            let to = aside.join(name.file_name().unwrap_or_default());
-            std::fs::rename(&name, to).map_err(|why| self.unusable(why))?;
+            self.move_to(&aside, &name)?;
         }
         Ok(Some(aside))
+    }
+
+    /// Moves the log of ends out of the way, to what else was moved.
+    pub(super) fn set_receipts_aside(
+        &self,
+        aside: Option<PathBuf>,
+        now: UnixSeconds,
+    ) -> Result<PathBuf, RestoreError> {
+        let aside = match aside {
+            Some(aside) => aside,
+            None => self.make_aside(now)?,
+        };
+        self.move_to(&aside, &self.data_dir.receipts())?;
+        Ok(aside)
+    }
+
+    fn move_to(&self, aside: &Path, name: &Path) -> Result<(), RestoreError> {
+        let to = aside.join(name.file_name().unwrap_or_default());
+        std::fs::rename(name, to).map_err(|why| self.unusable(why))
     }
 
     fn make_aside(&self, now: UnixSeconds) -> Result<PathBuf, RestoreError> {

@@ -6,8 +6,10 @@ use super::error::RestoreError;
 use super::given::{Given, Unlocking};
 use crate::archive::{About, ArchiveError, Entries, Entry, Holds};
 use crate::deployment::data_dir::MasterKeyFile;
+use crate::receipts::Head;
 use crate::token::base64url;
 use lacre_keystore::{MasterKey, MasterKeyRing, RecordKey};
+use serde_json::Value;
 use std::fs::File;
 use std::io::Seek as _;
 use std::path::Path;
@@ -18,6 +20,8 @@ pub(super) struct Backup {
     pub(super) keys: MasterKeyFile,
     /// Sealed under those keys.
     pub(super) keyring: Option<Vec<u8>>,
+    /// Where the log of ends stood.
+    pub(super) receipts: Option<Head>,
     unlocking: Unlocking,
     /// Opened once: another file that takes its name meanwhile is another backup.
     file: File,
@@ -34,7 +38,7 @@ impl Backup {
         let size = file.metadata().map_err(ArchiveError::Unreadable)?.len();
         let mut entries = Entries::open(&file, &unlocking)?;
         let about = entries.about().clone();
-        let (mut keys, mut keyring) = (Vec::new(), None);
+        let (mut keys, mut keyring, mut receipts) = (Vec::new(), None, None);
         while let Some(entry) = entries.next_entry()? {
             match entry {
                 Entry::MasterKeys(text) => {
@@ -46,6 +50,10 @@ impl Backup {
                     }
                 }
                 Entry::Keyring(text) => keyring = base64url::decode(text.expose().as_bytes()),
+                Entry::Receipts(head) => {
+                    let head = serde_json::from_value(Value::Object(head));
+                    receipts = Some(head.map_err(|_| ArchiveError::Damaged)?);
+                }
                 _ => {}
             }
             progress(entries.read(), size);
@@ -57,6 +65,7 @@ impl Backup {
             about,
             keys: MasterKeyFile::of(keys.into_iter()),
             keyring,
+            receipts,
             unlocking,
             file,
         })

@@ -60,6 +60,17 @@ pub struct Restored {
     pub ended_all: Option<u64>,
     /// Where what was there before lies now.
     pub aside: Option<PathBuf>,
+    /// Where the log of ends goes on; nothing where keys and keystore stayed.
+    pub receipts: Option<GoneOn>,
+}
+
+/// Where the log of ends goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GoneOn {
+    /// The number of the line that says so.
+    pub seq: u64,
+    /// Whether the lines of before are in another file.
+    pub new_file: bool,
 }
 
 impl Restored {
@@ -71,6 +82,7 @@ impl Restored {
             accounts: None,
             ended_all: None,
             aside: None,
+            receipts: None,
         }
     }
 }
