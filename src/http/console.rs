@@ -7,7 +7,7 @@
 //! | `answered` | what every answer has: cookies, and a page |
 //! | `cookies`, `sender` | the cookie and its marks; what the browser says of a form |
 //! | `login` | the log-in |
-//! | `overview`, `users`, `user`, `sessions`, `session`, `explain`, `keys`, `health` | a page each |
+//! | `overview`, `users`, `user`, `sessions`, `session`, `explain`, `receipts`, `keys`, `health` | a page each |
 //! | `shell`, `style`, `chart`, `text`, `listing`, `reasons` | what pages are made of |
 //! | `recent`, `notices` | what is kept between requests |
 //! | `refused` | what is shown instead |
@@ -32,6 +32,7 @@ mod login;
 mod notices;
 mod overview;
 mod reasons;
+mod receipts;
 mod recent;
 mod refused;
 mod sender;
@@ -124,6 +125,7 @@ impl Console {
                     .route(get().to(explain::show))
                     .route(post().to(explain::explain)),
             )
+            .service(resource("/receipts").route(get().to(receipts::show)))
             .service(resource("/keys").route(get().to(keys::show)))
             .service(resource("/health").route(get().to(health::show)))
             .service(resource("/{nowhere:.*}").route(to(nowhere)));

@@ -3,6 +3,7 @@
 //! This room must never show a token, nor claims that weren't asked for.
 
 use super::listing;
+use super::receipts;
 use super::shell::facts;
 use super::text::{Shown, moment, shown, visible};
 use super::users;
@@ -54,6 +55,12 @@ fn known(explained: &Explained, now: u64) -> Vec<(&'static str, Markup)> {
     }
     if let Some(end) = &explained.end {
         known.extend(ended(end, now));
+        if let (Some((seq, hash)), Some(handle)) = (&end.receipt, &explained.handle) {
+            let receipt = html! {
+                a href=(receipts::path(handle)) { "Receipt " (seq) } " " code { (Shown(hash)) }
+            };
+            known.push(("Proof", receipt));
+        }
     }
     if let Some(session) = &explained.session {
         known.extend(of_session(session, now));

@@ -28,16 +28,18 @@ pub(super) enum Place {
     Users,
     Sessions,
     Explain,
+    Receipts,
     Keys,
     Health,
 }
 
 impl Place {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Overview,
         Self::Users,
         Self::Sessions,
         Self::Explain,
+        Self::Receipts,
         Self::Keys,
         Self::Health,
     ];
@@ -48,6 +50,7 @@ impl Place {
             Self::Users => "Users",
             Self::Sessions => "Sessions",
             Self::Explain => "Explain",
+            Self::Receipts => "Receipts",
             Self::Keys => "Keys",
             Self::Health => "Health",
         }
@@ -59,6 +62,7 @@ impl Place {
             Self::Users => "/console/users",
             Self::Sessions => "/console/sessions",
             Self::Explain => "/console/explain",
+            Self::Receipts => "/console/receipts",
             Self::Keys => "/console/keys",
             Self::Health => "/console/health",
         }

@@ -70,6 +70,14 @@ fn a_stolen_token_is_found_ended_and_proven_dead_in_a_browser_without_scripts() 
     scene.server.refuses(stolen);
     scene.server.accepts(&own.auth);
 
+    // With a receipt, for whoever asks later.
+    let receipt = format!("main a[href$='receipts?name={}']", scene.ada.crt);
+    browser.goes_by(&receipt);
+    let receipt = browser.reads();
+    for said in ["Receipt 2", &scene.ada.crt, "revoked_by_admin"] {
+        assert!(receipt.contains(said), "{said}: {receipt}");
+    }
+
     // Proven dead, by the token itself.
     browser.visits(&format!("{home}explain"));
     browser.types("#token", stolen);
@@ -221,6 +229,9 @@ fn axe_finds_no_fault_in_any_page_and_each_fits_a_telephone() {
         &format!("session?name={}", scene.ada.crt),
         &format!("session?name={}", ended.crt),
         "explain",
+        "receipts",
+        &format!("receipts?name={}", ended.crt),
+        &format!("receipts?name={}", scene.ada.crt),
         "keys",
         "health",
         "nowhere",

@@ -3,11 +3,12 @@
 use super::*;
 
 /// Every page that is asked for by its address alone.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "/console/",
     "/console/users",
     "/console/sessions",
     "/console/explain",
+    "/console/receipts",
     "/console/keys",
     "/console/health",
     "/console/login",
@@ -51,6 +52,14 @@ fn a_session_is_found_by_its_user_ended_and_proven_ended() {
     }
     assert!(!proof.text().contains("End this session"));
     scene.server.refuses(&scene.ada.auth);
+    // The page leads to the receipt.
+    let receipts = format!("/console/receipts?name={}", scene.ada.crt);
+    says(&proof, &receipts);
+    let receipt = ops.gets(&receipts).expect(200);
+    for said in ["Receipt 2", &scene.ada.crt, "revoked_by_admin", "<pre>ey"] {
+        says(&receipt, said);
+    }
+    assert!(!receipt.text().contains(&id), "it names no user");
     // Ending it once more is done.
     let again = ops.fills_in(
         &of_session,
@@ -322,4 +331,54 @@ fn the_console_is_on_the_management_listener_alone_and_can_be_left_out() {
     let without = Setup::new().env("LACRE_CONSOLE__ENABLED", "false").start();
     without.manage("/console/").refused(404, "not_found");
     without.manage("/livez").expect(200);
+}
+
+#[test]
+fn the_log_of_ends_is_shown_with_its_last_receipts_and_says_why_it_is_not_written() {
+    let setup = Setup::new();
+    let scene = Scene::with(&setup);
+    let mut ops = scene.administrator();
+    let page = ops.gets("/console/receipts").expect(200);
+    for said in [
+        "No session has ended since the start.",
+        ">yes</span>",
+        "Last line",
+    ] {
+        says(&page, said);
+    }
+    scene
+        .server
+        .operator(&["sessions", "revoke", &scene.ada.crt]);
+    let page = ops.gets("/console/receipts").expect(200);
+    says(&page, format!("/console/receipts?name={}", scene.ada.crt));
+    let short = format!("/console/receipts?name={}…", &scene.ada.crt[..8]);
+    says(
+        &ops.gets(&short.replace('…', "%E2%80%A6")).expect(200),
+        "Receipt 2",
+    );
+    let live = scene.server.get_token("ada@example.com", PASSWORD);
+    for (name, status) in [
+        (live.crt.as_str(), 404),
+        ("nobody-knows", 404),
+        ("x%00y", 422),
+    ] {
+        let page = ops
+            .gets(&format!("/console/receipts?name={name}"))
+            .expect(status);
+        says(&page, r#"aria-describedby="name-fault""#);
+    }
+    // What was written is gone.
+    let file = setup.data().join("receipts");
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, "another\n").unwrap();
+    let page = ops.gets("/console/receipts").expect(200);
+    for said in [
+        ">no</span>",
+        "receipts_rolled_back",
+        "follow when the log can be written",
+    ] {
+        says(&page, said);
+    }
+    std::fs::write(&file, whole).unwrap();
+    says(&ops.gets("/console/receipts").expect(200), ">yes</span>");
 }
