@@ -272,10 +272,10 @@ fn say(
             .as_ref()
             .map(|path| printable(&path.display().to_string()).to_string());
         let fields = [
-            ("proven", format!("{} ends of sessions", proven.ends)),
+            ("proven", ends(proven.ends)),
             ("log", proven.chain.clone()),
             ("lines", format!("{} to {}", proven.first, proven.last)),
-            ("head", proven.hash.clone()),
+            ("last", format!("{}:{}", proven.last, proven.hash)),
             ("signed by", proven.kid.clone()),
             ("as of", out::time(proven.closed_at)),
         ];
@@ -308,6 +308,13 @@ fn say(
         )?;
     }
     Ok(stdout.flush()?)
+}
+
+fn ends(count: u64) -> String {
+    match count {
+        1 => "1 end of a session".to_owned(),
+        _ => format!("{count} ends of sessions"),
+    }
 }
 
 fn status(place: &Place, as_json: bool) -> Result<(), Failure> {

@@ -138,6 +138,20 @@ impl PublicKey {
     }
 }
 
+/// The characters of a line; `None` where it can't be signed.
+pub(super) fn signed(entry: &Entry, key: &SigningKey) -> Option<String> {
+    let claims = serde_json::to_vec(entry).ok()?;
+    let text = key.sign_as(TYP, &claims).ok()?;
+    (text.len() <= MAX_LINE).then_some(text)
+}
+
+/// The hash by which the next line names a line: SHA-256 of its characters.
+pub(super) fn digest_of(text: &str) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    bytes
+}
+
 /// A line, taken apart; its signature isn't checked yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
@@ -153,9 +167,7 @@ pub struct Line {
 impl Line {
     /// Writes a line; `None` where it can't be signed.
     pub(super) fn write(entry: &Entry, key: &SigningKey) -> Option<Self> {
-        let claims = serde_json::to_vec(entry).ok()?;
-        let text = key.sign_as(TYP, &claims).ok()?;
-        Self::parse(&text)
+        Self::parse(&signed(entry, key)?)
     }
 
     /// Takes a line apart, which ends without a line feed.
@@ -210,8 +222,6 @@ impl Line {
 
     /// The same as bytes.
     pub(super) fn digest(&self) -> [u8; 32] {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest(&SHA256, self.text.as_bytes()).as_ref());
-        bytes
+        digest_of(&self.text)
     }
 }

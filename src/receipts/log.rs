@@ -8,9 +8,9 @@
 //! be lost.
 
 use super::error::ReceiptsError;
-use super::line::{Entry, Event, Line, MAX_LINE, PublicKey};
+use super::line::{Entry, Event, Line, MAX_LINE, PublicKey, digest_of, signed};
 use crate::clock::UnixSeconds;
-use crate::token::SigningKey;
+use crate::token::{SigningKey, base64url};
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
@@ -256,17 +256,17 @@ impl Log {
             };
             let seq = entry.seq;
             let key = entry.event.key().unwrap_or(&head.key).clone();
-            let line = Line::write(&entry, signer)
+            let line = signed(&entry, signer)
                 .ok_or_else(|| ReceiptsError::unavailable("a receipt can't be signed"))?;
             head = Head {
                 seq,
-                hash: line.hash(),
+                hash: base64url::encode(digest_of(&line)),
                 offset: self.length + text.len() as u64,
                 key,
                 ..head
             };
             written.push((seq, head.hash.clone()));
-            text.push_str(line.text());
+            text.push_str(&line);
             text.push('\n');
         }
         let appended = self.file.write_all_at(text.as_bytes(), self.length);

@@ -218,7 +218,7 @@ fn a_file_that_was_cut_or_put_back_is_told_and_not_written_to() {
     assert_eq!((&rest["first"], &rest["ends"]), (&json!(5), &json!(0)));
     let said = lacre(&setup, "receipts verify").ok().stdout;
     assert!(
-        said.ends_with("lines 1 to 4 are in another file, and not proven here\n"),
+        said.ends_with("lines 1 to 4 are not in this file: they are in one of before\n"),
         "{said}"
     );
 }

@@ -14,6 +14,7 @@ mod openid;
 mod peer;
 mod proxies;
 mod python;
+mod receipts;
 mod typescript;
 
 use crate::hostile::builder::{encode, jwk, new_key, thumbprint};

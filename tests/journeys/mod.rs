@@ -42,6 +42,7 @@ mod stale_rights;
 mod stalled_log;
 mod starting;
 mod stolen_key;
+mod stolen_token;
 mod stopping;
 mod story;
 mod tabs;
