@@ -30,7 +30,7 @@ pub(crate) fn find_end(
     let is_it = |line: &Line| matches!(&line.entry.event, Event::End(end) if end.note == note && end.ended_at == at);
     let from = not_later(path, length, at)?;
     // A clock that was set back may have brought it before that place.
-    for part in [(from, length), (0, from)] {
+    for part in [(from, length), (0, length)] {
         let found = ends(path, part, sid).find(|line| line.as_ref().map_or(true, is_it));
         if let Some(found) = found {
             return found.map(Some);
@@ -49,24 +49,41 @@ fn ends(
         Ok(lines) => lines.skip(usize::from(from > 0)),
         Err(error) => return Box::new(std::iter::once(Err(error.into()))),
     };
-    let sid = sid.to_owned();
+    let (sid, mentions) = (sid.to_owned(), Mentions::of(sid));
     Box::new(lines.filter_map(move |text| {
         let text = match text {
             Ok(text) => text,
             Err(error) => return Some(Err(error)),
         };
-        let line = Some(&text).filter(|text| mentions(text, &sid));
+        let line = Some(&text).filter(|text| mentions.may_be_in(text));
         let line = Line::parse(line?)?;
         let is_of = matches!(&line.entry.event, Event::End(end) if end.sid == sid);
         is_of.then_some(Ok(line))
     }))
 }
 
-/// Whether a line may be of this session: quicker than taking each apart.
-fn mentions(text: &str, sid: &str) -> bool {
-    let claims = text.split('.').nth(1).unwrap_or_default();
-    base64url::decode(claims.as_bytes())
-        .is_some_and(|claims| claims.windows(sid.len()).any(|part| part == sid.as_bytes()))
+/// What is looked for in the characters of a line, so that not each has to be decoded: the handle in base64url,
+/// by the three places that it may have in a group of three bytes.
+struct Mentions([String; 3]);
+
+impl Mentions {
+    /// As long as one step of a search takes, and long enough to be of one session.
+    const LENGTH: usize = 32;
+
+    fn of(sid: &str) -> Self {
+        Self([0, 1, 2].map(|place| {
+            let bytes = [&[0; 2][..place], sid.as_bytes()].concat();
+            // Only characters of which the handle alone decides every bit.
+            let (from, to) = ((place * 8).div_ceil(6), bytes.len() * 8 / 6);
+            let text = base64url::encode(&bytes);
+            let own = text.get(from..to.max(from)).unwrap_or_default();
+            own.chars().take(Self::LENGTH).collect()
+        }))
+    }
+
+    fn may_be_in(&self, text: &str) -> bool {
+        self.0.iter().any(|part| text.contains(part.as_str()))
+    }
 }
 
 /// A place in the file behind which every line lies that was written at this time or later, if the clock only went
@@ -84,4 +101,26 @@ fn not_later(path: &Path, length: u64, since: UnixSeconds) -> Result<u64, Receip
         }
     }
     Ok(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_is_mentioned_wherever_it_stands() {
+        let sid = "Zk3aPq9xW0mC7vTt1bN4sQe8rYu2iOp5lKj6hGf3dSA";
+        let mentions = Mentions::of(sid);
+        for before in 0..9 {
+            for after in 0..4 {
+                let around = |sid: &str| {
+                    let claims = format!("{}{sid}{}", "\u{7f}".repeat(before), "~".repeat(after));
+                    base64url::encode(claims.as_bytes())
+                };
+                assert!(mentions.may_be_in(&around(sid)));
+                assert!(!mentions.may_be_in(&around(&sid.to_lowercase())));
+                assert!(Mentions::of("ab").may_be_in(&around("ab")));
+            }
+        }
+    }
 }

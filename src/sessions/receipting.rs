@@ -21,7 +21,7 @@ use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 /// How many receipts are made durable at once.
@@ -107,10 +107,15 @@ impl Receipts {
 
     /// Writes a receipt of each end that is durable by now. It goes on to its end also where its caller goes.
     pub(crate) async fn write(self: &Arc<Self>) -> Result<(), ReceiptsError> {
+        self.write_batches(usize::MAX).await.map(drop)
+    }
+
+    /// The same for so many batches at most, and whether that were all.
+    async fn write_batches(self: &Arc<Self>, most: usize) -> Result<bool, ReceiptsError> {
         let own = Arc::clone(self);
         let written = tokio::spawn(async move {
             let mut open = own.open.lock().await;
-            let written = own.write_all(&mut open).await;
+            let written = own.write_some(&mut open, most).await;
             own.tell(written.as_ref().err());
             written
         });
@@ -147,23 +152,35 @@ impl Receipts {
         Ok(signs)
     }
 
-    /// Writes them from now on, for a task of its own.
+    /// Writes them from now on, for a task of its own. Where many end at once it rests after each batch for as long
+    /// as that took: ends and requests go first.
     pub(crate) async fn keep_writing(self: Arc<Self>) {
         loop {
+            let begun = Instant::now();
             // What fails is logged, and tried again.
-            let _ = self.write().await;
-            tokio::time::sleep(EVERY).await;
+            let is_done = self.write_batches(1).await.unwrap_or(true);
+            let rest = if is_done { EVERY } else { begun.elapsed() };
+            tokio::time::sleep(rest).await;
         }
     }
 
-    async fn write_all(&self, state: &mut Option<Open>) -> Result<(), ReceiptsError> {
+    async fn write_some(
+        &self,
+        state: &mut Option<Open>,
+        most: usize,
+    ) -> Result<bool, ReceiptsError> {
         let keystore = &self.records.keystore;
         let settled = keystore.settle_notes().await?;
         let mut open = self.ready(state, settled.is_some()).await?;
-        while let Some(settled) = settled {
+        let (mut batches, mut is_done) = (0, false);
+        while let Some(settled) = settled
+            && batches < most
+        {
+            batches += 1;
             let mut notes = keystore.left_sealed(open.after, BATCH).await?;
             notes.retain(|note| note.place <= settled);
             let Some(last) = notes.last().map(|note| note.place) else {
+                is_done = true;
                 break;
             };
             let new = notes.iter().filter(|note| !open.done.remove(&note.place));
@@ -174,9 +191,12 @@ impl Receipts {
             // Only now: what the file has behind the head that is kept can be written once more.
             keystore.keep_notes_from(last.number() + 1);
         }
-        open.done = HashSet::new();
+        is_done |= settled.is_none();
+        if is_done {
+            open.done = HashSet::new();
+        }
         *state = Some(open);
-        Ok(())
+        Ok(is_done)
     }
 
     /// The open log, signed with the key of now. It is taken out: after an error it is opened anew.
