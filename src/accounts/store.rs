@@ -8,6 +8,7 @@
 
 mod connect;
 mod copying;
+mod file;
 mod insert;
 mod links;
 mod outbox;
@@ -22,6 +23,7 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AnyPool};
 
+use self::file::DatabaseFile;
 use self::row::{account, client_with_secret, to_stored};
 use super::account::{Account, Change};
 use super::authority::Authority;
@@ -65,6 +67,8 @@ pub(super) struct Store {
     read: AnyPool,
     /// `SQLite`: a single connection, since it has a single writer.
     write: AnyPool,
+    /// `SQLite`: the file of it.
+    file: Option<Arc<DatabaseFile>>,
     /// Chooses whose hash stands in for that of a name which nobody has.
     mirror: Arc<MirrorKey>,
     /// What a transaction does first that could take the last administrator, or that is made by the
@@ -314,14 +318,21 @@ impl Store {
     /// Reads one page of the database, which `SELECT 1` would not.
     pub(super) async fn health(&self) -> Result<(), AccountsError> {
         let question = sqlx::query("SELECT id FROM clients LIMIT 1");
-        within(HEALTH_TIMEOUT, question.fetch_all(&self.read))
-            .await
-            .map(drop)
+        within(HEALTH_TIMEOUT, async {
+            self.is_there()?;
+            question.fetch_all(&self.read).await.map(drop)
+        })
+        .await
     }
 
     pub(super) async fn close(&self) {
         self.read.close().await;
         self.write.close().await;
+    }
+
+    /// Fails where what is committed would be lost: asked before each commit.
+    fn is_there(&self) -> Result<(), sqlx::Error> {
+        self.file.as_ref().map_or(Ok(()), |file| file.is_there())
     }
 
     async fn one(&self, question: Question) -> Result<Option<AnyRow>, AccountsError> {
@@ -336,6 +347,7 @@ impl Store {
         within_timeout(async {
             let mut transaction = self.write.begin().await?;
             let done = question.execute(&mut *transaction).await?;
+            self.is_there()?;
             transaction.commit().await?;
             Ok(done.rows_affected())
         })

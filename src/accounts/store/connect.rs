@@ -17,6 +17,7 @@ use sqlx::{AnyPool, Executor as _, SqlSafeStr as _};
 
 use super::super::error::{AccountsError, invalid};
 use super::super::owner::Owner;
+use super::file::DatabaseFile;
 use super::seen::{POSTGRES_TABLES, STEPS_DONE, Seen, at_start};
 use super::{MirrorKey, QUERY_TIMEOUT, Store};
 
@@ -186,7 +187,15 @@ async fn open_sqlite(path: &Path, new_key: MirrorKey) -> Result<Store, AccountsE
     let write = pool(&url, 1, Some(SQLITE_WRITER)).await?;
     migrate(&write, &SQLITE_STEPS).await?;
     let read = pool(&url, SQLITE_READERS, Some(SQLITE_READER)).await?;
-    Store::new(read, write, (SQLITE_ALONE, SQLITE_SNAPSHOT), new_key).await
+    let store = Store::new(read, write, (SQLITE_ALONE, SQLITE_SNAPSHOT), new_key).await?;
+    let file = DatabaseFile::at(path).map_err(|error| {
+        log::error!("the file of the accounts can't be looked at: {error}");
+        AccountsError::AccountsUnavailable
+    })?;
+    Ok(Store {
+        file: Some(Arc::new(file)),
+        ..store
+    })
 }
 
 async fn open_postgres(url: &str, new_key: MirrorKey) -> Result<Store, AccountsError> {
@@ -210,6 +219,7 @@ impl Store {
         Ok(Self {
             read,
             write,
+            file: None,
             mirror,
             alone,
             begin_snapshot,

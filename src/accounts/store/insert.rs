@@ -52,7 +52,10 @@ impl Store {
                 });
             }
             match keep {
-                Keep::Yes => transaction.commit().await?,
+                Keep::Yes => {
+                    self.is_there()?;
+                    transaction.commit().await?;
+                }
                 Keep::No => transaction.rollback().await?,
             }
             Ok(Ok(outcomes))

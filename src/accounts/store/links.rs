@@ -112,6 +112,7 @@ impl Store {
                 transaction.rollback().await?;
                 return Ok(Err(AccountsError::LinkExists));
             }
+            self.is_there()?;
             transaction.commit().await?;
             Ok(Ok(()))
         });

@@ -70,6 +70,7 @@ impl Store {
             {
                 outbox.execute(&mut *transaction).await?;
             }
+            self.is_there()?;
             transaction.commit().await?;
             Ok(Ok(rows))
         })
