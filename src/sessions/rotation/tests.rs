@@ -297,11 +297,10 @@ async fn an_earlier_key_that_something_needs_is_missed_before_anything_is_sealed
 }
 
 #[tokio::test]
-async fn a_disk_with_too_little_room_is_refused_and_nothing_changes() {
+async fn records_in_memory_need_no_room_on_a_disk() {
     let home = Home::new();
     let lacre = home.process(rules());
     home.shelf.0.lock().unwrap().free = Some(1);
-    // Records in memory need no disk.
     assert_eq!(rotate(&lacre).await.unwrap().removed, [1]);
 }
 
