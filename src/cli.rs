@@ -5,6 +5,7 @@
 //!
 //! This room must never print a secret that isn't the command's very answer.
 
+mod accept;
 mod backup;
 mod clients;
 mod config;

@@ -189,6 +189,9 @@ impl Config {
         if let Ok(top) = &top {
             reader.note_all(checks::top(top, dev));
         }
+        if let (Ok(top), Ok(keystore)) = (&top, &keystore) {
+            reader.note_all(checks::epoch_file(keystore, &top.data_dir));
+        }
         if let (Ok(token), Ok(session)) = (&token, &session) {
             reader.note_all(checks::lifetimes(token, session));
         }

@@ -9,9 +9,13 @@
 //! This room must never make a new key, nor a new database, where an old one is missing.
 
 #[cfg(feature = "server")]
+mod accepted;
+#[cfg(feature = "server")]
 mod certificate;
 pub mod data_dir;
 mod embedded;
+#[cfg(feature = "server")]
+mod epoch;
 mod error;
 #[cfg(feature = "server")]
 mod examined;
@@ -25,6 +29,8 @@ mod restored;
 #[cfg(feature = "server")]
 mod service;
 
+#[cfg(feature = "server")]
+pub use accepted::{AcceptedKeystore, Accepting, accept};
 #[cfg(feature = "server")]
 pub use certificate::{Certificate, CertificateError};
 pub use error::OpenError;

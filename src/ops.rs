@@ -32,9 +32,9 @@ mod timeouts;
 mod users;
 
 pub use answer::{
-    Answer, Client, Damaged, End, Explained, IssuerKey, IssuerKeys, Keys, LatestReceipt, Link,
-    MasterKey, Receipt, ReceiptsHead, ReceiptsStatus, RefusedRequest, RefusedUser, Rotated,
-    Session, Sessions, SigningKey, Step, User,
+    Answer, Client, Damaged, DigestFound, End, Explained, IssuerKey, IssuerKeys, Keys,
+    LatestReceipt, Link, MasterKey, Receipt, ReceiptsHead, ReceiptsStatus, RefusedRequest,
+    RefusedUser, Rotated, Session, Sessions, SigningKey, Step, User,
 };
 pub use client::{AdminClient, ClientError};
 pub use doctor::{Finding, Level, Machine, doctor, examine_clients};

@@ -96,8 +96,8 @@ pub enum KeystoreError {
     /// Records are missing from the store, or are what they were earlier.
     #[error(
         "the store doesn't hold what it held: {found} records are there and {expected} were durable, or some are \
-         of an earlier time, so that ended sessions may be back; put its files back from a copy, or move its folder \
-         away, which ends all sessions"
+         of an earlier time, so that ended sessions may be back; put its files back as they were, or go on with what is \
+         there by `lacre keystore accept`, which ends all sessions"
     )]
     StoreIncomplete {
         /// How many records were durable.
@@ -105,6 +105,44 @@ pub enum KeystoreError {
         /// How many there are.
         found: u64,
     },
+    /// The store is an earlier one than is noted outside of it.
+    #[error(
+        "the store is an earlier one: it ends with change group {found}, and {place} says that group {noted} was durable; \
+         sessions that have ended since would be back, and accounts and keys beside it may be of then as well. Put the \
+         files of now back, or go on with these by `lacre keystore accept`, which ends all sessions in them"
+    )]
+    StoreOlder {
+        /// Where it is noted.
+        place: Arc<str>,
+        /// The last group that was durable.
+        noted: u64,
+        /// The last group that the store has.
+        found: u64,
+    },
+    /// What is noted outside of the store isn't of this one.
+    #[error(
+        "{place} is damaged, or says how far another store has come: nobody can tell whether this one is an earlier \
+         one. Put back the file that belongs to it, or go on by `lacre keystore accept`, which ends all sessions"
+    )]
+    EpochForeign {
+        /// Where it is noted.
+        place: Arc<str>,
+    },
+    /// What was noted outside of the store isn't there.
+    #[error(
+        "{place} is missing, which says how far the store has come: nobody can tell whether it is an earlier one. Put \
+         the file back, or go on by `lacre keystore accept`, which ends all sessions"
+    )]
+    EpochMissing {
+        /// Where it should be.
+        place: Arc<str>,
+    },
+    /// The store is noted outside of it, and nobody says where.
+    #[error(
+        "it is noted outside of the store how far it has come, and `keystore.epoch_file` isn't set: set it as it was, \
+         or go on without by `lacre keystore accept`, which ends all sessions"
+    )]
+    EpochUnset,
     /// The store's digest was made with another key.
     #[error(
         "the store's digest doesn't open with this deployment's keys: put the keyring and the store of one \
@@ -148,10 +186,27 @@ impl KeystoreError {
             Self::StoreContended => "store_contended",
             Self::StoreHeld { .. } => "store_held",
             Self::StoreIncomplete { .. } => "store_incomplete",
+            Self::StoreOlder { .. } => "store_older",
+            Self::EpochForeign { .. } => "epoch_foreign",
+            Self::EpochMissing { .. } => "epoch_missing",
+            Self::EpochUnset => "epoch_unset",
             Self::DigestForeign => "store_foreign",
             Self::StoreCorrupt { .. } => "store_corrupt",
             Self::StoreTooNew { .. } => "store_too_new",
         }
+    }
+
+    /// Whether a store that is refused so can be gone on with, where it can be read.
+    pub(crate) fn may_be_accepted(&self) -> bool {
+        matches!(
+            self,
+            Self::StoreIncomplete { .. }
+                | Self::StoreOlder { .. }
+                | Self::EpochForeign { .. }
+                | Self::EpochMissing { .. }
+                | Self::EpochUnset
+                | Self::StoreCorrupt { .. }
+        )
     }
 
     /// The record that the error is about, where it is about one.

@@ -25,7 +25,7 @@ use crate::record::Record;
 use crate::seal::codec;
 use crate::seal::master_key::{MasterKey, MasterKeyRing};
 use crate::seal::nonces::NonceSource;
-use crate::store::{Sealed, Stamp, Stats, Store, Write};
+use crate::store::{Checked, Sealed, Stamp, Stats, Store, Write};
 
 use decoy::Decoy;
 
@@ -346,6 +346,25 @@ impl Keystore {
         progress: impl Fn(u64, u64) + Send + 'static,
     ) -> Result<(), KeystoreError> {
         self.inner.store.compact(Box::new(progress)).await
+    }
+
+    /// Looks whether all records are there that have to be, each as it was written last, beside changes, and tells
+    /// `progress` how many were looked at. `false` where the store keeps no account of them.
+    ///
+    /// [`KeystoreError::StoreIncomplete`] where they aren't: ended sessions may be among those that are there.
+    pub async fn check(&self, progress: impl Fn(u64)) -> Result<bool, KeystoreError> {
+        let mut begin = true;
+        loop {
+            match self.inner.store.check(begin).await? {
+                Checked::Unkept => return Ok(false),
+                Checked::Going(seen) => progress(seen),
+                Checked::Done { agrees: true, .. } => return Ok(true),
+                Checked::Done {
+                    expected, found, ..
+                } => return Err(KeystoreError::StoreIncomplete { expected, found }),
+            }
+            begin = false;
+        }
     }
 
     /// Takes no more changes, and returns once those under way are durable and answered. Reads

@@ -56,7 +56,9 @@
 //! was put in its place, doesn't open: ended sessions might be back. Nor does one in which a record is
 //! missing or is what it was earlier, wherever the damage is: a digest of all records, keyed, is changed
 //! with each change, and computed anew at the opening. A store of before, whose digest and mark are of
-//! before as well, is told by neither.
+//! before as well, is told where it is noted outside of the folder how far it has come ([`Epoch`]). What is
+//! refused can be gone on with by [`SledEngine::accept`], which ends all sessions in it, or leaves them where somebody
+//! knows that none has ended.
 //!
 //! **Listing.** [`Keystore::list`], [`Keystore::list_all`] and [`Keystore::sweep`] read page by
 //! page. A record that is there all the while is seen once; one that comes or goes meanwhile may
@@ -157,7 +159,9 @@ pub use keystore::{
 };
 pub use local::LocalStore;
 pub use local::engine::{Change, Engine};
+pub use local::epoch::{Epoch, EpochFile, EpochPlace, noted_at};
 pub use local::memory::MemoryEngine;
+pub use local::sled::accepting::{Accepted, Sessions};
 pub use local::sled::digest::DigestKey;
 pub use local::sled::{SledEngine, SledOptions};
 pub use note::{Left, Note, NotePlace, SealedNote};
@@ -168,4 +172,4 @@ pub use shared::{
     lease::{LeaseReport, RunningClock},
     postgres::{PostgresOptions, PostgresStore, Weakness},
 };
-pub use store::{Stats, Store, Writes};
+pub use store::{Checked, Stats, Store, Writes};

@@ -6,11 +6,13 @@
 //! | `engine` | what is asked of an engine |
 //! | `memory`, `sled` | the two engines |
 //! | `committer` | the one thread that writes, in groups |
+//! | `epoch` | how far a store has come, noted outside of its folder |
 //!
 //! This room must never write from two threads, and never answer a change before it is durable.
 
 mod committer;
 pub(crate) mod engine;
+pub(crate) mod epoch;
 pub(crate) mod memory;
 pub(crate) mod sled;
 
@@ -21,7 +23,7 @@ use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
 use crate::note::{Note, NotePlace, SealedNote};
 use crate::stamps::Stamps;
-use crate::store::{Answer, Found, Progress, RemovalWatcher, Stamp, Stats, Store, Write};
+use crate::store::{Answer, Checked, Found, Progress, RemovalWatcher, Stamp, Stats, Store, Write};
 use committer::Committer;
 use engine::{Change, Engine};
 
@@ -214,6 +216,10 @@ impl Store for LocalStore {
                 .await
                 .map(drop)
         })
+    }
+
+    fn check(&self, begin: bool) -> Answer<'_, Checked> {
+        Box::pin(async move { self.committer.check(begin).await?.wait().await })
     }
 
     fn close(&self) -> Answer<'_, ()> {

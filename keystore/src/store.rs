@@ -207,6 +207,13 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    /// Looks whether all records are there that have to be, one step of it; see
+    /// [`Keystore::check`](crate::Keystore::check). A store that keeps no account of them says so.
+    fn check(&self, begin: bool) -> Answer<'_, Checked> {
+        let _ = begin;
+        Box::pin(std::future::ready(Ok(Checked::Unkept)))
+    }
+
     /// Takes no more changes; answers once those under way are answered.
     fn close(&self) -> Answer<'_, ()>;
 }
@@ -263,6 +270,24 @@ pub struct Sealed {
     pub bytes: Vec<u8>,
     /// The earlier of the record's two ends, in Unix seconds.
     pub expires_at: u64,
+}
+
+/// How far a check of a store is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// The store keeps no account of what it has to hold.
+    Unkept,
+    /// So many records were looked at, and there are more.
+    Going(u64),
+    /// All were.
+    Done {
+        /// How many records there have to be.
+        expected: u64,
+        /// How many there are.
+        found: u64,
+        /// Whether they are those that there have to be, each as it was written last.
+        agrees: bool,
+    },
 }
 
 /// The size of a store.

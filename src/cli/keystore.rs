@@ -2,6 +2,7 @@
 //!
 //! This room must never hide a record that doesn't open.
 
+use super::accept::Accept;
 use super::backup::Backup;
 use super::failure::Failure;
 use super::out::{self, Table};
@@ -14,7 +15,7 @@ use lacre::clock::{Clock as _, SystemClock};
 use lacre::internals::archive::Holds;
 use lacre::internals::config;
 use lacre::internals::ops::{
-    Answer, Damaged, KeystoreRequest, LastUse, Request, Session, Sessions, Step,
+    Answer, Damaged, DigestFound, KeystoreRequest, LastUse, Request, Session, Sessions, Step,
 };
 use lacre::internals::token::Handle;
 use serde_json::{Value, json};
@@ -57,15 +58,20 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Open every record, and name those that don't open
+    /// Open every record, name those that don't open, and look whether all are there
     #[command(
-        after_help = "Examples:\n  lacre keystore verify\n  lacre keystore verify --json\n\nThe exit status is 1 if a record doesn't open. Such a session can still be ended by its handle.\n--json prints {\"damaged\":[{\"handle\":…,\"code\":…}],\"records\":n}."
+        after_help = "Examples:\n  lacre keystore verify\n  lacre keystore verify --json\n\nThe exit status is 1 if a record doesn't open; such a session can still be ended by its handle. It is 1 as well\nif records are missing or are of an earlier time, which the digest of all tells (store_incomplete).\n--json prints {\"damaged\":[{\"handle\":…,\"code\":…}],\"records\":n,\"digest_agrees\":…}."
     )]
     Verify {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
+    /// Go on with a keystore that no start takes: ends all sessions in it
+    #[command(
+        after_help = "Examples:\n  lacre keystore accept --dry-run\n  lacre keystore accept --yes\n  lacre keystore accept --keep-sessions\n\nFor store_older, epoch_missing, epoch_foreign, epoch_unset, store_incomplete and, where the files can be read,\nstore_corrupt. No server may run. Which of the sessions have ended is not known then, so all of them end and are\nnamed, and users log in again. --keep-sessions says that none has ended since, as when the directory was moved to\nanother machine. On a terminal it asks first, unless --yes.\n--json prints {\"refused\":CODE or null,\"records\":n,\"ended\":n,\"sessions\":[…],\"dry_run\":…,\"data_dir\":…}."
+    )]
+    Accept(Accept),
     /// Bring the keystore down to the room that it needs
     #[command(
         after_help = "Examples:\n  lacre keystore compact\n  lacre keystore compact --json\n\nEverything is copied into a fresh store, which then takes the place of the one before: as much room as the copy\ntakes must be free. Beside a running server log-ins and ends wait meanwhile, and at the end reads are\nanswered 503 for a moment. Whatever cuts it off, nothing is lost.\n--json prints {\"before\":n,\"after\":n}, in bytes."
@@ -123,6 +129,7 @@ impl Command {
             Self::Import(import) => import.run(place, Holds::Sessions, false),
             Self::Stats { json } => stats(place, json),
             Self::Verify { json } => verify(place, json),
+            Self::Accept(accept) => accept.run(place),
             Self::Compact { json } => compact(place, json),
         }
     }
@@ -360,6 +367,7 @@ struct Verified {
     before: &'static str,
     records: u64,
     damaged: u64,
+    digest: Option<DigestFound>,
 }
 
 impl Verified {
@@ -369,6 +377,7 @@ impl Verified {
             before: "{\"damaged\":[",
             records: 0,
             damaged: 0,
+            digest: None,
         }
     }
 
@@ -377,11 +386,12 @@ impl Verified {
             records,
             count,
             damaged,
+            digest,
         } = page
         else {
             return Err(unexpected());
         };
-        (self.records, self.damaged) = (records, count);
+        (self.records, self.damaged, self.digest) = (records, count, digest);
         for Damaged { handle, code } in damaged {
             if self.as_json {
                 let record = out::json(&json!({"handle": handle, "code": code}))?;
@@ -396,16 +406,43 @@ impl Verified {
 
     fn end(self, out: &mut impl Write) -> Result<(), Failure> {
         let Self {
-            records, damaged, ..
+            records,
+            damaged,
+            digest,
+            ..
         } = self;
+        let agrees = digest.map(|digest| digest.agrees);
         if self.as_json {
             let opening = if self.before == "," { "" } else { self.before };
-            writeln!(out, "{opening}],\"records\":{records}}}")?;
+            let agrees = json!(agrees);
+            writeln!(
+                out,
+                "{opening}],\"records\":{records},\"digest_agrees\":{agrees}}}"
+            )?;
         } else {
             let open = records.saturating_sub(damaged);
-            writeln!(out, "{}: {open} open, {damaged} damaged", plural(records))?;
+            let digest = match agrees {
+                Some(true) => "; the digest of all agrees",
+                Some(false) => "; the digest of all doesn't agree",
+                None => "",
+            };
+            writeln!(
+                out,
+                "{}: {open} open, {damaged} damaged{digest}",
+                plural(records)
+            )?;
         }
         out.flush()?;
+        if let Some(expected) = digest.and_then(|digest| digest.expected) {
+            return Err(Failure::failed(
+                "store_incomplete",
+                format_args!(
+                    "{records} records are there and {expected} were durable, or some are of an earlier time: ended \
+                     sessions may be among them. Stop the server, and put the files back as they were, or go on \
+                     by `lacre keystore accept`, which ends all sessions"
+                ),
+            ));
+        }
         if damaged == 0 {
             return Ok(());
         }

@@ -11,7 +11,9 @@ use std::path::Path;
 use super::error::ConfigError;
 use super::listen::Listen;
 use super::quantity::duration_text;
-use super::sections::{GatewayConfig, ServiceConfig, SessionConfig, TlsConfig, TokenConfig, Top};
+use super::sections::{
+    GatewayConfig, KeystoreConfig, ServiceConfig, SessionConfig, TlsConfig, TokenConfig, Top,
+};
 use crate::federation::Issuer;
 use crate::telemetry::AuditStream;
 
@@ -191,6 +193,32 @@ fn master_key_file(path: &Path, data_dir: &Path) -> Option<ConfigError> {
     };
     why.map(|why| ConfigError::PathUnusable {
         key: "master_key_file",
+        path: path.to_owned(),
+        why,
+    })
+}
+
+/// What is put back together with the data says nothing about it.
+pub(super) fn epoch_file(keystore: &KeystoreConfig, data_dir: &Path) -> Option<ConfigError> {
+    let path = keystore.epoch_file.as_deref()?;
+    let parent = path.parent();
+    let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
+    let whole = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
+    let folder = whole(parent.unwrap_or(Path::new(".")));
+    let is_inside = match (folder, whole(data_dir)) {
+        (Ok(folder), Ok(data_dir)) => folder.starts_with(data_dir),
+        _ => false,
+    };
+    let why = if is_inside {
+        Some("it lies in the data directory, with which it would be put back")
+    } else if path.is_dir() {
+        Some("it is a directory")
+    } else {
+        let missing = parent.is_some_and(|parent| !parent.is_dir());
+        missing.then_some("its directory doesn't exist")
+    };
+    why.map(|why| ConfigError::PathUnusable {
+        key: "keystore.epoch_file",
         path: path.to_owned(),
         why,
     })

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::service::Service;
 use crate::sessions::keyring::KeyringError;
+use lacre_keystore::Epoch;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -64,7 +65,7 @@ impl Inspected {
         }
         let url = Accounts::sqlite_url(&data_dir.accounts());
         let parts = (clock, entropy);
-        let service = assemble(config, &data_dir, &url, parts).await?;
+        let service = assemble(config, (&data_dir, &url, Epoch::Unasked), parts).await?;
         Ok(Self {
             service,
             _copy: copy,

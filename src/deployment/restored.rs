@@ -27,7 +27,7 @@ use self::place::{Found, Place};
 use self::reading::{Backup, content_of, session};
 use super::data_dir::{DataDir, write_mark, write_secret};
 use super::error::OpenError;
-use super::service::Deployment;
+use super::service::{Deployment, master_keys};
 use crate::accounts::{Accounts, CopiedRow, Owner, Replaced, TakenIn};
 use crate::archive::{Entry, Holds};
 use crate::clock::Clock;
@@ -52,7 +52,7 @@ pub async fn restore(
     (clock, entropy): (Arc<dyn Clock>, Entropy),
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Restored, RestoreError> {
-    let backup = Backup::read(given, &config.master_key_file, &mut progress)?;
+    let backup = Backup::read(given, &master_keys(config), &mut progress)?;
     if wanted.holds == Holds::Everything && backup.about.holds == Holds::Sessions {
         return Err(RestoreError::SessionsOnly);
     }
@@ -62,7 +62,7 @@ pub async fn restore(
     if wanted.keep_sessions && config.keystore.engine != Engine::Sled {
         return Err(RestoreError::NotKept);
     }
-    let place = Place::take(config)?;
+    let place = Place::take(config, wanted.holds)?;
     let work = Work {
         config,
         wanted,
@@ -93,9 +93,12 @@ impl Work<'_> {
         let url = self.config.accounts.url.expose();
         let owner = Accounts::owner(url, &self.backup.about.deployment).await?;
         let unfinished = place.is_unfinished();
-        let found = place.found(&self.backup.about.deployment).await;
+        let found = place
+            .found(&self.backup.about.deployment, &self.entropy)
+            .await;
         let empty = found == Found::Nothing && owner == Owner::NoAccounts;
         if !empty && !self.wanted.replace && !unfinished {
+            place.give_up()?;
             return Err(RestoreError::NotEmpty {
                 path: self.config.data_dir.clone(),
             });
@@ -235,7 +238,7 @@ impl Work<'_> {
     /// Builds a keystore of the backup's sessions, and puts it in its place.
     async fn put_sessions(&self, place: &Place<'_>) -> Result<RestoredSessions, RestoreError> {
         let digest_key = self.keyring(place)?.digest_key();
-        let keystore = place.build_keystore(self.backup.ring()?, digest_key)?;
+        let keystore = place.build_keystore(self.backup.ring()?, digest_key.clone())?;
         let mut sessions = RestoredSessions::default();
         let mut content = content_of(&self.backup)?;
         loop {
@@ -258,7 +261,7 @@ impl Work<'_> {
         }
         keystore.close().await;
         drop(keystore);
-        place.put_built_keystore()?;
+        place.put_built_keystore(digest_key, &self.entropy)?;
         Ok(sessions)
     }
 

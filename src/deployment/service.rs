@@ -1,6 +1,7 @@
 //! A whole deployment: keys, keystore and accounts, opened as the configuration says.
 
 use super::data_dir::{DataDir, DataDirError, MasterKeySource, check_database};
+use super::epoch::epoch;
 use super::error::OpenError;
 use super::kept_time::{TimeKeeper, go_on};
 use super::key_files::KeyFiles;
@@ -15,7 +16,7 @@ use crate::service::{LimitSettings, Limits, Service};
 use crate::sessions::keyring::Keyring;
 use crate::sessions::rules::Rules;
 use lacre_keystore::{
-    DigestKey, Keystore, KeystoreError, MasterKeyRing, MemoryEngine, SledEngine, SledOptions,
+    Epoch, Keystore, KeystoreError, MasterKeyRing, MemoryEngine, SledEngine, SledOptions,
 };
 use rand::SeedableRng as _;
 use std::fmt;
@@ -44,7 +45,9 @@ impl Deployment {
         if let Some(file) = Accounts::sqlite_file(url) {
             check_database(&file)?;
         }
-        let service = assemble(config, &data_dir, url, (Arc::clone(&clock), entropy)).await?;
+        let epoch = epoch(config, &entropy);
+        let parts = (Arc::clone(&clock), entropy);
+        let service = assemble(config, (&data_dir, url, epoch), parts).await?;
         let delivered = service.deliver_all().await?;
         if delivered > 0 {
             log::warn!(delivered; "ended the sessions that changes of accounts had left before the start");
@@ -94,14 +97,13 @@ impl fmt::Debug for Deployment {
     }
 }
 
-/// The service on the parts in this directory, with the accounts at this URL.
+/// The service on the parts in this directory, with the accounts at this URL, and the keystore noted there.
 ///
 /// A keyring is the sign that accounts were made, so a new one is written after they were: a start that
 /// is killed anywhere leaves a directory that the next start takes.
 pub(super) async fn assemble(
     config: &Config,
-    data_dir: &DataDir,
-    accounts_url: &str,
+    (data_dir, accounts_url, epoch): (&DataDir, &str, Epoch),
     (clock, entropy): (Arc<dyn Clock>, Entropy),
 ) -> Result<Service, OpenError> {
     let master = master_keys(config);
@@ -123,16 +125,20 @@ pub(super) async fn assemble(
         }
         Ok::<_, OpenError>(accounts)
     };
-    let digest_key = keys.keyring.digest_key();
+    let options = SledOptions {
+        cache_capacity: config.keystore.cache_bytes,
+        digest_key: keys.keyring.digest_key(),
+        epoch,
+    };
     let (keystore, accounts) = if keys.new {
         let accounts = open_accounts().await?;
         keys.keep(data_dir, &entropy)?;
         (
-            open_keystore(config, data_dir, keys.master, digest_key).await?,
+            open_keystore(config, data_dir, keys.master, options).await?,
             accounts,
         )
     } else {
-        let keystore = open_keystore(config, data_dir, keys.master, digest_key).await?;
+        let keystore = open_keystore(config, data_dir, keys.master, options).await?;
         (keystore, open_accounts().await?)
     };
     let lacre = Lacre::builder(keystore, keys.keyring, rules(config, issuer))
@@ -213,15 +219,11 @@ async fn open_keystore(
     config: &Config,
     data_dir: &DataDir,
     master: MasterKeyRing,
-    digest_key: DigestKey,
+    options: SledOptions,
 ) -> Result<Keystore, KeystoreError> {
     match config.keystore.engine {
         Engine::Memory => keystore_on(MemoryEngine::default(), master).await,
         Engine::Sled => {
-            let options = SledOptions {
-                cache_capacity: config.keystore.cache_bytes,
-                digest_key,
-            };
             keystore_on(
                 SledEngine::open_with(data_dir.keystore(), &options)?,
                 master,

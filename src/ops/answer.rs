@@ -65,6 +65,8 @@ pub enum Answer {
         count: u64,
         /// Those of this page that don't.
         damaged: Vec<Damaged>,
+        /// Whether all are there; nothing before the end, and where the store keeps no account of them.
+        digest: Option<DigestFound>,
     },
     /// The bytes that the keystore took before it was compacted, and takes now.
     Compacted {
@@ -311,6 +313,15 @@ pub struct Damaged {
     pub handle: String,
     /// Why it doesn't open: a code of the keystore.
     pub code: String,
+}
+
+/// Whether the records are those that the digest of all is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestFound {
+    /// They are.
+    pub agrees: bool,
+    /// How many there have to be, where they aren't.
+    pub expected: Option<u64>,
 }
 
 /// The keys that a deployment goes by: what may be known of them, and no key itself.

@@ -4,7 +4,7 @@
 //!
 //! This room must never let a record's key out.
 
-use super::answer::{Answer, Damaged, Sessions};
+use super::answer::{Answer, Damaged, DigestFound, Sessions};
 use super::error::OpsError;
 use super::handles::{self, parse};
 use super::request::{KeystoreRequest, LastUse};
@@ -186,10 +186,12 @@ async fn verify(lacre: &Lacre, steps: &Steps) -> Result<Answer, OpsError> {
         page.extend(named.filter_map(|error| damaged(lacre, error)));
         from = scanned.next;
         if from.is_none() {
+            let digest = check(lacre, steps, total).await?;
             return Ok(Answer::Verified {
                 records,
                 count,
                 damaged: page,
+                digest,
             });
         }
         if page.len() >= MAX_PAGE {
@@ -197,6 +199,7 @@ async fn verify(lacre: &Lacre, steps: &Steps) -> Result<Answer, OpsError> {
                 records,
                 count,
                 damaged: std::mem::take(&mut page),
+                digest: None,
             };
             if let Err(step) = steps.page(step).await {
                 return Ok(step);
@@ -204,6 +207,22 @@ async fn verify(lacre: &Lacre, steps: &Steps) -> Result<Answer, OpsError> {
         }
         steps.progress(records, total.max(records));
         yield_now().await;
+    }
+}
+
+/// Whether the digest of all records agrees with what is there; `None` where none is kept.
+async fn check(lacre: &Lacre, steps: &Steps, total: u64) -> Result<Option<DigestFound>, OpsError> {
+    let progress = |done| steps.progress(done, total.max(done));
+    match lacre.keystore().check(progress).await {
+        Ok(is_kept) => Ok(is_kept.then_some(DigestFound {
+            agrees: true,
+            expected: None,
+        })),
+        Err(KeystoreError::StoreIncomplete { expected, .. }) => Ok(Some(DigestFound {
+            agrees: false,
+            expected: Some(expected),
+        })),
+        Err(error) => Err(error.into()),
     }
 }
 

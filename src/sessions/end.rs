@@ -9,8 +9,12 @@ use super::records::Records;
 use crate::clock::UnixSeconds;
 use crate::telemetry::audit::{Actor, Cause};
 use crate::token::Handle;
+#[cfg(feature = "server")]
+use lacre_keystore::MasterKeyRing;
 use lacre_keystore::{KeystoreError, Note, NotePlace, Record, RecordKey, SealedNote};
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "server")]
+use std::sync::Arc;
 
 /// How many notes are read at once.
 const PAGE: usize = 1024;
@@ -56,6 +60,22 @@ impl End {
     pub(crate) fn new(cause: Cause, by: Actor, user: Option<&str>) -> Self {
         let user = user.map(str::to_owned);
         Self { cause, by, user }
+    }
+
+    /// The note of the end of sessions in a store that isn't open.
+    #[cfg(feature = "server")]
+    pub(crate) fn note_under(
+        &self,
+        ring: &Arc<MasterKeyRing>,
+        (at, explains): (UnixSeconds, bool),
+        nonce: [u8; 12],
+    ) -> Option<Note> {
+        Records::made(Note::sealed_under(
+            ring,
+            at,
+            &self.content(explains)?,
+            nonce,
+        ))
     }
 
     /// What a note says of it; whose it was only where ends are to be explained.

@@ -372,15 +372,11 @@ fn a_restore_that_is_killed_is_undone_or_run_again() {
                 done += 1;
                 continue;
             }
-            // It hadn't begun: the command has made a deployment of its own.
-            Some(0) => {
-                let users = lacre(&there, "users list --json").ok().json();
-                assert_eq!(users.as_array().unwrap().len(), 0, "all or nothing");
-            }
+            Some(0) => panic!("a deployment that nobody asked for: {looked:?}"),
             _ if looked.stderr.contains("(restore_unfinished)") => refused += 1,
             _ => assert!(looked.stderr.contains("(deployment_missing)"), "{looked:?}"),
         }
-        let again = format!("--replace --keep-sessions --json --key-file {key}");
+        let again = format!("--keep-sessions --json --key-file {key}");
         let told = restore(&there, &again).ok().json();
         assert_eq!(sessions(&told), (1, 1, 0));
         lacre(&there, "users show ada@example.com").ok();
@@ -553,4 +549,21 @@ fn a_restored_deployment_goes_on_with_its_receipts_and_says_so_in_a_line() {
         (&proven[0]["first"], &proven[0]["ends"]),
         (&json!(1), &json!(3))
     );
+}
+
+#[test]
+fn the_master_keys_of_the_environment_open_a_backup_as_well() {
+    let key = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    let setup = Setup::new().env("LACRE_MASTER_KEY", key);
+    add_user(&setup, "ada@example.com");
+    backup(&setup);
+    let there = elsewhere(&setup);
+    restore(&there, "").ok();
+    assert!(!there.data().join("master.key").exists(), "none is written");
+    lacre(&there, "users show ada@example.com").ok();
+    // Another key opens nothing, and leaves nothing behind.
+    let wrong = setup.clone().data_dir(file(&setup, "wrong"));
+    let wrong = wrong.env("LACRE_MASTER_KEY", &key.replace("AAEC", "AAED"));
+    restore(&wrong, "").failed(1, "backup_key_wrong");
+    assert!(!wrong.data().exists());
 }

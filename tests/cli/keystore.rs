@@ -228,10 +228,13 @@ fn a_verification_names_the_damaged_records_beside_a_server_and_without() {
     let (setup, mut server, made) = with_sessions(3);
     assert_eq!(
         lacre(&setup, "keystore verify").ok().stdout,
-        "3 records: 3 open, 0 damaged\n"
+        "3 records: 3 open, 0 damaged; the digest of all agrees\n"
     );
     let whole = lacre(&setup, "keystore verify --json").ok();
-    assert_eq!(whole.json(), json!({"damaged": [], "records": 3}));
+    assert_eq!(
+        whole.json(),
+        json!({"damaged": [], "records": 3, "digest_agrees": true})
+    );
     assert_eq!(whole.stderr, "", "no progress in a pipe");
     server.stop();
     with_a_damaged_record(&setup);
@@ -251,7 +254,9 @@ fn a_verification_names_the_damaged_records_beside_a_server_and_without() {
         let shown = lacre(&setup, "keystore verify");
         assert_eq!(
             shown.stdout,
-            format!("{handle}  record_damaged\n4 records: 3 open, 1 damaged\n")
+            format!(
+                "{handle}  record_damaged\n4 records: 3 open, 1 damaged; the digest of all agrees\n"
+            )
         );
         last = Some(handle);
     }

@@ -142,6 +142,19 @@ impl Keystore {
     }
 }
 
+impl Note {
+    /// A note that is sealed with this ring, for whoever has no keystore yet. No nonce may come twice.
+    pub fn sealed_under(
+        ring: &Arc<MasterKeyRing>,
+        at: u64,
+        content: &[u8],
+        nonce: [u8; 12],
+    ) -> Result<Self, KeystoreError> {
+        let sealed = seal_note(ring, nonce, content)?;
+        Ok(Self::new(at, sealed).sealed_by(Arc::clone(ring)))
+    }
+}
+
 /// The sealed content of a note.
 pub(super) fn seal_note(
     ring: &MasterKeyRing,

@@ -21,7 +21,7 @@ use crate::key::{KeyBytes, KeyRange};
 use crate::local::engine::{Change, Engine};
 use crate::note::{Note, NotePlace, SealedNote};
 use crate::stamps::Stamps;
-use crate::store::{Progress, Writes};
+use crate::store::{Checked, Progress, Writes};
 use job::{Answer, Failure, Job, Shared, Watcher, Written};
 use worker::Worker;
 
@@ -145,6 +145,11 @@ impl Committer {
     /// Queues a compaction: changes wait until it is done.
     pub(crate) async fn compact(&self, progress: Progress) -> Result<Pending<bool>, KeystoreError> {
         self.submit(|answer| Job::Compact(progress, answer)).await
+    }
+
+    /// Queues one step of a check.
+    pub(crate) async fn check(&self, begin: bool) -> Result<Pending<Checked>, KeystoreError> {
+        self.submit(|answer| Job::Check(begin, answer)).await
     }
 
     /// Has `watcher` told of each record that goes from now on; `false` where somebody is told

@@ -10,6 +10,7 @@
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use crate::note::{Note, NotePlace, SealedNote};
+use crate::store::Checked;
 
 /// A store of sealed records.
 ///
@@ -104,6 +105,14 @@ pub trait Engine: Send + Sync + 'static {
     /// What was kept last by [`keep_head`](Self::keep_head).
     fn head(&self) -> Result<Option<Vec<u8>>, KeystoreError> {
         Ok(None)
+    }
+
+    /// Looks whether the store holds what it has to hold, one step of at most `limit` records; the first one,
+    /// and one that comes after the last, begins anew. Changes between two steps don't disturb it. The one thread
+    /// that writes calls it.
+    fn check(&self, begin: bool, limit: usize) -> Result<Checked, KeystoreError> {
+        let _ = (begin, limit);
+        Ok(Checked::Unkept)
     }
 
     /// Returns once every change applied so far survives a crash of the machine.

@@ -11,6 +11,7 @@
 //! This room must never call `flush_async` (it deadlocks), `apply_batch` or `transaction` (the
 //! first of them puts one lock on every later operation), and never write from two threads.
 
+pub(crate) mod accepting;
 mod check;
 mod copying;
 pub(crate) mod digest;
@@ -24,16 +25,18 @@ mod trial;
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::ops::Bound;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, TryLockError};
 
 use super::engine::{Change, Engine};
+use super::epoch::{Epoch, Keeper, Line};
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use crate::note::{Note, NotePlace, SealedNote};
+use crate::store::Checked;
 use digest::{Digest, DigestKey};
 use mark::Mark;
 
@@ -44,6 +47,9 @@ const RECORDS: &str = "records";
 /// digest; plans; the note of a removal of everything.
 const STATE: &str = "state";
 const GROUP: &str = "group";
+
+/// The name of the line that is noted outside of the folder, in the state tree.
+const LINE: &str = "line";
 const DIGEST: &str = "digest";
 
 /// How far the notes are written down elsewhere, in the state tree.
@@ -62,14 +68,17 @@ pub struct SledOptions {
     pub cache_capacity: u64,
     /// The key of the digest: the same at each opening.
     pub digest_key: DigestKey,
+    /// Where it is noted how far the store has come.
+    pub epoch: Epoch,
 }
 
 impl Default for SledOptions {
-    /// 64 MiB of cache; sled's own default is 1 GiB. A key that everybody knows.
+    /// 64 MiB of cache; sled's own default is 1 GiB. A key that everybody knows. Noted nowhere.
     fn default() -> Self {
         Self {
             cache_capacity: 64 << 20,
             digest_key: DigestKey::public(),
+            epoch: Epoch::Nowhere,
         }
     }
 }
@@ -92,6 +101,8 @@ struct Opened {
     database: File,
     /// Where each durable group is noted.
     mark: Mark,
+    /// The same outside of the folder, where that is wanted.
+    keeper: Option<Keeper>,
     /// The number of the last durable group.
     group: AtomicU64,
     /// Why nothing is asked of sled any more, once it has panicked.
@@ -122,6 +133,14 @@ impl Store {
         Ok(next)
     }
 
+    /// The line that the store is of, where it is noted outside.
+    fn line(&self) -> sled::Result<Option<Line>> {
+        let damaged = |_| sled::Error::Unsupported("the name of its line isn't one".to_owned());
+        let line = self.state.get(LINE)?;
+        line.map(|line| Line::try_from(line.as_ref()).map_err(damaged))
+            .transpose()
+    }
+
     fn digest(&self) -> MutexGuard<'_, Digest> {
         self.digest.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -135,7 +154,10 @@ impl SledEngine {
     /// were durable are missing from them: then ended sessions may be back, and the way out is to
     /// put the files of before back, or to move the folder away, which ends all.
     /// [`KeystoreError::StoreIncomplete`] where records are missing, or are what they were earlier, and
-    /// [`KeystoreError::DigestForeign`] where the digest was made with another key. What is refused is
+    /// [`KeystoreError::DigestForeign`] where the digest was made with another key.
+    /// [`KeystoreError::StoreOlder`] where it is behind what is noted outside of the folder, and
+    /// [`KeystoreError::EpochMissing`], [`KeystoreError::EpochForeign`] and [`KeystoreError::EpochUnset`] where that can't be
+    /// told: [`accept`](Self::accept) is the way on. What is refused is
     /// left as it was, to the byte: it is tried on a copy first (`trial`). A batch, or a removal of everything, that a
     /// crash has cut off is done first.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, KeystoreError> {
@@ -201,6 +223,17 @@ impl Opened {
         })
     }
 
+    /// Fails where somebody has removed the file that is written: what goes into it is lost with this process.
+    fn is_there(&self) -> io::Result<()> {
+        match self.database.metadata()?.nlink() {
+            0 => Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "its file was removed",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn persist(&self) -> Result<(), KeystoreError> {
         let group = self.group.load(Ordering::Relaxed) + 1;
         self.ask(|store| {
@@ -211,8 +244,13 @@ impl Opened {
         })?;
         self.database
             .sync_data()
+            .and_then(|()| self.is_there())
             .and_then(|()| self.mark.note(group))
             .map_err(|error| io_error("sync the store", &error))?;
+        // The last: what is noted there is durable here.
+        if let Some(keeper) = &self.keeper {
+            keeper.keep(group)?;
+        }
         self.group.store(group, Ordering::Relaxed);
         Ok(())
     }
@@ -336,6 +374,10 @@ impl Engine for SledEngine {
     fn head(&self) -> Result<Option<Vec<u8>>, KeystoreError> {
         let head = self.ask(|store| store.state.get(HEAD))?;
         Ok(head.map(|head| head.to_vec()))
+    }
+
+    fn check(&self, begin: bool, limit: usize) -> Result<Checked, KeystoreError> {
+        self.ask(|store| store.check(begin, limit))
     }
 
     fn persist(&self) -> Result<(), KeystoreError> {

@@ -92,7 +92,7 @@ fn a_record_that_is_missing_older_or_too_many_refuses_the_store() {
             text.contains(&format!("{found} records are there and 19 were")),
             "{text}"
         );
-        assert!(text.contains("move its folder away"), "{text}");
+        assert!(text.contains("lacre keystore accept"), "{text}");
     }
 }
 

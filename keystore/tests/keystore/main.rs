@@ -10,6 +10,7 @@ mod contended;
 mod cutting;
 mod digest;
 mod emptied;
+mod epoch;
 mod faults;
 mod killed;
 mod killed_batches;

@@ -4,11 +4,11 @@
 
 use super::error::RestoreError;
 use crate::archive::{ArchiveError, Unlock};
-use crate::deployment::data_dir::MasterKeyFile;
+use crate::deployment::data_dir::{MasterKeyFile, MasterKeySource};
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// A backup's file, and what opens it.
@@ -43,11 +43,14 @@ impl Given {
     }
 
     /// What opens the file: with a passphrase no master key is read.
-    pub(super) fn unlocking(&self, configured: &Path) -> Result<Unlocking, RestoreError> {
-        let path = self.key_file.as_deref().unwrap_or(configured);
-        let masters = match &self.passphrase {
-            Some(_) => None,
-            None => MasterKeyFile::read(path)?,
+    pub(super) fn unlocking(
+        &self,
+        configured: &MasterKeySource,
+    ) -> Result<Unlocking, RestoreError> {
+        let masters = match (&self.passphrase, &self.key_file) {
+            (Some(_), _) => None,
+            (None, Some(path)) => MasterKeyFile::read(path)?,
+            (None, None) => configured.read()?,
         };
         Ok(Unlocking {
             passphrase: self.passphrase.clone(),

@@ -3,25 +3,35 @@
 //! This room must never remove what somebody may want back.
 
 use super::error::RestoreError;
+use crate::archive::Holds;
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::Config;
 use crate::deployment::data_dir::{
     DataDir, DataDirError, MasterKeyFile, MasterKeySource, UNFINISHED, write_secret,
 };
+use crate::deployment::epoch::epoch;
 use crate::deployment::parts::Keys;
 use crate::deployment::service::{master_keys, own_issuer, rules};
 use crate::entropy::Entropy;
 use crate::lacre::Lacre;
 use crate::sessions::keyring::Keyring;
 use lacre_keystore::{
-    DigestKey, Keystore, KeystoreError, LocalStore, MasterKeyRing, SledEngine, SledOptions,
+    DigestKey, Epoch, Keystore, KeystoreError, LocalStore, MasterKeyRing, Sessions, SledEngine,
+    SledOptions,
 };
+use std::fs::DirBuilder;
 use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where a keystore is built before it takes its place.
 const BUILT: &str = "keystore.restored";
+
+/// What stands in the file of a restore that is under way.
+const RUN_AGAIN: &[u8] = b"run `lacre restore` again\n";
+/// The same as long as nothing was replaced: what is asked of a restore over something is asked then.
+const NOT_YET: &[u8] = b"nothing is restored yet: run `lacre restore` again\n";
 
 /// What is in a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +51,18 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    pub(super) fn take(config: &'a Config) -> Result<Self, RestoreError> {
+    /// Takes the directory, to restore so much into it. Where there is none yet, one is made in which a restore
+    /// is under way: whatever is cut off from here on, nobody makes another deployment there.
+    pub(super) fn take(config: &'a Config, holds: Holds) -> Result<Self, RestoreError> {
+        let path = &config.data_dir;
+        if !DataDir::exists(path)? {
+            if holds == Holds::Sessions {
+                return Err(RestoreError::OtherDeployment);
+            }
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+            made.map_err(|why| DataDirError::unusable(path, why))?;
+            write_secret(&path.join(UNFINISHED), NOT_YET)?;
+        }
         Ok(Self {
             config,
             data_dir: DataDir::open(&config.data_dir)?,
@@ -54,13 +75,22 @@ impl<'a> Place<'a> {
 
     /// Whether an earlier restore was cut off.
     pub(super) fn is_unfinished(&self) -> bool {
-        self.data_dir.path().join(UNFINISHED).exists()
+        let path = self.data_dir.path().join(UNFINISHED);
+        std::fs::read(&path).map_or_else(|_| path.exists(), |text| text != NOT_YET)
+    }
+
+    /// Nothing is restored after all.
+    pub(super) fn give_up(&self) -> Result<(), RestoreError> {
+        if self.data_dir.path().join(UNFINISHED).exists() && !self.is_unfinished() {
+            self.end()?;
+        }
+        Ok(())
     }
 
     /// Has every start refused until [`end`](Self::end).
     pub(super) fn begin(&self) -> Result<(), RestoreError> {
         let path = self.data_dir.path().join(UNFINISHED);
-        Ok(write_secret(&path, b"run `lacre restore` again\n")?)
+        Ok(write_secret(&path, RUN_AGAIN)?)
     }
 
     pub(super) fn end(&self) -> Result<(), RestoreError> {
@@ -71,7 +101,7 @@ impl<'a> Place<'a> {
     }
 
     /// What is there, the keystore tried as well.
-    pub(super) async fn found(&self, deployment: &str) -> Found {
+    pub(super) async fn found(&self, deployment: &str, entropy: &Entropy) -> Found {
         let keystore = self.data_dir.keystore();
         let keys = match Keys::look(self.data_dir.path(), &master_keys(self.config)) {
             Ok(None) => return Found::Nothing,
@@ -83,7 +113,8 @@ impl<'a> Place<'a> {
             return Found::Other;
         }
         let digest_key = keys.keyring.digest_key();
-        let Ok(opened) = self.open_keystore(&keystore, keys.master, digest_key) else {
+        let options = self.options(digest_key, epoch(self.config, entropy));
+        let Ok(opened) = open_keystore(&keystore, keys.master, &options) else {
             return Found::Other;
         };
         let opens = opened.verify_opens().await;
@@ -197,8 +228,8 @@ impl<'a> Place<'a> {
         let Keys {
             master, keyring, ..
         } = keys.ok_or(RestoreError::OtherDeployment)?;
-        let keystore =
-            self.open_keystore(&self.data_dir.keystore(), master, keyring.digest_key())?;
+        let options = self.options(keyring.digest_key(), epoch(self.config, &entropy));
+        let keystore = open_keystore(&self.data_dir.keystore(), master, &options)?;
         let rules = rules(self.config, own_issuer(&keyring));
         let builder = Lacre::builder(keystore, keyring, rules)
             .clock(clock)
@@ -216,27 +247,33 @@ impl<'a> Place<'a> {
         let built = self.data_dir.path().join(BUILT);
         match std::fs::remove_dir_all(&built) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(self.unusable(error)),
-            _ => Ok(self.open_keystore(&built, ring, digest_key)?),
+            _ => {
+                let options = self.options(digest_key, Epoch::Nowhere);
+                Ok(open_keystore(&built, ring, &options)?)
+            }
         }
     }
 
-    pub(super) fn put_built_keystore(&self) -> Result<(), RestoreError> {
+    /// Puts the keystore that was built in its place. What is noted elsewhere is of the keystore of before, and
+    /// the operator says that nothing has ended since.
+    pub(super) fn put_built_keystore(
+        &self,
+        digest_key: DigestKey,
+        entropy: &Entropy,
+    ) -> Result<(), RestoreError> {
         let built = self.data_dir.path().join(BUILT);
-        std::fs::rename(&built, self.data_dir.keystore()).map_err(|why| self.unusable(why))
+        std::fs::rename(&built, self.data_dir.keystore()).map_err(|why| self.unusable(why))?;
+        let options = self.options(digest_key, epoch(self.config, entropy));
+        SledEngine::accept(self.data_dir.keystore(), &options, &Sessions::Keep)?;
+        Ok(())
     }
 
-    fn open_keystore(
-        &self,
-        at: &Path,
-        ring: MasterKeyRing,
-        digest_key: DigestKey,
-    ) -> Result<Keystore, KeystoreError> {
-        let options = SledOptions {
+    fn options(&self, digest_key: DigestKey, epoch: Epoch) -> SledOptions {
+        SledOptions {
             cache_capacity: self.config.keystore.cache_bytes,
             digest_key,
-        };
-        let engine = SledEngine::open_with(at, &options)?;
-        Keystore::open(LocalStore::open(engine)?, ring, rand::rngs::SysRng)
+            epoch,
+        }
     }
 
     fn unusable(&self, why: std::io::Error) -> RestoreError {
@@ -248,4 +285,13 @@ fn other_master_keys(source: &MasterKeySource) -> RestoreError {
     RestoreError::MasterKeyOther {
         path: source.place().into(),
     }
+}
+
+fn open_keystore(
+    at: &Path,
+    ring: MasterKeyRing,
+    options: &SledOptions,
+) -> Result<Keystore, KeystoreError> {
+    let engine = SledEngine::open_with(at, options)?;
+    Keystore::open(LocalStore::open(engine)?, ring, rand::rngs::SysRng)
 }

@@ -5,14 +5,13 @@
 use super::error::RestoreError;
 use super::given::{Given, Unlocking};
 use crate::archive::{About, ArchiveError, Entries, Entry, Holds};
-use crate::deployment::data_dir::MasterKeyFile;
+use crate::deployment::data_dir::{MasterKeyFile, MasterKeySource};
 use crate::receipts::Head;
 use crate::token::base64url;
 use lacre_keystore::{MasterKey, MasterKeyRing, RecordKey};
 use serde_json::Value;
 use std::fs::File;
 use std::io::Seek as _;
-use std::path::Path;
 
 /// What of a backup is kept in memory: no rows and no sessions.
 pub(super) struct Backup {
@@ -30,7 +29,7 @@ pub(super) struct Backup {
 impl Backup {
     pub(super) fn read(
         given: &Given,
-        configured: &Path,
+        configured: &MasterKeySource,
         progress: &mut impl FnMut(u64, u64),
     ) -> Result<Self, RestoreError> {
         let unlocking = given.unlocking(configured)?;

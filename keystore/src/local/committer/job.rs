@@ -11,7 +11,7 @@ use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
 use crate::local::engine::Change;
 use crate::note::{Note, NotePlace, SealedNote};
-use crate::store::{Progress, Writes};
+use crate::store::{Checked, Progress, Writes};
 
 /// Where an answer goes.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, KeystoreError>>;
@@ -45,6 +45,8 @@ pub(super) enum Job {
     KeepHead(Vec<u8>, Answer<bool>),
     /// Brings the store down to the room that it needs; tells how far it is.
     Compact(Progress, Answer<bool>),
+    /// Takes one step of a check, or the first one.
+    Check(bool, Answer<Checked>),
     /// Takes no more jobs; answered once all those queued before are.
     Close(oneshot::Sender<()>),
 }

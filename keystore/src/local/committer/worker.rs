@@ -25,6 +25,9 @@ use crate::stamps::Stamps;
 /// The maximum of jobs that share one persist.
 const MAX_GROUP: usize = 1024;
 
+/// How many records one step of a check looks at: other jobs get their turn between two.
+const CHECKED_AT_ONCE: usize = 512;
+
 /// The thread's own side.
 pub(super) struct Worker(Writer);
 
@@ -141,6 +144,10 @@ impl Worker {
                         Ok(()) => held.push(Held::Flag(true, answer)),
                         Err(error) => refuse(answer, error),
                     }
+                }
+                // It changes nothing, and what it finds wrong ends no writing.
+                Job::Check(begin, answer) => {
+                    let _ = answer.send(writer.engine.check(begin, CHECKED_AT_ONCE));
                 }
                 Job::Compact(progress, answer) => compactions.push((progress, answer)),
                 Job::Close(done) => closing.push(done),

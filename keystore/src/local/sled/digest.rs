@@ -24,6 +24,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::KeystoreError;
+use crate::key::KeyBytes;
 use crate::local::engine::Change;
 
 const TALLY: usize = 40;
@@ -36,6 +37,7 @@ pub struct DigestKey(Arc<Parts>);
 
 struct Parts {
     mac: hmac::Key,
+    epoch: hmac::Key,
     sealing: [u8; 32],
 }
 
@@ -52,13 +54,26 @@ impl DigestKey {
     pub fn derived(secret: &[u8; 32]) -> Self {
         let secret = hmac::Key::new(hmac::HMAC_SHA256, secret);
         let mac = hmac::sign(&secret, b"lacre v1 key of the digest of records");
+        let epoch = hmac::sign(&secret, b"lacre v1 key of the note of an epoch");
         let mut sealing = [0; 32];
         sealing
             .copy_from_slice(hmac::sign(&secret, b"lacre v1 key that seals the digest").as_ref());
         Self(Arc::new(Parts {
             mac: hmac::Key::new(hmac::HMAC_SHA256, mac.as_ref()),
+            epoch: hmac::Key::new(hmac::HMAC_SHA256, epoch.as_ref()),
             sealing,
         }))
+    }
+
+    /// The MAC of what is noted outside of the store.
+    pub(in crate::local) fn mac_of_epoch(&self, said: &[u8]) -> [u8; 32] {
+        let mut mac = [0; 32];
+        mac.copy_from_slice(hmac::sign(&self.0.epoch, said).as_ref());
+        mac
+    }
+
+    pub(in crate::local) fn is_mac_of_epoch(&self, said: &[u8], mac: &[u8]) -> bool {
+        hmac::verify(&self.0.epoch, said, mac).is_ok()
     }
 
     fn cipher(&self) -> Result<LessSafeKey, KeystoreError> {
@@ -103,6 +118,23 @@ impl Tally {
         self.records = self.records.wrapping_sub(1);
     }
 
+    fn change(
+        &mut self,
+        key: &DigestKey,
+        Change {
+            key: name,
+            expected,
+            new,
+        }: &Change,
+    ) {
+        if let Some(sealed) = expected {
+            self.subtract(key, name, sealed);
+        }
+        if let Some(sealed) = new {
+            self.add(key, name, sealed);
+        }
+    }
+
     fn to_bytes(self) -> [u8; TALLY] {
         let mut bytes = [0; TALLY];
         let words = self.sum.iter().chain([&self.records]);
@@ -145,6 +177,19 @@ pub(super) struct Digest {
     /// The number of the last entry that was made.
     number: u64,
     tally: Tally,
+    /// The check that is under way.
+    walk: Option<Walk>,
+}
+
+/// A check that has come some way through the records. What changes behind it is changed in its tally as well, so
+/// that at the end it has the records of one moment.
+#[derive(Default)]
+pub(super) struct Walk {
+    /// The last record that was looked at.
+    pub(super) last: Option<KeyBytes>,
+    pub(super) tally: Tally,
+    /// How many were looked at.
+    pub(super) seen: u64,
 }
 
 impl Digest {
@@ -154,6 +199,7 @@ impl Digest {
             key,
             number: 0,
             tally: Tally::default(),
+            walk: None,
         })
     }
 
@@ -173,15 +219,26 @@ impl Digest {
     /// What the store is going to hold when these changes are made.
     pub(super) fn after(&self, changes: &[Change]) -> Tally {
         let mut tally = self.tally;
-        for Change { key, expected, new } in changes {
-            if let Some(sealed) = expected {
-                tally.subtract(&self.key, key, sealed);
-            }
-            if let Some(sealed) = new {
-                tally.add(&self.key, key, sealed);
-            }
+        for change in changes {
+            tally.change(&self.key, change);
         }
         tally
+    }
+
+    /// Has the check that is under way know of changes behind it.
+    pub(super) fn follow(&mut self, changes: &[Change]) {
+        let Some(walk) = &mut self.walk else {
+            return;
+        };
+        let behind = |change: &&Change| walk.last.is_some_and(|last| change.key <= last);
+        for change in changes.iter().filter(behind) {
+            walk.tally.change(&self.key, change);
+        }
+    }
+
+    /// The check that is under way, for a step of it.
+    pub(super) fn walk(&mut self) -> &mut Option<Walk> {
+        &mut self.walk
     }
 
     /// The entry of a change that makes the store hold this; from now on it does.
@@ -263,7 +320,6 @@ fn nonce(number: u64) -> Nonce {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::KeyBytes;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 

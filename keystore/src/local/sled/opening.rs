@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 
@@ -17,10 +17,11 @@ use super::digest::{Digest, Tally};
 use super::mark::Mark;
 use super::trial::{LOCK_PAUSE, LOCK_TRIES, NoTrial, Trial, set_aside, was_finished};
 use super::{
-    DIGEST, GROUP, NOTES, Opened, RECORDS, STATE, SledOptions, Store, guarded, io_error, is_lock,
-    swap,
+    DIGEST, GROUP, LINE, NOTES, Opened, RECORDS, STATE, SledOptions, Store, guarded, io_error,
+    is_lock, swap,
 };
 use crate::error::KeystoreError;
+use crate::local::epoch::{GoOn, Keeper, Own};
 use crate::note::NotePlace;
 
 impl Store {
@@ -42,32 +43,98 @@ impl Opened {
             .map_err(|error| io_error("put the compacted store in place", &error))?;
         let noted = Mark::noted(folder).map_err(|error| io_error("read the mark", &error))?;
         let found = try_on_copy(folder, options, noted)?;
-        let store = open_sled(folder, options).map_err(|error| match error {
-            KeystoreError::StoreHeld { .. } => held(folder),
-            error => error,
-        })?;
+        let (store, database) = open_itself(folder, options)?;
         let group = guarded(|| last_group(&store))?;
         nothing_missing(group.number, noted)?;
-        let database = File::open(folder.join("db"))
-            .and_then(|database| sync_all(folder, &database).map(|()| database))
-            .map_err(|error| io_error("sync the new store", &error))?;
-        // Only where the store is whole: the mark says that it was finished.
-        let mark = Mark::open(folder)
-            .and_then(|mark| File::open(folder)?.sync_all().map(|()| mark))
-            .map_err(|error| io_error("open the mark", &error))?;
-        let opened = Self {
-            store: Some(store),
-            database,
-            mark,
-            group: AtomicU64::new(group.number),
-            broken: OnceLock::new(),
-        };
+        let opened = Self::take(folder, (store, database), group.number)?;
         // A group of its own: what is answered from now on rests on it.
         let redone = opened.ask(Store::redo)?;
-        if opened.ask(|store| store.settle(found, group.changes))? || redone {
+        let settled = opened.ask(|store| store.settle(found.tally, group.changes))?;
+        let (opened, begun) = opened.go_on(options, found.go_on)?;
+        if settled || redone || begun {
             opened.persist()?;
         }
         Ok(opened)
+    }
+
+    /// What is open now, with its mark. Only where the store is whole, or is taken as it is: the mark says
+    /// that it was finished.
+    pub(super) fn take(
+        folder: &Path,
+        (store, database): (Store, File),
+        group: u64,
+    ) -> Result<Self, KeystoreError> {
+        let mark = Mark::open(folder)
+            .and_then(|mark| File::open(folder)?.sync_all().map(|()| mark))
+            .map_err(|error| io_error("open the mark", &error))?;
+        Ok(Self {
+            store: Some(store),
+            database,
+            mark,
+            keeper: None,
+            group: AtomicU64::new(group),
+            broken: OnceLock::new(),
+        })
+    }
+
+    /// Has each group noted from now on as it was judged; says whether one has to be made durable for it.
+    pub(super) fn go_on(
+        mut self,
+        options: &SledOptions,
+        go_on: GoOn,
+    ) -> Result<(Self, bool), KeystoreError> {
+        self.keeper = Keeper::of(&options.epoch, go_on, &options.digest_key);
+        let group = self.group.load(Ordering::Relaxed);
+        match (go_on, &self.keeper) {
+            (GoOn::Begin(_), Some(keeper)) => {
+                keeper.begin(group)?;
+                self.ask(|store| store.state.insert(LINE, keeper.line()).map(drop))?;
+            }
+            (GoOn::Take(_), Some(keeper)) => {
+                self.ask(|store| store.state.insert(LINE, keeper.line()).map(drop))?;
+            }
+            (GoOn::Leave, _) => self.ask(|store| store.state.remove(LINE).map(drop))?,
+            (GoOn::Apart | GoOn::On(_), _) | (_, None) => return Ok((self, false)),
+        }
+        Ok((self, true))
+    }
+}
+
+/// Opens the store itself, whose files and names a crash of the machine leaves from then on.
+pub(super) fn open_itself(
+    folder: &Path,
+    options: &SledOptions,
+) -> Result<(Store, File), KeystoreError> {
+    let store = open_sled(folder, options).map_err(|error| match error {
+        KeystoreError::StoreHeld { .. } => held(folder),
+        error => error,
+    })?;
+    let database = File::open(folder.join("db"))
+        .and_then(|database| sync_all(folder, &database).map(|()| database))
+        .map_err(|error| io_error("sync the new store", &error))?;
+    Ok((store, database))
+}
+
+/// A store of which everything was read.
+pub(super) struct Found {
+    /// What it holds.
+    pub(super) tally: Tally,
+    /// How its line goes on.
+    go_on: GoOn,
+}
+
+impl Found {
+    /// Of a folder without a store.
+    fn nothing(options: &SledOptions) -> Result<Self, KeystoreError> {
+        let own = Own {
+            group: 0,
+            line: None,
+            is_empty: true,
+        };
+        Ok(Self {
+            tally: Tally::default(),
+            go_on: options.epoch.judge(own, &options.digest_key)?,
+        })
     }
 }
 
@@ -90,22 +157,18 @@ fn lock(folder: &Path) -> Result<File, KeystoreError> {
 
 /// Opens a copy of the store and reads all of it, so that nothing that has to be refused is opened
 /// itself: opening is where sled writes. Returns what the store holds once a crash's rest is done.
-fn try_on_copy(
+pub(super) fn try_on_copy(
     folder: &Path,
     options: &SledOptions,
     noted: Option<u64>,
-) -> Result<Tally, KeystoreError> {
+) -> Result<Found, KeystoreError> {
     let copy = match Trial::of(folder) {
         Ok(copy) => copy,
         // Without a file of sled's nothing may have been noted as durable either.
-        Err(NoTrial::Empty) => return nothing_missing(0, noted).map(|()| Tally::default()),
-        Err(NoTrial::Held) => return Err(held(folder)),
-        Err(NoTrial::Failed(error)) => {
-            return Err(io_error(
-                "copy the store, which is checked before it is opened and needs its size in room",
-                &error,
-            ));
+        Err(NoTrial::Empty) => {
+            return nothing_missing(0, noted).and_then(|()| Found::nothing(options));
         }
+        Err(no_trial) => return Err(not_tried(folder, no_trial)),
     };
     match read_all(&copy, options) {
         // A first start that was killed leaves files of sled's that it didn't write to their end. Nothing
@@ -113,7 +176,7 @@ fn try_on_copy(
         Err(KeystoreError::StoreCorrupt { .. }) if !was_finished(folder) => {
             log::warn!("a store that was never finished is set aside, and another one is made");
             set_aside(folder).map_err(|error| io_error("set the files aside", &error))?;
-            Ok(Tally::default())
+            Found::nothing(options)
         }
         read => {
             let (group, found) = read?;
@@ -123,13 +186,25 @@ fn try_on_copy(
     }
 }
 
+/// Why a copy of the store could not be tried.
+pub(super) fn not_tried(folder: &Path, why: NoTrial) -> KeystoreError {
+    match why {
+        NoTrial::Held => held(folder),
+        NoTrial::Empty => KeystoreError::unavailable("there is no store"),
+        NoTrial::Failed(error) => io_error(
+            "copy the store, which is checked before it is opened and needs its size in room",
+            &error,
+        ),
+    }
+}
+
 /// The last group of a copy of which everything can be read, and what it holds once what a crash left
-/// undone is done, if nothing is missing.
+/// undone is done, if nothing is missing and it is no earlier one.
 #[allow(clippy::type_complexity)] // what can't be read differs from what is missing
 fn read_all(
     copy: &Trial,
     options: &SledOptions,
-) -> Result<(Group, Result<Tally, KeystoreError>), KeystoreError> {
+) -> Result<(Group, Result<Found, KeystoreError>), KeystoreError> {
     let store = open_sled(copy.folder(), options)?;
     let read = guarded(|| {
         let group = last_group(&store)?;
@@ -142,9 +217,17 @@ fn read_all(
             let found = if store.redo()? { store.tally()? } else { found };
             Ok((found, store.last_entry(group.changes)?))
         });
-        let found = checked.and_then(|(found, entry)| match entry {
-            Some(entry) => entry.check(found, group.changes).map(|()| found),
-            None => Ok(found),
+        let found = checked.and_then(|(tally, entry)| {
+            if let Some(entry) = entry {
+                entry.check(tally, group.changes)?;
+            }
+            let own = Own {
+                group: group.number,
+                line: guarded(|| store.line())?,
+                is_empty: tally.records == 0,
+            };
+            let go_on = options.epoch.judge(own, &options.digest_key)?;
+            Ok(Found { tally, go_on })
         });
         (group, found)
     });
@@ -155,7 +238,7 @@ fn read_all(
 }
 
 /// Refuses a store that ends with an earlier group than was durable, or of which that is unknown.
-fn nothing_missing(group: u64, noted: Option<u64>) -> Result<(), KeystoreError> {
+pub(super) fn nothing_missing(group: u64, noted: Option<u64>) -> Result<(), KeystoreError> {
     if noted.is_none() && group > 0 {
         return Err(KeystoreError::corrupt(
             "its file `mark` is missing, so that nobody can tell whether changes are missing as well",
@@ -173,7 +256,7 @@ fn nothing_missing(group: u64, noted: Option<u64>) -> Result<(), KeystoreError> 
 /// Opens sled in a folder whose lock is ours. sled's own lock can be held nevertheless: by an
 /// earlier engine of this process whose last background task hasn't gone yet, for a moment, or by
 /// a foreign program, for good.
-fn open_sled(folder: &Path, options: &SledOptions) -> Result<Store, KeystoreError> {
+pub(super) fn open_sled(folder: &Path, options: &SledOptions) -> Result<Store, KeystoreError> {
     let mut digest = Digest::new(options.digest_key.clone())?;
     let (records, state, notes, db) = guarded(|| open_trees(folder, options))?;
     if let Some(entry) = guarded(|| state.get(DIGEST))? {
@@ -220,14 +303,14 @@ fn open_trees(folder: &Path, options: &SledOptions) -> sled::Result<Trees> {
 
 /// The last group of changes that is in a database.
 #[derive(Clone, Copy, Default)]
-struct Group {
+pub(super) struct Group {
     /// Its number; 0 in a new database.
-    number: u64,
+    pub(super) number: u64,
     /// The number of its last change; 0 where no digest was kept yet.
-    changes: u64,
+    pub(super) changes: u64,
 }
 
-fn last_group(store: &Store) -> sled::Result<Group> {
+pub(super) fn last_group(store: &Store) -> sled::Result<Group> {
     let Some(value) = store.state.get(GROUP)? else {
         return Ok(Group::default());
     };

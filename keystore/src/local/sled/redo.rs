@@ -149,7 +149,9 @@ impl Store {
     /// Notes what the store is going to hold, before the changes are made.
     fn note_change(&self, changes: &[Change]) -> sled::Result<()> {
         let after = self.digest().after(changes);
-        self.note_tally(after)
+        self.note_tally(after)?;
+        self.digest().follow(changes);
+        Ok(())
     }
 
     /// Notes what the store holds, or is about to.
