@@ -119,6 +119,18 @@ impl Lacre {
         &self.0.rotation
     }
 
+    /// For how many seconds the master key seals and the signing key signs, where that is known.
+    #[cfg(feature = "server")]
+    #[must_use]
+    pub fn key_ages(&self) -> (Option<u64>, Option<u64>) {
+        let (keyring, now) = (self.0.records.keyring(), self.now());
+        let age = |since: u64| now.saturating_sub(since);
+        let current = self.keystore().master_keys().current_id();
+        let signers = keyring.signers();
+        let signs = signers.iter().next().and_then(|signer| signer.times.since);
+        (keyring.masters().since(current).map(age), signs.map(age))
+    }
+
     /// The keyring, sealed under these master keys.
     pub(crate) fn sealed_keyring(&self, under: &MasterKeyRing) -> Result<Vec<u8>, KeyringError> {
         self.0.records.keyring().seal(under, &mut self.random())

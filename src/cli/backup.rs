@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use clap::Args;
 use lacre::internals::archive::{FileKey, Holds, under_passphrase};
-use lacre::internals::deployment::data_dir::read_secret;
+use lacre::internals::deployment::data_dir::{note_backup, read_secret};
 use lacre::internals::entropy;
 use lacre::internals::ops::{Answer, BackupRequest, Request, Secret, Step};
 use serde_json::json;
@@ -93,6 +93,16 @@ impl Backup {
             Ok((accounts, sessions, way.data_dir().display().to_string()))
         })?;
         put(file, &self.file, self.force)?;
+        if holds == Holds::Everything
+            && let Err(error) = note_backup(Path::new(&data_dir))
+        {
+            // The backup is there all the same.
+            let _ = writeln!(
+                std::io::stderr(),
+                "lacre: `lacre doctor` won't know of it: {error} ({})",
+                error.code()
+            );
+        }
         let mut stdout = std::io::stdout().lock();
         if self.json {
             let said = json!({

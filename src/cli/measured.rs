@@ -34,6 +34,7 @@ pub(super) async fn measure(
     ));
     all.extend(keystore(service.lacre()).await);
     all.extend(receipts(service.lacre()));
+    all.extend(keys(service.lacre()));
     all.extend(process());
     all
 }
@@ -227,6 +228,26 @@ fn receipts(lacre: &Lacre) -> Vec<Measured> {
             u64::from(failing.is_some()),
         ),
     ]
+}
+
+/// What isn't known of a key is left out.
+fn keys(lacre: &Lacre) -> Vec<Measured> {
+    let (master, signing) = lacre.key_ages();
+    let master = master.map(|age| {
+        gauge(
+            "lacre_master_key_age_seconds",
+            "Since when the master key seals that is in use.",
+            age,
+        )
+    });
+    let signing = signing.map(|age| {
+        gauge(
+            "lacre_signing_key_age_seconds",
+            "Since when the signing key signs that is in use.",
+            age,
+        )
+    });
+    [master, signing].into_iter().flatten().collect()
 }
 
 /// Under the names that the libraries of Prometheus give them.

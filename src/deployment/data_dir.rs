@@ -11,6 +11,7 @@
 //! | `master.key` | the master keys, unless `master_key_file` says otherwise |
 //! | `clock` | the latest time that the deployment has reached |
 //! | `restoring` | there while a restore is under way |
+//! | `backed-up` | empty; was written when the last backup was whole |
 //! | `admin.sock` | the admin socket of the running server |
 //!
 //! This room must never change a directory that is newer than this program or that another
@@ -35,11 +36,30 @@ pub(super) use mark::{Mark, read_mark, write_mark};
 pub use master_key::{MasterKeyFile, MasterKeySource};
 pub use private::check_directory;
 pub(super) use private::{check_database, problems};
+#[cfg(feature = "server")]
+pub(super) use secret_file::UNDER_WAY;
 pub(super) use secret_file::replace_secret;
 pub use secret_file::{read_or_create_secret, read_secret, write_secret};
 
 /// What is there while a restore is under way.
 pub(super) const UNFINISHED: &str = "restoring";
+
+/// What is written anew whenever a backup is whole.
+#[cfg(feature = "server")]
+const BACKED_UP: &str = "backed-up";
+
+/// Notes that a backup of the deployment in `directory` is whole and on the disk. Its time is all that counts.
+#[cfg(feature = "server")]
+pub fn note_backup(directory: &Path) -> Result<(), DataDirError> {
+    write_secret(&directory.join(BACKED_UP), b"")
+}
+
+/// When the last backup was whole, by the machine's clock.
+#[cfg(feature = "server")]
+pub(super) fn last_backup(directory: &Path) -> Option<std::time::SystemTime> {
+    let about = directory.join(BACKED_UP).symlink_metadata();
+    about.ok()?.modified().ok()
+}
 
 /// The layout that this program reads and writes.
 const VERSION: u32 = 1;

@@ -6,14 +6,15 @@
 //! This room must never make, change or open for writing anything.
 
 use super::certificate::{Certificate, CertificateError};
-use super::data_dir::{DataDir, check_database, problems};
+use super::data_dir::{DataDir, UNDER_WAY, check_database, last_backup, problems};
 use super::error::OpenError;
 use super::kept_time;
 use super::parts::Keys;
 use crate::accounts::{Accounts, Owner};
 use crate::clock::UnixSeconds;
 use crate::config::Config;
-use std::path::Path;
+use lacre_keystore::{EpochFile, KeystoreError, noted_at};
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// A deployment as it was found.
@@ -25,6 +26,12 @@ pub struct Examined {
     pub problems: Vec<OpenError>,
     /// When something of it was last written, by the machine's clock.
     pub last_written: Option<SystemTime>,
+    /// Files that a process left half-written beside the master keys, which lie outside of the directory.
+    pub leftovers: Vec<PathBuf>,
+    /// When the last backup was taken here, by the machine's clock.
+    pub last_backup: Option<SystemTime>,
+    /// Where it is noted outside how far the keystore has come, and what that note has.
+    pub epoch: Option<Result<Option<u64>, KeystoreError>>,
     /// Where the public listener speaks TLS, when its certificate expires, if that can be read.
     pub certificate: Option<Result<Option<UnixSeconds>, CertificateError>>,
 }
@@ -35,6 +42,8 @@ pub async fn examine(config: &Config, now: UnixSeconds) -> Examined {
     let directory = &config.data_dir;
     let mut examined = Examined {
         last_written: last_written(directory),
+        leftovers: leftovers(config),
+        last_backup: last_backup(directory),
         certificate: config.tls.files().map(|(certificate, key)| {
             Certificate::read(certificate, key).map(|read| read.expires_at())
         }),
@@ -57,6 +66,7 @@ pub async fn examine(config: &Config, now: UnixSeconds) -> Examined {
     match Keys::look(directory, &super::service::master_keys(config)) {
         Ok(None) => {}
         Ok(Some(keys)) => {
+            examined.epoch = noted_outside(config, &keys);
             let whose = owner(url, file.as_deref(), &keys).await;
             if let Err(error) = whose.and_then(|owner| super::service::check_owner(owner, config)) {
                 examined.add(error);
@@ -65,6 +75,12 @@ pub async fn examine(config: &Config, now: UnixSeconds) -> Examined {
         Err(error) => examined.add(error),
     }
     examined
+}
+
+/// What the file says that is named for it.
+fn noted_outside(config: &Config, keys: &Keys) -> Option<Result<Option<u64>, KeystoreError>> {
+    let file = config.keystore.epoch_file.as_ref()?;
+    Some(noted_at(&EpochFile::new(file), &keys.keyring.digest_key()))
 }
 
 /// Whose the accounts are. A file is only looked for: who opens it with `SQLite` writes beside it.
@@ -87,6 +103,20 @@ impl Examined {
             self.problems.push(error);
         }
     }
+}
+
+/// A start removes those in the data directory; elsewhere another process may be writing one.
+fn leftovers(config: &Config) -> Vec<PathBuf> {
+    let folder = config.master_key_file.parent();
+    let folder = folder.filter(|folder| *folder != config.data_dir);
+    let folder = folder.map(|folder| match folder.as_os_str() {
+        none if none.is_empty() => Path::new("."),
+        _ => folder,
+    });
+    let files = folder.and_then(|folder| folder.read_dir().ok());
+    let files = files.into_iter().flatten().flatten();
+    let left = files.filter(|file| file.file_name().to_string_lossy().starts_with(UNDER_WAY));
+    left.map(|file| file.path()).collect()
 }
 
 /// When a file of the directory or of its keystore was last written.

@@ -10,7 +10,7 @@ mod settings;
 
 pub use machine::Machine;
 
-use crate::config::Config;
+use crate::config::{Config, Engine};
 use crate::deployment::Examined;
 use crate::ops::answer::Client;
 use serde::Serialize;
@@ -91,13 +91,44 @@ fn deployment(config: &Config, examined: &Examined) -> Vec<Finding> {
             ),
         )];
     }
-    vec![Finding::good(
+    let mut findings = vec![Finding::good(
         "deployment",
         format!(
             "{path}: owners and modes are right, the master key opens the keyring, and the accounts are \
              there"
         ),
-    )]
+    )];
+    findings.extend(epoch(config, examined));
+    findings
+}
+
+/// Whether a directory of before would be noticed.
+fn epoch(config: &Config, examined: &Examined) -> Option<Finding> {
+    if config.keystore.engine != Engine::Sled {
+        return None;
+    }
+    let Some(file) = &config.keystore.epoch_file else {
+        return Some(Finding::advice(
+            "epoch_unset",
+            "keystore.epoch_file isn't set: a data directory that is put back as it was, from a copy or a \
+             snapshot, is taken, and sessions that have ended since are good again. Name a file outside of the \
+             data directory",
+        ));
+    };
+    let file = file.display();
+    Some(match examined.epoch.as_ref()? {
+        Ok(Some(group)) => Finding::good(
+            "epoch",
+            format!("{file} says that the keystore has come to change group {group}"),
+        ),
+        Ok(None) => Finding::advice(
+            "epoch_missing",
+            format!(
+                "{file} isn't there: the next start makes it, or refuses a keystore that had one"
+            ),
+        ),
+        Err(error) => Finding::wrong(error.code(), error.to_string()),
+    })
 }
 
 #[cfg(test)]

@@ -20,7 +20,13 @@ fn bad(ran: &Ran) -> BTreeMap<String, String> {
 
 fn codes(ran: &Ran) -> Vec<String> {
     // Of the machine that the test runs on.
-    let machine = ["disk_nearly_full", "memory_short", "open_files_few"];
+    let machine = [
+        "disk_nearly_full",
+        "memory_short",
+        "open_files_few",
+        // Of no concern here, but where it is.
+        "backup_none",
+    ];
     let mut codes: Vec<_> = bad(ran).into_keys().collect();
     codes.retain(|code| !machine.contains(&code.as_str()));
     codes
@@ -28,6 +34,8 @@ fn codes(ran: &Ran) -> Vec<String> {
 
 fn made() -> Setup {
     let setup = Setup::new();
+    let epoch = setup.home().join("epoch").display().to_string();
+    let setup = setup.env("LACRE_KEYSTORE__EPOCH_FILE", &epoch);
     add_user(&setup, "ada@example.com");
     setup
 }
@@ -222,5 +230,30 @@ fn where_there_is_nothing_it_makes_nothing() {
         (invalid.status, invalid.stdout.as_str()),
         (Some(78), ""),
         "{invalid:?}"
+    );
+}
+
+#[test]
+fn the_last_backup_is_known_and_half_a_key_file_is_named() {
+    let setup = made();
+    assert!(bad(&lacre(&setup, "doctor --json").ok()).contains_key("backup_none"));
+    lacre(&setup, "keystore export sessions").ok();
+    assert!(bad(&lacre(&setup, "doctor --json").ok()).contains_key("backup_none"));
+    lacre(&setup, "backup b").ok();
+    let text = lacre(&setup, "doctor").ok().stdout;
+    assert!(
+        text.contains("good    backup: the last backup was taken 0 hours ago"),
+        "{text}"
+    );
+    // Where the master keys lie elsewhere.
+    let keys = setup.home().join("keys");
+    fs::create_dir(&keys).unwrap();
+    fs::rename(setup.data().join("master.key"), keys.join("m")).unwrap();
+    let setup = setup.env("LACRE_MASTER_KEY_FILE", keys.join("m").to_str().unwrap());
+    fs::write(keys.join(".lacre-new-abc"), "1:").unwrap();
+    let found = bad(&lacre(&setup, "doctor --json").ok());
+    assert!(
+        found["key_file_left"].contains(".lacre-new-abc"),
+        "{found:?}"
     );
 }

@@ -20,7 +20,7 @@ use super::DataDirError;
 use super::private;
 
 /// What a file under way is called, so that [`sweep`] finds what a killed process left.
-const UNDER_WAY: &str = ".lacre-new-";
+pub(in super::super) const UNDER_WAY: &str = ".lacre-new-";
 
 /// More than any file of secrets holds: what is larger is something else.
 const MAX_SIZE: u64 = 1 << 20;

@@ -14,6 +14,8 @@ const NO_SPACE: u64 = 64 << 20;
 const OTHER_FILES: u64 = 128;
 /// How far a file may lie ahead of the clock: two clocks of one network file system differ.
 const AHEAD: Duration = Duration::from_mins(1);
+/// A backup that is older than this was forgotten.
+const BACKUP_OLD: Duration = Duration::from_hours(7 * 24);
 /// Certificates of ninety days are renewed a month before, and then there is time for doing it by hand.
 const EXPIRES_SOON: Duration = Duration::from_hours(14 * 24);
 
@@ -61,8 +63,35 @@ impl Machine {
         findings.extend(self.memory(config));
         findings.extend(self.files(config));
         findings.extend(self.clock(examined));
+        findings.extend(self.backup(examined));
+        findings.extend(leftovers(examined));
         findings.extend(self.certificate(examined));
         findings
+    }
+
+    fn backup(&self, examined: &Examined) -> Option<Finding> {
+        if !examined.is_there {
+            return None;
+        }
+        let Some(taken) = examined.last_backup else {
+            return Some(Finding::advice(
+                "backup_none",
+                "no backup was taken here by `lacre backup`: take one each night, and keep the master key apart",
+            ));
+        };
+        let age = self.now?.duration_since(taken).unwrap_or_default();
+        let hours = age.as_secs() / 3600;
+        Some(if age > BACKUP_OLD {
+            Finding::advice(
+                "backup_old",
+                format!("the last backup was taken {} days ago", hours / 24),
+            )
+        } else {
+            Finding::good(
+                "backup",
+                format!("the last backup was taken {hours} hours ago"),
+            )
+        })
     }
 
     fn disk(&self, config: &Config) -> Option<Finding> {
@@ -177,6 +206,22 @@ impl Machine {
             )
         })
     }
+}
+
+/// Half of a file of keys is as much of a secret as the file.
+fn leftovers(examined: &Examined) -> Option<Finding> {
+    let left = examined.leftovers.iter();
+    let left: Vec<_> = left.map(|path| path.display().to_string()).collect();
+    (!left.is_empty()).then(|| {
+        Finding::advice(
+            "key_file_left",
+            format!(
+                "{}: a process that was killed while it wrote master keys has left this behind; where no `lacre keys \
+                 rotate` is under way, remove it",
+                left.join(", ")
+            ),
+        )
+    })
 }
 
 /// The directory itself, or the nearest one above it that is there.

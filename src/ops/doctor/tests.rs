@@ -3,17 +3,23 @@
 use super::*;
 use crate::config::Sources;
 use crate::deployment::{CertificateError, OpenError};
+use lacre_keystore::KeystoreError;
 use std::time::{Duration, SystemTime};
 
 /// Keys of the configuration and their values.
 type Keys = &'static [(&'static str, &'static str)];
 
+/// Nothing at all.
+const UNSET: Keys = &[("", "")];
+
 fn config(keys: &[(&str, &str)]) -> Config {
     Config::resolve(Sources {
         file: None,
         env: std::iter::empty(),
-        flags: keys
+        flags: [("keystore.epoch_file", "/epoch-of-a-test")]
             .iter()
+            .filter(|_| keys != UNSET)
+            .chain(keys.iter().filter(|_| keys != UNSET))
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect(),
         dev: false,
@@ -27,6 +33,9 @@ fn whole() -> Examined {
         problems: Vec::new(),
         last_written: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000)),
         certificate: None,
+        epoch: Some(Ok(Some(7))),
+        leftovers: Vec::new(),
+        last_backup: Some(SystemTime::UNIX_EPOCH + Duration::from_mins(15)),
     }
 }
 
@@ -56,11 +65,13 @@ fn where_all_is_well_each_part_is_said_to_be_good() {
         codes,
         [
             "deployment",
+            "epoch",
             "settings",
             "disk",
             "memory",
             "open_files",
-            "clock"
+            "clock",
+            "backup"
         ]
     );
 }
@@ -229,7 +240,7 @@ fn a_public_address_with_tls_needs_no_proxy() {
 fn what_the_machine_does_not_tell_is_not_called_good() {
     let findings = doctor(&config(&[]), &whole(), &Machine::default());
     let codes: Vec<_> = findings.iter().map(|finding| finding.code).collect();
-    assert_eq!(codes, ["deployment", "settings"]);
+    assert_eq!(codes, ["deployment", "epoch", "settings"]);
 }
 
 #[test]
@@ -297,4 +308,50 @@ fn each_name_between_clients_and_services_that_leads_nowhere_is_found() {
     assert_eq!(bad(&findings), [(Level::Advice, "service_client_unknown")]);
     let said = "service.wiki.clients has `shop`, `client_0123456789abcdef`";
     assert!(findings[0].text.contains(said), "{findings:?}");
+}
+
+#[test]
+fn whether_a_directory_of_before_would_be_noticed_is_said() {
+    let found = |keys: Keys, epoch| {
+        let examined = Examined { epoch, ..whole() };
+        bad(&doctor(&config(keys), &examined, &machine()))
+    };
+    assert_eq!(found(UNSET, None), [(Level::Advice, "epoch_unset")]);
+    assert_eq!(
+        found(&[], Some(Ok(None))),
+        [(Level::Advice, "epoch_missing")]
+    );
+    let foreign = KeystoreError::EpochForeign { place: "x".into() };
+    assert_eq!(
+        found(&[], Some(Err(foreign))),
+        [(Level::Wrong, "epoch_foreign")]
+    );
+    let memory: Keys = &[("keystore.engine", "memory")];
+    assert_eq!(found(memory, None), [(Level::Advice, "keystore_in_memory")]);
+}
+
+#[test]
+fn the_last_backup_and_what_a_kill_left_of_keys_are_named() {
+    let found = |examined: Examined, now| {
+        let machine = Machine {
+            now: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(now)),
+            ..machine()
+        };
+        bad(&doctor(&config(&[]), &examined, &machine))
+    };
+    let none = Examined {
+        last_backup: None,
+        ..whole()
+    };
+    assert_eq!(found(none, 1_001), [(Level::Advice, "backup_none")]);
+    assert_eq!(found(whole(), 900 + 7 * 86_400), []);
+    assert_eq!(
+        found(whole(), 901 + 7 * 86_400),
+        [(Level::Advice, "backup_old")]
+    );
+    let left = Examined {
+        leftovers: vec!["/etc/lacre/.lacre-new-x".into()],
+        ..whole()
+    };
+    assert_eq!(found(left, 1_001), [(Level::Advice, "key_file_left")]);
 }
