@@ -16,7 +16,7 @@ APART = --bench server --bench scale --bench instructions --bench oracle
 PROGRAM ?=
 OUT ?= target/dist
 
-.PHONY: deb image dist package-test help run test soak model backup-drill bench bench-steps bench-million bench-page bench-check \
+.PHONY: deb image dist package-test help run test soak model faults backup-drill bench bench-steps bench-million bench-page bench-check \
 	bench-instructions bench-oracle bench-oracle-dialects bench-python bench-gateway interop interop-apache browser fuzz vectors mutations mutants lint
 
 help: ## Show this list
@@ -46,6 +46,11 @@ soak: ## Run the races at full length on a release build, which takes long (ARGS
 	@flags=$$(.ci/need build); \
 	LACRE_TEST_FULL=1 $(CARGO) test --release --locked $$flags --test main -- \
 		--nocapture --test-threads 1 $(or $(ARGS),journeys::races::)
+
+faults: ## Let each call on each file fail, flip bits in each file, and kill compactions, at full length
+	@flags=$$(.ci/need build); LACRE_TEST_FULL=1 $(CARGO) test --locked $$flags --test main -- \
+		--nocapture --test-threads 1 journeys::faults cli::compacting journeys::full_disk; \
+	LACRE_TEST_FULL=1 $(CARGO) test --locked $$flags -p lacre-keystore --test keystore -- epoch:: refused:: compacting::
 
 backup-drill: ## Back up and restore a million sessions
 	@flags=$$(.ci/need build); LACRE_TEST_FULL=1 $(CARGO) test --release --locked $$flags --test main -- \

@@ -1,8 +1,10 @@
 //! The command line as an operator and a script use it: the real program, beside a running server
 //! and without one.
 
+mod accept;
 mod backup;
 mod both_ways;
+mod compacting;
 mod config;
 mod demo;
 mod doctor;

@@ -95,10 +95,10 @@ fn loses_nothing(mut server: Server, fill: impl Fn(&Server), make_room: impl Fn(
 }
 
 /// A small file system of its own, for as long as the value lives.
-pub(super) struct Disk(PathBuf);
+pub(crate) struct Disk(PathBuf);
 
 impl Disk {
-    pub(super) fn mount(at: &Path) -> Option<Self> {
+    pub(crate) fn mount(at: &Path) -> Option<Self> {
         std::fs::create_dir(at).unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=8m,mode=0700", "none"])
@@ -109,11 +109,11 @@ impl Disk {
             .then(|| Self(at.to_owned()))
     }
 
-    pub(super) fn ballast(&self) -> PathBuf {
+    pub(crate) fn ballast(&self) -> PathBuf {
         self.0.join("ballast")
     }
 
-    pub(super) fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let mut file = std::fs::File::create(self.ballast()).unwrap();
         while file.write_all(&[1; 4096]).is_ok() {}
     }

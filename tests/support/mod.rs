@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod described;
+pub(crate) mod filled;
 pub(crate) mod front;
 pub(crate) mod generated;
 pub(crate) mod http;

@@ -11,6 +11,37 @@ pub(crate) fn killed_at(setup: Setup, call: usize) -> Setup {
     preloaded(setup, "killed").env("KILLED_AT", &call.to_string())
 }
 
+/// Calls on files that fail in all processes of a setup, as long as they are ordered to.
+#[derive(Debug)]
+pub(crate) struct Faults(PathBuf);
+
+impl Faults {
+    /// The setup with no fault yet.
+    pub(crate) fn of(setup: Setup) -> (Setup, Self) {
+        let faults = Self(setup.home().join("faults"));
+        faults.end();
+        let orders = faults.0.to_str().unwrap().to_owned();
+        (preloaded(setup, "faults").env("FAULTS", &orders), faults)
+    }
+
+    /// From now on each `call` (read, write, sync, open) on a file whose path has `part` in it fails with this
+    /// error, or does half of its work where it is `short`.
+    pub(crate) fn begin(&self, call: &str, how: &str, part: &str) {
+        self.order(&format!("{call} {how} {part}\n"));
+    }
+
+    /// From now on none does.
+    pub(crate) fn end(&self) {
+        self.order("");
+    }
+
+    fn order(&self, orders: &str) {
+        let new = self.0.with_extension("new");
+        std::fs::write(&new, orders).unwrap();
+        std::fs::rename(new, &self.0).unwrap();
+    }
+}
+
 /// The wall clock of all processes of a setup.
 #[derive(Debug)]
 pub(crate) struct WallClock(PathBuf);

@@ -3,15 +3,10 @@
 //! `LACRE_TEST_FULL` makes it a million, as `make backup-drill` does.
 
 use super::{PASSWORD, add_user, elsewhere, lacre, log_in, master_key, restore, sessions};
+use crate::support::filled::fill;
 use crate::support::server::Setup;
-use futures_util::future::join_all;
-use lacre::clock::{Clock as _, SystemClock};
-use lacre::{Lacre, Rules};
-use lacre_keystore::{PrivateScalar, PutOutcome, Record, RecordKey};
 use std::time::Instant;
 
-/// How many share one write that waits for the disk.
-const AT_ONCE: usize = 4096;
 /// In a run of all tests.
 const QUICK: usize = 100_000;
 
@@ -19,56 +14,6 @@ fn how_many() -> usize {
     #[allow(clippy::disallowed_methods)] // the tests' own switch, no setting of the program
     let full = std::env::var_os("LACRE_TEST_FULL").is_some();
     if full { 1_000_000 } else { QUICK }
-}
-
-/// Puts records like that of a session into the keystore of a deployment that nobody holds.
-fn put(setup: &Setup, count: usize) {
-    let lacre = Lacre::open(setup.data(), Rules::new("a", "b")).unwrap();
-    let now = SystemClock::default().now();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    let numbers: Vec<usize> = (0..count).collect();
-    for numbers in numbers.chunks(AT_ONCE) {
-        let puts = numbers.iter().map(|number| {
-            let mut name = [0; 32];
-            // Spread as names are.
-            name[..8].copy_from_slice(
-                &(*number as u64)
-                    .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                    .to_be_bytes(),
-            );
-            name[24..].copy_from_slice(&(*number as u64).to_be_bytes());
-            let record = Record {
-                private_scalar: PrivateScalar::new([7; 32]),
-                user_id: format!("user-{number}"),
-                created_at: now,
-                authenticated_at: now,
-                expires_at: now + 86_400,
-                ends_at: now + 86_400,
-                last_seen_at: now,
-                generation: 1,
-                rotated_at: now,
-                access_ended: false,
-                label: None,
-                address: Some("192.0.2.1".to_owned()),
-                user_agent: Some("Mozilla/5.0".to_owned()),
-                client_id: None,
-                last_seen_address: None,
-                profile: None,
-            };
-            let keystore = lacre.keystore();
-            async move {
-                keystore
-                    .put_new(&RecordKey::from_bytes(&name), &record)
-                    .await
-            }
-        });
-        for outcome in runtime.block_on(join_all(puts)) {
-            assert_eq!(outcome.unwrap(), PutOutcome::Stored);
-        }
-    }
-    runtime.block_on(lacre.keystore().close());
 }
 
 #[test]
@@ -81,7 +26,7 @@ fn a_hundred_thousand_sessions_are_backed_up_and_none_that_ended_comes_back() {
     };
     let setup = Setup::new();
     add_user(&setup, "ada@example.com");
-    put(&setup, count);
+    fill(&setup, count as u64);
     took("filled");
     let mut server = setup.start();
     took("started");
