@@ -475,3 +475,34 @@ async fn an_end_that_cannot_be_noted_outside_is_not_answered() {
     let records = place.open().unwrap().count().unwrap();
     assert!(records == 1 || records == 2, "{records}");
 }
+
+/// What a group waits for besides is one write into memory of the kernel.
+#[test]
+fn a_note_costs_an_end_next_to_nothing() {
+    let places = [Place::new(), Place::new()];
+    let engines = [
+        SledEngine::open(places[0].home.path()).unwrap(),
+        places[1].open().unwrap(),
+    ];
+    let mut times = [const { Vec::new() }; 2];
+    for round in 0..200 {
+        // The two take turns, so that whatever else the machine does meets both.
+        for (engine, times) in engines.iter().zip(&mut times) {
+            let began = std::time::Instant::now();
+            change(engine, 1, None, Some(&[1; 300]));
+            change(engine, 1, Some(&[1; 300]), None);
+            if round >= 20 {
+                times.push(began.elapsed());
+            }
+        }
+    }
+    let [without, with] = times.map(|mut times| {
+        times.sort();
+        times[times.len() / 2]
+    });
+    println!("a record put and removed: {without:?}, and noted {with:?}");
+    assert!(
+        with < without * 3 / 2 + Duration::from_millis(1),
+        "{without:?} {with:?}"
+    );
+}
