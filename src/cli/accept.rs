@@ -22,6 +22,7 @@ const NAMED: usize = 20;
 
 /// What becomes of the sessions.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // flags of a command line
 pub(crate) struct Accept {
     /// End no session: say so only if none has ended since, for instance of a directory that was moved
     #[arg(long)]
