@@ -135,8 +135,10 @@ impl Epoch {
                 }
             }
         };
-        // Nothing comes back of what isn't there.
-        if own.is_empty {
+        // Nothing comes back of a new store, nor of an empty one of which nothing is noted. Another one is
+        // refused though it is empty: it would begin a line, and the present one would not be of it.
+        let is_new = own.line.is_none() || matches!(refused, KeystoreError::EpochMissing { .. });
+        if own.is_empty && is_new {
             return Ok(GoOn::Begin(fresh));
         }
         Err(refused)
