@@ -63,7 +63,7 @@ impl Rotation {
 }
 
 #[cfg(not(feature = "server"))]
-#[allow(clippy::unused_async)] // as it is with receipts
+#[allow(clippy::unused_async, clippy::unused_self)] // as it is with receipts
 impl Rotation {
     pub(super) fn has_receipts(&self) -> bool {
         false
