@@ -170,6 +170,7 @@ async fn serve(
     let console = config.console.enabled.then(|| {
         let proxies = trusted_proxies.clone();
         Console::new(service.clone(), operators.clone(), proxies, settings.body)
+            .examining(Arc::new(config.clone()))
     });
     if let Some(console) = console.clone() {
         operators = operators.beside(move |routes| console.routes(routes));

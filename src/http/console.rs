@@ -6,7 +6,7 @@
 //! | `address` | what an address asks for |
 //! | `answered` | what every answer has: cookies, and a page |
 //! | `cookies`, `sender` | the cookie and its marks; what the browser says of a form |
-//! | `login` | the log-in |
+//! | `login`, `proof` | the log-in; the password once more |
 //! | `overview`, `users`, `user`, `sessions`, `session`, `explain`, `receipts`, `keys`, `health` | a page each |
 //! | `shell`, `style`, `chart`, `text`, `listing`, `reasons` | what pages are made of |
 //! | `recent`, `notices` | what is kept between requests |
@@ -31,6 +31,7 @@ mod listing;
 mod login;
 mod notices;
 mod overview;
+mod proof;
 mod reasons;
 mod receipts;
 mod recent;
@@ -52,6 +53,7 @@ use super::body::BodyLimits;
 use super::management::Management;
 use super::origin::TrustedProxies;
 use super::routes::audited;
+use crate::config::Config;
 use crate::service::Service;
 use actix_web::HttpResponse;
 use actix_web::middleware::from_fn;
@@ -68,6 +70,8 @@ pub struct Console {
     body: BodyLimits,
     recent: Arc<Recent>,
     notices: Arc<Notices>,
+    /// What findings are of.
+    config: Option<Arc<Config>>,
 }
 
 impl Console {
@@ -86,6 +90,16 @@ impl Console {
             body,
             recent: Arc::default(),
             notices: Arc::default(),
+            config: None,
+        }
+    }
+
+    /// The same, which shows what `lacre doctor` finds of this configuration.
+    #[must_use]
+    pub fn examining(self, config: Arc<Config>) -> Self {
+        Self {
+            config: Some(config),
+            ..self
         }
     }
 
@@ -97,7 +111,10 @@ impl Console {
 
     /// The routes, for one worker.
     pub fn routes(&self, config: &mut ServiceConfig) {
-        let desk = Desk::new(&self.service, &self.management, &self.recent, &self.notices);
+        let desk = Desk {
+            config: self.config.clone(),
+            ..Desk::new(&self.service, &self.management, &self.recent, &self.notices)
+        };
         let changing = || from_fn(audited);
         let pages = scope("/console")
             .wrap(from_fn(answered::answered))
@@ -127,6 +144,11 @@ impl Console {
             )
             .service(resource("/receipts").route(get().to(receipts::show)))
             .service(resource("/keys").route(get().to(keys::show)))
+            .service(
+                resource("/keys/rotate")
+                    .route(get().to(keys::ask_to_rotate))
+                    .route(post().to(keys::rotate).wrap(changing())),
+            )
             .service(resource("/health").route(get().to(health::show)))
             .service(resource("/{nowhere:.*}").route(to(nowhere)));
         config

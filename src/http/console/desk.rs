@@ -6,6 +6,7 @@
 use super::notices::Notices;
 use super::recent::Recent;
 use crate::accounts::ADMIN_ROLE;
+use crate::config::Config;
 use crate::http::guard::TokenGuard;
 use crate::http::management::Management;
 use crate::service::Service;
@@ -17,6 +18,8 @@ pub(super) struct Desk {
     pub(super) management: Management,
     pub(super) recent: Arc<Recent>,
     pub(super) notices: Arc<Notices>,
+    /// What findings are of, where they are to be shown.
+    pub(super) config: Option<Arc<Config>>,
     /// Takes access tokens of accounts with the role `admin`.
     pub(super) guard: TokenGuard,
     /// Takes what is left of an earlier session, so that a log-in ends it.
@@ -36,6 +39,7 @@ impl Desk {
             management: management.clone(),
             recent: Arc::clone(recent),
             notices: Arc::clone(notices),
+            config: None,
             any_kind: guard.clone().any_kind(),
             // Of users who are no accounts, nobody's.
             guard: guard.role(ADMIN_ROLE).users_of(Vec::new()),

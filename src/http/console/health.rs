@@ -1,15 +1,20 @@
-//! `/console/health`: whether the service is ready, and what its stores hold.
+//! `/console/health`: whether the service is ready, what its stores hold, and what `lacre doctor` finds.
 //!
 //! This room must never say that something is well that wasn't asked.
 
 use super::admission::Visit;
 use super::refused::{Refused, unexpected};
 use super::shell::{Page, Place, facts, page, table};
-use super::text::time;
-use crate::ops::{Answer, KeystoreRequest, Request};
+use super::text::{Shown, time};
+use crate::clock::UnixSeconds;
+use crate::config::Config;
+use crate::deployment::examine;
+use crate::ops::{Answer, Finding, KeystoreRequest, Level, Machine, Request, doctor};
 use crate::telemetry;
 use actix_web::HttpResponse;
 use maud::{Markup, html};
+use std::cmp::Reverse;
+use std::time::{Duration, UNIX_EPOCH};
 
 pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Refused> {
     let readiness = visit.desk().management.readiness().await;
@@ -23,6 +28,10 @@ pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Refused> {
     };
     let service = &visit.desk().service;
     let log = telemetry::counts();
+    let findings = match &visit.desk().config {
+        Some(config) => found(config, visit.now()).await,
+        None => Vec::new(),
+    };
     let stores = readiness
         .stores
         .iter()
@@ -61,10 +70,12 @@ pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Refused> {
             ("Time", time(visit.now())),
             ("Passwords that wait to be hashed", html! { (service.accounts().queue_length()) }),
         ]))
-        p.hint {
-            code { "lacre doctor" } " looks at files, settings and the machine besides, and "
-            code { "lacre keystore verify" } " opens every record."
+        @if !findings.is_empty() {
+            h2 { "Findings" }
+            (table("Files, settings and the machine, as lacre doctor looks at them", &["", "What", "Finding"],
+                findings.iter().map(row).collect()))
         }
+        p.hint { code { "lacre keystore verify" } " opens every record." }
     };
     let viewer = visit.viewer();
     Ok(page(
@@ -75,6 +86,28 @@ pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Refused> {
             content,
         },
     ))
+}
+
+/// What is wrong first, then what is only advice.
+async fn found(config: &Config, now: UnixSeconds) -> Vec<Finding> {
+    let examined = examine(config, now).await;
+    let machine = Machine::ask(config, UNIX_EPOCH + Duration::from_secs(now));
+    let mut findings = doctor(config, &examined, &machine);
+    findings.sort_by_key(|finding| Reverse(finding.level));
+    findings
+}
+
+fn row(finding: &Finding) -> Vec<Markup> {
+    let level = match finding.level {
+        Level::Good => well(true, "good"),
+        Level::Advice => html! { "advice" },
+        Level::Wrong => well(false, "wrong"),
+    };
+    vec![
+        level,
+        html! { code { (finding.code) } },
+        html! { (Shown(&finding.text)) },
+    ]
 }
 
 fn well(is_well: bool, text: &str) -> Markup {

@@ -17,11 +17,17 @@ const MAX: usize = 64;
 pub(super) enum Notice {
     /// This many sessions have ended.
     Ended(u64),
+    /// New keys are in use.
+    Rotated,
 }
 
 impl Notice {
     pub(super) fn text(&self) -> String {
         match self {
+            Self::Rotated => {
+                "New keys are in use, and everything is sealed under them. Nobody was logged out."
+                    .to_owned()
+            }
             Self::Ended(0) => "There was nothing left to end.".to_owned(),
             Self::Ended(number) => {
                 let sessions = count(*number, "session has", "sessions have");

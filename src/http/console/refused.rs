@@ -97,7 +97,7 @@ impl ResponseError for Refused {
                 )
             }
             Self::Ops(error) => {
-                let text = format!("Nothing was done: {} ({}).", error.message, error.code);
+                let text = format!("It was not done: {} ({}).", error.message, error.code);
                 plain(status, "Not done", &text)
             }
             Self::Problem(problem) => {

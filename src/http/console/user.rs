@@ -7,19 +7,18 @@ use super::address::Address;
 use super::admission::{Posted, Visit};
 use super::listing;
 use super::notices::Notice;
+use super::proof::{self, prove};
 use super::refused::{Refused, unexpected};
 use super::shell::{Page, Place, facts, page, page_with, see_other};
 use super::text::{Shown, beginning, count, listed, moment, shown};
 use super::users;
-use crate::accounts::{AccountsError, PresentedPassword};
-use crate::http::problem::{Code, Problem};
+use crate::accounts::AccountsError;
 use crate::ops::{
     Answer, KeystoreRequest, LastUse, OpsError, Request, SessionsRequest, User, UsersRequest, Which,
 };
 use crate::service::ServiceError;
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::RETRY_AFTER;
-use actix_web::{HttpResponse, ResponseError as _};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -168,12 +167,7 @@ async fn confirm(
             input type="hidden" name="form" value=(viewer.form);
             input type="hidden" name="id" value=(ending.id);
             @if let Some(keep) = &ending.keep { input type="hidden" name="keep" value=(keep); }
-            p {
-                label for="password" { "Your password" }
-                input #password name="password" type="password" autocomplete="current-password" required
-                    aria-invalid=[fault.map(|_| "true")] aria-describedby=[fault.map(|_| "password-fault")];
-                @if let Some(fault) = fault { p.fault #password-fault { (fault) } }
-            }
+            (proof::field(fault))
             p { button.main.danger { "End " (count(number, "session", "sessions")) } }
         }
         p { a href=(users::path(&ending.id)) { "Back, and end nothing" } }
@@ -196,35 +190,9 @@ pub(super) async fn end(posted: Posted) -> Result<HttpResponse, Refused> {
         id: form.required_text("id")?,
         keep: form.optional_text("keep")?,
     };
-    let password = form.optional_secret("password")?.unwrap_or_default();
-    if password.is_empty() {
-        let fault = Some("Enter your password.");
-        return confirm(visit, &ending, fault, StatusCode::UNPROCESSABLE_ENTITY).await;
-    }
-    let wrong = Some("This isn't your password. Nothing has ended.");
-    let Ok(password) = PresentedPassword::parse(&password) else {
-        return confirm(visit, &ending, wrong, StatusCode::FORBIDDEN).await;
-    };
-    let service = visit.desk().service.clone();
-    let owner = visit.owner();
-    let proven = service.reauthenticate(&owner, &visit.session, password);
-    match proven.await.map_err(Problem::from) {
-        Ok(issued) => visit.keeps(&issued),
-        Err(problem) if problem.code() == Code::InvalidCredentials => {
-            return confirm(visit, &ending, wrong, StatusCode::FORBIDDEN).await;
-        }
-        Err(problem) if problem.code() == Code::RateLimited => {
-            let wait = problem.parts().retry_after;
-            let fault = Some(
-                "Too many attempts have failed. Nothing has ended. Wait a moment, then try again.",
-            );
-            let mut response = confirm(visit, &ending, fault, problem.code().status()).await?;
-            if let Some(seconds) = wait {
-                response.headers_mut().insert(RETRY_AFTER, seconds.into());
-            }
-            return Ok(response);
-        }
-        Err(problem) => return Ok(Refused::from(problem).error_response()),
+    if let Err(unproven) = prove(&visit, &mut form).await? {
+        let form = confirm(visit, &ending, Some(unproven.fault), unproven.status).await?;
+        return Ok(unproven.on(form));
     }
     let revoke = SessionsRequest::Revoke {
         which: ending.which(),

@@ -233,6 +233,7 @@ fn axe_finds_no_fault_in_any_page_and_each_fits_a_telephone() {
         &format!("receipts?name={}", ended.crt),
         &format!("receipts?name={}", scene.ada.crt),
         "keys",
+        "keys/rotate",
         "health",
         "nowhere",
     ] {

@@ -3,13 +3,14 @@
 use super::*;
 
 /// Every page that is asked for by its address alone.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "/console/",
     "/console/users",
     "/console/sessions",
     "/console/explain",
     "/console/receipts",
     "/console/keys",
+    "/console/keys/rotate",
     "/console/health",
     "/console/login",
 ];
@@ -381,4 +382,55 @@ fn the_log_of_ends_is_shown_with_its_last_receipts_and_says_why_it_is_not_writte
     }
     std::fs::write(&file, whole).unwrap();
     says(&ops.gets("/console/receipts").expect(200), ">yes</span>");
+}
+
+#[test]
+fn keys_are_rotated_with_the_password_and_nobody_is_logged_out() {
+    let scene = Scene::set();
+    let mut ops = scene.administrator();
+    let rotate = |ops: &mut Browser<'_>, password: &str| {
+        let page = "/console/keys/rotate";
+        ops.fills_in(page, page, &[("password", password)])
+    };
+    let ids = || {
+        let status = scene.server.operator(&["keys", "status", "--json"]);
+        let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+        ["master", "signing"].map(|kind| status[kind].as_array().unwrap().len())
+    };
+    for (password, due) in [("", 422), ("wrong horse battery", 403)] {
+        let answer = rotate(&mut ops, password);
+        assert_eq!(answer.status, due);
+        assert_eq!(ids(), [1, 1]);
+    }
+    says(
+        &ops.gets("/console/keys").expect(200),
+        "Put new keys in their place",
+    );
+    let rotated = rotate(&mut ops, PASSWORD);
+    says(&ops.follows(&rotated), "New keys are in use");
+    assert_eq!(ids(), [1, 2]);
+    scene.server.accepts(&scene.ada.auth);
+    assert_eq!(ops.gets("/console/").status, 200);
+    let log = scene.server.written();
+    for action in [
+        "master_key_rotated",
+        "signing_key_rotated",
+        "master_key_removed",
+    ] {
+        let event = format!("action={action} by=admin");
+        assert!(log.contains(&event), "{event}: {log}");
+    }
+}
+
+#[test]
+fn what_the_doctor_finds_is_shown() {
+    let scene = Scene::with(&Setup::new().env("LACRE_LIMITS__LOGIN_PER_ADDRESS", "off"));
+    let health = scene.administrator().gets("/console/health").expect(200);
+    for said in [
+        "limits_off",
+        "limits.login_per_address is off",
+        "owners and modes are right",
+    ] {
+        says(&health, said);
+    }
 }
