@@ -16,6 +16,7 @@ mod rewrapping;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use rand::TryCryptoRng;
 
@@ -25,7 +26,7 @@ use crate::record::Record;
 use crate::seal::codec;
 use crate::seal::master_key::{MasterKey, MasterKeyRing};
 use crate::seal::nonces::NonceSource;
-use crate::store::{Checked, Sealed, Stamp, Stats, Store, Write};
+use crate::store::{Checked, LeaseReport, Sealed, Stamp, Stats, Store, Write};
 
 use decoy::Decoy;
 
@@ -291,6 +292,21 @@ impl Keystore {
     /// waited for before an answer that goes by another's change, such as "it has ended already".
     pub async fn settled(&self) -> Result<(), KeystoreError> {
         self.inner.store.settled().await
+    }
+
+    /// Whether this process is to do now what one process does for all of a store: see [`Store::take_turn`].
+    pub async fn takes_turn(
+        &self,
+        chore: &'static str,
+        every: Duration,
+    ) -> Result<bool, KeystoreError> {
+        self.inner.store.take_turn(chore, every).await
+    }
+
+    /// How the lease fares by which this process uses what it keeps; `None` where it has the store to itself.
+    #[must_use]
+    pub fn lease(&self) -> Option<LeaseReport> {
+        self.inner.store.lease()
     }
 
     /// Whether changes are taken: not after a write has failed, nor after [`close`](Self::close).

@@ -169,7 +169,10 @@ pub use record::{MAX_SEALED_RECORD, PrivateScalar, Record};
 pub use seal::master_key::{MasterKey, MasterKeyRing};
 #[cfg(feature = "postgres")]
 pub use shared::{
-    lease::{LeaseReport, RunningClock},
-    postgres::{PostgresOptions, PostgresStore, Weakness},
+    lease::RunningClock,
+    postgres::{
+        Alone, Cluster, Common, LookedAt, Member, Peer, PostgresOptions, PostgresStore, Weakness,
+        look, says_tls,
+    },
 };
-pub use store::{Checked, Stats, Store, Writes};
+pub use store::{Checked, LeaseReport, Stats, Store, Writes};

@@ -38,6 +38,7 @@ mod shared_pointer;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
@@ -194,6 +195,18 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    /// Whether this process is to do now what one process does for all of a store, such as a sweep; it is then
+    /// nobody else's turn for the time `every`. Who has the store to itself always is.
+    fn take_turn(&self, chore: &'static str, every: Duration) -> Answer<'_, bool> {
+        let _ = (chore, every);
+        Box::pin(std::future::ready(Ok(true)))
+    }
+
+    /// How the lease fares by which this process uses what it keeps; `None` where it has the store to itself.
+    fn lease(&self) -> Option<LeaseReport> {
+        None
+    }
+
     /// Has `watcher` told of each record that is removed through this store from now on, before the
     /// removal is answered. A store that other processes write to as well also tells it of their
     /// removals, as soon as it hears of them. `false`, and nothing changed, where another watcher is
@@ -309,5 +322,22 @@ pub struct Writes {
     /// Groups of changes that were made durable together.
     pub groups: u64,
     /// How long making them durable took, all together.
-    pub time: std::time::Duration,
+    pub time: Duration,
+}
+
+/// How the lease of a process has fared that shares its store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeaseReport {
+    /// Whether there is a lease now.
+    pub held: bool,
+    /// How long ago the poll was sent that it is by.
+    pub age: Duration,
+    /// How often it was renewed.
+    pub rounds: u64,
+    /// How often it had run out before it was renewed.
+    pub lapses: u64,
+    /// How often something may have been missed, so that everything was read once more.
+    pub generations: u64,
+    /// How many ends and changes polls have brought.
+    pub heard: u64,
 }

@@ -100,6 +100,15 @@ impl MasterKey {
         std::hint::black_box(difference) == 0
     }
 
+    /// Eight bytes by which two holders of this key see that it is the same one; they tell nothing of it.
+    #[must_use]
+    pub fn check(&self) -> [u8; 8] {
+        let tag = hmac::sign(&self.derive, b"lacre check v1");
+        let mut check = [0; 8];
+        check.copy_from_slice(&tag.as_ref()[..8]);
+        check
+    }
+
     fn cipher(&self, purpose: Purpose, context: &[u8]) -> Result<LessSafeKey, OpenError> {
         let mut mac = hmac::Context::with_key(&self.derive);
         mac.update(purpose.label());
@@ -146,6 +155,23 @@ impl MasterKeyRing {
         }
         self.older.push(key);
         Ok(self)
+    }
+
+    /// The same keys, of which the one with this id seals; `None` where there is none.
+    #[must_use]
+    pub fn sealing_with(self, id: u32) -> Option<Self> {
+        let mut keys: Vec<_> = std::iter::once(self.current).chain(self.older).collect();
+        let place = keys.iter().position(|key| key.id == id)?;
+        Some(Self {
+            current: keys.remove(place),
+            older: keys,
+        })
+    }
+
+    /// The id of the key that sealed these bytes, as they say themselves: nothing is checked.
+    #[must_use]
+    pub fn sealed_by(sealed: &[u8]) -> Option<u32> {
+        key_id_of(sealed)
     }
 
     /// The id of the key that seals.
@@ -335,6 +361,28 @@ mod tests {
             ring(1, 1).open_bytes(b"a", &newer),
             Err(KeystoreError::SealedUnknownKey { key_id: 2 })
         );
+    }
+
+    #[test]
+    fn a_ring_seals_with_the_key_that_is_chosen_and_opens_with_all() {
+        let both = || {
+            let ring = ring(2, 2);
+            ring.with_older(MasterKey::from_bytes(1, [1; 32])).unwrap()
+        };
+        let sealed = both().seal_bytes(b"a", b"text", &mut rng()).unwrap();
+        let first = both().sealing_with(1).unwrap();
+        assert_eq!(&**first.open_bytes(b"a", &sealed).unwrap(), b"text");
+        let sealed = first.seal_bytes(b"a", b"text", &mut rng()).unwrap();
+        assert_eq!(MasterKeyRing::sealed_by(&sealed), Some(1));
+        assert_eq!(first.keys().map(MasterKey::id).collect::<Vec<_>>(), [1, 2]);
+        assert!(both().sealing_with(3).is_none());
+    }
+
+    #[test]
+    fn the_check_of_a_key_is_that_of_its_bytes_alone() {
+        let check = |id, byte| MasterKey::from_bytes(id, [byte; 32]).check();
+        assert_eq!(check(1, 7), check(2, 7));
+        assert_ne!(check(1, 7), check(1, 8));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::error::KeystoreError;
+use crate::store::LeaseReport;
 
 /// Nanoseconds on a clock that nobody sets, that never goes back, and that goes on while the machine is
 /// suspended (on Linux `CLOCK_BOOTTIME`).
@@ -40,22 +41,11 @@ pub(crate) struct Lease {
     /// The same, and kept when a generation ends: since when there has been none.
     last_until: AtomicU64,
     standing: Mutex<Standing>,
+    /// When the poll was sent that the lease is by.
+    sent_at: AtomicU64,
     /// How often the lease was renewed; who waits for one is woken by it.
     rounds: watch::Sender<u64>,
     lapses: AtomicU64,
-}
-
-/// How a process's lease has fared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LeaseReport {
-    /// Whether there is a lease now.
-    pub held: bool,
-    /// How often it was renewed.
-    pub rounds: u64,
-    /// How often it had run out before it was renewed.
-    pub lapses: u64,
-    /// How often something may have been missed, so that everything was read once more.
-    pub generations: u64,
 }
 
 impl Lease {
@@ -65,6 +55,7 @@ impl Lease {
             clock,
             until: AtomicU64::new(0),
             last_until: AtomicU64::new(0),
+            sent_at: AtomicU64::new(0),
             standing: Mutex::new(Standing {
                 generation: 0,
                 leader: Leader(0),
@@ -95,6 +86,7 @@ impl Lease {
             self.lapses.fetch_add(1, Ordering::Relaxed);
         }
         let until = sent_at.saturating_add(length);
+        self.sent_at.store(sent_at, Ordering::Relaxed);
         self.last_until.store(until, Ordering::SeqCst);
         self.until.store(until, Ordering::SeqCst);
         self.rounds.send_modify(|rounds| *rounds += 1);
@@ -144,10 +136,26 @@ impl Lease {
             .ok_or_else(|| KeystoreError::unavailable("it doesn't answer in time"))
     }
 
+    /// Waits until the lease was renewed so many times more.
+    pub(crate) async fn rounds(&self, more: u64, patience: Duration) -> Result<(), KeystoreError> {
+        let mut rounds = self.rounds.subscribe();
+        let due = *rounds.borrow() + more;
+        let renewed = tokio::time::timeout(patience, rounds.wait_for(|rounds| *rounds >= due));
+        match renewed.await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(KeystoreError::unavailable("it doesn't answer in time")),
+        }
+    }
+
     /// How the lease has fared.
     pub(crate) fn report(&self) -> LeaseReport {
+        let age = self
+            .now()
+            .saturating_sub(self.sent_at.load(Ordering::Relaxed));
         LeaseReport {
             held: self.holds(),
+            age: Duration::from_nanos(age),
+            heard: 0,
             rounds: *self.rounds.borrow(),
             lapses: self.lapses.load(Ordering::Relaxed),
             generations: self.standing().generation,

@@ -8,6 +8,8 @@
 //! | `poll` | the thread that asks what has ended, and so renews the lease |
 //! | `change` | the statements that change records |
 //! | `read` | the statements that read them |
+//! | `cluster` | what all processes go by, what each says of itself, and what one of them does for all |
+//! | `look` | a look at a database, of which nothing is changed |
 //! | `trust` | whether a server keeps what it says |
 //!
 //! A change that ends tokens writes the record and the row that tells the other processes in one statement. It is
@@ -16,7 +18,9 @@
 //! This room must never read a record from a server other than the one that the lease is from.
 
 mod change;
+mod cluster;
 mod link;
+mod look;
 mod parts;
 mod poll;
 mod read;
@@ -25,20 +29,23 @@ mod told;
 mod trust;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::lease::{Lease, LeaseReport, RunningClock};
+use super::lease::{Lease, RunningClock};
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
 use crate::stamps::Stamps;
-use crate::store::{Answer, Found, RemovalWatcher, Stamp, Stats, Store, Write};
+use crate::store::{Answer, Found, LeaseReport, RemovalWatcher, Stamp, Stats, Store, Write};
 use change::Made;
 use link::Link;
 use parts::{Inner, PATIENCE};
 use poll::Poller;
 use told::Told;
 
+pub use cluster::{Alone, Cluster, Common, Member, Peer};
+pub use link::says_tls;
+pub use look::{LookedAt, look};
 pub use trust::Weakness;
 
 /// For how long a removal of everything may take.
@@ -61,6 +68,7 @@ pub struct PostgresOptions {
 /// A [`Store`] on `PostgreSQL`.
 pub struct PostgresStore {
     inner: Arc<Inner>,
+    cluster: Cluster,
     poller: Option<Poller>,
     io: Io,
 }
@@ -77,6 +85,13 @@ impl Io {
             .build();
         let runtime = runtime.map_err(|error| KeystoreError::unavailable(error.to_string()))?;
         Ok(Self(Some(runtime)))
+    }
+
+    fn handle(&self) -> Result<tokio::runtime::Handle, KeystoreError> {
+        let runtime = self.0.as_ref();
+        runtime
+            .map(|runtime| runtime.handle().clone())
+            .ok_or_else(|| KeystoreError::unavailable("the store is closed"))
     }
 
     /// What is asked goes on when nobody waits for the answer any more.
@@ -129,12 +144,23 @@ impl PostgresStore {
             node: options.node,
             watcher: std::sync::OnceLock::new(),
             told: Told::default(),
+            member: std::sync::OnceLock::new(),
+            taken_up: AtomicU64::new(0),
+            refused: std::sync::Mutex::default(),
+            about: std::sync::Mutex::default(),
+            heard: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             under_way: Arc::default(),
         });
+        let cluster = Cluster {
+            inner: Arc::clone(&inner),
+            link: link.clone(),
+            io: io.handle()?,
+        };
         let poller = Poller::start(Arc::clone(&inner), link)?;
         let store = Self {
             inner,
+            cluster,
             poller: Some(poller),
             io,
         };
@@ -142,18 +168,10 @@ impl PostgresStore {
         Ok(store)
     }
 
-    /// How the lease of this process has fared.
+    /// The processes on this store, seen from this one. What is asked of it fails once the store is dropped.
     #[must_use]
-    pub fn lease(&self) -> LeaseReport {
-        self.inner.lease.report()
-    }
-
-    /// What keeps this server from keeping what it says; nothing where there is nothing to say.
-    pub async fn weaknesses(&self) -> Result<Vec<Weakness>, KeystoreError> {
-        self.ask(PATIENCE, |inner| async move {
-            trust::weaknesses(&inner.pool).await
-        })
-        .await
+    pub fn cluster(&self) -> Cluster {
+        self.cluster.clone()
     }
 
     /// Asks on the store's own threads: what was begun goes on where the caller stops waiting.
@@ -278,10 +296,26 @@ impl Store for PostgresStore {
 
     fn health(&self) -> Result<(), KeystoreError> {
         self.inner.open()?;
+        if let Some(why) = self.inner.refusal() {
+            return Err(KeystoreError::unavailable(why));
+        }
         if self.inner.lease.over_for(LAPSE) {
             return Err(KeystoreError::unavailable("it doesn't answer in time"));
         }
         Ok(())
+    }
+
+    fn take_turn(&self, chore: &'static str, every: Duration) -> Answer<'_, bool> {
+        Box::pin(self.ask(PATIENCE, move |inner| async move {
+            cluster::take_turn(&inner, chore, every).await
+        }))
+    }
+
+    fn lease(&self) -> Option<LeaseReport> {
+        Some(LeaseReport {
+            heard: self.inner.heard.load(Ordering::Relaxed),
+            ..self.inner.lease.report()
+        })
     }
 
     fn watch_removals(&self, watcher: RemovalWatcher) -> bool {

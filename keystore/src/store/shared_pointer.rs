@@ -1,8 +1,9 @@
 //! A store behind a shared pointer: who keeps the pointer can use the store beside the keystore.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Answer, Found, Progress, RemovalWatcher, Stamp, Stats, Store, Write};
+use super::{Answer, Found, LeaseReport, Progress, RemovalWatcher, Stamp, Stats, Store, Write};
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
 use crate::note::{Note, NotePlace, SealedNote};
@@ -104,6 +105,14 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn settled(&self) -> Answer<'_, ()> {
         (**self).settled()
+    }
+
+    fn take_turn(&self, chore: &'static str, every: Duration) -> Answer<'_, bool> {
+        (**self).take_turn(chore, every)
+    }
+
+    fn lease(&self) -> Option<LeaseReport> {
+        (**self).lease()
     }
 
     fn health(&self) -> Result<(), KeystoreError> {

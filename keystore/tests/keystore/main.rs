@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod batches;
+mod cluster;
 mod compacting;
 mod conformance;
 mod contended;

@@ -31,7 +31,7 @@ pub(super) struct Made {
 }
 
 /// The wait for a lease of so many microseconds, and one per cent: clocks differ in rate.
-fn wait(lease_us: i64) -> Made {
+pub(super) fn wait(lease_us: i64) -> Made {
     let lease = Duration::from_micros(lease_us.cast_unsigned());
     Made {
         wait: Some(lease + lease / 100),
@@ -294,7 +294,7 @@ async fn made(
 }
 
 /// Asks, and asks again where another transaction was in the way.
-async fn repeated<T, A: Future<Output = Result<T, sqlx::Error>>>(
+pub(super) async fn repeated<T, A: Future<Output = Result<T, sqlx::Error>>>(
     ask: impl Fn() -> A,
 ) -> Result<T, KeystoreError> {
     for _ in 0..ATTEMPTS {

@@ -5,7 +5,7 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{Connection as _, PgConnection, PgPool};
 
 use crate::error::KeystoreError;
@@ -31,6 +31,26 @@ macro_rules! answering {
     };
 }
 pub(super) use answering;
+
+/// Whether connections to the database of this URL are encrypted and the server's certificate is checked, or need be
+/// neither: a socket file, or an address of this machine. `None` where the URL can't be read.
+#[must_use]
+pub fn says_tls(url: &str) -> Option<bool> {
+    let options = PgConnectOptions::from_str(url).ok()?;
+    let host = options.get_host();
+    let near = options.get_socket().is_some()
+        || host.starts_with('/')
+        || host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+    let checked = matches!(
+        options.get_ssl_mode(),
+        PgSslMode::VerifyCa | PgSslMode::VerifyFull
+    );
+    Some(near || checked)
+}
 
 /// Where the database is.
 #[derive(Clone)]
@@ -81,4 +101,39 @@ pub(super) fn in_the_way(error: &sqlx::Error) -> bool {
     database
         .and_then(sqlx::error::DatabaseError::code)
         .is_some_and(|code| matches!(&*code, "40001" | "40P01" | "55P03"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::says_tls;
+
+    #[test]
+    fn a_url_says_whether_what_is_sent_can_be_read_on_the_way() {
+        for (url, expected) in [
+            ("postgres://lacre@127.0.0.1/lacre", Some(true)),
+            ("postgres://lacre@[::1]:5432/lacre", Some(true)),
+            ("postgres://lacre@localhost/lacre", Some(true)),
+            ("postgres://lacre@%2Frun%2Fpostgresql/lacre", Some(true)),
+            ("postgres://lacre@db.example/lacre", Some(false)),
+            (
+                "postgres://lacre@10.0.0.7/lacre?sslmode=prefer",
+                Some(false),
+            ),
+            (
+                "postgres://lacre@10.0.0.7/lacre?sslmode=require",
+                Some(false),
+            ),
+            (
+                "postgres://lacre@10.0.0.7/lacre?sslmode=verify-ca",
+                Some(true),
+            ),
+            (
+                "postgres://lacre@db.example/lacre?sslmode=verify-full",
+                Some(true),
+            ),
+            ("no url", None),
+        ] {
+            assert_eq!(says_tls(url), expected, "{url}");
+        }
+    }
 }

@@ -3,13 +3,14 @@
 //! This room must never ask the database.
 
 use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio::sync::RwLock;
 
+use super::cluster::Member;
 use crate::error::KeystoreError;
 use crate::key::RecordKey;
 use crate::shared::lease::Lease;
@@ -29,6 +30,16 @@ pub(super) struct Inner {
     pub(super) node: i64,
     pub(super) watcher: OnceLock<RemovalWatcher>,
     pub(super) told: Told,
+    /// Who decides about what all go by.
+    pub(super) member: OnceLock<Arc<dyn Member>>,
+    /// The version of what all go by that it has taken up.
+    pub(super) taken_up: AtomicU64,
+    /// Why it refuses to go on, while it does.
+    pub(super) refused: Mutex<Option<String>>,
+    /// What this process says of itself.
+    pub(super) about: Mutex<String>,
+    /// How many ends of other processes were heard of.
+    pub(super) heard: AtomicU64,
     pub(super) closed: AtomicBool,
     /// Held by each change, so that closing waits for those under way.
     pub(super) under_way: Arc<RwLock<()>>,
@@ -41,6 +52,24 @@ impl Inner {
             return Err(KeystoreError::unavailable("the store is closed"));
         }
         Ok(())
+    }
+
+    /// Why this process refuses to go on.
+    pub(super) fn refusal(&self) -> Option<String> {
+        lock(&self.refused).clone()
+    }
+
+    pub(super) fn set_refusal(&self, why: Option<&str>) {
+        *lock(&self.refused) = why.map(str::to_owned);
+    }
+
+    /// What this process says of itself, also where its row has gone and is written anew.
+    pub(super) fn about(&self) -> String {
+        lock(&self.about).clone()
+    }
+
+    pub(super) fn say(&self, about: &str) {
+        about.clone_into(&mut lock(&self.about));
     }
 
     /// A record has changed, here or elsewhere.
@@ -72,4 +101,8 @@ impl Inner {
             watcher(key);
         }
     }
+}
+
+fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -17,6 +17,7 @@ use std::time::Duration;
 use sqlx::{PgConnection, Row as _};
 use tokio::sync::Notify;
 
+use super::cluster;
 use super::link::{Link, answering, failed};
 use super::parts::Inner;
 use super::read::named;
@@ -44,8 +45,8 @@ macro_rules! timeline {
 }
 
 const ARRIVED: &str = concat!(
-    "INSERT INTO keystore_nodes (id, applied_xmin) \
-     VALUES ($1, pg_snapshot_xmin(pg_current_snapshot())) \
+    "INSERT INTO keystore_nodes (id, applied_xmin, about) \
+     VALUES ($1, pg_snapshot_xmin(pg_current_snapshot()), $2) \
      ON CONFLICT (id) DO UPDATE SET applied_xmin = EXCLUDED.applied_xmin, seen_at = clock_timestamp() \
      RETURNING pg_current_snapshot()::text AS snapshot, ",
     answering!(),
@@ -60,7 +61,9 @@ const POLL: &str = concat!(
        FROM keystore_ends WHERE xid >= pg_snapshot_xmin($2::pg_snapshot) \
        AND NOT pg_visible_in_snapshot(xid, $2::pg_snapshot)) \
      SELECT (SELECT count(*) FROM me) = 1 AS known, lease_us, pg_current_snapshot()::text AS snapshot, \
-       pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin, ",
+       pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin, \
+       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS unix_us, \
+       coalesce((SELECT version FROM keystore_common), 0) AS common, ",
     answering!(),
     ", ",
     timeline!(),
@@ -141,6 +144,10 @@ struct Round {
     xmin: i64,
     lease: Duration,
     server: Server,
+    /// The database's time.
+    unix_us: u64,
+    /// The version of what all go by.
+    common: u64,
     ended: Vec<Ended>,
 }
 
@@ -228,6 +235,10 @@ impl<'i> Polling<'i> {
                 inner.changed(key);
             }
         }
+        inner
+            .heard
+            .fetch_add(round.ended.len() as u64, Ordering::Relaxed);
+        decided(inner, connection, &round).await?;
         self.seen = Some(Seen {
             snapshot: round.snapshot,
             server: round.server,
@@ -257,9 +268,31 @@ impl<'i> Polling<'i> {
     }
 }
 
+/// Has the member of this process decide about the rest of what a poll brought.
+async fn decided(
+    inner: &Inner,
+    connection: &mut PgConnection,
+    round: &Round,
+) -> Result<(), KeystoreError> {
+    let Some(member) = inner.member.get() else {
+        return Ok(());
+    };
+    let mut decision = member.hear_time(round.unix_us);
+    if decision.is_ok() && round.common != inner.taken_up.load(Ordering::SeqCst) {
+        if let Some(common) = cluster::read(connection).await? {
+            decision = member.take_up(&common);
+            if decision.is_ok() {
+                inner.taken_up.store(common.version, Ordering::SeqCst);
+            }
+        }
+    }
+    inner.set_refusal(decision.as_ref().err().map(String::as_str));
+    decision.map_err(KeystoreError::unavailable)
+}
+
 /// Enters this process among those at work, and forgets everything: nothing is known of what ended before.
 async fn arrived(inner: &Inner, connection: &mut PgConnection) -> Result<Seen, KeystoreError> {
-    let asked = sqlx::query(ARRIVED).bind(inner.node);
+    let asked = sqlx::query(ARRIVED).bind(inner.node).bind(inner.about());
     let row = asked.fetch_one(connection).await;
     let row = row.map_err(|error| failed(&error))?;
     let seen = Seen {
@@ -295,6 +328,8 @@ async fn asked(
             snapshot: row.try_get("snapshot")?,
             xmin: row.try_get("xmin")?,
             lease: Duration::from_micros(lease_us.cast_unsigned()),
+            unix_us: row.try_get::<i64, _>("unix_us")?.cast_unsigned(),
+            common: row.try_get::<i64, _>("common")?.cast_unsigned(),
             server: Server {
                 leader: Leader(row.try_get::<i64, _>("leader")?.cast_unsigned()),
                 timeline: row.try_get("timeline")?,

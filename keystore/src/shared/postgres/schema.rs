@@ -14,41 +14,72 @@ const TABLES: &str = include_str!("schema.sql");
 /// The layout that this program knows.
 const VERSION: i32 = 1;
 
+/// The oldest layout whose programs can go on beside this one. A step that they can't go on after has to wait for the
+/// version after the one that first does without what it changes.
+const OLDEST: i32 = 1;
+
 /// A lock of our own, for the length of a transaction.
 const ALONE: &str = "SELECT pg_advisory_xact_lock(5494726353018883)";
 
 pub(super) async fn prepare(link: &Link, lease: Duration) -> Result<(), KeystoreError> {
     let mut connection = link.connect().await?;
     let found = made(&mut connection, lease).await;
-    let found = found.map_err(|error| failed(&error))?;
-    if found > VERSION {
-        return Err(KeystoreError::StoreTooNew {
-            found,
-            known: VERSION,
-        });
-    }
+    found.map_err(|error| failed(&error))?.check()?;
     connection.close().await.map_err(|error| failed(&error))
 }
 
-/// The layout of the tables that are there now.
-async fn made(connection: &mut sqlx::PgConnection, lease: Duration) -> Result<i32, sqlx::Error> {
+/// The layout of some tables, and the oldest one whose programs may use them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    version: i32,
+    oldest: i32,
+}
+
+impl Layout {
+    /// What is there; nothing where no process has made the tables yet.
+    pub(super) async fn found(
+        connection: &mut sqlx::PgConnection,
+    ) -> Result<Option<Self>, sqlx::Error> {
+        let exists: bool = sqlx::query_scalar("SELECT to_regclass('keystore_meta') IS NOT NULL")
+            .fetch_one(&mut *connection)
+            .await?;
+        if !exists {
+            return Ok(None);
+        }
+        let (version, oldest) = sqlx::query_as("SELECT version, oldest FROM keystore_meta")
+            .fetch_one(connection)
+            .await?;
+        Ok(Some(Self { version, oldest }))
+    }
+
+    /// Fails where this program is too old for these tables. Those of a later version are used where that one says
+    /// that it can be done: nodes of two versions stand beside each other while one takes the place of the other.
+    pub(super) fn check(self) -> Result<(), KeystoreError> {
+        if self.oldest > VERSION {
+            return Err(KeystoreError::StoreTooNew {
+                found: self.version,
+                known: VERSION,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The layout of the tables, which are made where there are none.
+async fn made(connection: &mut sqlx::PgConnection, lease: Duration) -> Result<Layout, sqlx::Error> {
     let mut alone = connection.begin().await?;
     alone.execute(ALONE).await?;
-    let exists: bool = sqlx::query_scalar("SELECT to_regclass('keystore_meta') IS NOT NULL")
-        .fetch_one(&mut *alone)
-        .await?;
-    if !exists {
+    if Layout::found(&mut alone).await?.is_none() {
         alone.execute(TABLES).await?;
         let lease = i64::try_from(lease.as_micros()).unwrap_or(i64::MAX);
-        sqlx::query("INSERT INTO keystore_meta (version, lease_us) VALUES ($1, $2)")
+        sqlx::query("INSERT INTO keystore_meta (version, oldest, lease_us) VALUES ($1, $2, $3)")
             .bind(VERSION)
+            .bind(OLDEST)
             .bind(lease)
             .execute(&mut *alone)
             .await?;
     }
-    let version = sqlx::query_scalar("SELECT version FROM keystore_meta")
-        .fetch_one(&mut *alone)
-        .await?;
+    let layout = Layout::found(&mut alone).await?;
     alone.commit().await?;
-    Ok(version)
+    layout.ok_or(sqlx::Error::RowNotFound)
 }

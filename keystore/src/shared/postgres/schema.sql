@@ -22,12 +22,28 @@ CREATE TABLE keystore_nodes (
     id bigint PRIMARY KEY,
     beat bigint NOT NULL DEFAULT 0,
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    applied_xmin xid8 NOT NULL
+    applied_xmin xid8 NOT NULL,
+    about text NOT NULL DEFAULT ''
 ) WITH (fillfactor = 10);
 
--- One row: the layout, and for how long a process may go by what it keeps.
+-- One row: the layout, the oldest layout whose programs may go on using these tables, and for how long a process
+-- may go by what it keeps.
 CREATE TABLE keystore_meta (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
     version integer NOT NULL,
+    oldest integer NOT NULL CHECK (oldest <= version),
     lease_us bigint NOT NULL CHECK (lease_us BETWEEN 1000 AND 10000000)
+);
+
+-- At most one row: sealed bytes that all processes go by. Each change raises the version.
+CREATE TABLE keystore_common (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    version bigint NOT NULL CHECK (version > 0),
+    sealed bytea NOT NULL
+);
+
+-- Work that one process does for all: when it was last begun.
+CREATE TABLE keystore_chores (
+    name text PRIMARY KEY,
+    begun_at timestamptz NOT NULL
 );

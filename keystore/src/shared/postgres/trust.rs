@@ -2,7 +2,7 @@
 //!
 //! This room must never change a setting.
 
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 
 use super::link::failed;
 use crate::error::KeystoreError;
@@ -48,12 +48,14 @@ impl Weakness {
     }
 }
 
-pub(super) async fn weaknesses(pool: &PgPool) -> Result<Vec<Weakness>, KeystoreError> {
+pub(super) async fn weaknesses<'c>(
+    server: impl PgExecutor<'c>,
+) -> Result<Vec<Weakness>, KeystoreError> {
     let (fsync, pages, version, standby): (bool, bool, i32, bool) = sqlx::query_as(
         "SELECT current_setting('fsync')::bool, current_setting('full_page_writes')::bool, \
          current_setting('server_version_num')::int, current_setting('synchronous_standby_names') <> ''",
     )
-    .fetch_one(pool)
+    .fetch_one(server)
     .await
     .map_err(|error| failed(&error))?;
     let all = [

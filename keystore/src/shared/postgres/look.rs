@@ -1,0 +1,54 @@
+//! A look at a database: whether a start on it would go well.
+//!
+//! This room must never make or change anything.
+
+use sqlx::{Connection as _, PgConnection};
+
+use super::cluster::{self, Common};
+use super::link::{Link, failed};
+use super::schema::Layout;
+use super::trust::{self, Weakness};
+use crate::error::KeystoreError;
+
+/// A database as it was found.
+#[derive(Clone, Debug)]
+pub struct LookedAt {
+    /// What the server doesn't keep.
+    pub weaknesses: Vec<Weakness>,
+    /// What all processes go by; nothing where there is no deployment yet.
+    pub common: Option<Common>,
+    /// The database's time, in microseconds of Unix time.
+    pub unix_us: u64,
+}
+
+/// Looks at the database of this URL.
+///
+/// `store_unavailable` where it can't be reached, `store_too_new` where this program is too old for its tables.
+pub async fn look(url: &str) -> Result<LookedAt, KeystoreError> {
+    let mut connection = Link::of(url)?.connect().await?;
+    let looked = within(&mut connection).await;
+    let _ = connection.close().await;
+    looked
+}
+
+async fn within(connection: &mut PgConnection) -> Result<LookedAt, KeystoreError> {
+    let weaknesses = trust::weaknesses(&mut *connection).await?;
+    let layout = Layout::found(connection).await;
+    let common = match layout.map_err(|error| failed(&error))? {
+        Some(layout) => {
+            layout.check()?;
+            cluster::read(connection).await?
+        }
+        None => None,
+    };
+    let unix_us: i64 =
+        sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+            .fetch_one(connection)
+            .await
+            .map_err(|error| failed(&error))?;
+    Ok(LookedAt {
+        weaknesses,
+        common,
+        unix_us: unix_us.cast_unsigned(),
+    })
+}
