@@ -16,7 +16,7 @@ APART = --bench server --bench scale --bench instructions --bench oracle
 PROGRAM ?=
 OUT ?= target/dist
 
-.PHONY: deb image dist package-test help run test soak model faults backup-drill bench bench-steps bench-million bench-page bench-check \
+.PHONY: cluster deb image dist package-test help run test soak model faults backup-drill bench bench-steps bench-million bench-page bench-check \
 	bench-instructions bench-oracle bench-oracle-dialects bench-python bench-gateway interop interop-apache browser fuzz vectors mutations mutants lint
 
 help: ## Show this list
@@ -58,6 +58,11 @@ backup-drill: ## Back up and restore a million sessions
 
 # One part after another: a measurement has the machine to itself.
 BENCH = flags=$$(.ci/need build bench); export CARGO_FLAGS="$$flags"; python3 tests/bench
+
+# Needs the programs of a PostgreSQL server, of which each test starts one of its own.
+cluster: ## Break several nodes on one database again and again, which takes long (QUICK=1: minutes; ARGS=name runs some)
+	@flags=$$(.ci/need build postgres); $(if $(QUICK),,LACRE_TEST_CLUSTER=1) $(CARGO) test --locked $$flags --test main -- \
+		--nocapture --test-threads 2 $(or $(ARGS),nodes::)
 
 model: ## Search the lease of several processes with all faults at once (4 GiB of memory, some minutes)
 	@flags=$$(.ci/need build); $(CARGO) test --release --locked $$flags -p lacre-keystore --test lease -- \

@@ -73,6 +73,14 @@ impl Clock for SystemClock {
     }
 }
 
+/// Nanoseconds on the clock that nobody can set, which goes on while the machine is suspended.
+#[cfg(feature = "server")]
+#[must_use]
+pub(crate) fn running() -> u64 {
+    use machine::Machine as _;
+    machine::System.running().cast_unsigned()
+}
+
 /// A clock that stands where it is put: for tests and for `lacre token open --now`.
 #[derive(Debug, Default)]
 pub struct FixedClock(AtomicU64);

@@ -198,6 +198,9 @@ impl Config {
         if let (Ok(token), Ok(issuers)) = (&token, &issuers) {
             reader.note_all(checks::issuers(issuers, token.issuer.as_deref()));
         }
+        if let (Ok(keystore), Ok(accounts)) = (&keystore, &accounts) {
+            reader.note_all(checks::keystore(keystore, accounts));
+        }
         if let (Ok(top), Ok(gateway)) = (&top, &gateway) {
             reader.note_all(checks::gateway(gateway, top, dev));
         }
@@ -243,6 +246,13 @@ impl Config {
             log: log?,
             settings: Vec::new(),
         })
+    }
+
+    /// The database that holds session records where nodes share them.
+    #[must_use]
+    pub fn keystore_url(&self) -> &str {
+        let own = self.keystore.url.as_ref();
+        own.unwrap_or(&self.accounts.url).expose()
     }
 
     /// Every key with its value (secrets masked) and where the value came from, in the order of

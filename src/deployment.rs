@@ -28,6 +28,10 @@ mod parts;
 mod restored;
 #[cfg(feature = "server")]
 mod service;
+#[cfg(feature = "server")]
+mod settled;
+#[cfg(feature = "server")]
+mod shared;
 
 #[cfg(feature = "server")]
 pub use accepted::{AcceptedKeystore, Accepting, accept};

@@ -30,7 +30,7 @@ use crate::sessions::rules::Rules;
 use crate::sessions::sweep::{Expired, Sweeper};
 use crate::sessions::tokens::TokenMaker;
 use crate::token::{Handle, TokenError, TokenKind};
-use lacre_keystore::{Keystore, KeystoreError, MasterKeyRing, RecordKey};
+use lacre_keystore::{Keystore, KeystoreError, LeaseReport, MasterKeyRing, RecordKey};
 use rand::CryptoRng;
 use serde_json::{Map, Value};
 use std::fmt;
@@ -47,6 +47,18 @@ pub(crate) const CONTENT_KEY_BYTES: u64 = 256 << 20;
 /// deployment.
 #[derive(Clone)]
 pub struct Lacre(Arc<Parts>);
+
+/// The handle of a deployment that isn't kept open by it.
+#[cfg(feature = "server")]
+pub(crate) struct WeakLacre(std::sync::Weak<Parts>);
+
+#[cfg(feature = "server")]
+impl WeakLacre {
+    /// The handle; `None` once the last one has gone.
+    pub(crate) fn upgrade(&self) -> Option<Lacre> {
+        self.0.upgrade().map(Lacre)
+    }
+}
 
 struct Parts {
     rules: Arc<Rules>,
@@ -89,6 +101,12 @@ impl Lacre {
             lock: None,
             receipts: None,
         }
+    }
+
+    /// This handle, without keeping the deployment open.
+    #[cfg(feature = "server")]
+    pub(crate) fn downgrade(&self) -> WeakLacre {
+        WeakLacre(Arc::downgrade(&self.0))
     }
 
     /// The rules that this deployment follows.
@@ -569,6 +587,22 @@ impl Lacre {
 
 /// Tasks that run beside the requests.
 impl Lacre {
+    /// Whether this process is to do now what one does for all that share the store; it is then nobody else's turn
+    /// for so long.
+    pub async fn takes_turn(
+        &self,
+        chore: &'static str,
+        every: Duration,
+    ) -> Result<bool, KeystoreError> {
+        self.0.records.keystore().takes_turn(chore, every).await
+    }
+
+    /// How the lease fares by which this process goes on what it keeps; `None` where it has the store to itself.
+    #[must_use]
+    pub fn lease(&self) -> Option<LeaseReport> {
+        self.0.records.keystore().lease()
+    }
+
     /// Removes the records of sessions that are over, and returns how many.
     pub async fn sweep(&self) -> Result<usize, KeystoreError> {
         self.0.sweeper.sweep(|_| ()).await
@@ -686,8 +720,8 @@ impl LacreBuilder {
     }
 
     /// Keeps keys that are rotated there.
-    pub(crate) fn keys_in(mut self, storage: impl KeyStorage + 'static) -> Self {
-        self.storage = Box::new(storage);
+    pub(crate) fn keys_in(mut self, storage: Box<dyn KeyStorage>) -> Self {
+        self.storage = storage;
         self
     }
 

@@ -69,6 +69,8 @@ pub(super) struct Store {
     write: AnyPool,
     /// `SQLite`: the file of it.
     file: Option<Arc<DatabaseFile>>,
+    /// How long a question about one row may take: no reader waits for a lock.
+    patience: Duration,
     /// Chooses whose hash stands in for that of a name which nobody has.
     mirror: Arc<MirrorKey>,
     /// What a transaction does first that could take the last administrator, or that is made by the
@@ -336,7 +338,7 @@ impl Store {
     }
 
     async fn one(&self, question: Question) -> Result<Option<AnyRow>, AccountsError> {
-        within_timeout(question.fetch_optional(&self.read)).await
+        within(self.patience, question.fetch_optional(&self.read)).await
     }
 
     async fn all(&self, question: Question) -> Result<Vec<AnyRow>, AccountsError> {

@@ -35,6 +35,7 @@ pub(super) async fn measure(
     all.extend(keystore(service.lacre()).await);
     all.extend(receipts(service.lacre()));
     all.extend(keys(service.lacre()));
+    all.extend(lease(service.lacre()));
     all.extend(process());
     all
 }
@@ -248,6 +249,45 @@ fn keys(lacre: &Lacre) -> Vec<Measured> {
         )
     });
     [master, signing].into_iter().flatten().collect()
+}
+
+/// Where the store is shared with other nodes.
+fn lease(lacre: &Lacre) -> Vec<Measured> {
+    let Some(lease) = lacre.lease() else {
+        return Vec::new();
+    };
+    vec![
+        gauge(
+            "lacre_lease_held",
+            "1 where this node may go by what it last heard from the store.",
+            u64::from(lease.held),
+        ),
+        Measured {
+            name: "lacre_lease_age_seconds",
+            help: "Time since the question was sent that the lease is by.",
+            value: Reading::Seconds(lease.age),
+        },
+        counter(
+            "lacre_lease_rounds_total",
+            "Times that the lease was renewed.",
+            lease.rounds,
+        ),
+        counter(
+            "lacre_lease_lapses_total",
+            "Times that the lease had run out before it was renewed.",
+            lease.lapses,
+        ),
+        counter(
+            "lacre_lease_generations_total",
+            "Times that something may have been missed, so that everything was read once more.",
+            lease.generations,
+        ),
+        counter(
+            "lacre_feed_changes_total",
+            "Ends and changes that this node has heard of by the store.",
+            lease.heard,
+        ),
+    ]
 }
 
 /// Under the names that the libraries of Prometheus give them.

@@ -47,6 +47,8 @@ const AUDIT_DISCARDED: &str = "lacre: standard output is /dev/null, or was close
 
 /// How often expired sessions are swept out of the keystore.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// For how long the turn of one node keeps it from the others: somewhat less, so that each minute has one.
+const SWEEP_TURN: Duration = Duration::from_secs(50);
 
 #[derive(Debug, Args)]
 #[command(
@@ -193,8 +195,7 @@ async fn serve(
     let keeper = tokio::spawn(service.lacre().keep_last_seen());
     let sweeper = tokio::spawn(sweep(service.clone()));
     let counter = console.map(|console| tokio::spawn(console.keep_counting()));
-    let going_on = service.clone();
-    let rotation = tokio::spawn(async move { going_on.go_on_rotating().await });
+    let rotation = tokio::spawn(rotate(service.clone()));
     let receipts = tokio::spawn(service.lacre().clone().keep_receipts());
     let addresses = Addresses {
         public,
@@ -328,6 +329,22 @@ fn operators_view(
     Management::new(metrics, ready, gauges)
 }
 
+/// Goes on with a rotation of the master key. Where there are several nodes it may be begun by a key that an operator
+/// gives them one after the other.
+async fn rotate(service: Service) {
+    let shares = service.lacre().lease().is_some();
+    loop {
+        let turn = service.lacre().takes_turn("rotate", SWEEP_TURN).await;
+        if turn.is_ok_and(|turn| turn) {
+            service.go_on_rotating().await;
+        }
+        if !shares {
+            return;
+        }
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}
+
 /// Removes what has expired, on which nothing depends but the size of the keystore: the guard refuses
 /// an expired session whether it is swept or not. And ends what a change of an account has left.
 async fn sweep(service: Service) {
@@ -337,6 +354,16 @@ async fn sweep(service: Service) {
         // Both end sessions, which could not be recorded.
         if !telemetry::has_room() {
             continue;
+        }
+        service.announce_keys().await;
+        // Of several nodes one does it for all.
+        match service.lacre().takes_turn("sweep", SWEEP_TURN).await {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(error) => {
+                log::error!(code = error.code(); "sweeping failed: {error}");
+                continue;
+            }
         }
         match service.sweep().await {
             Ok(0) => {}

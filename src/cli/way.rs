@@ -11,7 +11,6 @@ use super::printable::printable;
 use lacre::clock::SystemClock;
 use lacre::internals::config::Config;
 use lacre::internals::deployment::Deployment;
-use lacre::internals::deployment::data_dir::DataDir;
 use lacre::internals::entropy;
 use lacre::internals::ops::{self, AdminClient, Answer, Request, Step, Wait};
 use lacre::internals::service::Caller;
@@ -143,8 +142,10 @@ impl Way {
 }
 
 fn exists(config: &Config) -> Result<bool, Failure> {
-    DataDir::exists(&config.data_dir)
-        .map_err(|error| Failure::new(failure::CONFIG, error.code(), error))
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(Deployment::exists(config))?)
 }
 
 fn directory(config: &Config) -> Result<Through, Failure> {

@@ -12,7 +12,8 @@ use super::error::ConfigError;
 use super::listen::Listen;
 use super::quantity::duration_text;
 use super::sections::{
-    GatewayConfig, KeystoreConfig, ServiceConfig, SessionConfig, TlsConfig, TokenConfig, Top,
+    AccountsConfig, Engine, GatewayConfig, KeystoreConfig, ServiceConfig, SessionConfig, TlsConfig,
+    TokenConfig, Top,
 };
 use crate::federation::Issuer;
 use crate::telemetry::AuditStream;
@@ -100,6 +101,27 @@ pub(super) fn services(services: &[ServiceConfig], own: &str) -> Vec<ConfigError
         errors.push(ConfigError::ServiceUnusable { service, why });
     }
     errors
+}
+
+/// Nodes that share sessions share accounts as well, and no other engine has a URL.
+pub(super) fn keystore(
+    keystore: &KeystoreConfig,
+    accounts: &AccountsConfig,
+) -> Option<ConfigError> {
+    let shared = keystore.engine == Engine::Postgres;
+    let url = keystore.url.as_ref().unwrap_or(&accounts.url);
+    let why = if shared && accounts.url.expose().starts_with("sqlite:") {
+        "keystore.engine = \"postgres\" is for several nodes, and accounts.url is a file of one: set it to a \
+         PostgreSQL database as well"
+    } else if shared && lacre_keystore::says_tls(url.expose()).is_none() {
+        "the URL of the database can't be read: it is `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with what isn't \
+         plain in a name or a password written as %XX"
+    } else if !shared && keystore.url.is_some() {
+        "keystore.url is set, and keystore.engine isn't \"postgres\""
+    } else {
+        return None;
+    };
+    Some(ConfigError::Keystore { why })
 }
 
 /// An access token can't live longer than its session.

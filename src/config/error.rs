@@ -90,6 +90,9 @@ pub enum ConfigError {
     /// TLS without all that it takes, or where there can be none.
     #[error("tls: {why}")]
     Tls { why: &'static str },
+    /// An engine of the keystore without what goes with it.
+    #[error("keystore: {why}")]
+    Keystore { why: &'static str },
     /// An issuer whose tokens could not be verified, or not told from another's.
     #[error("{entry}: {why}")]
     IssuerUnusable { entry: String, why: String },
@@ -126,6 +129,7 @@ impl ConfigError {
             } => "data_dir_unwritable",
             Self::PathUnusable { .. } => "config_path_unusable",
             Self::Tls { .. } => "config_tls_incomplete",
+            Self::Keystore { .. } => "config_keystore_unusable",
             Self::IssuerUnusable { .. } => "config_issuer_unusable",
             Self::BadLogFilter { .. } => "config_bad_log_filter",
             Self::DevNotLoopback { .. } => "config_dev_not_loopback",

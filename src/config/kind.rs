@@ -10,7 +10,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::listen::{Listen, NoPlace};
-use super::quantity::{count, duration, duration_text, rate, rate_text, size, size_text};
+use super::quantity::{
+    count, duration, duration_text, rate, rate_text, short_duration, short_duration_text, size,
+    size_text,
+};
 use super::secret::SecretText;
 use super::written::Written;
 use crate::network::{Network, NotANetwork, Proxy};
@@ -362,6 +365,39 @@ impl Kind for Seconds {
     fn samples(&self) -> BoxedStrategy<String> {
         (self.from..=self.to)
             .prop_map(|seconds| duration_text(Duration::from_secs(seconds)))
+            .boxed()
+    }
+}
+
+/// A duration of whole milliseconds.
+pub(super) struct Milliseconds {
+    pub(super) from: u64,
+    pub(super) to: u64,
+}
+
+impl Kind for Milliseconds {
+    type Value = Duration;
+
+    fn read(&self, written: &Written) -> Result<Duration, Refusal> {
+        let read = written.text().and_then(short_duration);
+        let bounds = Duration::from_millis(self.from)..=Duration::from_millis(self.to);
+        good(read.filter(|read| bounds.contains(read)))
+    }
+
+    fn shown(&self, value: &Duration) -> String {
+        short_duration_text(*value)
+    }
+
+    fn takes(&self) -> String {
+        let [from, to] =
+            [self.from, self.to].map(|n| short_duration_text(Duration::from_millis(n)));
+        format!("a duration such as `50ms` or `1s`, from `{from}` to `{to}`")
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        (self.from..=self.to)
+            .prop_map(|number| short_duration_text(Duration::from_millis(number)))
             .boxed()
     }
 }

@@ -42,6 +42,23 @@ pub(super) fn duration_text(duration: Duration) -> String {
     }
 }
 
+/// Reads milliseconds, a whole number with `ms`, or else what [`duration`] reads.
+pub(super) fn short_duration(text: &str) -> Option<Duration> {
+    match text.strip_suffix("ms") {
+        Some(number) => count(number).map(Duration::from_millis),
+        None => duration(text),
+    }
+}
+
+/// The shortest text that [`short_duration`] reads as this, in whole milliseconds.
+pub(super) fn short_duration_text(duration: Duration) -> String {
+    if duration.subsec_millis() == 0 {
+        duration_text(duration)
+    } else {
+        format!("{}ms", duration.as_millis())
+    }
+}
+
 /// Reads bytes: a whole number, alone or with `KiB`, `MiB` or `GiB`.
 pub(super) fn size(text: &str) -> Option<u64> {
     let (number, unit) = digits(text)?;
@@ -107,6 +124,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn short_durations_are_milliseconds_or_the_longer_ones() {
+        let reads = |text: &str| short_duration(text);
+        assert_eq!(reads("50ms"), Some(Duration::from_millis(50)));
+        assert_eq!(reads("1500ms"), Some(Duration::from_millis(1_500)));
+        assert_eq!(reads("2s"), Some(Duration::from_secs(2)));
+        for bad in ["", "ms", "50", "-1ms", "1.5ms", "1s50ms", "50 ms", "50MS"] {
+            assert_eq!(reads(bad), None, "{bad:?}");
+        }
+        for milliseconds in [1, 50, 999, 1_000, 1_001, 90_000] {
+            let duration = Duration::from_millis(milliseconds);
+            assert_eq!(reads(&short_duration_text(duration)), Some(duration));
+        }
+    }
 
     fn seconds(text: &str) -> Option<u64> {
         duration(text).map(|read| read.as_secs())

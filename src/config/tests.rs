@@ -607,8 +607,9 @@ fn key_and_text() -> impl Strategy<Value = (usize, String)> {
 }
 
 /// What is refused though each value is good.
-const CROSS_CHECKS: [&str; 6] = [
+const CROSS_CHECKS: [&str; 7] = [
     "config_gateway_public",
+    "config_keystore_unusable",
     "data_dir_unwritable",
     "config_same_address",
     "config_lifetimes",

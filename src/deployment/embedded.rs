@@ -47,7 +47,7 @@ impl Lacre {
             .map_err(|why| DataDirError::unusable(data_dir.path(), why))?;
         Ok(Self::builder(keystore, keys.keyring, rules)
             .clock(clock)
-            .keys_in(storage)
+            .keys_in(Box::new(storage))
             // Dropped in this order: the last mark is written while the directory is still held.
             .holding((keeper, data_dir))
             .build())

@@ -60,6 +60,63 @@ pub enum OpenError {
         "accounts in PostgreSQL can't be looked at without changing them: start the server, and ask it"
     )]
     NotCopied,
+    /// The directory is that of a node of its own.
+    #[cfg(feature = "server")]
+    #[error(
+        "{} has the keys or the sessions of another keystore.engine, which `postgres` doesn't go on with: choose another \
+         data_dir for a new deployment, or go back to that engine",
+        path.display()
+    )]
+    EngineChanged {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The server of the store doesn't keep what it says.
+    #[cfg(feature = "server")]
+    #[error("the database of keystore.url can't hold sessions: {0}")]
+    StoreWeak(&'static str),
+    /// The clock is further from the database's than tokens may be off.
+    #[cfg(feature = "server")]
+    #[error("{0}")]
+    ClockOff(String),
+    /// There is a deployment in the store, and no master key here.
+    #[cfg(feature = "server")]
+    #[error(
+        "the store has a deployment, and {} isn't there: copy the master key of its other nodes there", path.display()
+    )]
+    MasterKeyOfOthersMissing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The keyring in the store doesn't open.
+    #[cfg(feature = "server")]
+    #[error(
+        "the keyring in the store doesn't open with the master key in {} ({why}): this node has another master key than \
+         the others, or keystore.url leads to the store of another deployment",
+        path.display()
+    )]
+    StoreForeign {
+        /// Where the master keys are.
+        path: PathBuf,
+        /// Why not.
+        why: KeyringError,
+    },
+    /// Another node is at work with other settings.
+    #[cfg(feature = "server")]
+    #[error(
+        "{key} is `{ours}` here and `{theirs}` at the node on {host}, so that each would refuse the other's tokens: give \
+         all nodes one configuration; to change it, stop them all first"
+    )]
+    NodesDiffer {
+        /// The key of the configuration.
+        key: &'static str,
+        /// Its value here.
+        ours: String,
+        /// Where the other node is.
+        host: String,
+        /// Its value there.
+        theirs: String,
+    },
     /// The keyring.
     #[error("{0}")]
     Keyring(#[from] KeyringError),
@@ -118,6 +175,18 @@ impl OpenError {
             Self::Absent { .. } => "deployment_missing",
             Self::RestoreUnfinished { .. } => "restore_unfinished",
             Self::NotCopied => "deployment_not_copied",
+            #[cfg(feature = "server")]
+            Self::EngineChanged { .. } => "keystore_engine_changed",
+            #[cfg(feature = "server")]
+            Self::StoreWeak(_) => "store_not_durable",
+            #[cfg(feature = "server")]
+            Self::ClockOff(_) => "clock_off",
+            #[cfg(feature = "server")]
+            Self::MasterKeyOfOthersMissing { .. } => "master_key_missing",
+            #[cfg(feature = "server")]
+            Self::StoreForeign { why, .. } => why.code(),
+            #[cfg(feature = "server")]
+            Self::NodesDiffer { .. } => "node_settings_differ",
             Self::Keyring(error) => error.code(),
             Self::Keystore(error) => error.code(),
             #[cfg(feature = "server")]

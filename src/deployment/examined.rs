@@ -12,7 +12,7 @@ use super::kept_time;
 use super::parts::Keys;
 use crate::accounts::{Accounts, Owner};
 use crate::clock::UnixSeconds;
-use crate::config::Config;
+use crate::config::{Config, Engine};
 use lacre_keystore::{EpochFile, KeystoreError, noted_at};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -24,6 +24,9 @@ pub struct Examined {
     pub is_there: bool,
     /// Each reason for which a start would be refused.
     pub problems: Vec<OpenError>,
+    /// What the server of a shared store doesn't keep, in words that say what to change; what forbids a start is among
+    /// the problems.
+    pub weak: Vec<&'static str>,
     /// When something of it was last written, by the machine's clock.
     pub last_written: Option<SystemTime>,
     /// Files that a process left half-written beside the master keys, which lie outside of the directory.
@@ -63,12 +66,28 @@ pub async fn examine(config: &Config, now: UnixSeconds) -> Examined {
     if let Some(Err(error)) = file.as_deref().map(check_database) {
         examined.add(error.into());
     }
-    match Keys::look(directory, &super::service::master_keys(config)) {
+    if config.keystore.engine == Engine::Postgres {
+        match super::shared::examine(config, now).await {
+            Ok((weak, None)) => (examined.weak, examined.is_there) = (weak, false),
+            Ok((weak, Some(keyring))) => {
+                (examined.weak, examined.is_there) = (weak, true);
+                let owner = Accounts::owner(url, &keyring.handles().name()).await;
+                let checked = owner.map_err(OpenError::from);
+                let checked = checked.and_then(|owner| super::settled::check_owner(owner, config));
+                if let Err(error) = checked {
+                    examined.add(error);
+                }
+            }
+            Err(error) => examined.add(error),
+        }
+        return examined;
+    }
+    match Keys::look(directory, &super::settled::master_keys(config)) {
         Ok(None) => {}
         Ok(Some(keys)) => {
             examined.epoch = noted_outside(config, &keys);
             let whose = owner(url, file.as_deref(), &keys).await;
-            if let Err(error) = whose.and_then(|owner| super::service::check_owner(owner, config)) {
+            if let Err(error) = whose.and_then(|owner| super::settled::check_owner(owner, config)) {
                 examined.add(error);
             }
         }

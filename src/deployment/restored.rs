@@ -27,7 +27,8 @@ use self::place::{Found, Place};
 use self::reading::{Backup, content_of, session};
 use super::data_dir::{DataDir, write_mark, write_secret};
 use super::error::OpenError;
-use super::service::{Deployment, master_keys};
+use super::service::Deployment;
+use super::settled::master_keys;
 use crate::accounts::{Accounts, CopiedRow, Owner, Replaced, TakenIn};
 use crate::archive::{Entry, Holds};
 use crate::clock::Clock;
@@ -52,6 +53,9 @@ pub async fn restore(
     (clock, entropy): (Arc<dyn Clock>, Entropy),
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Restored, RestoreError> {
+    if config.keystore.engine == Engine::Postgres {
+        return Err(RestoreError::SharedStore);
+    }
     let backup = Backup::read(given, &master_keys(config), &mut progress)?;
     if wanted.holds == Holds::Everything && backup.about.holds == Holds::Sessions {
         return Err(RestoreError::SessionsOnly);

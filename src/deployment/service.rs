@@ -1,27 +1,24 @@
 //! A whole deployment: keys, keystore and accounts, opened as the configuration says.
 
-use super::data_dir::{DataDir, DataDirError, MasterKeySource, check_database};
+use super::data_dir::{DataDir, DataDirError, check_database};
 use super::epoch::epoch;
 use super::error::OpenError;
 use super::kept_time::{TimeKeeper, go_on};
 use super::key_files::KeyFiles;
 use super::parts::{Keys, keystore_on};
-use crate::accounts::{Accounts, HashingSettings, Owner};
+use super::settled::{Parts, check_owner, master_keys, open_accounts, own_issuer, rules};
+use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::config::{Config, Engine};
 use crate::entropy::Entropy;
 use crate::federation::Federation;
 use crate::lacre::Lacre;
 use crate::service::{LimitSettings, Limits, Service};
-use crate::sessions::keyring::Keyring;
-use crate::sessions::rules::Rules;
 use lacre_keystore::{
     Epoch, Keystore, KeystoreError, MasterKeyRing, MemoryEngine, SledEngine, SledOptions,
 };
-use rand::SeedableRng as _;
 use std::fmt;
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
 /// A deployment that this process holds.
 pub struct Deployment {
@@ -48,7 +45,12 @@ impl Deployment {
         let epoch = epoch(config, &entropy);
         let parts = (Arc::clone(&clock), entropy);
         let service = assemble(config, (&data_dir, url, epoch), parts).await?;
-        let delivered = service.deliver_all().await?;
+        // Where other nodes are at work, what is left may be theirs, and isn't left yet.
+        let delivered = if service.lacre().keystore().lease().is_some() {
+            service.deliver_rest().await?
+        } else {
+            service.deliver_all().await?
+        };
         if delivered > 0 {
             log::warn!(delivered; "ended the sessions that changes of accounts had left before the start");
         }
@@ -58,6 +60,14 @@ impl Deployment {
             keeper: None,
             data_dir,
         })
+    }
+
+    /// Whether there is a deployment that `config` describes. Makes and changes nothing.
+    pub async fn exists(config: &Config) -> Result<bool, OpenError> {
+        if config.keystore.engine == Engine::Postgres {
+            return super::shared::exists(config).await;
+        }
+        Ok(DataDir::exists(&config.data_dir)?)
     }
 
     /// Accounts and sessions.
@@ -97,57 +107,40 @@ impl fmt::Debug for Deployment {
     }
 }
 
-/// The service on the parts in this directory, with the accounts at this URL, and the keystore noted there.
-///
-/// A keyring is the sign that accounts were made, so a new one is written after they were: a start that
-/// is killed anywhere leaves a directory that the next start takes.
+/// The service on the parts in this directory, with the accounts at this URL.
 pub(super) async fn assemble(
     config: &Config,
     (data_dir, accounts_url, epoch): (&DataDir, &str, Epoch),
-    (clock, entropy): (Arc<dyn Clock>, Entropy),
+    parts: (Arc<dyn Clock>, Entropy),
 ) -> Result<Service, OpenError> {
-    let master = master_keys(config);
-    let keys = Keys::open(data_dir, &master, clock.now(), &entropy)?;
-    let name = keys.keyring.handles().name();
-    let owner = Accounts::owner(accounts_url, &name).await?;
-    if !keys.new {
-        check_owner(owner, config)?;
-    }
-    let issuer = config.token.issuer.clone();
-    let issuer = issuer.unwrap_or_else(|| own_issuer(&keys.keyring));
-    let open_accounts = async || {
-        let random = rand::rngs::StdRng::from_rng(&mut entropy());
-        let clock = Arc::clone(&clock);
-        let accounts =
-            Accounts::open(accounts_url, hashing(config), clock, Box::new(random)).await?;
-        if owner != Owner::Ours {
-            accounts.claim(&name).await?;
-        }
-        Ok::<_, OpenError>(accounts)
-    };
-    let options = SledOptions {
-        cache_capacity: config.keystore.cache_bytes,
-        digest_key: keys.keyring.digest_key(),
-        epoch,
-    };
-    let (keystore, accounts) = if keys.new {
-        let accounts = open_accounts().await?;
-        keys.keep(data_dir, &entropy)?;
-        (
-            open_keystore(config, data_dir, keys.master, options).await?,
-            accounts,
-        )
+    let Parts {
+        keystore,
+        keyring,
+        storage,
+        accounts,
+        cluster,
+        leeway,
+    } = if config.keystore.engine == Engine::Postgres {
+        Box::pin(super::shared::parts(config, data_dir, accounts_url, &parts)).await?
     } else {
-        let keystore = open_keystore(config, data_dir, keys.master, options).await?;
-        (keystore, open_accounts().await?)
+        Box::pin(own_parts(config, (data_dir, accounts_url, epoch), &parts)).await?
     };
-    let lacre = Lacre::builder(keystore, keys.keyring, rules(config, issuer))
-        .receipts(data_dir.receipts())
-        .clock(clock)
-        .keys_in(KeyFiles::of(data_dir, &master))
+    let (clock, entropy) = parts;
+    let issuer = config.token.issuer.clone();
+    let issuer = issuer.unwrap_or_else(|| own_issuer(&keyring));
+    let mut lacre = Lacre::builder(keystore, keyring, rules(config, issuer, leeway))
+        .clock(Arc::clone(&clock))
+        .keys_in(storage)
         .entropy(entropy)
-        .content_key_memory(config.token.content_key_memory)
-        .build();
+        .content_key_memory(config.token.content_key_memory);
+    if cluster.is_none() {
+        // Nodes have no one directory to keep them in.
+        lacre = lacre.receipts(data_dir.receipts());
+    }
+    let lacre = lacre.build();
+    if let Some(cluster) = cluster {
+        Box::pin(super::shared::join(&cluster, &lacre, clock, leeway)).await?;
+    }
     let limits = Limits::new(&LimitSettings {
         login_per_address: config.limits.login_per_address,
         login_per_account: config.limits.login_per_account,
@@ -158,61 +151,47 @@ pub(super) async fn assemble(
     Ok(Service::new(lacre, accounts, limits).believing(federation))
 }
 
-/// Where the configuration says that the master keys are.
-pub(super) fn master_keys(config: &Config) -> MasterKeySource {
-    match &config.master_key {
-        Some(text) => MasterKeySource::Text(Zeroizing::new(text.expose().to_owned())),
-        None => MasterKeySource::File(config.master_key_file.clone()),
+/// The parts of a deployment that has its directory to itself.
+///
+/// A keyring is the sign that accounts were made, so a new one is written after they were: a start that
+/// is killed anywhere leaves a directory that the next start takes.
+async fn own_parts(
+    config: &Config,
+    (data_dir, accounts_url, epoch): (&DataDir, &str, Epoch),
+    (clock, entropy): &(Arc<dyn Clock>, Entropy),
+) -> Result<Parts, OpenError> {
+    let master = master_keys(config);
+    let keys = Keys::open(data_dir, &master, clock.now(), entropy)?;
+    let name = keys.keyring.handles().name();
+    let owner = Accounts::owner(accounts_url, &name).await?;
+    if !keys.new {
+        check_owner(owner, config)?;
     }
-}
-
-/// Refuses to go on with a deployment's keys where its accounts aren't. What is named is what the
-/// configuration names, also where a copy of it is opened.
-pub(super) fn check_owner(owner: Owner, config: &Config) -> Result<(), OpenError> {
-    let accounts = match Accounts::sqlite_file(config.accounts.url.expose()) {
-        Some(file) => file.display().to_string(),
-        None => "the database of `accounts.url`".to_owned(),
+    let opening = open_accounts(config, accounts_url, (clock, entropy), (owner, &name));
+    let options = SledOptions {
+        cache_capacity: config.keystore.cache_bytes,
+        digest_key: keys.keyring.digest_key(),
+        epoch,
     };
-    let data_dir = config.data_dir.clone();
-    match owner {
-        Owner::Ours | Owner::Nobody => Ok(()),
-        Owner::NoAccounts => Err(OpenError::AccountsMissing { accounts, data_dir }),
-        Owner::Another => Err(OpenError::AccountsForeign { accounts, data_dir }),
-    }
-}
-
-fn hashing(config: &Config) -> HashingSettings {
-    HashingSettings {
-        memory_kib: config.hashing.memory_kib,
-        iterations: config.hashing.iterations,
-        lanes: config.hashing.lanes,
-        threads: config.hashing.threads,
-        queue: config.hashing.queue,
-        queue_per_address: config.hashing.queue_per_address,
-    }
-}
-
-/// What a deployment calls itself where nobody has named it: the same wherever it is served, for as
-/// long as its keyring is.
-pub(super) fn own_issuer(keyring: &Keyring) -> String {
-    format!("urn:lacre:{}", keyring.handles().name())
-}
-
-pub(super) fn rules(config: &Config, issuer: String) -> Rules {
-    Rules {
-        access_ttl: config.token.access_ttl.as_secs(),
-        access_ttl_jitter: config.token.access_ttl_jitter,
-        refresh_ttl: config.session.refresh_ttl.as_secs(),
-        absolute_ttl: config.session.absolute_ttl.as_secs(),
+    let (keystore, accounts) = if keys.new {
+        let accounts = opening.await?;
+        keys.keep(data_dir, entropy)?;
+        (
+            open_keystore(config, data_dir, keys.master, options).await?,
+            accounts,
+        )
+    } else {
+        let keystore = open_keystore(config, data_dir, keys.master, options).await?;
+        (keystore, opening.await?)
+    };
+    Ok(Parts {
+        keystore,
+        keyring: keys.keyring,
+        storage: Box::new(KeyFiles::of(data_dir, &master)),
+        accounts,
+        cluster: None,
         leeway: config.token.leeway.as_secs(),
-        refresh_grace: config.refresh.grace.as_secs(),
-        max_token_length: config.limits.token,
-        max_per_user: config.session.max_per_user as usize,
-        explain_for: config.session.explain_for.as_secs(),
-        locations: config.token.locations.clone(),
-        issuer,
-        audience: config.token.audience.clone(),
-    }
+    })
 }
 
 async fn open_keystore(
@@ -222,6 +201,8 @@ async fn open_keystore(
     options: SledOptions,
 ) -> Result<Keystore, KeystoreError> {
     match config.keystore.engine {
+        // Its records aren't in a directory.
+        Engine::Postgres => Err(KeystoreError::unavailable("its records are in a database")),
         Engine::Memory => keystore_on(MemoryEngine::default(), master).await,
         Engine::Sled => {
             keystore_on(

@@ -34,6 +34,9 @@ pub(super) async fn perform(
     steps: &Steps,
 ) -> Result<Answer, OpsError> {
     let lacre = service.lacre();
+    if lacre.lease().is_some() {
+        return Err(OpsError::SharedStore);
+    }
     let total = lacre.keystore().stats().await?.records;
     // Before the first byte: whoever breaks off has what came until then.
     service.acted(caller, action(request.holds));

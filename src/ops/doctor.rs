@@ -91,6 +91,8 @@ fn deployment(config: &Config, examined: &Examined) -> Vec<Finding> {
             ),
         )];
     }
+    let weak = examined.weak.iter();
+    let weak = weak.map(|text| Finding::advice("store_no_standby", *text));
     let mut findings = vec![Finding::good(
         "deployment",
         format!(
@@ -98,6 +100,7 @@ fn deployment(config: &Config, examined: &Examined) -> Vec<Finding> {
              there"
         ),
     )];
+    findings.extend(weak);
     findings.extend(epoch(config, examined));
     findings
 }

@@ -54,6 +54,16 @@ impl Service {
         }
     }
 
+    /// Says to the other nodes, where there are any, which master keys this one has now.
+    pub async fn announce_keys(&self) {
+        if let Err(error) = self.lacre.rotation().announce().await {
+            log::error!(
+                code = error.code();
+                "the other nodes don't hear which master keys this one has: {error}"
+            );
+        }
+    }
+
     /// Drops the signing keys of which nothing is good any more.
     pub async fn drop_signing_keys(&self) {
         match self.lacre.rotation().drop_signers().await {

@@ -24,6 +24,7 @@ use crate::clock::UnixSeconds;
 use crate::sessions::csrf::CsrfTokens;
 use crate::sessions::handles::Handles;
 use crate::token::SigningKey;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use lacre_keystore::{DigestKey, MasterKeyRing};
 use rand::CryptoRng;
 use sealed::{Contents, SECRET};
@@ -46,6 +47,8 @@ pub struct Keyring {
 struct State {
     signers: Arc<Signers>,
     masters: Arc<Masters>,
+    /// The version of the sealed form that they are from, where it lies in a store that others write to; 0 elsewhere.
+    version: u64,
 }
 
 impl Keyring {
@@ -82,6 +85,7 @@ impl Keyring {
             state: RwLock::new(State {
                 signers: Arc::new(contents.signers),
                 masters: Arc::new(contents.masters),
+                version: 0,
             }),
         }
     }
@@ -114,14 +118,45 @@ impl Keyring {
     /// Goes by these signing keys from now on, and by this that is known of the master keys. Signatures of
     /// keys that aren't among them are refused when it returns, those of tokens in use included.
     pub(crate) fn take_over(&self, signers: Signers, masters: Masters) {
-        let signers = Arc::new(signers);
-        let state = State {
-            signers: Arc::clone(&signers),
-            masters: Arc::new(masters),
-        };
         let held = self.state.write();
-        let former = std::mem::replace(&mut *held.unwrap_or_else(PoisonError::into_inner), state);
-        former.signers.drop_but(&signers);
+        let mut held = held.unwrap_or_else(PoisonError::into_inner);
+        let version = held.version;
+        held.replace(signers, masters, version);
+    }
+
+    /// Goes by what another node, or this one, has sealed under this version, as [`take_over`](Self::take_over) does;
+    /// nothing is done where that is so already. Fails where it is another deployment's.
+    pub(crate) fn take_up(
+        &self,
+        sealed: &[u8],
+        version: u64,
+        master: &MasterKeyRing,
+    ) -> Result<(), KeyringError> {
+        let contents = sealed::open(sealed, master)?;
+        let same = verify_slices_are_equal(&**contents.handle_secret, &**self.handle_secret);
+        same.map_err(|_| KeyringError::Foreign)?;
+        let held = self.state.write();
+        let mut held = held.unwrap_or_else(PoisonError::into_inner);
+        if version > held.version {
+            let signers = contents.signers.known_as(&held.signers)?;
+            held.replace(signers, contents.masters, version);
+        }
+        Ok(())
+    }
+
+    /// The version of the sealed form that this is from. To be read before what is to be changed: a change that came
+    /// in between is told by it.
+    pub(crate) fn version(&self) -> u64 {
+        self.state().version
+    }
+
+    /// The same, from the sealed form of this version.
+    #[cfg(any(feature = "server", test))]
+    #[must_use]
+    pub(crate) fn at_version(self, version: u64) -> Self {
+        let held = self.state.write();
+        held.unwrap_or_else(PoisonError::into_inner).version = version;
+        self
     }
 
     /// What makes handles and finds their records.
@@ -155,6 +190,19 @@ impl Keyring {
     fn state(&self) -> State {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         state.clone()
+    }
+}
+
+impl State {
+    fn replace(&mut self, signers: Signers, masters: Masters, version: u64) {
+        let signers = Arc::new(signers);
+        let state = Self {
+            signers: Arc::clone(&signers),
+            masters: Arc::new(masters),
+            version,
+        };
+        let former = std::mem::replace(self, state);
+        former.signers.drop_but(&signers);
     }
 }
 
@@ -244,7 +292,10 @@ mod tests {
             |keyring: &Keyring, jws: &[u8]| keyring.signers().verifiers().verify(jws).is_ok();
         let first = sign(&keyring);
         let masters = Masters::clone(&keyring.masters());
-        let next = keyring.signers().with_new(100, 900, &mut rng).unwrap();
+        let next = keyring
+            .signers()
+            .replaced_by(&Signers::fresh(100, &mut rng).unwrap(), 900)
+            .unwrap();
         let sealed = keyring.sealed_with(&next, &masters, &master(1), &mut rng);
         keyring.take_over(next, masters.clone());
         let second = sign(&keyring);
@@ -264,6 +315,43 @@ mod tests {
         assert!(!takes(&keyring, &first) && takes(&keyring, &second));
         assert_eq!(ids(&keyring).len(), 1);
         assert_eq!(ids(&again(&keyring)), ids(&keyring));
+    }
+
+    #[test]
+    fn what_another_node_has_sealed_is_taken_up_once_and_its_known_keys_go_on() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let here = Keyring::generate(&mut rng).unwrap().at_version(1);
+        let there = again(&here).at_version(1);
+        let signed = |keyring: &Keyring| {
+            let signers = keyring.signers();
+            signers.signer().sign(TokenKind::Access, b"{}").unwrap()
+        };
+        let (first, in_use) = (signed(&here), there.signers());
+        let next = here
+            .signers()
+            .replaced_by(&Signers::fresh(100, &mut rng).unwrap(), 900)
+            .unwrap();
+        let sealed = here.sealed_with(&next, &here.masters(), &master(1), &mut rng);
+        there.take_up(&sealed.unwrap(), 2, &master(1)).unwrap();
+        assert_eq!((there.version(), ids(&there).len()), (2, 2));
+        assert!(
+            in_use.verifiers().verify(&first).is_ok(),
+            "it wasn't dropped"
+        );
+        // What is older, or the same, changes nothing.
+        let old = here.seal(&master(1), &mut rng).unwrap();
+        there.take_up(&old, 2, &master(1)).unwrap();
+        assert_eq!((there.version(), ids(&there).len()), (2, 2));
+        // A key that is missing is dropped for whoever still knows it.
+        let alone = there.signers().accepted_until(None, |_| None).unwrap();
+        let sealed = there.sealed_with(&alone, &there.masters(), &master(1), &mut rng);
+        there.take_up(&sealed.unwrap(), 3, &master(1)).unwrap();
+        assert!(in_use.verifiers().verify(&first).is_err());
+        let other = Keyring::generate(&mut rng).unwrap();
+        let foreign = other.seal(&master(1), &mut rng).unwrap();
+        let refused = there.take_up(&foreign, 4, &master(1)).unwrap_err();
+        assert_eq!((refused.code(), there.version()), ("store_foreign", 3));
+        assert!(there.take_up(&foreign, 4, &master(2)).is_err());
     }
 
     #[test]

@@ -23,16 +23,18 @@ pub(crate) use master::Begun;
 pub use master::Rewrapped;
 pub use signers::NewSigner;
 pub use status::{KeysNow, MasterNow, SignerNow};
-pub(crate) use storage::{KeyStorage, Nowhere};
+#[cfg(feature = "server")]
+pub(crate) use storage::Answer;
+pub(crate) use storage::{KeyStorage, Nowhere, SharedKeys};
 pub use storage::{StorageError, StorageErrorKind};
 
-use super::keyring::{Masters, Signers};
+use super::keyring::{KeyringError, Masters, Signers};
 #[cfg(feature = "server")]
 use super::receipting::Receipts;
 use super::records::Records;
 use super::rules::Rules;
 use crate::entropy::Entropy;
-use lacre_keystore::{FormerRing, MasterKey, MasterKeyRing};
+use lacre_keystore::{FormerRing, KeystoreError, MasterKey, MasterKeyRing};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError};
@@ -122,40 +124,124 @@ impl Rotation {
         }
     }
 
-    /// The keystore seals with this ring from now on, and the keyring is sealed under it. The caller holds
-    /// the turn to change both.
-    fn seal_with(&self, ring: MasterKeyRing, retiring: &[u32]) -> Result<(), RotationError> {
-        let held: Vec<u32> = ids(&ring).collect();
-        let current = ring.current_id();
+    /// Has all nodes seal with the newest key of this ring, which all of them must have. Each turns to it with the
+    /// keyring that is sealed under it.
+    async fn switch(
+        &self,
+        shared: &dyn SharedKeys,
+        ring: MasterKeyRing,
+    ) -> Result<(), RotationError> {
+        shared.announce().await?;
+        if let Some(key) = ring.keys().next() {
+            shared.all_have(key).await?;
+        }
+        let keyring = self.records.keyring();
+        let seen = keyring.version();
+        let masters =
+            Masters::clone(&keyring.masters()).sealing_since(ring.current_id(), self.records.now());
+        let signers = Signers::clone(&keyring.signers());
+        self.put_under(&ring, seen, (signers, masters)).await
+    }
+
+    /// Goes by a keyring that this node or another one has put into the store: its keys from now on, and the master
+    /// key that it is sealed under, which this node must have. For the thread that hears of it.
+    pub(crate) fn take_up(&self, sealed: &[u8], version: u64) -> Result<(), RotationError> {
+        let (keystore, keyring) = (self.records.keystore(), self.records.keyring());
+        if version <= keyring.version() {
+            return Ok(());
+        }
+        let id = MasterKeyRing::sealed_by(sealed).ok_or(KeyringError::Damaged)?;
+        let ring = keystore.master_keys();
+        if ring.current_id() == id {
+            return Ok(keyring.take_up(sealed, version, &ring)?);
+        }
+        let found = self.storage.read_master_keys()?;
+        let found = found.sealing_with(id).ok_or(KeyringError::NotOurs(
+            KeystoreError::SealedUnknownKey { key_id: id },
+        ))?;
+        keyring.take_up(sealed, version, &found)?;
+        drop(ring);
+        self.turn_to(found);
+        Ok(())
+    }
+
+    /// Says to the other nodes, where there are any, which master keys this one has now.
+    #[cfg(feature = "server")]
+    pub(crate) async fn announce(&self) -> Result<(), RotationError> {
+        if let Some(shared) = self.storage.shared() {
+            shared.announce().await?;
+        }
+        Ok(())
+    }
+
+    /// The keystore seals with this ring from now on.
+    fn turn_to(&self, ring: MasterKeyRing) {
         let former = self.records.keystore().set_ring(ring);
         let formers = self.formers.lock();
         formers.unwrap_or_else(PoisonError::into_inner).push(former);
+    }
+
+    /// The keystore seals with this ring from now on, and the keyring is sealed under it. The caller holds
+    /// the turn to change both.
+    async fn seal_with(&self, ring: MasterKeyRing, retiring: &[u32]) -> Result<(), RotationError> {
+        let held: Vec<u32> = ids(&ring).collect();
+        let current = ring.current_id();
+        self.turn_to(ring);
         let keyring = self.records.keyring();
+        let seen = keyring.version();
         let masters = Masters::clone(&keyring.masters())
             .sealing_since(current, self.records.now())
             .retiring(retiring)
             .within(&held);
-        self.put(Signers::clone(&keyring.signers()), masters)
+        let signers = Signers::clone(&keyring.signers());
+        self.put(seen, signers, masters).await
     }
 
     /// The keyring as it is, sealed under the key of now.
-    fn seal_keyring(&self) -> Result<(), RotationError> {
+    async fn seal_keyring(&self) -> Result<(), RotationError> {
         let keyring = self.records.keyring();
+        let seen = keyring.version();
         let current = self.records.keystore().master_keys().current_id();
         let masters = Masters::clone(&keyring.masters());
         let masters = masters.sealing_since(current, self.records.now());
-        self.put(Signers::clone(&keyring.signers()), masters)
+        let signers = Signers::clone(&keyring.signers());
+        self.put(seen, signers, masters).await
     }
 
     /// Writes the keyring with these keys, and then goes by them.
-    fn put(&self, signers: Signers, masters: Masters) -> Result<(), RotationError> {
-        let keyring = self.records.keyring();
+    async fn put(
+        &self,
+        seen: u64,
+        signers: Signers,
+        masters: Masters,
+    ) -> Result<(), RotationError> {
         let ring = self.records.keystore().master_keys();
-        let sealed = keyring.sealed_with(&signers, &masters, &ring, &mut (self.entropy)())?;
-        self.storage.write_keyring(&sealed)?;
-        keyring.take_over(signers, masters);
-        Ok(())
+        self.put_under(&ring, seen, (signers, masters)).await
     }
+
+    async fn put_under(
+        &self,
+        ring: &MasterKeyRing,
+        seen: u64,
+        (signers, masters): (Signers, Masters),
+    ) -> Result<(), RotationError> {
+        let keyring = self.records.keyring();
+        let sealed = keyring.sealed_with(&signers, &masters, ring, &mut (self.entropy)())?;
+        let Some(shared) = self.storage.shared() else {
+            self.storage.write_keyring(&sealed)?;
+            keyring.take_over(signers, masters);
+            return Ok(());
+        };
+        let version = shared.put(seen, sealed.clone()).await?;
+        let version = version.ok_or(RotationError::Elsewhere)?;
+        // Unless it was heard of already.
+        self.take_up(&sealed, version)
+    }
+}
+
+/// The keys of a ring that sealed before the one that does. One that is there to be turned to is newer.
+fn earlier(ring: &MasterKeyRing) -> Vec<u32> {
+    ids(ring).filter(|id| *id < ring.current_id()).collect()
 }
 
 /// The ids of a ring: that of the key that seals, then the others.

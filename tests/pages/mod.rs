@@ -12,6 +12,7 @@ mod links;
 mod order;
 pub(crate) mod page;
 mod proofs;
+mod scaling;
 mod skips;
 mod sources;
 mod surface;

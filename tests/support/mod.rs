@@ -1,6 +1,7 @@
 //! What the tests share: where things are, and how a person would do them.
 
 pub(crate) mod browser;
+pub(crate) mod database;
 pub(crate) mod described;
 pub(crate) mod filled;
 pub(crate) mod front;

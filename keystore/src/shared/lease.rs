@@ -20,6 +20,9 @@ use crate::store::LeaseReport;
 /// suspended (on Linux `CLOCK_BOOTTIME`).
 pub type RunningClock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
+/// How long is waited for a lease at least, also where there has been none for long: a round may be on its way.
+const LAST_CHANCE: Duration = Duration::from_millis(50);
+
 /// Which server answered: another number after another one has taken its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Leader(pub(crate) u64);
@@ -115,8 +118,15 @@ impl Lease {
     }
 
     /// Waits until there is a lease, and says of which generation; `store_unavailable` where there is none
-    /// within this time.
+    /// within this time since the last one was over: who asks again waits no longer for that.
     pub(crate) async fn held(&self, patience: Duration) -> Result<Standing, KeystoreError> {
+        let patience = match self.last_until.load(Ordering::SeqCst) {
+            0 => patience,
+            until => {
+                let over = Duration::from_nanos(self.now().saturating_sub(until));
+                patience.saturating_sub(over).max(LAST_CHANCE.min(patience))
+            }
+        };
         let mut rounds = self.rounds.subscribe();
         let waiting = async {
             loop {
@@ -234,6 +244,16 @@ mod tests {
         lease.renew(lease.now(), L);
         let report = lease.report();
         assert_eq!((report.rounds, report.lapses, report.held), (4, 1, true));
+    }
+
+    #[tokio::test]
+    async fn who_asks_when_the_lease_is_long_over_waits_no_longer_for_that() {
+        let (time, lease) = lease_at(1_000);
+        lease.renew(lease.now(), L);
+        time.fetch_add(60_000 * MILLI, Ordering::SeqCst);
+        let held = lease.held(Duration::from_mins(1));
+        let held = tokio::time::timeout(Duration::from_secs(10), held).await;
+        assert_eq!(held.unwrap().unwrap_err().code(), "store_unavailable");
     }
 
     #[tokio::test]

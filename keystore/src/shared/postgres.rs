@@ -9,6 +9,7 @@
 //! | `change` | the statements that change records |
 //! | `read` | the statements that read them |
 //! | `cluster` | what all processes go by, what each says of itself, and what one of them does for all |
+//! | `member` | what all processes go by, and who decides about it in each |
 //! | `look` | a look at a database, of which nothing is changed |
 //! | `trust` | whether a server keeps what it says |
 //!
@@ -21,6 +22,7 @@ mod change;
 mod cluster;
 mod link;
 mod look;
+mod member;
 mod parts;
 mod poll;
 mod read;
@@ -43,9 +45,10 @@ use parts::{Inner, PATIENCE};
 use poll::Poller;
 use told::Told;
 
-pub use cluster::{Alone, Cluster, Common, Member, Peer};
+pub use cluster::{Alone, Cluster, Peer};
 pub use link::says_tls;
 pub use look::{LookedAt, look};
+pub use member::{Common, Member};
 pub use trust::Weakness;
 
 /// For how long a removal of everything may take.

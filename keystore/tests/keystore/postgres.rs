@@ -376,6 +376,31 @@ fn a_removal_whose_caller_has_gone_is_known_here_too() {
     });
 }
 
+/// More than a poll applies: everything is read once more, and nothing that ended is current.
+#[test]
+fn very_many_ends_at_once_are_heard_of_as_a_gap() {
+    with_stores(|stores| async move {
+        let two = open(&stores.two);
+        put(&two, &key(1, 1)).await;
+        let read = two.get(&key(1, 1)).await.unwrap().unwrap();
+        let generations = stores.two.cluster().lease().generations;
+        let mut by_hand = stores.schema.connection().await;
+        by_hand
+            .execute(
+                "INSERT INTO keystore_sessions SELECT decode(lpad(to_hex(n), 64, '0'), 'hex'), '\\x00', 1 \
+                 FROM generate_series(1, 30000) n",
+            )
+            .await
+            .unwrap();
+        let removed = stores.one.remove_all().await;
+        assert_eq!(removed, Ok(30_001));
+        assert!(!two.is_current(&key(1, 1), &read.version));
+        assert!(two.get(&key(1, 1)).await.unwrap().is_none());
+        assert!(stores.two.cluster().lease().generations > generations);
+        assert_eq!(two.health(), Ok(()));
+    });
+}
+
 #[test]
 fn rows_that_all_have_seen_are_taken_away() {
     with_stores(|stores| async move {

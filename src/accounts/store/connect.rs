@@ -24,6 +24,10 @@ use super::{MirrorKey, QUERY_TIMEOUT, Store};
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 8;
 
+/// How long a connection to a server may take to answer that it is one, and a question about one row: a request is
+/// answered within a second where the server is away.
+const POSTGRES_PATIENCE: Duration = Duration::from_millis(800);
+
 /// WAL: readers never wait for the writer. FULL: what is answered survives a power cut.
 const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 3000;";
@@ -184,10 +188,16 @@ async fn open_sqlite(path: &Path, new_key: MirrorKey) -> Result<Store, AccountsE
         AccountsError::AccountsUnavailable
     })?;
     let url = sqlite_url(path);
-    let write = pool(&url, 1, Some(SQLITE_WRITER)).await?;
+    let write = pool(&url, 1, Some(SQLITE_WRITER), QUERY_TIMEOUT).await?;
     migrate(&write, &SQLITE_STEPS).await?;
-    let read = pool(&url, SQLITE_READERS, Some(SQLITE_READER)).await?;
-    let store = Store::new(read, write, (SQLITE_ALONE, SQLITE_SNAPSHOT), new_key).await?;
+    let read = pool(&url, SQLITE_READERS, Some(SQLITE_READER), QUERY_TIMEOUT).await?;
+    let store = Store::new(
+        read,
+        write,
+        (SQLITE_ALONE, SQLITE_SNAPSHOT, QUERY_TIMEOUT),
+        new_key,
+    )
+    .await?;
     let file = DatabaseFile::at(path).map_err(|error| {
         log::error!("the file of the accounts can't be looked at: {error}");
         AccountsError::AccountsUnavailable
@@ -200,19 +210,21 @@ async fn open_sqlite(path: &Path, new_key: MirrorKey) -> Result<Store, AccountsE
 
 async fn open_postgres(url: &str, new_key: MirrorKey) -> Result<Store, AccountsError> {
     // A step may take its time, and waits for a node that is at it already.
-    let migrating = pool(url, 1, None).await?;
+    let migrating = pool(url, 1, None, QUERY_TIMEOUT).await?;
     migrate(&migrating, &POSTGRES_STEPS).await?;
     migrating.close().await;
-    let write = pool(url, POSTGRES_CONNECTIONS, Some(POSTGRES_SETTINGS)).await?;
+    let settings = Some(POSTGRES_SETTINGS);
+    let write = pool(url, POSTGRES_CONNECTIONS, settings, POSTGRES_PATIENCE).await?;
     let read = write.clone();
-    Store::new(read, write, (POSTGRES_ALONE, POSTGRES_SNAPSHOT), new_key).await
+    let own = (POSTGRES_ALONE, POSTGRES_SNAPSHOT, POSTGRES_PATIENCE);
+    Store::new(read, write, own, new_key).await
 }
 
 impl Store {
     async fn new(
         read: AnyPool,
         write: AnyPool,
-        (alone, begin_snapshot): (&'static str, &'static str),
+        (alone, begin_snapshot, patience): (&'static str, &'static str, Duration),
         new_key: MirrorKey,
     ) -> Result<Self, AccountsError> {
         let mirror = Arc::new(Self::mirror_key(&write, new_key).await?);
@@ -220,6 +232,7 @@ impl Store {
             read,
             write,
             file: None,
+            patience,
             mirror,
             alone,
             begin_snapshot,
@@ -251,10 +264,11 @@ async fn pool(
     url: &str,
     connections: u32,
     settings: Option<&'static str>,
+    patience: Duration,
 ) -> Result<AnyPool, AccountsError> {
     let options = AnyPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(QUERY_TIMEOUT)
+        .acquire_timeout(patience)
         .idle_timeout(Duration::from_mins(10))
         .after_connect(move |connection, _| {
             Box::pin(async move {

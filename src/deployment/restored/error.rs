@@ -38,6 +38,12 @@ pub enum RestoreError {
     /// Sessions that had to end haven't.
     #[error("{0}")]
     Service(#[from] ServiceError),
+    /// The store is shared.
+    #[error(
+        "a backup isn't restored into `keystore.engine = \"postgres\"` by this version: restore the database itself, and \
+         then end all sessions with `lacre sessions revoke --all`, since some that had ended may be back"
+    )]
+    SharedStore,
     /// There is something already.
     #[error(
         "{} isn't empty, or its accounts' database isn't: nothing was changed. With --replace the accounts of \
@@ -91,6 +97,7 @@ impl RestoreError {
             Self::Keystore(error) => error.code(),
             Self::Receipts(error) => error.code(),
             Self::Service(error) => error.code(),
+            Self::SharedStore => "not_with_shared_store",
             Self::NotEmpty { .. } => "restore_not_empty",
             Self::SessionsOnly => "backup_sessions_only",
             Self::NotAtRest => "backup_not_at_rest",

@@ -11,7 +11,7 @@ use crate::deployment::data_dir::{
 };
 use crate::deployment::epoch::epoch;
 use crate::deployment::parts::Keys;
-use crate::deployment::service::{master_keys, own_issuer, rules};
+use crate::deployment::settled::{master_keys, own_issuer, rules};
 use crate::entropy::Entropy;
 use crate::lacre::Lacre;
 use crate::sessions::keyring::Keyring;
@@ -230,7 +230,8 @@ impl<'a> Place<'a> {
         } = keys.ok_or(RestoreError::OtherDeployment)?;
         let options = self.options(keyring.digest_key(), epoch(self.config, &entropy));
         let keystore = open_keystore(&self.data_dir.keystore(), master, &options)?;
-        let rules = rules(self.config, own_issuer(&keyring));
+        let leeway = self.config.token.leeway.as_secs();
+        let rules = rules(self.config, own_issuer(&keyring), leeway);
         let builder = Lacre::builder(keystore, keyring, rules)
             .clock(clock)
             .entropy(entropy)

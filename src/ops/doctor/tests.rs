@@ -31,6 +31,7 @@ fn whole() -> Examined {
     Examined {
         is_there: true,
         problems: Vec::new(),
+        weak: Vec::new(),
         last_written: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000)),
         certificate: None,
         epoch: Some(Ok(Some(7))),

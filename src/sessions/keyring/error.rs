@@ -14,6 +14,9 @@ pub enum KeyringError {
     /// It opens and is not a keyring.
     #[error("the keyring is damaged")]
     Damaged,
+    /// It opens, and is that of another deployment.
+    #[error("the keyring is that of another deployment")]
+    Foreign,
     /// It is missing, and there are records that only it can find.
     #[error("the keyring is missing, and the keystore has sessions that were made with it")]
     Missing,
@@ -41,6 +44,7 @@ impl KeyringError {
         match self {
             Self::NotOurs(_) => "master_key_mismatch",
             Self::Damaged => "keyring_damaged",
+            Self::Foreign => "store_foreign",
             Self::Missing => "keyring_missing",
             Self::TooManySigners => "signing_keys_too_many",
         }

@@ -161,7 +161,7 @@ impl Signers {
         Self::new(self.all.iter().chain(kept).cloned().collect())
     }
 
-    /// Fails where there are as many keys as there may be, so that [`with_new`](Self::with_new) would.
+    /// Fails where there are as many keys as there may be, so that [`replaced_by`](Self::replaced_by) would.
     pub(crate) fn has_room(&self) -> Result<(), KeyringError> {
         if self.all.len() >= MAX_SIGNERS {
             return Err(KeyringError::TooManySigners);
@@ -169,41 +169,74 @@ impl Signers {
         Ok(())
     }
 
-    /// The same with a new key, which signs from `now` on; what the others signed is good until
-    /// `accepted_until` at the latest.
-    pub(crate) fn with_new(
+    /// The same with a new key, which signs from now on; what the others signed is good until `accepted_until` at the
+    /// latest.
+    pub(crate) fn replaced_by(
         &self,
-        now: UnixSeconds,
+        new: &Signer,
         accepted_until: UnixSeconds,
-        rng: &mut impl CryptoRng,
     ) -> Result<Self, KeyringError> {
-        self.has_room()?;
-        let mut all = vec![Self::fresh(now, rng)?];
-        all.extend(self.all.iter().cloned().map(|mut signer| {
+        let now = new.times.since.unwrap_or(0);
+        let earlier = self.all.iter().filter(|signer| signer.id() != new.id());
+        let earlier = earlier.cloned().map(|mut signer| {
             signer.times.retired_at.get_or_insert(now);
             signer.times.accepted_until.get_or_insert(accepted_until);
             signer
-        }));
+        });
+        let mut all: Vec<_> = std::iter::once(new.clone()).chain(earlier).collect();
+        if all.len() > MAX_SIGNERS {
+            return Err(KeyringError::TooManySigners);
+        }
         all.extend(self.dropped.iter().cloned());
         Self::new(all)
     }
 
-    /// A new key alone: nothing that the others signed is good any more. They are kept as dropped ones
-    /// where something else has to be handed over by them.
-    pub(crate) fn anew(
+    /// The same, which also accepts what this key is going to sign, until then. It signs nothing yet: what one node
+    /// signs must be accepted by all.
+    pub(crate) fn announcing(
         &self,
-        now: UnixSeconds,
-        keep_dropped: bool,
-        rng: &mut impl CryptoRng,
+        new: &Signer,
+        accepted_until: UnixSeconds,
     ) -> Result<Self, KeyringError> {
-        let mut all = vec![Self::fresh(now, rng)?];
+        self.has_room()?;
+        let mut announced = new.clone();
+        announced.times.accepted_until = Some(accepted_until);
+        let mut all = self.all.clone();
+        all.insert(1, announced);
+        all.extend(self.dropped.iter().cloned());
+        Self::new(all)
+    }
+
+    /// The same keys, of which those that `known` has as well are the very ones: what is known of them by others
+    /// goes on.
+    pub(super) fn known_as(&self, known: &Self) -> Result<Self, KeyringError> {
+        let all = self.kept().map(|signer| {
+            let same = known.kept().find(|other| other.id() == signer.id());
+            Signer {
+                keys: Arc::clone(&same.unwrap_or(signer).keys),
+                times: signer.times,
+            }
+        });
+        Self::new(all.collect())
+    }
+
+    /// This new key alone: nothing that the others signed is good any more. They are kept as dropped ones
+    /// where something else has to be handed over by them.
+    pub(crate) fn alone(&self, new: &Signer, keep_dropped: bool) -> Result<Self, KeyringError> {
+        let now = new.times.since.unwrap_or(0);
+        let mut all = vec![new.clone()];
         if keep_dropped {
-            all.extend(self.kept().cloned().map(|signer| signer.dropped_at(now)));
+            let others = self.kept().filter(|signer| signer.id() != new.id());
+            all.extend(others.cloned().map(|signer| signer.dropped_at(now)));
         }
         Self::new(all)
     }
 
-    fn fresh(now: UnixSeconds, rng: &mut impl CryptoRng) -> Result<Signer, KeyringError> {
+    /// A new key, in use since then.
+    pub(crate) fn fresh(
+        now: UnixSeconds,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Signer, KeyringError> {
         let times = Times {
             since: Some(now),
             ..Times::default()
@@ -346,8 +379,12 @@ mod tests {
     fn the_times_of_a_key_that_is_replaced_are_those_of_the_first_time() {
         let mut rng = StdRng::seed_from_u64(2);
         let one = made_at(&[None]);
-        let two = one.with_new(100, 1_000, &mut rng).unwrap();
-        let three = two.with_new(200, 1_100, &mut rng).unwrap();
+        let two = one
+            .replaced_by(&Signers::fresh(100, &mut rng).unwrap(), 1_000)
+            .unwrap();
+        let three = two
+            .replaced_by(&Signers::fresh(200, &mut rng).unwrap(), 1_100)
+            .unwrap();
         let times: Vec<_> = three.iter().map(|signer| signer.times).collect();
         let of = |since, retired_at, accepted_until| Times {
             since,
@@ -370,13 +407,40 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_is_announced_is_accepted_and_signs_nothing_until_it_takes_over() {
+        let mut rng = StdRng::seed_from_u64(4);
+        let one = made_at(&[Some(10)]);
+        let new = Signers::fresh(100, &mut rng).unwrap();
+        let announced = one.announcing(&new, 900).unwrap();
+        let ids = |signers: &Signers| {
+            signers
+                .iter()
+                .map(|s| s.id().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&announced), [one.signer().id(), new.id()]);
+        assert_eq!(
+            announced.iter().nth(1).unwrap().times.accepted_until,
+            Some(900)
+        );
+        let taken = announced.replaced_by(&new, 900).unwrap();
+        assert_eq!(ids(&taken), [new.id(), one.signer().id()]);
+        assert_eq!(taken.iter().next().unwrap().times, new.times);
+        assert_eq!(ids(&one.alone(&new, false).unwrap()), [new.id()]);
+    }
+
+    #[test]
     fn there_is_a_most_of_keys() {
         let mut rng = StdRng::seed_from_u64(3);
         let mut signers = made_at(&[None]);
         for _ in 1..MAX_SIGNERS {
-            signers = signers.with_new(1, 2, &mut rng).unwrap();
+            signers = signers
+                .replaced_by(&Signers::fresh(1, &mut rng).unwrap(), 2)
+                .unwrap();
         }
-        let refused = signers.with_new(1, 2, &mut rng).unwrap_err();
+        let refused = signers
+            .replaced_by(&Signers::fresh(1, &mut rng).unwrap(), 2)
+            .unwrap_err();
         assert_eq!(refused.code(), "signing_keys_too_many");
     }
 }

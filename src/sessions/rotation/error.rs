@@ -13,6 +13,11 @@ pub enum RotationError {
     /// Records are being sealed anew already.
     #[error("a rotation of the master key is under way; `lacre keys status` says how far it is")]
     UnderWay,
+    /// Another node has changed the keys meanwhile.
+    #[error(
+        "another node has changed the keys meanwhile, and nothing was changed here: run the command again"
+    )]
+    Elsewhere,
     /// The master keys lie where lacre can't write.
     #[error(
         "{why}: add a line with a new key there, `{}`, and then run `lacre keys rotate --master` again where \
@@ -85,6 +90,7 @@ impl RotationError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::UnderWay => "key_rotation_under_way",
+            Self::Elsewhere => "keys_changed_elsewhere",
             Self::ReadOnly { .. } => "master_key_read_only",
             Self::Changed { .. } => "master_key_mismatch",
             Self::NoId => "master_key_ids_used_up",

@@ -57,8 +57,10 @@ impl Rotation {
         };
         let _changing = self.changing.lock().await;
         let keyring = self.records.keyring();
+        let seen = keyring.version();
         let signers = keyring.signers().without_dropped(&signs)?;
-        self.put(signers, Masters::clone(&keyring.masters()))
+        let masters = Masters::clone(&keyring.masters());
+        self.put(seen, signers, masters).await
     }
 }
 

@@ -3,7 +3,7 @@
 //! This room must never remove a key that something may be sealed under.
 
 use super::error::RotationError;
-use super::{Rotation, STEP, ids};
+use super::{Rotation, STEP, earlier, ids};
 use crate::sessions::keyring::{Masters, Signers};
 use lacre_keystore::{FormerRing, MasterKey, MasterKeyRing};
 use std::sync::PoisonError;
@@ -55,7 +55,7 @@ impl Rotation {
         let ring = self.records.keystore().master_keys();
         let found = self.storage.read_master_keys()?;
         self.check(&ring, &found)?;
-        let earlier: Vec<u32> = ids(&ring).skip(1).collect();
+        let earlier = earlier(&ring);
         let (key_id, is_newer) = (ring.current_id(), found.current_id() > ring.current_id());
         let gone: Vec<u32> = ids(&ring)
             .filter(|id| !ids(&found).any(|other| other == *id))
@@ -63,13 +63,25 @@ impl Rotation {
         drop(ring);
         self.check_unneeded(&gone).await?;
         let begun = is_newer || self.is_begun(&earlier).await?;
+        if let (true, Some(shared)) = (begun, self.storage.shared()) {
+            let id = found.current_id();
+            if is_newer {
+                self.switch(shared, found).await?;
+            }
+            return Ok(Begun {
+                id,
+                made: false,
+                _turn: turn,
+            });
+        }
         self.room_for_all().await?;
         let writable = self.storage.can_change_master_keys();
         if begun {
             let earlier: Vec<u32> = ids(&found).skip(1).collect();
             let retire = !keep && writable.is_ok();
             let id = found.current_id();
-            self.seal_with(found, if retire { &earlier } else { &[] })?;
+            self.seal_with(found, if retire { &earlier } else { &[] })
+                .await?;
             return Ok(Begun {
                 id,
                 made: false,
@@ -87,11 +99,14 @@ impl Rotation {
         // What is meant is written before the key, so that a process that is killed in between is followed
         // by one that knows it.
         let keyring = self.records.keyring();
+        let seen = keyring.version();
         let masters = Masters::clone(&keyring.masters()).retiring(&retiring);
-        self.put(Signers::clone(&keyring.signers()), masters)?;
+        let signers = Signers::clone(&keyring.signers());
+        self.put(seen, signers, masters).await?;
         let key = MasterKey::generate(id, &mut (self.entropy)());
         self.storage.add_master_key(&key).map_err(refused)?;
-        self.seal_with(self.storage.read_master_keys()?, &retiring)?;
+        self.seal_with(self.storage.read_master_keys()?, &retiring)
+            .await?;
         Ok(Begun {
             id,
             made: true,
@@ -121,21 +136,32 @@ impl Rotation {
             .try_lock()
             .map_err(|_| RotationError::UnderWay)?;
         let ring = self.records.keystore().master_keys();
-        let earlier: Vec<u32> = ids(&ring).skip(1).collect();
+        let earlier = earlier(&ring);
+        let current = ring.current_id();
         drop(ring);
+        if let Some(shared) = self.storage.shared() {
+            let found = self.storage.read_master_keys()?;
+            if found.current_id() > current {
+                let _changing = self.changing.lock().await;
+                self.switch(shared, found).await?;
+            } else if !self.is_begun(&earlier).await? {
+                return Ok(None);
+            }
+            return self.finish(|_, _| ()).await.map(Some);
+        }
         if earlier.is_empty() {
             return Ok(None);
         }
         if !self.is_begun(&earlier).await? {
             // The keyring may be all that is left.
             let _changing = self.changing.lock().await;
-            self.seal_keyring()?;
+            self.seal_keyring().await?;
             return Ok(None);
         }
         self.room_for_all().await?;
         {
             let _changing = self.changing.lock().await;
-            self.seal_keyring()?;
+            self.seal_keyring().await?;
         }
         self.finish(|_, _| ()).await.map(Some)
     }
@@ -148,10 +174,13 @@ impl Rotation {
             tokio::time::sleep(PAUSE).await;
         }
         keystore.settle().await?;
+        if let Some(shared) = self.storage.shared() {
+            tokio::time::sleep(shared.at_rest_after()).await;
+        }
         let rewrapped = self.rewrap(&progress).await?;
         let ring = keystore.master_keys();
         let current = ring.current_id();
-        let earlier: Vec<u32> = ids(&ring).skip(1).collect();
+        let earlier = earlier(&ring);
         drop(ring);
         let (records, _) = self.under(|_| ()).await?;
         let left: u64 = earlier.iter().filter_map(|id| records.get(id)).sum();
@@ -169,7 +198,7 @@ impl Rotation {
             let refused = |error| RotationError::of_change(error, current);
             self.storage.remove_master_keys(&removed).map_err(refused)?;
             let ring = self.storage.read_master_keys()?;
-            self.seal_with(ring, &[])?;
+            self.seal_with(ring, &[]).await?;
         }
         Ok(Rewrapped {
             id: current,

@@ -33,14 +33,23 @@ impl Rotation {
     ) -> Result<NewSigner, RotationError> {
         let changing = self.changing.lock().await;
         let (keyring, now) = (self.records.keyring(), self.records.now());
-        let before = keyring.signers();
+        let new = Signers::fresh(now, &mut (self.entropy)())?;
+        let until = now.saturating_add(self.longest_life());
+        if self.storage.shared().is_some() {
+            let seen = keyring.version();
+            let announced = keyring.signers().announcing(&new, until)?;
+            let masters = Masters::clone(&keyring.masters());
+            self.put(seen, announced, masters).await?;
+        }
+        let seen = keyring.version();
         let signers = if drop_earlier {
-            before.anew(now, self.has_receipts(), &mut (self.entropy)())?
+            let receipts = self.has_receipts();
+            keyring.signers().alone(&new, receipts)?
         } else {
-            let until = now.saturating_add(self.longest_life());
-            before.with_new(now, until, &mut (self.entropy)())?
+            keyring.signers().replaced_by(&new, until)?
         };
-        self.put(signers, Masters::clone(&keyring.masters()))?;
+        let masters = Masters::clone(&keyring.masters());
+        self.put(seen, signers, masters).await?;
         let new = self.new_signer(now);
         drop(changing);
         self.let_dropped_go().await;
@@ -98,6 +107,7 @@ impl Rotation {
         }
         let lasting = self.lasting(now).await?;
         let _changing = self.changing.lock().await;
+        let seen = keyring.version();
         let before = keyring.signers();
         let keep_since = self.has_receipts().then_some(now);
         let signers = before.accepted_until(keep_since, |signer| {
@@ -118,7 +128,8 @@ impl Rotation {
                 .collect()
         };
         let kept = ids(&signers);
-        self.put(signers, Masters::clone(&keyring.masters()))?;
+        let masters = Masters::clone(&keyring.masters());
+        self.put(seen, signers, masters).await?;
         let mut dropped = ids(&before);
         dropped.retain(|id| !kept.contains(id));
         Ok(dropped)

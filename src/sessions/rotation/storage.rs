@@ -4,6 +4,8 @@
 
 use lacre_keystore::{MasterKey, MasterKeyRing};
 use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
 use thiserror::Error;
 
 /// Where the keys of a deployment lie. All calls may block for as long as a disk takes, and each change is
@@ -27,8 +29,33 @@ pub(crate) trait KeyStorage: Send + Sync {
     /// What an operator calls the place of the master keys.
     fn master_keys_lie(&self) -> String;
 
+    /// Where the keyring lies in a store that other nodes use as well: what there is to it besides. Then the master keys
+    /// are on each node, and nobody adds or removes one but an operator.
+    fn shared(&self) -> Option<&dyn SharedKeys> {
+        None
+    }
+
     /// Bytes that are free where records are kept, where that is known.
     fn free_space(&self) -> Option<u64>;
+}
+
+/// An answer to come.
+pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send + 'a>>;
+
+/// A keyring that several nodes go by, each with the master keys in a place of its own.
+pub(crate) trait SharedKeys: Send + Sync {
+    /// Puts a sealed keyring in the place of the one of the version `seen`. Answers with its version when no node goes
+    /// by the one before; `None`, and nothing changed, where another node was first.
+    fn put(&self, seen: u64, sealed: Vec<u8>) -> Answer<'_, Option<u64>>;
+
+    /// Says to the others which master keys this node has now.
+    fn announce(&self) -> Answer<'_, ()>;
+
+    /// Fails where a node at work hasn't said that it has this key.
+    fn all_have<'a>(&'a self, key: &'a MasterKey) -> Answer<'a, ()>;
+
+    /// After how long nothing is on its way into the store any more that a node sealed before the last change.
+    fn at_rest_after(&self) -> Duration;
 }
 
 /// Why keys can't be read or written where they lie.

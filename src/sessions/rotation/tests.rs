@@ -120,7 +120,7 @@ impl Home {
         if let Some(file) = &self.receipts {
             builder = builder.receipts(file.clone());
         }
-        builder.keys_in(self.shelf.clone()).build()
+        builder.keys_in(Box::new(self.shelf.clone())).build()
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 
 use super::change::{Made, repeated, wait};
 use super::link::{Link, failed};
+use super::member::{Common, Member};
 use super::parts::{Inner, PATIENCE};
 use super::trust::{self, Weakness};
 use crate::error::KeystoreError;
@@ -28,25 +29,6 @@ const ALONE_WITHIN: Duration = Duration::from_secs(30);
 
 /// A lock of our own, for as long as a connection lasts.
 const ALONE: &str = "SELECT pg_advisory_lock(5494726353018885)";
-
-/// Sealed bytes that all processes go by.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Common {
-    /// Raised by each change.
-    pub version: u64,
-    /// The bytes.
-    pub sealed: Vec<u8>,
-}
-
-/// What a process does with what a poll brings besides ends. Called on the thread that polls: it must be quick. Where it
-/// refuses, nothing that the poll brought is used, and the lease ends.
-pub trait Member: Send + Sync {
-    /// The database's time, in microseconds of Unix time.
-    fn hear_time(&self, unix_us: u64) -> Result<(), String>;
-
-    /// The bytes that all go by from now on.
-    fn take_up(&self, common: &Common) -> Result<(), String>;
-}
 
 /// Another process on the same store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -280,12 +262,6 @@ pub(super) async fn take_turn(
     .await
     .map_err(|error| failed(&error))?;
     Ok(taken.is_some())
-}
-
-impl std::fmt::Debug for Common {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Common(version {})", self.version)
-    }
 }
 
 impl std::fmt::Debug for Cluster {

@@ -4,8 +4,9 @@
 
 use sqlx::{Connection as _, PgConnection};
 
-use super::cluster::{self, Common};
+use super::cluster;
 use super::link::{Link, failed};
+use super::member::Common;
 use super::schema::Layout;
 use super::trust::{self, Weakness};
 use crate::error::KeystoreError;

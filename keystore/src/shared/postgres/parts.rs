@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio::sync::RwLock;
 
-use super::cluster::Member;
+use super::member::Member;
 use crate::error::KeystoreError;
 use crate::key::RecordKey;
 use crate::shared::lease::Lease;

@@ -33,8 +33,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How many polls there are in the time of a lease.
 const POLLS: u32 = 3;
 
+/// How many rows are applied by one poll: the limit in [`POLL`] is one more. Where there are more, as after the end of
+/// all sessions, everything is read once more.
+const MANY: usize = 10_000;
+
 /// After how many polls the rows that every process has seen are taken away.
-const POLLS_A_TRIM: u64 = 500;
+const POLLS_A_TRIM: u64 = 50;
 
 /// How often a standby has taken over in the history of the server that answers.
 macro_rules! timeline {
@@ -59,7 +63,7 @@ const POLL: &str = concat!(
        applied_xmin = pg_snapshot_xmin($2::pg_snapshot) WHERE id = $1 RETURNING 1), \
      ended AS (SELECT key, gone, CASE WHEN node = $1 THEN xid::text::bigint END AS own \
        FROM keystore_ends WHERE xid >= pg_snapshot_xmin($2::pg_snapshot) \
-       AND NOT pg_visible_in_snapshot(xid, $2::pg_snapshot)) \
+       AND NOT pg_visible_in_snapshot(xid, $2::pg_snapshot) LIMIT 10001) \
      SELECT (SELECT count(*) FROM me) = 1 AS known, lease_us, pg_current_snapshot()::text AS snapshot, \
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin, \
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS unix_us, \
@@ -106,6 +110,15 @@ impl Drop for Poller {
     fn drop(&mut self) {
         self.stop.asked.store(true, Ordering::SeqCst);
         self.stop.waker.notify_one();
+        let own = std::thread::current().id();
+        if self
+            .thread
+            .as_ref()
+            .is_some_and(|thread| thread.thread().id() == own)
+        {
+            // The member held the store for a moment, and was the last one to.
+            return;
+        }
         if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
             log::error!("the thread of the lease ended by a panic");
         }
@@ -216,6 +229,12 @@ impl<'i> Polling<'i> {
             self.seen = None;
             return Ok(Duration::ZERO);
         }
+        if round.ended.len() > MANY {
+            // Applying them would take longer than a lease, and reading once more takes less.
+            self.seen = None;
+            return Ok(Duration::ZERO);
+        }
+        decided(inner, connection, &round).await?;
         let ended = round.ended.iter();
         let keys = ended.map(|ended| Ok((named(&ended.key)?, ended)));
         let keys = keys.collect::<Result<Vec<_>, KeystoreError>>()?;
@@ -238,7 +257,6 @@ impl<'i> Polling<'i> {
         inner
             .heard
             .fetch_add(round.ended.len() as u64, Ordering::Relaxed);
-        decided(inner, connection, &round).await?;
         self.seen = Some(Seen {
             snapshot: round.snapshot,
             server: round.server,
@@ -278,12 +296,13 @@ async fn decided(
         return Ok(());
     };
     let mut decision = member.hear_time(round.unix_us);
-    if decision.is_ok() && round.common != inner.taken_up.load(Ordering::SeqCst) {
-        if let Some(common) = cluster::read(connection).await? {
-            decision = member.take_up(&common);
-            if decision.is_ok() {
-                inner.taken_up.store(common.version, Ordering::SeqCst);
-            }
+    if decision.is_ok()
+        && round.common != inner.taken_up.load(Ordering::SeqCst)
+        && let Some(common) = cluster::read(connection).await?
+    {
+        decision = member.take_up(&common);
+        if decision.is_ok() {
+            inner.taken_up.store(common.version, Ordering::SeqCst);
         }
     }
     inner.set_refusal(decision.as_ref().err().map(String::as_str));
@@ -357,7 +376,9 @@ fn server(row: &sqlx::postgres::PgRow) -> Result<Server, KeystoreError> {
 async fn trimmed(connection: &mut PgConnection) -> Result<(), KeystoreError> {
     for question in [
         "DELETE FROM keystore_nodes WHERE seen_at < clock_timestamp() - interval '1 minute'",
-        "DELETE FROM keystore_ends WHERE xid < (SELECT min(applied_xmin) FROM keystore_nodes)",
+        // Few at a time: a poll is due.
+        "DELETE FROM keystore_ends WHERE ctid = ANY (ARRAY(SELECT ctid FROM keystore_ends \
+           WHERE xid < (SELECT min(applied_xmin) FROM keystore_nodes) ORDER BY xid LIMIT 2000))",
     ] {
         let done = sqlx::query(question).execute(&mut *connection).await;
         done.map_err(|error| failed(&error))?;

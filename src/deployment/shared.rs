@@ -1,0 +1,374 @@
+//! A deployment of several nodes: the keyring and the records lie in one database, and each node has the master keys.
+//!
+//! The first node makes the deployment while it has the store alone, so that two that start at the same moment are of
+//! one. A node is refused that can't be one of them: another master key, other issuer or audience, a clock that is off, a
+//! program that is too old, a server that doesn't keep what it answers. What becomes so later takes the node's lease
+//! away, so that it answers nothing by what it keeps.
+//!
+//! This room must never make a keyring where the store has one, nor a master key.
+
+mod about;
+
+use super::data_dir::{DataDir, MasterKeySource, UNFINISHED};
+use super::error::OpenError;
+use super::key_files::{KeyFiles, ring};
+use super::settled::{Parts, check_owner, master_keys, open_accounts, own_issuer};
+use crate::accounts::Accounts;
+use crate::clock::{self, Clock};
+use crate::config::Config;
+use crate::entropy::Entropy;
+use crate::lacre::{Lacre, WeakLacre};
+use crate::sessions::keyring::{Keyring, KeyringError};
+use crate::sessions::rotation::{Answer, KeyStorage, SharedKeys, StorageError, StorageErrorKind};
+use about::About;
+use lacre_keystore::{
+    Cluster, Common, Keystore, KeystoreError, LookedAt, MasterKey, MasterKeyRing, Member,
+    PostgresOptions, PostgresStore, look, says_tls,
+};
+use rand::Rng as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// By how many seconds the times in tokens may be off, at least: the clocks of nodes differ by some.
+const LEEWAY: u64 = 2;
+
+/// After how long nothing is on its way any more that was sealed before: the database ends a statement before.
+const AT_REST_AFTER: Duration = Duration::from_secs(6);
+
+/// Opens the parts of this node.
+pub(super) async fn parts(
+    config: &Config,
+    data_dir: &DataDir,
+    accounts_url: &str,
+    (clock, entropy): &(Arc<dyn Clock>, Entropy),
+) -> Result<Parts, OpenError> {
+    check_directory(data_dir)?;
+    let leeway = config.token.leeway.as_secs().max(LEEWAY);
+    let url = config.keystore_url();
+    let looked = look(url).await?;
+    check(&looked, clock.now(), leeway)?;
+    if says_tls(url) == Some(false) {
+        log::warn!(
+            code = "store_without_tls";
+            "keystore.url leads to another machine without a checked TLS certificate: who is between the two reads \
+             and changes what is stored; add sslmode=verify-full to it"
+        );
+    }
+    let options = PostgresOptions {
+        connections: config.keystore.connections,
+        lease: config.keystore.lease,
+        node: i64::from_be_bytes(drawn(entropy)),
+    };
+    let store = PostgresStore::open(url, options, Arc::new(clock::running)).await?;
+    let cluster = store.cluster();
+    // Until all is there.
+    let alone = cluster.alone().await?;
+    let master = master_keys(config);
+    let common = cluster.common().await?;
+    let new = common.is_none();
+    let (ring, keyring) = if let Some(common) = common {
+        opened(&common, &master)?
+    } else {
+        let ring = ring(&master.open(&mut entropy())?)?;
+        let keyring = Keyring::generate(&mut entropy())?.begun_at(clock.now(), &ring)?;
+        (ring, keyring)
+    };
+    let issuer = config.token.issuer.clone();
+    let about = About::new(
+        issuer.unwrap_or_else(|| own_issuer(&keyring)),
+        config.token.audience.clone(),
+        &ring,
+    );
+    for peer in cluster.peers().await? {
+        about.check_beside(&peer)?;
+    }
+    let name = keyring.handles().name();
+    let owner = Accounts::owner(accounts_url, &name).await?;
+    if !new {
+        check_owner(owner, config)?;
+    }
+    let accounts = open_accounts(config, accounts_url, (clock, entropy), (owner, &name)).await?;
+    // A keyring is the sign that accounts were made.
+    let keyring = if new {
+        let sealed = keyring.seal(&ring, &mut entropy())?;
+        let version = cluster.put_common(0, sealed).await?;
+        keyring
+            .at_version(version.ok_or_else(|| KeystoreError::unavailable("it isn't ours alone"))?)
+    } else {
+        keyring
+    };
+    cluster.introduce(about.text(&ring)).await?;
+    drop(alone);
+    let keystore = Keystore::open(store, ring, rand::rngs::SysRng)?;
+    keystore.verify_opens().await?;
+    let files = KeyFiles::of(data_dir, &master);
+    Ok(Parts {
+        keystore,
+        keyring,
+        storage: Box::new(SharedKeyring {
+            cluster: cluster.clone(),
+            files,
+            about,
+        }),
+        accounts,
+        cluster: Some(cluster),
+        leeway,
+    })
+}
+
+/// Has this node go by what the others do, and by their time, from now on.
+pub(super) async fn join(
+    cluster: &Cluster,
+    lacre: &Lacre,
+    clock: Arc<dyn Clock>,
+    leeway: u64,
+) -> Result<(), OpenError> {
+    let watch = Watch {
+        lacre: lacre.downgrade(),
+        clock,
+        leeway,
+    };
+    Ok(cluster.join(Arc::new(watch)).await?)
+}
+
+/// Whether the store of `config` has a deployment.
+pub(super) async fn exists(config: &Config) -> Result<bool, OpenError> {
+    Ok(look(config.keystore_url()).await?.common.is_some())
+}
+
+/// What the server of the store doesn't keep, and the keyring of the deployment that this node could be of. For a look:
+/// nothing is made.
+pub(super) async fn examine(
+    config: &Config,
+    now: u64,
+) -> Result<(Vec<&'static str>, Option<Keyring>), OpenError> {
+    let looked = look(config.keystore_url()).await?;
+    check(&looked, now, config.token.leeway.as_secs().max(LEEWAY))?;
+    let master = master_keys(config);
+    let weak = looked.weaknesses.iter().map(|weakness| weakness.advice());
+    let opened = looked.common.map(|common| opened(&common, &master));
+    let keyring = opened.transpose()?.map(|(_, keyring)| keyring);
+    Ok((weak.collect(), keyring))
+}
+
+fn drawn(entropy: &Entropy) -> [u8; 8] {
+    let mut bytes = [0; 8];
+    entropy().fill_bytes(&mut bytes);
+    bytes
+}
+
+/// A directory in which a node of its own worked isn't taken: its sessions would be left behind without a word.
+fn check_directory(data_dir: &DataDir) -> Result<(), OpenError> {
+    let path = data_dir.path();
+    if path.join(UNFINISHED).exists() {
+        return Err(OpenError::RestoreUnfinished {
+            path: path.to_owned(),
+        });
+    }
+    if data_dir.keyring().exists() || data_dir.keystore().exists() {
+        return Err(OpenError::EngineChanged {
+            path: path.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn check(looked: &LookedAt, now: u64, leeway: u64) -> Result<(), OpenError> {
+    let weak = looked.weaknesses.iter();
+    if let Some(weakness) = weak.clone().find(|weakness| weakness.forbids_serving()) {
+        return Err(OpenError::StoreWeak(weakness.advice()));
+    }
+    off(now, looked.unix_us, leeway).map_err(OpenError::ClockOff)
+}
+
+/// Fails where a clock that says `now` is further from the database's than the leeway. Both are known to the second.
+fn off(now: u64, unix_us: u64, leeway: u64) -> Result<(), String> {
+    let theirs = unix_us / 1_000_000;
+    if now.abs_diff(theirs) <= leeway + 1 {
+        return Ok(());
+    }
+    let (by, how) = (
+        now.abs_diff(theirs),
+        if now > theirs { "ahead of" } else { "behind" },
+    );
+    Err(format!(
+        "this node's clock is {by} seconds {how} the database's, and nodes may differ by {leeway} (token.leeway): \
+         set both by NTP"
+    ))
+}
+
+/// The keys that all go by, with this node's master keys.
+fn opened(
+    common: &Common,
+    master: &MasterKeySource,
+) -> Result<(MasterKeyRing, Keyring), OpenError> {
+    let missing = || OpenError::MasterKeyOfOthersMissing {
+        path: master.place().into(),
+    };
+    let foreign = |why: KeyringError| OpenError::StoreForeign {
+        path: master.place().into(),
+        why,
+    };
+    let file = master.read()?.ok_or_else(missing)?;
+    let sealed_by = MasterKeyRing::sealed_by(&common.sealed).ok_or(KeyringError::Damaged)?;
+    let unknown = || {
+        foreign(KeyringError::NotOurs(KeystoreError::SealedUnknownKey {
+            key_id: sealed_by,
+        }))
+    };
+    let ring = ring(&file)?.sealing_with(sealed_by).ok_or_else(unknown)?;
+    let keyring = Keyring::open(&common.sealed, &ring).map_err(foreign)?;
+    Ok((ring, keyring.at_version(common.version)))
+}
+
+/// The keyring in the store, and this node's files of master keys.
+struct SharedKeyring {
+    cluster: Cluster,
+    files: KeyFiles,
+    about: About,
+}
+
+impl KeyStorage for SharedKeyring {
+    fn write_keyring(&self, _sealed: &[u8]) -> Result<(), StorageError> {
+        Err(StorageError {
+            kind: StorageErrorKind::Other,
+            code: "store_unavailable",
+            message: "the keyring lies in the store, and is put there".to_owned(),
+        })
+    }
+
+    fn read_master_keys(&self) -> Result<MasterKeyRing, StorageError> {
+        self.files.read_master_keys()
+    }
+
+    fn can_change_master_keys(&self) -> Result<(), StorageError> {
+        Err(StorageError {
+            kind: StorageErrorKind::ReadOnly,
+            code: "master_key_read_only",
+            message: format!(
+                "every node has the master keys in a place of its own, here {}, and each needs the new one before it \
+                 seals. On every node",
+                self.files.master_keys_lie()
+            ),
+        })
+    }
+
+    fn add_master_key(&self, _key: &MasterKey) -> Result<(), StorageError> {
+        self.can_change_master_keys()
+    }
+
+    fn remove_master_keys(&self, _ids: &[u32]) -> Result<(), StorageError> {
+        self.can_change_master_keys()
+    }
+
+    fn master_keys_lie(&self) -> String {
+        self.files.master_keys_lie()
+    }
+
+    fn shared(&self) -> Option<&dyn SharedKeys> {
+        Some(self)
+    }
+
+    fn free_space(&self) -> Option<u64> {
+        None
+    }
+}
+
+impl SharedKeys for SharedKeyring {
+    fn put(&self, seen: u64, sealed: Vec<u8>) -> Answer<'_, Option<u64>> {
+        Box::pin(async move {
+            let put = self.cluster.put_common(seen, sealed).await;
+            put.map_err(|error| unkept(&error))
+        })
+    }
+
+    fn announce(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let text = self.about.text(&self.files.read_master_keys()?);
+            let said = self.cluster.introduce(text).await;
+            said.map_err(|error| unkept(&error))
+        })
+    }
+
+    fn all_have<'a>(&'a self, key: &'a MasterKey) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let peers = self.cluster.peers().await;
+            let peers = peers.map_err(|error| unkept(&error))?;
+            let lacking = peers.iter().find_map(|peer| About::lacks(peer, key));
+            lacking.map_or(Ok(()), |node| {
+                let id = key.id();
+                Err(StorageError {
+                    kind: StorageErrorKind::Other,
+                    code: "master_key_missing_elsewhere",
+                    message: format!(
+                        "the node on {node} doesn't say that it has master key {id}, or has another one under this \
+                         id: put the same line there as well. Each node reads its master keys anew once a minute"
+                    ),
+                })
+            })
+        })
+    }
+
+    fn at_rest_after(&self) -> Duration {
+        AT_REST_AFTER
+    }
+}
+
+fn unkept(error: &KeystoreError) -> StorageError {
+    StorageError {
+        kind: StorageErrorKind::Other,
+        code: error.code(),
+        message: error.to_string(),
+    }
+}
+
+/// What this node does with what polls bring.
+struct Watch {
+    /// Not the handle itself, which would keep the store open that asks this.
+    lacre: WeakLacre,
+    clock: Arc<dyn Clock>,
+    leeway: u64,
+}
+
+impl Member for Watch {
+    fn hear_time(&self, unix_us: u64) -> Result<(), String> {
+        off(self.clock.now(), unix_us, self.leeway)
+    }
+
+    fn take_up(&self, common: &Common) -> Result<(), String> {
+        let Some(lacre) = self.lacre.upgrade() else {
+            return Ok(());
+        };
+        let rotation = lacre.rotation();
+        rotation.take_up(&common.sealed, common.version).map_err(|error| {
+            format!(
+                "the keyring that the other nodes have put into the store can't be used by this one, whose master keys \
+                 are in {}: {error}",
+                rotation.master_keys_lie()
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::off;
+
+    #[test]
+    fn a_clock_may_differ_by_the_leeway_and_the_second_that_both_are_cut_to() {
+        let at = |second: u64| second * 1_000_000 + 999_999;
+        for (now, theirs) in [(100, 100), (103, 100), (97, 100)] {
+            assert_eq!(off(now, at(theirs), 2), Ok(()), "{now} {theirs}");
+        }
+        let ahead = off(104, at(100), 2).unwrap_err();
+        assert!(
+            ahead.contains("4 seconds ahead of the database's"),
+            "{ahead}"
+        );
+        assert!(
+            off(96, at(100), 2)
+                .unwrap_err()
+                .contains("4 seconds behind")
+        );
+    }
+}

@@ -1,0 +1,216 @@
+//! Nodes and databases that fail: nobody is let in after the answer of an end, and what can't be known is 503.
+
+use super::ends::{never_after, rounds};
+use super::{Deployment, EMAIL, PASSWORD};
+use crate::support::http::Request;
+use crate::support::server::{Server, Token};
+use crate::support::wait::until;
+use rustix::process::Signal;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// One of the node's routes for each way to need the store.
+fn needing(token: &Token) -> Vec<Request> {
+    let bearer = |request: Request| request.bearer(&token.auth);
+    let log_in = json!({"email": EMAIL, "password": PASSWORD});
+    vec![
+        bearer(Request::get("/headers")),
+        bearer(Request::get("/me")),
+        bearer(Request::get("/sessions")),
+        bearer(Request::post("/logout")),
+        Request::post("/refresh").bearer(token.refresh.as_deref().unwrap()),
+        Request::post("/getToken").json(log_in),
+    ]
+}
+
+/// Demands 503 within a second, and a little for the machine of the tests, on every route that needs the store.
+fn is_out(node: &Server, token: &Token) {
+    for request in needing(token) {
+        let begun = Instant::now();
+        let answer = node.send(&request);
+        let took = begun.elapsed();
+        assert_eq!(answer.status, 503, "{request:?}: {answer:?}");
+        assert!(
+            took < Duration::from_millis(1_600),
+            "{request:?} took {took:?}"
+        );
+        assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    }
+}
+
+/// Demands that the node lets this token in within two seconds, and that no answer before was another than 503.
+fn is_back(node: &Server, token: &Token) {
+    let begun = Instant::now();
+    loop {
+        let answer = node.call("GET", "/headers", &token.auth);
+        if answer.status == 200 {
+            break;
+        }
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(
+            begun.elapsed() < Duration::from_millis(2_600),
+            "not back after {:?}",
+            begun.elapsed()
+        );
+    }
+    let again = until("the node logs in", || {
+        let answer = node.try_get_token(EMAIL, PASSWORD);
+        (answer.status == 200).then_some(answer)
+    });
+    node.accepts(&Token::of(&again).auth);
+    assert!(begun.elapsed() < Duration::from_secs(4));
+}
+
+#[test]
+fn without_the_database_it_is_503_within_a_second_and_back_within_two() {
+    let Some(deployment) = Deployment::new() else {
+        return;
+    };
+    let [a, b] = deployment.start();
+    a.sign_up(EMAIL, PASSWORD);
+    for round in 0..rounds(2, 20) {
+        let token = a.get_token(EMAIL, PASSWORD);
+        b.accepts(&token.auth);
+        if round % 2 == 0 {
+            deployment.database.halt();
+        } else {
+            deployment.database.down();
+        }
+        // The lease is over, and a little.
+        std::thread::sleep(Duration::from_millis(100));
+        for node in [&a, &b] {
+            is_out(node, &token);
+        }
+        let ready = until("readiness says so", || {
+            let ready = b.manage("/readyz");
+            (ready.status == 503).then(|| ready.json())
+        });
+        assert_eq!(ready["ready"], false);
+        if round % 2 == 0 {
+            deployment.database.go_on();
+        } else {
+            deployment.database.up();
+        }
+        for node in [&a, &b] {
+            // A logout that was sent while nobody answered may have ended it: then all refuse it.
+            let token = until("an answer", || {
+                let answer = node.call("GET", "/headers", &token.auth);
+                match answer.status {
+                    200 => Some(token.clone()),
+                    401 => Some(node.get_token(EMAIL, PASSWORD)),
+                    _ => None,
+                }
+            });
+            is_back(node, &token);
+        }
+    }
+}
+
+/// A node that stands still while a session ends elsewhere must not go on by what it kept.
+#[test]
+fn a_node_that_stood_still_lets_nobody_in_who_has_ended_meanwhile() {
+    let Some(deployment) = Deployment::new() else {
+        return;
+    };
+    let [a, b] = deployment.start();
+    a.sign_up(EMAIL, PASSWORD);
+    for round in 0..rounds(6, 200) {
+        let token = a.get_token(EMAIL, PASSWORD);
+        let stood = Duration::from_millis([100, 300, 60, 700, 1_500, 5_000][round % 6]);
+        never_after(&[&a, &b], &token.auth, || {
+            b.signal(Signal::STOP);
+            let standing = std::thread::scope(|scope| {
+                let begun = Instant::now();
+                let ending = scope.spawn(|| a.revoke(&token.auth, &token.crt).expect(204));
+                std::thread::sleep(stood);
+                ending.join().unwrap();
+                begun.elapsed()
+            });
+            assert!(standing >= stood);
+            b.signal(Signal::CONT);
+        });
+    }
+}
+
+#[test]
+fn a_node_that_is_killed_leaves_the_others_as_they_are() {
+    let Some(deployment) = Deployment::new() else {
+        return;
+    };
+    let [a, mut b, c] = deployment.start();
+    a.sign_up(EMAIL, PASSWORD);
+    for _ in 0..rounds(2, 20) {
+        let token = b.get_token(EMAIL, PASSWORD);
+        let kept = b.get_token(EMAIL, PASSWORD);
+        never_after(&[&a, &c], &token.auth, || {
+            b.kill9();
+            c.revoke(&token.auth, &token.crt).expect(204);
+        });
+        a.accepts(&kept.auth);
+        b.restart();
+        b.accepts(&kept.auth);
+        b.refuses(&token.auth);
+    }
+}
+
+/// An end whose caller hears nothing is asked for once more at another node, which answers when it is true everywhere.
+#[test]
+fn an_end_that_wasnt_answered_is_repeated_at_another_node() {
+    let Some(deployment) = Deployment::new() else {
+        return;
+    };
+    let [mut a, b, c] = deployment.start();
+    c.sign_up(EMAIL, PASSWORD);
+    for _ in 0..rounds(2, 50) {
+        let token = a.get_token(EMAIL, PASSWORD);
+        std::thread::scope(|scope| {
+            let ask = Request::delete(&format!("/sessions/{}", token.crt)).bearer(&token.auth);
+            let address = a.public;
+            scope.spawn(move || {
+                std::panic::catch_unwind(|| crate::support::http::send(address, &ask))
+            });
+            std::thread::sleep(Duration::from_millis(10));
+            a.kill9();
+        });
+        b.operator(&["sessions", "revoke", &token.crt]);
+        for node in [&b, &c] {
+            node.refuses(&token.auth);
+        }
+        a.restart();
+        a.refuses(&token.auth);
+    }
+}
+
+/// All nodes are replaced one after the other, while somebody uses the deployment by those that are ready.
+#[test]
+fn a_rolling_restart_logs_nobody_out() {
+    let Some(deployment) = Deployment::new() else {
+        return;
+    };
+    let [mut a, mut b, c] = deployment.start();
+    a.sign_up(EMAIL, PASSWORD);
+    let token = a.get_token(EMAIL, PASSWORD);
+    std::thread::scope(|scope| {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let (used, seen) = (&c, &token);
+        let going_on = scope.spawn(move || {
+            let mut count = 0;
+            while matches!(
+                stopped.try_recv(),
+                Err(std::sync::mpsc::TryRecvError::Empty)
+            ) {
+                used.accepts(&seen.auth);
+                used.accepts(&used.get_token(EMAIL, PASSWORD).auth);
+                count += 1;
+            }
+            count
+        });
+        for node in [&mut a, &mut b] {
+            assert!(node.stop().success());
+            node.restart();
+            node.accepts(&token.auth);
+        }
+        drop(stop);
+        assert!(going_on.join().unwrap() > 0);
+    });
+}

@@ -1,0 +1,77 @@
+//! docs/scaling.md: two nodes and a `PostgreSQL` from nothing, by the commands of the page.
+
+use super::page::Page;
+use crate::support::database::Database;
+use std::fmt::Write as _;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A server runs beside what follows, and ends with the script.
+fn add(script: &mut String, line: &str, count: &mut usize) {
+    if line.starts_with("lacre serve") {
+        *count += 1;
+        let out = format!("served-{count}.txt");
+        let _ = write!(
+            script,
+            "{line} > {out} 2> log-{count}.txt &\nnodes=\"${{nodes:-}} $!\"; trap 'kill $nodes; wait' EXIT\n\
+             for _ in {{1..600}}; do grep -q '^listening on' {out} && break; sleep 0.05; done\n\
+             grep '^listening on' {out} || {{ cat log-{count}.txt; exit 1; }}\n"
+        );
+    } else {
+        let _ = writeln!(script, "{line}");
+    }
+}
+
+#[test]
+fn two_nodes_and_a_database_from_nothing_by_the_commands_of_the_page() {
+    let Some(database) = Database::start() else {
+        return;
+    };
+    let ports = [(); 2].map(|()| {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port().to_string()
+    });
+    let page = Page::named("docs/scaling.md");
+    let (_, below) = page
+        .text
+        .split_once("\n## Two nodes in ten minutes\n")
+        .unwrap();
+    let section = below.split("\n## ").next().unwrap();
+    let section = Page {
+        path: page.path.clone(),
+        text: section
+            .replace("8081", &ports[0])
+            .replace("8082", &ports[1])
+            .replace("postgres://lacre@127.0.0.1/lacre", &database.url()),
+    };
+    let root = tempfile::tempdir().unwrap();
+    let (mut script, mut nodes) = (String::from("set -euo pipefail\n"), 0);
+    for block in section.blocks() {
+        match (&*block.language, block.file) {
+            (_, Some(file)) => std::fs::write(root.path().join(file), block.text).unwrap(),
+            ("sh", None) => block
+                .text
+                .lines()
+                .for_each(|line| add(&mut script, line, &mut nodes)),
+            _ => {}
+        }
+    }
+    assert_eq!(nodes, 2, "{script}");
+    let program = Path::new(env!("CARGO_BIN_EXE_lacre"));
+    let ran = Command::new("bash")
+        .args(["-c", &format!("PATH=\"$1:$PATH\"\n{script}"), "bash"])
+        .arg(program.parent().unwrap())
+        .current_dir(root.path())
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&ran.stdout),
+        String::from_utf8_lossy(&ran.stderr),
+    );
+    assert!(ran.status.success(), "{script}\n{out}\n{err}");
+    assert!(out.contains("Access Granted"), "{out}");
+    assert!(out.lines().any(|line| line.ends_with("401")), "{out}");
+}
