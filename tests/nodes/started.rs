@@ -3,6 +3,7 @@
 use super::{Deployment, EMAIL, PASSWORD};
 use crate::support::http::Request;
 use serde_json::Value;
+use std::time::Duration;
 
 #[test]
 fn two_nodes_that_start_at_the_same_moment_for_the_first_time_are_one_deployment() {
@@ -105,7 +106,12 @@ fn the_cap_and_named_sessions_are_those_of_the_deployment() {
         |deployment: &Deployment| deployment.node().env("LACRE_SESSION__MAX_PER_USER", "2");
     let (one, two) = (capped(&deployment).start(), capped(&deployment).start());
     let account = one.sign_up(EMAIL, PASSWORD);
-    let tokens = [&one, &two, &one, &two].map(|node| node.get_token(EMAIL, PASSWORD));
+    let tokens = [&one, &two, &one, &two].map(|node| {
+        let token = node.get_token(EMAIL, PASSWORD);
+        // Sessions of one second have no order.
+        std::thread::sleep(Duration::from_millis(1_100));
+        token
+    });
     for node in [&one, &two] {
         node.refuses(&tokens[0].auth);
         node.refuses(&tokens[1].auth);
