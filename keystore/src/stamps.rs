@@ -60,7 +60,7 @@ impl Stamps {
 }
 
 impl<C: Counter> Stamps<C> {
-    fn with(counters: usize) -> Self {
+    pub(crate) fn with(counters: usize) -> Self {
         Self {
             counters: (0..counters).map(|_| C::new()).collect(),
             trusted: AtomicBool::new(true),

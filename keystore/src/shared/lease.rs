@@ -36,11 +36,38 @@ pub(crate) struct Standing {
     pub(crate) leader: Leader,
 }
 
+/// A time that several threads look at, which a test replaces by one whose every interleaving is tried.
+pub(crate) trait Time {
+    fn read(&self) -> u64;
+    fn set(&self, time: u64);
+}
+
+impl Time for AtomicU64 {
+    fn read(&self) -> u64 {
+        self.load(Ordering::SeqCst)
+    }
+
+    fn set(&self, time: u64) {
+        self.store(time, Ordering::SeqCst);
+    }
+}
+
+/// When the lease ends, on a running clock; 0 where there is none.
+struct Until<T = AtomicU64>(T);
+
+impl<T: Time> Until<T> {
+    #[inline]
+    fn holds(&self, clock: impl FnOnce() -> u64) -> bool {
+        let until = self.0.read();
+        // The clock is read after the end of the lease: a pause between the two only shortens it.
+        until != 0 && clock() < until
+    }
+}
+
 /// The lease of one process on one store.
 pub(crate) struct Lease {
     clock: RunningClock,
-    /// The end of the lease on that clock; 0 where there is none.
-    until: AtomicU64,
+    until: Until,
     /// The same, and kept when a generation ends: since when there has been none.
     last_until: AtomicU64,
     standing: Mutex<Standing>,
@@ -56,7 +83,7 @@ impl Lease {
     pub(crate) fn new(clock: RunningClock) -> Self {
         Self {
             clock,
-            until: AtomicU64::new(0),
+            until: Until(AtomicU64::new(0)),
             last_until: AtomicU64::new(0),
             sent_at: AtomicU64::new(0),
             standing: Mutex::new(Standing {
@@ -76,9 +103,7 @@ impl Lease {
     /// Whether what is kept may be used. To be asked *before* what is kept is looked at.
     #[inline]
     pub(crate) fn holds(&self) -> bool {
-        let until = self.until.load(Ordering::SeqCst);
-        // The clock is read after the end of the lease: a pause between the two only shortens it.
-        until != 0 && (self.clock)() < until
+        self.until.holds(|| (self.clock)())
     }
 
     /// A lease for `length` from `sent_at` on, when a poll was sent of which everything has been applied.
@@ -91,7 +116,7 @@ impl Lease {
         let until = sent_at.saturating_add(length);
         self.sent_at.store(sent_at, Ordering::Relaxed);
         self.last_until.store(until, Ordering::SeqCst);
-        self.until.store(until, Ordering::SeqCst);
+        self.until.0.set(until);
         self.rounds.send_modify(|rounds| *rounds += 1);
     }
 
@@ -105,7 +130,7 @@ impl Lease {
     /// No lease any more: something may have been missed, or another server answers. `forget` makes every
     /// stamp of before invalid.
     pub(crate) fn begin_anew(&self, leader: Leader, forget: impl FnOnce()) {
-        self.until.store(0, Ordering::SeqCst);
+        self.until.0.set(0);
         forget();
         let mut standing = self.lock();
         standing.generation += 1;
@@ -176,6 +201,9 @@ impl Lease {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod orders;
 
 #[cfg(test)]
 mod tests {
