@@ -83,12 +83,12 @@ enum Command {
     Keys(keys::Command),
     /// Write sessions, keys and accounts into one encrypted file
     #[command(
-        after_help = "Examples:\n  lacre backup /backup/lacre.backup\n  lacre backup /backup/lacre.backup --force --passphrase-file /root/lacre.passphrase\n\nWorks while the server runs. Without a passphrase the file opens with the master key alone; under a passphrase\nit has all that is needed. --json prints {\"file\":…,\"accounts\":n,\"sessions\":n,\"data_dir\":…}."
+        after_help = "Examples:\n  lacre backup /backup/lacre.backup\n  lacre backup /backup/lacre.backup --force --passphrase-file /root/lacre.passphrase\n\nWorks while the server runs. Without a passphrase the file opens with the master key alone; under a passphrase it has all that is needed. --json prints {\"file\":…,\"accounts\":n,\"sessions\":n,\"data_dir\":…}."
     )]
     Backup(backup::Backup),
     /// Make a deployment from a backup
     #[command(
-        after_help = "Examples:\n  lacre restore /backup/lacre.backup\n  lacre restore /backup/lacre.backup --key-file /safe/master.key\n  lacre restore /backup/lacre.backup --replace --json\n\nNo server may run. A session comes back only where it is known not to have ended since: where the keystore of the\ndeployment is there, or with --keep-sessions. All others end, and are named."
+        after_help = "Examples:\n  lacre restore /backup/lacre.backup\n  lacre restore /backup/lacre.backup --key-file /safe/master.key\n  lacre restore /backup/lacre.backup --replace --json\n\nNo server may run. A session comes back only where it is known not to have ended since: where the keystore of the deployment is there, or with --keep-sessions. All others end, and are named."
     )]
     Restore(restore::RestoreAll),
     /// End sessions

@@ -23,7 +23,7 @@ const INTERRUPTED: u8 = 130;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  lacre demo\n  lacre demo --url http://127.0.0.1:8080\n\nWithout --url a server of its own is started on free ports and in a new directory, and both are\nremoved afterwards. The server of --url has to take sign-ups; the account that is made stays."
+    after_help = "Examples:\n  lacre demo\n  lacre demo --url http://127.0.0.1:8080\n\nWithout --url a server of its own is started on free ports and in a new directory, and both are removed afterwards. The server of --url has to take sign-ups; the account that is made stays."
 )]
 pub(crate) struct Demo {
     /// The server to tell it with [default: one of its own]

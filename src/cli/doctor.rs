@@ -21,7 +21,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  lacre doctor\n  lacre doctor --config /etc/lacre/lacre.toml --json\n\nIt looks at the data directory, the keys, the settings, the disk, the memory and the clock, and asks the\nserver, where one runs, whether it is ready, and for which services its clients were made. It makes and changes nothing. Exit status: 0 where nothing is\nwrong, 1 where something is, 78 where the configuration isn't valid. Run it as the user of the service."
+    after_help = "Examples:\n  lacre doctor\n  lacre doctor --config /etc/lacre/lacre.toml --json\n\nIt looks at the data directory, the keys, the settings, the disk, the memory and the clock, and asks the server, where one runs, whether it is ready, and for which services its clients were made. It makes and changes nothing. Exit status: 0 where nothing is wrong, 1 where something is, 78 where the configuration isn't valid. Run it as the user of the service."
 )]
 pub(crate) struct Doctor {
     /// Print a JSON array

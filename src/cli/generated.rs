@@ -21,7 +21,7 @@ pub(crate) struct Completions {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  lacre man | man -l -\n  lacre man --to /usr/local/share/man/man1\n\nWithout --to the page of `lacre` itself is printed; with it each command has a page of its own in the\ndirectory, which must be there. Pages that are there already are replaced."
+    after_help = "Examples:\n  lacre man | man -l -\n  lacre man --to /usr/local/share/man/man1\n\nWithout --to the page of `lacre` itself is printed; with it each command has a page of its own in the directory, which must be there. Pages that are there already are replaced."
 )]
 pub(crate) struct Man {
     /// Writes all pages into this directory

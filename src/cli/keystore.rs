@@ -26,7 +26,7 @@ use std::time::Duration;
 pub(crate) enum Command {
     /// List live sessions, the newest first
     #[command(
-        after_help = "Examples:\n  lacre keystore list --user ada@example.com\n  lacre keystore list --address 203.0.113.0/24 --used-within 1h\n  lacre keystore list --limit 100 --json    # goes on with --after and the \"next\" of the answer\n\nWithout --limit all are listed. ADDRESS is that of the last use. A session is named by the beginning of\nits handle, which every command takes. --json prints {\"sessions\":[…],\"damaged\":[…],\"next\":…}."
+        after_help = "Examples:\n  lacre keystore list --user ada@example.com\n  lacre keystore list --address 203.0.113.0/24 --used-within 1h\n  lacre keystore list --limit 100 --json    # goes on with --after and the \"next\" of the answer\n\nWithout --limit all are listed. ADDRESS is that of the last use. A session is named by the beginning of its handle, which every command takes. --json prints {\"sessions\":[…],\"damaged\":[…],\"next\":…}."
     )]
     List(List),
     /// Show one live session
@@ -48,7 +48,7 @@ pub(crate) enum Command {
     Export(Backup),
     /// Compare an export with the keystore, or make a keystore of it that is missing
     #[command(
-        after_help = "Examples:\n  lacre keystore import /backup/sessions.lacre\n  lacre keystore import /backup/sessions.lacre --keep-sessions\n\nNo server may run. Takes a backup as well. No session that has ended since is brought back: where the keystore\nis there, it stays as it is. Where it is missing, sessions come back with --keep-sessions alone."
+        after_help = "Examples:\n  lacre keystore import /backup/sessions.lacre\n  lacre keystore import /backup/sessions.lacre --keep-sessions\n\nNo server may run. Takes a backup as well. No session that has ended since is brought back: where the keystore is there, it stays as it is. Where it is missing, sessions come back with --keep-sessions alone."
     )]
     Import(Restore),
     /// Say how many records there are and how much room they take
@@ -60,7 +60,7 @@ pub(crate) enum Command {
     },
     /// Open every record, name those that don't open, and look whether all are there
     #[command(
-        after_help = "Examples:\n  lacre keystore verify\n  lacre keystore verify --json\n\nThe exit status is 1 if a record doesn't open; such a session can still be ended by its handle. It is 1 as well\nif records are missing or are of an earlier time, which the digest of all tells (store_incomplete).\n--json prints {\"damaged\":[{\"handle\":…,\"code\":…}],\"records\":n,\"digest_agrees\":…}."
+        after_help = "Examples:\n  lacre keystore verify\n  lacre keystore verify --json\n\nThe exit status is 1 if a record doesn't open; such a session can still be ended by its handle. It is 1 as well if records are missing or are of an earlier time, which the digest of all tells (store_incomplete). --json prints {\"damaged\":[{\"handle\":…,\"code\":…}],\"records\":n,\"digest_agrees\":…}."
     )]
     Verify {
         /// Print JSON
@@ -69,12 +69,12 @@ pub(crate) enum Command {
     },
     /// Go on with a keystore that no start takes: ends all sessions in it
     #[command(
-        after_help = "Examples:\n  lacre keystore accept --dry-run\n  lacre keystore accept --yes\n  lacre keystore accept --keep-sessions\n\nFor store_older, epoch_missing, epoch_foreign, epoch_unset, store_incomplete and, where the files can be read,\nstore_corrupt. No server may run. Which of the sessions have ended is not known then, so all of them end and are\nnamed, and users log in again. --keep-sessions says that none has ended since, as when the directory was moved to\nanother machine. On a terminal it asks first, unless --yes.\n--json prints {\"refused\":CODE or null,\"records\":n,\"ended\":n,\"sessions\":[…],\"dry_run\":…,\"data_dir\":…}."
+        after_help = "Examples:\n  lacre keystore accept --dry-run\n  lacre keystore accept --yes\n  lacre keystore accept --keep-sessions\n\nFor store_older, epoch_missing, epoch_foreign, epoch_unset, store_incomplete and, where the files can be read, store_corrupt. No server may run. Which of the sessions have ended is not known then, so all of them end and are named, and users log in again. --keep-sessions says that none has ended since, as when the directory was moved to another machine. On a terminal it asks first, unless --yes. --json prints {\"refused\":CODE or null,\"records\":n,\"ended\":n,\"sessions\":[…],\"dry_run\":…,\"data_dir\":…}."
     )]
     Accept(Accept),
     /// Bring the keystore down to the room that it needs
     #[command(
-        after_help = "Examples:\n  lacre keystore compact\n  lacre keystore compact --json\n\nEverything is copied into a fresh store, which then takes the place of the one before: as much room as the copy\ntakes must be free. Beside a running server log-ins and ends wait meanwhile, and at the end reads are\nanswered 503 for a moment. Whatever cuts it off, nothing is lost.\n--json prints {\"before\":n,\"after\":n}, in bytes."
+        after_help = "Examples:\n  lacre keystore compact\n  lacre keystore compact --json\n\nEverything is copied into a fresh store, which then takes the place of the one before: as much room as the copy takes must be free. Beside a running server log-ins and ends wait meanwhile, and at the end reads are answered 503 for a moment. Whatever cuts it off, nothing is lost. --json prints {\"before\":n,\"after\":n}, in bytes."
     )]
     Compact {
         /// Print JSON

@@ -42,7 +42,7 @@ pub(crate) enum Command {
     },
     /// Prove that no receipt is missing, changed or moved
     #[command(
-        after_help = "Examples:\n  lacre receipts verify\n  lacre receipts verify receipts.jws --key receipts.jwks\n\nWithout FILE the deployment's own log is proven, up to the last receipt that it has written. With --key no\ndeployment is needed: for an auditor. Several files of one log have to agree."
+        after_help = "Examples:\n  lacre receipts verify\n  lacre receipts verify receipts.jws --key receipts.jwks\n\nWithout FILE the deployment's own log is proven, up to the last receipt that it has written. With --key no deployment is needed: for an auditor. Several files of one log have to agree."
     )]
     Verify {
         /// Exports to prove
@@ -72,7 +72,7 @@ pub(crate) enum Command {
     },
     /// Show where the log stands: the number and the hash of the last receipt
     #[command(
-        after_help = "Example:\n  lacre receipts status\n\nWho keeps number and hash, elsewhere, can tell later whether a file has lost its end: `receipts verify FILE\n--known NUMBER:HASH`."
+        after_help = "Example:\n  lacre receipts status\n\nWho keeps number and hash, elsewhere, can tell later whether a file has lost its end: `receipts verify FILE --known NUMBER:HASH`."
     )]
     Status {
         /// Print JSON

@@ -21,7 +21,7 @@ use std::time::Duration;
 pub(crate) enum Command {
     /// End one session, those of a user or of a client, or all
     #[command(
-        after_help = "Examples:\n  lacre sessions revoke Zk3aPq9xW0mC7vTt1bN4sQe8rYu2iOp5lKj6hGf3dSA\n  lacre sessions revoke --user ada@example.com --dry-run\n  lacre sessions revoke --user ada@example.com --except Zk3aPq9x\n  lacre sessions revoke --client client_0123456789abcdef\n  lacre sessions revoke --older-than 30d --dry-run\n  lacre sessions revoke --all --yes\n\nA session that is gone already is no failure. --json prints {\"revoked\":n,\"dry_run\":…,\"sessions\":[…]};\nwith --all \"sessions\" is null."
+        after_help = "Examples:\n  lacre sessions revoke Zk3aPq9xW0mC7vTt1bN4sQe8rYu2iOp5lKj6hGf3dSA\n  lacre sessions revoke --user ada@example.com --dry-run\n  lacre sessions revoke --user ada@example.com --except Zk3aPq9x\n  lacre sessions revoke --client client_0123456789abcdef\n  lacre sessions revoke --older-than 30d --dry-run\n  lacre sessions revoke --all --yes\n\nA session that is gone already is no failure. --json prints {\"revoked\":n,\"dry_run\":…,\"sessions\":[…]}; with --all \"sessions\" is null."
     )]
     Revoke(Revoke),
 }

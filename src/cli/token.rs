@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Seal(Seal),
     /// Say why a token, a session or a request is refused now
     #[command(
-        after_help = "Examples:\n  lacre token explain < token.txt\n  lacre token explain Zk3aPq9x\n  lacre token explain oQ2bT0yVf5kF7cXw1mZr8g --json    # the X-Request-Id of an answer\n\nThe token goes the way that it goes in a request, and the answer is the reason that the log has, with the\nfacts. Claims are shown with --claims alone. Requests are known that were refused lately by the running\nserver. --json prints {\"accepted\":…,\"code\":…,\"reasons\":[…],\"handle\":…,\"user\":…,\"session\":…,…}."
+        after_help = "Examples:\n  lacre token explain < token.txt\n  lacre token explain Zk3aPq9x\n  lacre token explain oQ2bT0yVf5kF7cXw1mZr8g --json    # the X-Request-Id of an answer\n\nThe token goes the way that it goes in a request, and the answer is the reason that the log has, with the facts. Claims are shown with --claims alone. Requests are known that were refused lately by the running server. --json prints {\"accepted\":…,\"code\":…,\"reasons\":[…],\"handle\":…,\"user\":…,\"session\":…,…}."
     )]
     Explain(Explain),
 }

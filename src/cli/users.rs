@@ -33,7 +33,7 @@ pub(crate) enum Command {
     Add(Add),
     /// Make accounts with the password hashes that another system kept
     #[command(
-        after_help = "Examples:\n  lacre users import users.jsonl\n  lacre users import users.jsonl --dry-run\n\nA line of FILE is an account: {\"email\":…,\"hash\":…} and, where there are any, \"id\", \"name\", \"roles\",\n\"permissions\" and \"active\". The hash is the other system's string: argon2, bcrypt, PBKDF2 or scrypt, as\nDjango, Werkzeug and passlib write them; null makes an account without a password. What is refused is\nprinted with its line and the reason, and the exit status is 1; the others are made."
+        after_help = "Examples:\n  lacre users import users.jsonl\n  lacre users import users.jsonl --dry-run\n\nA line of FILE is an account: {\"email\":…,\"hash\":…} and, where there are any, \"id\", \"name\", \"roles\", \"permissions\" and \"active\". The hash is the other system's string: argon2, bcrypt, PBKDF2 or scrypt, as Django, Werkzeug and passlib write them; null makes an account without a password. What is refused is printed with its line and the reason, and the exit status is 1; the others are made."
     )]
     Import(import::Import),
     /// List all accounts
@@ -63,7 +63,7 @@ pub(crate) enum Command {
     Link(LinkTo),
     /// Take an account's links to an issuer away and end the sessions begun through them
     #[command(
-        after_help = "Example:\n  lacre users unlink ada@example.com --issuer corp\n\nWhere the issuer makes accounts, the subject gets a new one when it comes again: disable the account to\nkeep it out."
+        after_help = "Example:\n  lacre users unlink ada@example.com --issuer corp\n\nWhere the issuer makes accounts, the subject gets a new one when it comes again: disable the account to keep it out."
     )]
     Unlink(LinkOf),
     /// Set a password and end all of the user's sessions
