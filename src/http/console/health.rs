@@ -72,7 +72,7 @@ pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Refused> {
         ]))
         @if !findings.is_empty() {
             h2 { "Findings" }
-            (table("Files, settings and the machine, as lacre doctor looks at them", &["", "What", "Finding"],
+            (table("Files, settings and the machine, as lacre doctor looks at them", &["Verdict", "What", "Finding"],
                 findings.iter().map(row).collect()))
         }
         p.hint { code { "lacre keystore verify" } " opens every record." }
