@@ -116,7 +116,7 @@ impl Lacre {
     }
 }
 
-/// Sessions end, and why stays known for a while ([`Rules::explain_for`]).
+/// Sessions end, and why stays known for a while ([`Rules::explain_for`](crate::Rules::explain_for)).
 impl Lacre {
     /// As [`revoke`](Self::revoke).
     pub(crate) async fn end(&self, key: &RecordKey, end: &End) -> Result<bool, KeystoreError> {

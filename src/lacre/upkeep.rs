@@ -84,7 +84,7 @@ impl Lacre {
         }
     }
 
-    /// Keeps [`SessionInfo::last_seen_at`] up to date, to the minute or so, for a task of its own on
+    /// Keeps [`SessionInfo::last_seen_at`](crate::SessionInfo::last_seen_at) up to date, to the minute or so, for a task of its own on
     /// a runtime with timers. Of more than 15 000 sessions in use at once, each is as far behind as
     /// 256 writes a second make it: 100 000 take six minutes.
     ///
