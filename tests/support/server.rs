@@ -15,7 +15,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The issuer of the tokens: a fixed one, since the port changes with every start.
@@ -477,12 +477,21 @@ impl Server {
     }
 
     /// What the server has written so far, standard output and standard error; all of it once it
-    /// has ended.
+    /// has ended. A line may come behind the answer that it is about, so more is waited for until none
+    /// comes for a moment, and a second at most.
     pub(crate) fn written(&self) -> String {
-        match &self.process {
-            Some(process) => process.printed(),
-            None => self.written.clone(),
+        let Some(process) = &self.process else {
+            return self.written.clone();
+        };
+        let mut printed = process.printed();
+        for _ in 0..20 {
+            std::thread::sleep(Duration::from_millis(50));
+            let before = std::mem::replace(&mut printed, process.printed());
+            if printed.len() == before.len() {
+                break;
+            }
         }
+        printed
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
