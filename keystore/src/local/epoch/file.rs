@@ -68,6 +68,13 @@ impl EpochFile {
         }
     }
 
+    /// A name that nothing else has: it begins with the whole name of the note.
+    fn in_the_making(&self) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(".lacre-new");
+        name.into()
+    }
+
     fn folder(&self) -> &Path {
         match self.path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -130,7 +137,7 @@ impl EpochPlace for EpochFile {
     }
 
     fn begin(&self, note: &[u8]) -> io::Result<()> {
-        let new = self.path.with_extension("new");
+        let new = self.in_the_making();
         let _ = std::fs::remove_file(&new);
         let mut file = OpenOptions::new()
             .write(true)

@@ -149,3 +149,25 @@ fn a_link_and_a_folder_are_no_note() {
     std::fs::create_dir(place.name()).unwrap();
     assert_eq!(code(judge()), "store_unavailable");
 }
+
+/// A note in the making has a name of its own, whatever the note is called and whatever else lies beside it.
+#[test]
+fn nothing_beside_a_note_is_touched_and_it_may_have_any_name() {
+    let home = tempfile::tempdir().unwrap();
+    let beside = ["epoch.new", "epoch.other", "new"];
+    for name in beside {
+        std::fs::write(home.path().join(name), "somebody's").unwrap();
+    }
+    let place = EpochFile::new(home.path().join("epoch.1"));
+    place.begin(b"one").unwrap();
+    place.begin(b"two").unwrap();
+    for name in beside {
+        let there = std::fs::read(home.path().join(name)).unwrap();
+        assert_eq!(there, b"somebody's", "{name}");
+    }
+    let named_so = EpochFile::new(home.path().join("epoch.new"));
+    named_so.begin(b"three").unwrap();
+    assert_eq!(named_so.read().unwrap().as_deref(), Some(&b"three"[..]));
+    assert_eq!(place.read().unwrap().as_deref(), Some(&b"two"[..]));
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 4);
+}
