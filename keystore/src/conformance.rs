@@ -98,6 +98,7 @@ macro_rules! conformance_suite {
                 a_record_that_is_put_is_read_as_it_was,
                 a_put_never_overwrites,
                 a_swap_needs_the_version_that_was_read,
+                several_swaps_of_a_user_are_all_made_or_none,
                 an_equal_record_put_anew_is_another_version,
                 a_removed_record_is_gone_and_a_swap_doesnt_bring_it_back,
                 a_record_is_removed_only_as_it_was_read,

@@ -12,6 +12,7 @@ mod listing;
 mod noting;
 mod removal;
 mod rewrapping;
+mod swapping;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -268,24 +269,6 @@ impl Keystore {
         } else {
             PutOutcome::Taken
         })
-    }
-
-    /// Stores a record in the place of the version that was read.
-    pub async fn compare_and_swap(
-        &self,
-        key: &RecordKey,
-        seen: &Stored,
-        record: &Record,
-    ) -> Result<Swap, KeystoreError> {
-        let ring = self.ring();
-        let write = Write {
-            key: *key,
-            expected: Some(seen.version.sealed.clone()),
-            new: Some(self.seal(&ring, key, record)?),
-            ends_tokens: record.ends_tokens_of(&seen.record),
-        };
-        let made = self.inner.store.apply(vec![write]).await?;
-        Ok(if made { Swap::Won } else { Swap::Lost })
     }
 
     /// Returns when what this process has read of a record so far is known wherever the store is used: to be

@@ -7,13 +7,19 @@
 
 use super::end::End;
 use super::grant::{IssueError, through};
-use super::list::{Listing, Picked};
+use super::list::{Listing, Picked, SessionInfo};
 use super::profile::{ProfileChange, told};
 use super::records::Records;
 use crate::token::Handle;
 use futures_util::future::join_all;
-use lacre_keystore::{KeystoreError, Record, RecordKey};
+use lacre_keystore::{KeystoreError, Record, RecordKey, Swap};
 use std::sync::Arc;
+
+/// How many sessions of a user are changed as one.
+const AT_ONCE: usize = 1024;
+
+/// How often it is tried to change the sessions of a user while others change some of them.
+const ATTEMPTS: usize = 64;
 
 /// Ends sessions.
 pub(crate) struct Revoker {
@@ -127,7 +133,7 @@ impl Revoker {
     }
 
     /// Has the sessions of a client's user say what the client says now, and ends their access tokens as
-    /// [`access_of`](Self::access_of) does. Where it fails, some sessions may have been changed: ask again.
+    /// [`access_of`](Self::access_of) does.
     pub(crate) async fn tell(
         &self,
         user_id: &str,
@@ -136,27 +142,46 @@ impl Revoker {
         self.changed(user_id, |record| told(record, change)).await
     }
 
-    /// Changes the records of a user, each of them as it is read then, and says which sessions they are of.
+    /// Changes the records of a user, as they are read then, and says which sessions they are of: all of
+    /// them or none, whatever happens meanwhile, of up to [`AT_ONCE`] sessions, and of more in parts so large.
     async fn changed<E: From<KeystoreError>>(
         &self,
         user_id: &str,
         change: impl Fn(&Record) -> Result<Option<Record>, E>,
     ) -> Result<Vec<Handle>, E> {
-        let mut changed = Vec::new();
-        for session in self.listing.sessions_of(user_id).await? {
-            // Each conflict is the success of another change of this session, of which there are few.
-            while let Some(stored) = self.records.keystore.get(&session.key).await? {
-                let Some(record) = change(&stored.record)? else {
-                    break;
-                };
-                if self.records.swap(&session.key, &stored, &record).await? {
-                    changed.push(session.handle);
-                    break;
-                }
-            }
+        let mut sessions = self.listing.sessions_of(user_id).await?;
+        sessions.sort_by_key(|session| session.key);
+        let mut changed = Vec::with_capacity(sessions.len());
+        for part in sessions.chunks(AT_ONCE) {
+            changed.extend(self.changed_at_once(part, &change).await?);
         }
         self.records.keystore.settled().await?;
         Ok(changed)
+    }
+
+    async fn changed_at_once<E: From<KeystoreError>>(
+        &self,
+        sessions: &[SessionInfo],
+        change: impl Fn(&Record) -> Result<Option<Record>, E>,
+    ) -> Result<Vec<Handle>, E> {
+        let keystore = &self.records.keystore;
+        // Each conflict is the success of another change of one of these sessions.
+        for _ in 0..ATTEMPTS {
+            let mut swaps = Vec::with_capacity(sessions.len());
+            let mut handles = Vec::with_capacity(sessions.len());
+            for session in sessions {
+                if let Some(stored) = keystore.get(&session.key).await?
+                    && let Some(record) = change(&stored.record)?
+                {
+                    swaps.push((session.key, stored, record));
+                    handles.push(session.handle.clone());
+                }
+            }
+            if swaps.is_empty() || keystore.compare_and_swap_all(&swaps).await? == Swap::Won {
+                return Ok(handles);
+            }
+        }
+        Err(KeystoreError::StoreContended.into())
     }
 
     /// Ends every session there is, and returns how many.

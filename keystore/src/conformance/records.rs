@@ -74,6 +74,35 @@ pub async fn a_swap_needs_the_version_that_was_read<F: Fixture>() {
     assert_eq!(keystore.stats().await.unwrap().records, 1);
 }
 
+pub async fn several_swaps_of_a_user_are_all_made_or_none<F: Fixture>() {
+    let bench = Bench::<F>::new().await;
+    let names = [key(1, 1), key(1, 2), key(1, 3)];
+    for session in 1..4 {
+        put(&bench.other, 1, session).await;
+    }
+    let mut changes = Vec::new();
+    for name in names {
+        changes.push((name, seen(&bench.keystore, &name).await, record(7)));
+    }
+    let first = swap(&bench.other, &names[1], &changes[1].1, 5).await;
+    assert_eq!(first, Ok(Swap::Won));
+    let lost = bench.keystore.compare_and_swap_all(&changes).await;
+    assert_eq!(lost, Ok(Swap::Lost));
+    for (name, due) in names.iter().zip([1, 5, 3]) {
+        assert_eq!(generation(&bench.other, name).await, Some(due));
+    }
+    changes[1].1 = seen(&bench.keystore, &names[1]).await;
+    let won = bench.keystore.compare_and_swap_all(&changes).await;
+    assert_eq!(won, Ok(Swap::Won));
+    for name in names {
+        assert_eq!(generation(&bench.other, &name).await, Some(7));
+    }
+    assert_eq!(
+        bench.keystore.compare_and_swap_all(&[]).await,
+        Ok(Swap::Won)
+    );
+}
+
 pub async fn an_equal_record_put_anew_is_another_version<F: Fixture>() {
     let bench = Bench::<F>::new().await;
     let (keystore, other) = (&bench.keystore, &bench.other);

@@ -195,6 +195,42 @@ async fn what_is_said_anew_is_said_in_every_session_of_that_user_alone() {
 }
 
 #[tokio::test]
+async fn where_one_session_can_not_say_it_none_does() {
+    let fixture = Fixture::new();
+    let begin = async |name: usize| {
+        let mut grant = vouched(SHOP, "ada");
+        grant.occasion = match grant.occasion {
+            Occasion::OwnUser {
+                client_id,
+                client_name,
+                fresh,
+                ..
+            } => Occasion::OwnUser {
+                client_id,
+                client_name,
+                name: Some("x".repeat(name)),
+                fresh,
+            },
+            other => other,
+        };
+        fixture.lacre.issue(&grant).await.unwrap()
+    };
+    let sessions = [begin(1).await, begin(MAX_PROFILE / 2).await, begin(1).await];
+    let mut change = ProfileChange {
+        email: Some("x".repeat(MAX_PROFILE / 2)),
+        ..ProfileChange::default()
+    };
+    let refused = fixture.lacre.tell(&user(SHOP, "ada"), &change).await;
+    assert_eq!(refused.unwrap_err(), IssueError::ProfileTooLong);
+    for issued in &sessions {
+        assert!(opened(&fixture, &issued.access).await.is_ok());
+    }
+    change.email = Some("x@example.org".to_owned());
+    let told = fixture.lacre.tell(&user(SHOP, "ada"), &change).await;
+    assert_eq!(told.unwrap().len(), 3);
+}
+
+#[tokio::test]
 async fn the_longest_profile_fits_beside_the_longest_of_everything_else() {
     let fixture = Fixture::new();
     let text = |bytes: usize| "x".repeat(bytes);
