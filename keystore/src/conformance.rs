@@ -43,6 +43,7 @@
 //! | `removals` | removals of several records as one change; watchers |
 //! | `pages` | listing, sweeping, re-sealing, moving records |
 //! | `freshness` | when a version may be called current |
+//! | `notes` | notes of ends, where it [keeps some](Fixture::KEEPS_NOTES) |
 //! | `races` | many callers, on both writers, at once |
 //! | `closing` | what closing waits for, and what follows |
 
@@ -56,6 +57,8 @@ pub mod samples;
 pub mod closing;
 #[doc(hidden)]
 pub mod freshness;
+#[doc(hidden)]
+pub mod notes;
 #[doc(hidden)]
 pub mod pages;
 #[doc(hidden)]
@@ -135,6 +138,16 @@ macro_rules! conformance_suite {
                 after_any_removal_the_version_is_not_current,
                 a_version_that_stands_is_the_same_and_another_is_told,
                 nobody_is_told_same_after_the_answer_to_a_change,
+            }
+            notes {
+                every_kind_of_removal_leaves_its_note,
+                what_removed_nothing_leaves_nothing,
+                notes_are_forgotten_from_the_oldest_on,
+                notes_are_sealed_anew_under_another_key,
+                a_note_that_is_forgotten_meanwhile_stays_forgotten,
+                a_record_whose_place_another_one_takes_leaves_its_note,
+                all_that_end_at_once_leave_notes_of_their_own,
+                notes_are_settled_with_their_ends_and_kept_as_long_as_they_are_needed,
             }
             races {
                 of_many_puts_of_one_key_one_is_stored,

@@ -86,6 +86,11 @@ impl Note {
         self.at
     }
 
+    /// Whether what it says depends on the record that goes.
+    pub(crate) fn is_of_each(&self) -> bool {
+        self.of.is_some()
+    }
+
     /// The content, sealed.
     #[must_use]
     pub fn sealed(&self) -> &[u8] {

@@ -127,6 +127,12 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
+    /// As [`notes`](Self::notes), those alone that this process is to write down elsewhere: where several have one
+    /// store, each has those of its own ends.
+    fn own_notes(&self, after: Option<NotePlace>, limit: usize) -> Answer<'_, Vec<SealedNote>> {
+        self.notes(after, limit)
+    }
+
     /// Puts other bytes in the place of each note's, where the note is still there with these; answers
     /// how many, durably. Each is changed for itself.
     fn replace_notes(&self, notes: Vec<(SealedNote, Vec<u8>)>) -> Answer<'_, u64> {
@@ -141,18 +147,18 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(0)))
     }
 
-    /// The place of the last note, once all up to there are durable, and the ends that they are of as
-    /// well; `None` where there is no note.
+    /// The place of the last of this process's [own notes](Self::own_notes), once all up to there are durable, and the
+    /// ends that they are of as well; `None` where there is no note. None comes before that place any more.
     fn settle_notes(&self) -> Answer<'_, Option<NotePlace>> {
         Box::pin(std::future::ready(Ok(None)))
     }
 
-    /// Keeps the notes from this number on, whatever is to be forgotten, until it is told another number.
+    /// Keeps this process's own notes from this number on, whatever is to be forgotten, until it is told another number.
     fn keep_notes_from(&self, number: u64) {
         let _ = number;
     }
 
-    /// Keeps how far the notes are written down elsewhere, as bytes of whoever writes them. After a crash
+    /// Keeps how far its own notes are written down elsewhere, as bytes of whoever writes them. After a crash
     /// earlier ones may be back.
     fn keep_head(&self, head: Vec<u8>) -> Answer<'_, ()> {
         drop(head);

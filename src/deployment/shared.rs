@@ -58,6 +58,7 @@ pub(super) async fn parts(
         connections: config.keystore.connections,
         lease: config.keystore.lease,
         node: i64::from_be_bytes(drawn(entropy)),
+        writer: None,
     };
     let store = PostgresStore::open(url, options, Arc::new(clock::running)).await?;
     let cluster = store.cluster();

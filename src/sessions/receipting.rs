@@ -177,7 +177,7 @@ impl Receipts {
             && batches < most
         {
             batches += 1;
-            let mut notes = keystore.left_sealed(open.after, BATCH).await?;
+            let mut notes = keystore.left_to_write(open.after, BATCH).await?;
             notes.retain(|note| note.place <= settled);
             let Some(last) = notes.last().map(|note| note.place) else {
                 is_done = true;

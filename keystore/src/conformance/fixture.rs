@@ -17,6 +17,9 @@ pub trait Fixture: Sized + 'static {
     /// The kind of store.
     type Store: Store;
 
+    /// Whether the store keeps notes of ends. Otherwise the tests of notes do nothing.
+    const KEEPS_NOTES: bool = false;
+
     /// Whether there is what such a store needs. Where it returns `false` it has said so, and the tests of
     /// the suite do nothing.
     #[must_use]

@@ -101,6 +101,18 @@ impl Keystore {
             .await
     }
 
+    /// As [`left_sealed`](Self::left_sealed), those alone that this process is to write down elsewhere.
+    pub async fn left_to_write(
+        &self,
+        after: Option<NotePlace>,
+        limit: usize,
+    ) -> Result<Vec<SealedNote>, KeystoreError> {
+        self.inner
+            .store
+            .own_notes(after, limit.clamp(1, MAX_PAGE))
+            .await
+    }
+
     /// What a note says.
     pub fn open_note(&self, note: &SealedNote) -> Result<Vec<u8>, KeystoreError> {
         Ok(open_note(&self.ring(), &note.sealed)?.to_vec())

@@ -8,6 +8,7 @@
 //! | `poll` | the thread that asks what has ended, and so renews the lease |
 //! | `change` | the statements that change records |
 //! | `read` | the statements that read them |
+//! | `notes` | the statements for notes of ends |
 //! | `cluster` | what all processes go by, what each says of itself, and what one of them does for all |
 //! | `member` | what all processes go by, and who decides about it in each |
 //! | `look` | a look at a database, of which nothing is changed |
@@ -23,6 +24,7 @@ mod cluster;
 mod link;
 mod look;
 mod member;
+mod notes;
 mod parts;
 mod poll;
 mod read;
@@ -37,6 +39,7 @@ use std::time::Duration;
 use super::lease::{Lease, RunningClock};
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
+use crate::note::{Note, NotePlace, SealedNote};
 use crate::stamps::Stamps;
 use crate::store::{Answer, Found, LeaseReport, RemovalWatcher, Stamp, Stats, Store, Write};
 use change::Made;
@@ -66,6 +69,9 @@ pub struct PostgresOptions {
     pub lease: Duration,
     /// A number that no other process has, drawn anew by each.
     pub node: i64,
+    /// Where the notes of this process's ends are written down elsewhere: a name that the process has again when it is
+    /// started anew, and no other has. Notes wait to be written down from the first one on, and the head is kept by it.
+    pub writer: Option<String>,
 }
 
 /// A [`Store`] on `PostgreSQL`.
@@ -145,6 +151,8 @@ impl PostgresStore {
             lease: Lease::new(clock),
             stamps: Stamps::new(),
             node: options.node,
+            writer: options.writer,
+            notes_kept_from: AtomicU64::new(u64::MAX),
             watcher: std::sync::OnceLock::new(),
             told: Told::default(),
             member: std::sync::OnceLock::new(),
@@ -216,6 +224,47 @@ impl PostgresStore {
         }
         Ok(answer)
     }
+
+    /// Makes the writes, and leaves a note of each record that goes or whose place another one takes.
+    fn written(&self, writes: Vec<Write>, note: Option<Note>) -> Answer<'_, bool> {
+        if writes.is_empty() {
+            return Box::pin(async move {
+                self.inner.open()?;
+                // Also what nobody waits for any more.
+                let _none_under_way = self.inner.under_way.write().await;
+                Ok(true)
+            });
+        }
+        Box::pin(self.change(PATIENCE, move |inner| async move {
+            change::apply(&inner, writes, note).await
+        }))
+    }
+
+    /// Removes a record, and leaves a note of it where there is one.
+    fn ended(&self, key: RecordKey, note: Option<Note>) -> Answer<'_, bool> {
+        Box::pin(self.change(PATIENCE, move |inner| async move {
+            change::remove(&inner, key, note).await
+        }))
+    }
+
+    /// The same for a user's records.
+    fn ended_of_user(
+        &self,
+        user: UserTag,
+        keep: Option<RecordKey>,
+        note: Option<Note>,
+    ) -> Answer<'_, Vec<RecordKey>> {
+        Box::pin(self.change(PATIENCE, move |inner| async move {
+            change::remove_user(&inner, user, keep, note).await
+        }))
+    }
+
+    /// The same for all records.
+    fn all_ended(&self, note: Option<Note>) -> Answer<'_, u64> {
+        Box::pin(self.change(LONG, |inner| async move {
+            change::remove_all(&inner, note).await
+        }))
+    }
 }
 
 impl Store for PostgresStore {
@@ -232,35 +281,86 @@ impl Store for PostgresStore {
     }
 
     fn apply(&self, writes: Vec<Write>) -> Answer<'_, bool> {
-        if writes.is_empty() {
-            return Box::pin(async move {
-                self.inner.open()?;
-                // Also what nobody waits for any more.
-                let _none_under_way = self.inner.under_way.write().await;
-                Ok(true)
-            });
-        }
-        Box::pin(self.change(PATIENCE, |inner| async move {
-            change::apply(&inner, writes).await
-        }))
+        self.written(writes, None)
     }
 
     fn remove(&self, key: RecordKey) -> Answer<'_, bool> {
-        Box::pin(self.change(PATIENCE, move |inner| async move {
-            change::remove(&inner, key).await
-        }))
+        self.ended(key, None)
     }
 
     fn remove_user(&self, user: UserTag, keep: Option<RecordKey>) -> Answer<'_, Vec<RecordKey>> {
-        Box::pin(self.change(PATIENCE, move |inner| async move {
-            change::remove_user(&inner, user, keep).await
-        }))
+        self.ended_of_user(user, keep, None)
     }
 
     fn remove_all(&self) -> Answer<'_, u64> {
-        Box::pin(self.change(
-            LONG,
-            |inner| async move { change::remove_all(&inner).await },
+        self.all_ended(None)
+    }
+
+    fn apply_noting(&self, writes: Vec<Write>, note: Note) -> Answer<'_, bool> {
+        self.written(writes, Some(note))
+    }
+
+    fn remove_noting(&self, key: RecordKey, note: Note) -> Answer<'_, bool> {
+        self.ended(key, Some(note))
+    }
+
+    fn remove_user_noting(
+        &self,
+        user: UserTag,
+        keep: Option<RecordKey>,
+        note: Note,
+    ) -> Answer<'_, Vec<RecordKey>> {
+        self.ended_of_user(user, keep, Some(note))
+    }
+
+    fn remove_all_noting(&self, note: Note) -> Answer<'_, u64> {
+        self.all_ended(Some(note))
+    }
+
+    fn notes(&self, after: Option<NotePlace>, limit: usize) -> Answer<'_, Vec<SealedNote>> {
+        Box::pin(self.ask(PATIENCE, move |inner| async move {
+            notes::page(&inner, None, after, limit).await
+        }))
+    }
+
+    fn own_notes(&self, after: Option<NotePlace>, limit: usize) -> Answer<'_, Vec<SealedNote>> {
+        Box::pin(self.ask(PATIENCE, move |inner| async move {
+            notes::page(&inner, Some(notes::writer(&inner)), after, limit).await
+        }))
+    }
+
+    fn replace_notes(&self, notes: Vec<(SealedNote, Vec<u8>)>) -> Answer<'_, u64> {
+        Box::pin(self.ask(PATIENCE, move |inner| async move {
+            notes::replace(&inner, notes).await
+        }))
+    }
+
+    fn forget_notes(&self, before: u64) -> Answer<'_, u64> {
+        Box::pin(self.ask(PATIENCE, move |inner| async move {
+            notes::forget(&inner, before).await
+        }))
+    }
+
+    fn settle_notes(&self) -> Answer<'_, Option<NotePlace>> {
+        Box::pin(self.ask(PATIENCE, move |inner| async move {
+            notes::settled(&inner).await
+        }))
+    }
+
+    fn keep_notes_from(&self, number: u64) {
+        self.inner.notes_kept_from.store(number, Ordering::SeqCst);
+    }
+
+    fn keep_head(&self, head: Vec<u8>) -> Answer<'_, ()> {
+        Box::pin(self.ask(PATIENCE, move |inner| async move {
+            notes::keep_head(&inner, head).await
+        }))
+    }
+
+    fn head(&self) -> Answer<'_, Option<Vec<u8>>> {
+        Box::pin(self.ask(
+            PATIENCE,
+            move |inner| async move { notes::head(&inner).await },
         ))
     }
 

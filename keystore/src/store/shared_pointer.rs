@@ -58,6 +58,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).notes(after, limit)
     }
 
+    fn own_notes(&self, after: Option<NotePlace>, limit: usize) -> Answer<'_, Vec<SealedNote>> {
+        (**self).own_notes(after, limit)
+    }
+
     fn replace_notes(&self, notes: Vec<(SealedNote, Vec<u8>)>) -> Answer<'_, u64> {
         (**self).replace_notes(notes)
     }

@@ -18,6 +18,8 @@ mod killed_batches;
 mod model;
 mod notes;
 mod postgres;
+mod postgres_layouts;
+mod postgres_notes;
 mod refused;
 mod reopening;
 mod shared;

@@ -49,7 +49,7 @@ pub(crate) struct Schema {
 }
 
 impl Schema {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let server = server().expect("asked before");
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
@@ -59,6 +59,10 @@ impl Schema {
         let schema = Self { name, url, server };
         schema.run(format!("CREATE SCHEMA {}", schema.name)).await;
         schema
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     async fn run(&self, sql: String) {
@@ -71,11 +75,23 @@ impl Schema {
         self.open_at(&self.url).await
     }
 
+    /// A store that says that the notes of its ends are written down elsewhere under this name.
+    pub(crate) async fn open_writing(&self, name: &str) -> Result<PostgresStore, KeystoreError> {
+        let options = PostgresOptions {
+            connections: 6,
+            lease: LEASE,
+            node: node(),
+            writer: Some(name.to_owned()),
+        };
+        PostgresStore::open(&self.url, options, clock()).await
+    }
+
     async fn open_at(&self, url: &str) -> Result<PostgresStore, KeystoreError> {
         let options = PostgresOptions {
             connections: 6,
             lease: LEASE,
             node: node(),
+            writer: None,
         };
         PostgresStore::open(url, options, clock()).await
     }
@@ -103,7 +119,7 @@ impl Drop for Schema {
     }
 }
 
-fn is_available() -> bool {
+pub(crate) fn is_available() -> bool {
     let available = server().is_some();
     if !available {
         skip(
@@ -123,6 +139,7 @@ pub(crate) struct Postgres {
 
 impl Fixture for Postgres {
     type Store = PostgresStore;
+    const KEEPS_NOTES: bool = true;
 
     fn is_available() -> bool {
         is_available()
@@ -454,6 +471,7 @@ fn a_server_that_cant_be_reached_is_an_error_without_its_password() {
             connections: 1,
             lease: LEASE,
             node: 1,
+            writer: None,
         };
         for url in [
             "postgres://u:secret-word@127.0.0.1:1/none",

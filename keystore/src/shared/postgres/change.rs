@@ -11,10 +11,12 @@ use std::time::Duration;
 use sqlx::{Acquire as _, Executor as _, PgConnection, Postgres};
 
 use super::link::{failed, in_the_way};
+use super::notes::{self, number};
 use super::parts::Inner;
-use super::read::named;
+use super::read::{self, named};
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
+use crate::note::Note;
 use crate::store::Write;
 
 /// How often a change is made again that another one was in the way of.
@@ -43,8 +45,9 @@ const NO_WAIT: Made = Made { wait: None };
 /// How many records a statement changed, the lease, and the transaction where it ended something.
 type Counted = (i64, i64, Option<i64>);
 
-/// Which records a statement removed, the lease, and the transaction where it ended something.
-type Removed = (Vec<Vec<u8>>, i64, Option<i64>);
+/// Which records a statement removed, with their sealed bytes where notes are left of them, the lease, and the transaction
+/// where it ended something.
+type Removed = (Vec<Vec<u8>>, Vec<Vec<u8>>, i64, Option<i64>);
 
 /// The transaction of the rows that tell of a change.
 macro_rules! transaction {
@@ -56,18 +59,20 @@ macro_rules! transaction {
 pub(super) async fn apply(
     inner: &Inner,
     writes: Vec<Write>,
+    note: Option<Note>,
 ) -> Result<(bool, Made), KeystoreError> {
+    let note = note.as_ref();
     let ends = writes.iter().any(|write| write.ends_tokens);
     let made = match &writes[..] {
         [] => return Ok((true, NO_WAIT)),
         [one] => {
             repeated(|| async {
                 let mut connection = inner.pool.acquire().await?;
-                made(&mut connection, one, inner.node).await
+                made(&mut connection, inner, one, note).await
             })
             .await?
         }
-        _ => repeated(|| all_or_none(inner, &writes)).await?,
+        _ => repeated(|| all_or_none(inner, &writes, note)).await?,
     };
     let Some((lease_us, transaction)) = made else {
         return Ok((false, if ends { barrier(inner).await? } else { NO_WAIT }));
@@ -80,18 +85,32 @@ pub(super) async fn apply(
     Ok((true, if ends { wait(lease_us) } else { NO_WAIT }))
 }
 
-pub(super) async fn remove(inner: &Inner, key: RecordKey) -> Result<(bool, Made), KeystoreError> {
+pub(super) async fn remove(
+    inner: &Inner,
+    key: RecordKey,
+    note: Option<Note>,
+) -> Result<(bool, Made), KeystoreError> {
+    if let Some(note) = note.as_ref().filter(|note| note.is_of_each()) {
+        return remove_as_read(inner, key, note).await;
+    }
     let bytes = key.to_bytes();
+    let note = note.as_ref();
     let (count, lease_us, transaction): Counted = repeated(|| {
         sqlx::query_as(concat!(
-            "WITH c AS (DELETE FROM keystore_sessions WHERE key = $1 RETURNING key), \
-             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $2 FROM c RETURNING xid) \
+            "WITH c AS (DELETE FROM keystore_sessions WHERE key = $1 RETURNING key, sealed), \
+             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $2 FROM c RETURNING xid), \
+             n AS (INSERT INTO keystore_notes (number, key, at, writer, value) SELECT ",
+            number!(),
+            ", key, $3, $4, sha256(sealed) || $5::bytea FROM c, keystore_meta WHERE $5::bytea IS NOT NULL) \
              SELECT (SELECT count(*) FROM c), lease_us, ",
             transaction!(),
             " FROM keystore_meta"
         ))
         .bind(&bytes[..])
         .bind(inner.node)
+        .bind(note.map(|note| notes::time(note.at())))
+        .bind(notes::writer(inner))
+        .bind(note.map(Note::sealed))
         .fetch_one(&inner.pool)
     })
     .await?;
@@ -102,10 +121,35 @@ pub(super) async fn remove(inner: &Inner, key: RecordKey) -> Result<(bool, Made)
     Ok((true, wait(lease_us)))
 }
 
+/// Removes a record whose note says what it was.
+async fn remove_as_read(
+    inner: &Inner,
+    key: RecordKey,
+    note: &Note,
+) -> Result<(bool, Made), KeystoreError> {
+    for _ in 0..ATTEMPTS {
+        let Some(expected) = read::sealed(&inner.pool, key).await? else {
+            return Ok((false, barrier(inner).await?));
+        };
+        let write = Write {
+            key,
+            expected: Some(expected),
+            new: None,
+            ends_tokens: true,
+        };
+        let (made, wait) = apply(inner, vec![write], Some(note.clone())).await?;
+        if made {
+            return Ok((true, wait));
+        }
+    }
+    Err(KeystoreError::StoreContended)
+}
+
 pub(super) async fn remove_user(
     inner: &Inner,
     user: UserTag,
     keep: Option<RecordKey>,
+    note: Option<Note>,
 ) -> Result<(Vec<RecordKey>, Made), KeystoreError> {
     let range = KeyRange::of_user(user);
     let keep = keep.map(|key| key.to_bytes().to_vec());
@@ -115,9 +159,10 @@ pub(super) async fn remove_user(
         turn(&mut alone, user).await?;
         let removed: Removed = sqlx::query_as(concat!(
             "WITH c AS (DELETE FROM keystore_sessions WHERE key BETWEEN $1 AND $2 \
-               AND key IS DISTINCT FROM $3 RETURNING key), \
+               AND key IS DISTINCT FROM $3 RETURNING key, sealed), \
              e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $4 FROM c RETURNING xid) \
-             SELECT (SELECT coalesce(array_agg(key ORDER BY key), '{}') FROM c), lease_us, ",
+             SELECT (SELECT coalesce(array_agg(key ORDER BY key), '{}') FROM c), \
+               (SELECT coalesce(array_agg(sealed ORDER BY key), '{}') FROM c WHERE $5), lease_us, ",
             transaction!(),
             " FROM keystore_meta"
         ))
@@ -125,8 +170,10 @@ pub(super) async fn remove_user(
         .bind(&range.last()[..])
         .bind(&keep)
         .bind(inner.node)
+        .bind(note.is_some())
         .fetch_one(&mut *alone)
         .await?;
+        noted(&mut alone, inner, &removed, note.as_ref()).await?;
         alone.commit().await?;
         Ok(removed)
     })
@@ -134,7 +181,10 @@ pub(super) async fn remove_user(
     told(inner, removed).await
 }
 
-pub(super) async fn remove_all(inner: &Inner) -> Result<(u64, Made), KeystoreError> {
+pub(super) async fn remove_all(
+    inner: &Inner,
+    note: Option<Note>,
+) -> Result<(u64, Made), KeystoreError> {
     let removed = repeated(|| async {
         let mut connection = inner.pool.acquire().await?;
         let mut alone = connection.begin().await?;
@@ -143,15 +193,18 @@ pub(super) async fn remove_all(inner: &Inner) -> Result<(u64, Made), KeystoreErr
             .await?;
         locked(&mut alone, "SELECT pg_advisory_xact_lock($1)", ALL).await?;
         let removed: Removed = sqlx::query_as(concat!(
-            "WITH c AS (DELETE FROM keystore_sessions RETURNING key), \
+            "WITH c AS (DELETE FROM keystore_sessions RETURNING key, sealed), \
              e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $1 FROM c RETURNING xid) \
-             SELECT (SELECT coalesce(array_agg(key), '{}') FROM c), lease_us, ",
+             SELECT (SELECT coalesce(array_agg(key ORDER BY key), '{}') FROM c), \
+               (SELECT coalesce(array_agg(sealed ORDER BY key), '{}') FROM c WHERE $2), lease_us, ",
             transaction!(),
             " FROM keystore_meta"
         ))
         .bind(inner.node)
+        .bind(note.is_some())
         .fetch_one(&mut *alone)
         .await?;
+        noted(&mut alone, inner, &removed, note.as_ref()).await?;
         alone.commit().await?;
         Ok(removed)
     })
@@ -160,10 +213,27 @@ pub(super) async fn remove_all(inner: &Inner) -> Result<(u64, Made), KeystoreErr
     Ok((keys.len() as u64, made))
 }
 
+/// Leaves the notes of what was removed.
+async fn noted(
+    alone: &mut PgConnection,
+    inner: &Inner,
+    (keys, sealed, ..): &Removed,
+    note: Option<&Note>,
+) -> Result<(), sqlx::Error> {
+    let Some(note) = note.filter(|_| !keys.is_empty()) else {
+        return Ok(());
+    };
+    let named = |key: &[u8]| named(key).map_err(|error| sqlx::Error::Decode(error.into()));
+    let gone = keys.iter().zip(sealed);
+    let gone = gone.map(|(key, sealed)| Ok((named(key)?, sealed.clone())));
+    let gone = gone.collect::<Result<Vec<_>, sqlx::Error>>()?;
+    notes::left(alone, (note, notes::writer(inner)), &gone).await
+}
+
 /// Tells of what has gone.
 async fn told(
     inner: &Inner,
-    (keys, lease_us, transaction): Removed,
+    (keys, _, lease_us, transaction): Removed,
 ) -> Result<(Vec<RecordKey>, Made), KeystoreError> {
     if keys.is_empty() {
         return Ok((Vec::new(), barrier(inner).await?));
@@ -194,7 +264,11 @@ pub(super) async fn barrier(inner: &Inner) -> Result<Made, KeystoreError> {
 type Fitted = (i64, Option<i64>);
 
 /// All of the writes or none: nothing where one of them doesn't fit.
-async fn all_or_none(inner: &Inner, writes: &[Write]) -> Result<Option<Fitted>, sqlx::Error> {
+async fn all_or_none(
+    inner: &Inner,
+    writes: &[Write],
+    note: Option<&Note>,
+) -> Result<Option<Fitted>, sqlx::Error> {
     let mut connection = inner.pool.acquire().await?;
     let mut alone = connection.begin().await?;
     if let Some(first) = writes.first() {
@@ -202,7 +276,7 @@ async fn all_or_none(inner: &Inner, writes: &[Write]) -> Result<Option<Fitted>, 
     }
     let mut fitted: Option<Fitted> = None;
     for write in writes {
-        let Some((lease_us, transaction)) = made(&mut alone, write, inner.node).await? else {
+        let Some((lease_us, transaction)) = made(&mut alone, inner, write, note).await? else {
             alone.rollback().await?;
             return Ok(None);
         };
@@ -241,10 +315,17 @@ async fn locked(
 /// One write: nothing where the record isn't what the write expects.
 async fn made(
     connection: &mut PgConnection,
+    inner: &Inner,
     write: &Write,
-    node: i64,
+    note: Option<&Note>,
 ) -> Result<Option<Fitted>, sqlx::Error> {
     let key = write.key.to_bytes();
+    // What ends leaves it, also where another record takes its place.
+    let removed = write.expected.as_ref();
+    let left = note
+        .zip(removed)
+        .map(|(note, removed)| (notes::time(note.at()), note.value(&key, removed)));
+    let (at, value) = left.unzip();
     let question = match (&write.expected, &write.new) {
         (None, None) => {
             "WITH c AS (SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM keystore_sessions WHERE key = $1)) \
@@ -259,14 +340,20 @@ async fn made(
             "WITH c AS (UPDATE keystore_sessions SET sealed = $3, expires_at = $4 \
                WHERE key = $1 AND sealed = $2 RETURNING key), \
              e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, false, $6 FROM c WHERE $5 \
-               RETURNING xid) \
+               RETURNING xid), \
+             n AS (INSERT INTO keystore_notes (number, key, at, writer, value) SELECT ",
+            number!(),
+            ", key, $7, $8, $9 FROM c, keystore_meta WHERE $9::bytea IS NOT NULL) \
              SELECT (SELECT count(*) FROM c), lease_us, ",
             transaction!(),
             " FROM keystore_meta"
         ),
         (Some(_), None) => concat!(
             "WITH c AS (DELETE FROM keystore_sessions WHERE key = $1 AND sealed = $2 RETURNING key), \
-             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $3 FROM c RETURNING xid) \
+             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $3 FROM c RETURNING xid), \
+             n AS (INSERT INTO keystore_notes (number, key, at, writer, value) SELECT ",
+            number!(),
+            ", key, $4, $5, $6 FROM c, keystore_meta WHERE $6::bytea IS NOT NULL) \
              SELECT (SELECT count(*) FROM c), lease_us, ",
             transaction!(),
             " FROM keystore_meta"
@@ -275,7 +362,12 @@ async fn made(
     let query = sqlx::query_as(question).bind(key.to_vec());
     let query = match (&write.expected, &write.new) {
         (None, None) => query,
-        (Some(expected), None) => query.bind(expected.clone()).bind(node),
+        (Some(expected), None) => query
+            .bind(expected.clone())
+            .bind(inner.node)
+            .bind(at)
+            .bind(notes::writer(inner))
+            .bind(value),
         (expected, Some(new)) => {
             let expires_at = i64::try_from(new.expires_at).unwrap_or(i64::MAX);
             let query = query
@@ -283,7 +375,12 @@ async fn made(
                 .bind(new.bytes.clone())
                 .bind(expires_at);
             if expected.is_some() {
-                query.bind(write.ends_tokens).bind(node)
+                query
+                    .bind(write.ends_tokens)
+                    .bind(inner.node)
+                    .bind(at)
+                    .bind(notes::writer(inner))
+                    .bind(value)
             } else {
                 query
             }

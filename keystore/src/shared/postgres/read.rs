@@ -38,6 +38,18 @@ pub(super) async fn get(inner: &Inner, key: RecordKey) -> Result<Found, Keystore
     Err(KeystoreError::unavailable("another server answers"))
 }
 
+/// The bytes of a record, for a change that compares them.
+pub(super) async fn sealed(
+    pool: &PgPool,
+    key: RecordKey,
+) -> Result<Option<Vec<u8>>, KeystoreError> {
+    sqlx::query_scalar("SELECT sealed FROM keystore_sessions WHERE key = $1")
+        .bind(&key.to_bytes()[..])
+        .fetch_optional(pool)
+        .await
+        .map_err(|error| failed(&error))
+}
+
 /// Records of a range, those alone that may have expired at a time where one is given.
 pub(super) async fn page(
     pool: &PgPool,

@@ -9,10 +9,14 @@ use sqlx::{Connection as _, Executor as _};
 use super::link::{Link, failed};
 use crate::error::KeystoreError;
 
-const TABLES: &str = include_str!("schema.sql");
+/// What makes the tables of each layout from those of the one before.
+const STEPS: [(i32, &str); 2] = [
+    (1, include_str!("schema/1.sql")),
+    (VERSION, include_str!("schema/2.sql")),
+];
 
 /// The layout that this program knows.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// The oldest layout whose programs can go on beside this one. A step that they can't go on after has to wait for the
 /// version after the one that first does without what it changes.
@@ -65,19 +69,31 @@ impl Layout {
     }
 }
 
-/// The layout of the tables, which are made where there are none.
+/// The layout of the tables, which are made where there are none, and brought to the one that this program knows.
 async fn made(connection: &mut sqlx::PgConnection, lease: Duration) -> Result<Layout, sqlx::Error> {
     let mut alone = connection.begin().await?;
     alone.execute(ALONE).await?;
-    if Layout::found(&mut alone).await?.is_none() {
-        alone.execute(TABLES).await?;
+    let found = Layout::found(&mut alone).await?;
+    let before = found.map_or(0, |layout| layout.version);
+    if before < VERSION && found.is_none_or(|layout| layout.check().is_ok()) {
         let lease = i64::try_from(lease.as_micros()).unwrap_or(i64::MAX);
-        sqlx::query("INSERT INTO keystore_meta (version, oldest, lease_us) VALUES ($1, $2, $3)")
-            .bind(VERSION)
-            .bind(OLDEST)
-            .bind(lease)
-            .execute(&mut *alone)
-            .await?;
+        for (version, step) in STEPS {
+            if version <= before {
+                continue;
+            }
+            alone.execute(step).await?;
+            let said = if version == 1 {
+                "INSERT INTO keystore_meta (version, oldest, lease_us) VALUES ($1, $2, $3)"
+            } else {
+                "UPDATE keystore_meta SET version = $1, oldest = greatest(oldest, $2) WHERE $3 > 0"
+            };
+            sqlx::query(said)
+                .bind(version)
+                .bind(OLDEST)
+                .bind(lease)
+                .execute(&mut *alone)
+                .await?;
+        }
     }
     let layout = Layout::found(&mut alone).await?;
     alone.commit().await?;

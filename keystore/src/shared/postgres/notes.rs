@@ -1,0 +1,285 @@
+//! The notes of ends: each is written by the transaction of its end.
+//!
+//! The number of a note begins with its transaction's, so that the notes below the oldest transaction under way are all
+//! there are and will be. Each is of the process whose end it was, which alone writes it down elsewhere; all read it.
+//!
+//! This room must never take a note away that is still to be written down elsewhere.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sqlx::PgConnection;
+
+use super::change::repeated;
+use super::link::failed;
+use super::parts::Inner;
+use crate::error::KeystoreError;
+use crate::key::RecordKey;
+use crate::note::{Note, NotePlace, SealedNote};
+
+/// How many notes one step takes away.
+const STEP: i64 = 2_000;
+
+/// The most notes that stay, as in a store of one process.
+const MAX_NOTES: i64 = 1_000_000;
+
+/// For how long notes wait for the process that has to write them down elsewhere, and doesn't come back.
+macro_rules! away {
+    () => {
+        "clock_timestamp() - interval '30 days'"
+    };
+}
+
+/// How long the transactions under way are waited for, and how often they are looked at.
+const SETTLING: (Duration, Duration) = (Duration::from_millis(500), Duration::from_millis(10));
+
+/// The number of a note, in a statement that reads `keystore_meta`.
+macro_rules! number {
+    () => {
+        "((pg_current_xact_id()::text::bigint + note_base) << 16) + nextval('keystore_notes_number')"
+    };
+}
+pub(super) use number;
+
+/// Who is to write down the notes of this process: the empty name stands for nobody.
+pub(super) fn writer(inner: &Inner) -> &str {
+    inner.writer.as_deref().unwrap_or_default()
+}
+
+/// Leaves the notes of records that went in this transaction, with these sealed bytes.
+pub(super) async fn left(
+    connection: &mut PgConnection,
+    (note, writer): (&Note, &str),
+    gone: &[(RecordKey, Vec<u8>)],
+) -> Result<(), sqlx::Error> {
+    let keys = gone.iter().map(|(key, _)| key.to_bytes());
+    let keys: Vec<_> = keys.map(|key| key.to_vec()).collect();
+    let values = gone
+        .iter()
+        .map(|(key, sealed)| note.value(&key.to_bytes(), sealed));
+    sqlx::query(concat!(
+        "INSERT INTO keystore_notes (number, key, at, writer, value) SELECT ",
+        number!(),
+        ", key, $1, $2, value FROM keystore_meta, unnest($3::bytea[], $4::bytea[]) AS gone (key, value)"
+    ))
+    .bind(time(note.at()))
+    .bind(writer)
+    .bind(keys)
+    .bind(values.collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A time, as the tables have it.
+pub(super) fn time(seconds: u64) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
+type Row = (i64, Vec<u8>, i64, Vec<u8>);
+
+/// The notes behind a place, those alone that one process is to write down where a name is given.
+pub(super) async fn page(
+    inner: &Inner,
+    writer: Option<&str>,
+    after: Option<NotePlace>,
+    limit: usize,
+) -> Result<Vec<SealedNote>, KeystoreError> {
+    let question = if writer.is_some() {
+        "SELECT number, key, at, value FROM keystore_notes WHERE writer = $4 AND (number, key) > ($1, $2) \
+         ORDER BY number, key LIMIT $3"
+    } else {
+        "SELECT number, key, at, value FROM keystore_notes WHERE (number, key) > ($1, $2) AND $4::text IS NULL \
+         ORDER BY number, key LIMIT $3"
+    };
+    let (number, key) = after.map_or((-1, Vec::new()), |place| {
+        (
+            place.number().cast_signed(),
+            place.key().to_bytes().to_vec(),
+        )
+    });
+    let rows: Vec<Row> = sqlx::query_as(question)
+        .bind(number)
+        .bind(key)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(writer)
+        .fetch_all(&inner.pool)
+        .await
+        .map_err(|error| failed(&error))?;
+    rows.into_iter()
+        .map(|(number, key, at, value)| {
+            SealedNote::from_value(place(number, at, &key)?, &value)
+                .ok_or_else(|| KeystoreError::corrupt("a note is shorter than a hash"))
+        })
+        .collect()
+}
+
+fn place(number: i64, at: i64, key: &[u8]) -> Result<NotePlace, KeystoreError> {
+    let key = super::read::named(key)?.to_bytes();
+    Ok(NotePlace::new(
+        at.cast_unsigned(),
+        number.cast_unsigned(),
+        &key,
+    ))
+}
+
+pub(super) async fn replace(
+    inner: &Inner,
+    notes: Vec<(SealedNote, Vec<u8>)>,
+) -> Result<u64, KeystoreError> {
+    let (mut numbers, mut keys, mut before, mut values) = (vec![], vec![], vec![], vec![]);
+    for (note, sealed) in &notes {
+        numbers.push(note.place.number().cast_signed());
+        keys.push(note.place.key().to_bytes().to_vec());
+        before.push(note.value());
+        values.push(note.value_with(sealed));
+    }
+    let replaced = repeated(|| {
+        sqlx::query(
+            "UPDATE keystore_notes n SET value = w.new \
+             FROM unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::bytea[]) AS w (number, key, old, new) \
+             WHERE n.number = w.number AND n.key = w.key AND n.value = w.old",
+        )
+        .bind(&numbers)
+        .bind(&keys)
+        .bind(&before)
+        .bind(&values)
+        .execute(&inner.pool)
+    });
+    Ok(replaced.await?.rows_affected())
+}
+
+/// Takes some of the oldest notes away that may go, up to the last of them whose time is before this one, or that is
+/// beyond the most.
+pub(super) async fn forget(inner: &Inner, before: u64) -> Result<u64, KeystoreError> {
+    let gone = repeated(|| {
+        sqlx::query(concat!(
+            "WITH oldest AS (SELECT n.number, n.key, n.at FROM keystore_notes n \
+               LEFT JOIN keystore_writers w ON w.name = n.writer \
+               WHERE CASE WHEN n.writer = $2 THEN n.number < $3 \
+                 ELSE w.name IS NULL OR n.number < w.kept_from OR w.seen_at < ",
+            away!(),
+            " END ORDER BY n.number, n.key LIMIT $4), \
+             beyond AS (SELECT number FROM keystore_notes ORDER BY number DESC OFFSET $5 LIMIT 1) \
+             DELETE FROM keystore_notes n USING oldest s WHERE n.number = s.number AND n.key = s.key \
+               AND n.number <= greatest((SELECT max(number) FROM oldest WHERE at < $1), \
+                 (SELECT number FROM beyond))"
+        ))
+        .bind(time(before))
+        .bind(writer(inner))
+        .bind(time(inner.notes_kept_from.load(Ordering::SeqCst)))
+        .bind(STEP)
+        .bind(MAX_NOTES)
+        .execute(&inner.pool)
+    });
+    Ok(gone.await?.rows_affected())
+}
+
+/// The last note of those that this process is to write down, of which no more can come before it. Transactions that are
+/// under way are waited for, but not for long: others may be in the database.
+pub(super) async fn settled(inner: &Inner) -> Result<Option<NotePlace>, KeystoreError> {
+    let (long, pause) = SETTLING;
+    let until = tokio::time::Instant::now() + long;
+    loop {
+        let (last, rest): (Option<(i64, i64, Vec<u8>)>, bool) = last(inner).await?;
+        if !rest || tokio::time::Instant::now() >= until {
+            return last
+                .map(|(number, at, key)| place(number, at, &key))
+                .transpose();
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// The last note that is settled, and whether there are more.
+async fn last(inner: &Inner) -> Result<(Option<(i64, i64, Vec<u8>)>, bool), KeystoreError> {
+    type Last = (Option<i64>, Option<i64>, Option<Vec<u8>>, bool);
+    let (number, at, key, rest): Last = sqlx::query_as(
+        "SELECT l.number, l.at, l.key, EXISTS (SELECT 1 FROM keystore_notes WHERE writer = $1 AND number >= up_to) \
+         FROM (SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint + note_base) << 16 AS up_to \
+           FROM keystore_meta) AS m \
+         LEFT JOIN LATERAL (SELECT number, at, key FROM keystore_notes \
+           WHERE writer = $1 AND number < up_to ORDER BY number DESC, key DESC LIMIT 1) AS l ON true",
+    )
+    .bind(writer(inner))
+    .fetch_one(&inner.pool)
+    .await
+    .map_err(|error| failed(&error))?;
+    let last = number
+        .zip(at)
+        .zip(key)
+        .map(|((number, at), key)| (number, at, key));
+    Ok((last, rest))
+}
+
+/// Keeps how far the notes are written down, and with it from where on they are kept.
+pub(super) async fn keep_head(inner: &Inner, head: Vec<u8>) -> Result<(), KeystoreError> {
+    let kept_from = inner.notes_kept_from.load(Ordering::SeqCst);
+    // Until it was told a number none is kept.
+    let kept_from = i64::try_from(kept_from).unwrap_or(0);
+    let kept = repeated(|| {
+        sqlx::query(
+            "INSERT INTO keystore_writers (name, node, head, kept_from) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (name) DO UPDATE SET head = $3, seen_at = clock_timestamp(), \
+               kept_from = greatest(keystore_writers.kept_from, $4) WHERE keystore_writers.node = $2",
+        )
+        .bind(writer(inner))
+        .bind(inner.node)
+        .bind(&head)
+        .bind(kept_from)
+        .execute(&inner.pool)
+    });
+    if kept.await?.rows_affected() == 1 {
+        return Ok(());
+    }
+    Err(KeystoreError::unavailable(
+        "another node says that it is this one: the data directory of a node was copied, and each needs its own",
+    ))
+}
+
+pub(super) async fn head(inner: &Inner) -> Result<Option<Vec<u8>>, KeystoreError> {
+    let head: Option<Option<Vec<u8>>> =
+        sqlx::query_scalar("SELECT head FROM keystore_writers WHERE name = $1")
+            .bind(writer(inner))
+            .fetch_optional(&inner.pool)
+            .await
+            .map_err(|error| failed(&error))?;
+    Ok(head.flatten())
+}
+
+/// Enters this process as the one that writes down the notes of its name, and brings what comes from another server, as by
+/// a copy of the tables, to numbers that this one can go on from.
+pub(super) async fn arrived(
+    inner: &Inner,
+    connection: &mut PgConnection,
+) -> Result<(), KeystoreError> {
+    let arriving = async {
+        if let Some(name) = &inner.writer {
+            sqlx::query(
+                "INSERT INTO keystore_writers (name, node) VALUES ($1, $2) \
+                 ON CONFLICT (name) DO UPDATE SET node = $2, seen_at = clock_timestamp()",
+            )
+            .bind(name)
+            .bind(inner.node)
+            .execute(&mut *connection)
+            .await?;
+        }
+        sqlx::query(
+            "WITH last AS (SELECT greatest((SELECT max(number) FROM keystore_notes), \
+               (SELECT max(kept_from) FROM keystore_writers)) >> 16 AS number), \
+             own AS (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS number) \
+             UPDATE keystore_meta SET note_base = last.number + 1 - own.number FROM last, own \
+             WHERE last.number >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint + note_base",
+        )
+        .execute(&mut *connection)
+        .await?;
+        // What no transaction of this server can have written would come with every poll.
+        sqlx::query(
+            "DELETE FROM keystore_ends WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())",
+        )
+        .execute(&mut *connection)
+        .await?;
+        Ok(())
+    };
+    arriving.await.map_err(|error: sqlx::Error| failed(&error))
+}
