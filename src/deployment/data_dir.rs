@@ -8,6 +8,7 @@
 //! | `accounts.sqlite` | the accounts, unless `accounts.url` says otherwise |
 //! | `keyring` | the signing keys, sealed under the master key |
 //! | `receipts` | the signed log of ends (docs/receipts.md), appended to and never changed |
+//! | `node` | the name of this one of several nodes, under which its receipts go on |
 //! | `master.key` | the master keys, unless `master_key_file` says otherwise |
 //! | `clock` | the latest time that the deployment has reached |
 //! | `restoring` | there while a restore is under way |
@@ -151,6 +152,12 @@ impl DataDir {
     #[must_use]
     pub fn receipts(&self) -> PathBuf {
         self.path.join("receipts")
+    }
+
+    /// The name of this one of several nodes.
+    #[must_use]
+    pub fn node(&self) -> PathBuf {
+        self.path.join("node")
     }
 
     /// The master keys, where the configuration names no other file.

@@ -128,16 +128,14 @@ pub(super) async fn assemble(
     let (clock, entropy) = parts;
     let issuer = config.token.issuer.clone();
     let issuer = issuer.unwrap_or_else(|| own_issuer(&keyring));
-    let mut lacre = Lacre::builder(keystore, keyring, rules(config, issuer, leeway))
+    let lacre = Lacre::builder(keystore, keyring, rules(config, issuer, leeway))
         .clock(Arc::clone(&clock))
         .keys_in(storage)
         .entropy(entropy)
-        .content_key_memory(config.token.content_key_memory);
-    if cluster.is_none() {
-        // Nodes have no one directory to keep them in.
-        lacre = lacre.receipts(data_dir.receipts());
-    }
-    let lacre = lacre.build();
+        .content_key_memory(config.token.content_key_memory)
+        // Of this node's ends, where there are several.
+        .receipts(data_dir.receipts())
+        .build();
     if let Some(cluster) = cluster {
         Box::pin(super::shared::join(&cluster, &lacre, clock, leeway)).await?;
     }

@@ -9,7 +9,7 @@
 
 mod about;
 
-use super::data_dir::{DataDir, MasterKeySource, UNFINISHED};
+use super::data_dir::{DataDir, DataDirError, MasterKeySource, UNFINISHED, read_or_create_secret};
 use super::error::OpenError;
 use super::key_files::{KeyFiles, ring};
 use super::settled::{Parts, check_owner, master_keys, open_accounts, own_issuer};
@@ -20,6 +20,7 @@ use crate::entropy::Entropy;
 use crate::lacre::{Lacre, WeakLacre};
 use crate::sessions::keyring::{Keyring, KeyringError};
 use crate::sessions::rotation::{Answer, KeyStorage, SharedKeys, StorageError, StorageErrorKind};
+use crate::token::base64url;
 use about::About;
 use lacre_keystore::{
     Cluster, Common, Keystore, KeystoreError, LookedAt, MasterKey, MasterKeyRing, Member,
@@ -58,7 +59,7 @@ pub(super) async fn parts(
         connections: config.keystore.connections,
         lease: config.keystore.lease,
         node: i64::from_be_bytes(drawn(entropy)),
-        writer: None,
+        writer: Some(name(data_dir, entropy)?),
     };
     let store = PostgresStore::open(url, options, Arc::new(clock::running)).await?;
     let cluster = store.cluster();
@@ -152,8 +153,23 @@ pub(super) async fn examine(
     Ok((weak.collect(), keyring))
 }
 
-fn drawn(entropy: &Entropy) -> [u8; 8] {
-    let mut bytes = [0; 8];
+/// The name of this node, which its directory has from its first start on: its receipts lie there as well.
+fn name(data_dir: &DataDir, entropy: &Entropy) -> Result<String, DataDirError> {
+    let path = data_dir.node();
+    let made = || format!("{}\n", base64url::encode(drawn::<16>(entropy))).into_bytes();
+    let text = read_or_create_secret(&path, || made().into())?;
+    let name = text.strip_suffix(b"\n").filter(|name| {
+        let bytes = base64url::decode(name);
+        bytes.is_some_and(|bytes| bytes.len() == 16)
+    });
+    let name = name.and_then(|name| str::from_utf8(name).ok());
+    let damaged =
+        || DataDirError::unusable(&path, std::io::Error::other("it has no name of a node"));
+    name.map(str::to_owned).ok_or_else(damaged)
+}
+
+fn drawn<const N: usize>(entropy: &Entropy) -> [u8; N] {
+    let mut bytes = [0; N];
     entropy().fill_bytes(&mut bytes);
     bytes
 }

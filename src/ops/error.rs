@@ -73,7 +73,9 @@ pub enum OpsError {
     #[error("{0}")]
     Receipts(#[from] ReceiptsError),
     /// The session has no receipt.
-    #[error("there is no receipt of this session: it lives, or ended before receipts were kept")]
+    #[error(
+        "there is no receipt of this session here: it lives, or ended before receipts were kept, or at another node"
+    )]
     ReceiptUnknown,
     /// What should be a handle has another form.
     #[error("a session handle is 1 to 128 characters of A-Z a-z 0-9 _ -")]

@@ -153,12 +153,23 @@ impl Signers {
         !self.dropped.is_empty()
     }
 
-    /// The same without the dropped keys, but for the one that receipts are signed with under this id.
+    /// The same without the keys that were dropped before this time, but for the one that receipts are signed with
+    /// under this id; `None` where none goes.
     #[cfg(feature = "server")]
-    pub(crate) fn without_dropped(&self, receipts: &str) -> Result<Self, KeyringError> {
-        let signs = |signer: &&Signer| signer.keys.receipts.id() == receipts;
-        let kept = self.dropped.iter().filter(signs);
-        Self::new(self.all.iter().chain(kept).cloned().collect())
+    pub(crate) fn without_dropped(
+        &self,
+        before: UnixSeconds,
+        receipts: &str,
+    ) -> Result<Option<Self>, KeyringError> {
+        let stays = |signer: &&Signer| {
+            let dropped_at = signer.times.dropped_at.unwrap_or(u64::MAX);
+            signer.keys.receipts.id() == receipts || dropped_at >= before
+        };
+        let kept: Vec<_> = self.dropped.iter().filter(stays).collect();
+        if kept.len() == self.dropped.len() {
+            return Ok(None);
+        }
+        Self::new(self.all.iter().chain(kept).cloned().collect()).map(Some)
     }
 
     /// Fails where there are as many keys as there may be, so that [`replaced_by`](Self::replaced_by) would.

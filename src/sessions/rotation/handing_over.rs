@@ -4,6 +4,8 @@
 //! Nothing that a dropped key signed is taken any more. It is in the keyring until the line is durable that hands the log
 //! over, so that a process that is killed in between leaves it to the next one.
 //!
+//! Each of several nodes has a log of its own, and may be away when a key is dropped: so there it stays for a week.
+//!
 //! This room must never let a key go that the log is still signed with.
 
 use super::Rotation;
@@ -21,6 +23,11 @@ use std::time::Duration;
 /// How long is waited for the log to be handed over: whoever writes it may have much to write.
 #[cfg(feature = "server")]
 const HANDING_OVER: Duration = Duration::from_secs(10);
+
+/// For how many seconds a dropped key is in the keyring of several nodes: one that was away for longer goes on in
+/// another file.
+#[cfg(feature = "server")]
+const AWAY: u64 = 7 * 24 * 3600;
 
 #[cfg(feature = "server")]
 impl Rotation {
@@ -58,7 +65,13 @@ impl Rotation {
         let _changing = self.changing.lock().await;
         let keyring = self.records.keyring();
         let seen = keyring.version();
-        let signers = keyring.signers().without_dropped(&signs)?;
+        let before = match self.storage.shared() {
+            Some(_) => self.records.now().saturating_sub(AWAY),
+            None => u64::MAX,
+        };
+        let Some(signers) = keyring.signers().without_dropped(before, &signs)? else {
+            return Ok(());
+        };
         let masters = Masters::clone(&keyring.masters());
         self.put(seen, signers, masters).await
     }
