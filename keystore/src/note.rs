@@ -87,6 +87,7 @@ impl Note {
     }
 
     /// Whether what it says depends on the record that goes.
+    #[cfg(feature = "postgres")]
     pub(crate) fn is_of_each(&self) -> bool {
         self.of.is_some()
     }

@@ -67,7 +67,10 @@ fn an_end_at_one_node_is_explained_by_all_and_has_one_receipt_at_its_own() {
     let said = a.operator(&["sessions", "revoke", &tokens[2].crt, "--json"]);
     assert!(said.contains("receipt"), "{said}");
     for node in [&a, &b, &c] {
-        for (token, cause) in tokens.iter().zip(["revoked_by_user", "logout", "revoked_by_admin"]) {
+        for (token, cause) in tokens
+            .iter()
+            .zip(["revoked_by_user", "logout", "revoked_by_admin"])
+        {
             let told = node.operator(&["token", "explain", &token.crt, "--json"]);
             let told: Value = serde_json::from_str(&told).unwrap();
             assert_eq!(told["end"]["cause"], cause, "{told}");

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::{Acquire as _, Executor as _, PgConnection, Postgres};
 
-use super::link::{failed, in_the_way};
+use super::link::{ATTEMPTS, repeated};
 use super::notes::{self, number};
 use super::parts::Inner;
 use super::read::{self, named};
@@ -18,9 +18,6 @@ use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
 use crate::note::Note;
 use crate::store::Write;
-
-/// How often a change is made again that another one was in the way of.
-const ATTEMPTS: usize = 16;
 
 /// Shared by changes of several records, held alone by the removal of all.
 const ALL: i64 = 5_494_726_353_018_884;
@@ -388,19 +385,4 @@ async fn made(
     };
     let (count, lease_us, transaction): Counted = query.fetch_one(connection).await?;
     Ok((count == 1).then_some((lease_us, transaction)))
-}
-
-/// Asks, and asks again where another transaction was in the way.
-pub(super) async fn repeated<T, A: Future<Output = Result<T, sqlx::Error>>>(
-    ask: impl Fn() -> A,
-) -> Result<T, KeystoreError> {
-    for _ in 0..ATTEMPTS {
-        match ask().await {
-            Ok(answer) => return Ok(answer),
-            Err(error) if in_the_way(&error) => {}
-            // It may have been made all the same: then it isn't among what was told, and a poll brings it.
-            Err(error) => return Err(failed(&error)),
-        }
-    }
-    Err(KeystoreError::StoreContended)
 }

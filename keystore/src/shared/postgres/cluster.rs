@@ -12,8 +12,8 @@ use std::time::Duration;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::runtime::Handle;
 
-use super::change::{Made, repeated, wait};
-use super::link::{Link, failed};
+use super::change::{Made, wait};
+use super::link::{Link, failed, repeated};
 use super::member::{Common, Member};
 use super::parts::{Inner, PATIENCE};
 use super::trust::{self, Weakness};

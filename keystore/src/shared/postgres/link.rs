@@ -22,6 +22,9 @@ const SETTINGS: [(&str, &str); 4] = [
     ("idle_in_transaction_session_timeout", "5s"),
 ];
 
+/// How often a change is made again that another one was in the way of.
+pub(super) const ATTEMPTS: usize = 16;
+
 /// The server that a row is from: when it was started, in microseconds, and whether it only repeats another's
 /// changes.
 macro_rules! answering {
@@ -96,11 +99,26 @@ pub(super) fn failed(error: &sqlx::Error) -> KeystoreError {
 }
 
 /// Whether the same may succeed when it is tried again at once: another transaction was in the way.
-pub(super) fn in_the_way(error: &sqlx::Error) -> bool {
+fn in_the_way(error: &sqlx::Error) -> bool {
     let database = error.as_database_error();
     database
         .and_then(sqlx::error::DatabaseError::code)
         .is_some_and(|code| matches!(&*code, "40001" | "40P01" | "55P03"))
+}
+
+/// Asks, and asks again where another transaction was in the way.
+pub(super) async fn repeated<T, A: Future<Output = Result<T, sqlx::Error>>>(
+    ask: impl Fn() -> A,
+) -> Result<T, KeystoreError> {
+    for _ in 0..ATTEMPTS {
+        match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if in_the_way(&error) => {}
+            // It may have been made all the same: then it isn't among what was told, and a poll brings it.
+            Err(error) => return Err(failed(&error)),
+        }
+    }
+    Err(KeystoreError::StoreContended)
 }
 
 #[cfg(test)]

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
-use super::change::repeated;
-use super::link::failed;
+use super::link::{failed, repeated};
 use super::parts::Inner;
 use crate::error::KeystoreError;
 use crate::key::RecordKey;
