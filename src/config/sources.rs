@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -85,8 +87,8 @@ fn file_layer(
     errors: &mut Vec<ConfigError>,
 ) -> Layer {
     let mut layer = Layer::new();
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => Zeroizing::new(text),
+    let text = match small_file(path) {
+        Ok(text) => text,
         Err(error) => {
             errors.push(ConfigError::FileUnreadable {
                 path: path.to_owned(),
@@ -436,10 +438,24 @@ fn likeness(one: &str, other: &str) -> f64 {
     strsim::normalized_damerau_levenshtein(one, other)
 }
 
+/// The most bytes of a configuration, or of a file that one names.
+const MAX_FILE: u64 = 1 << 20;
+
+/// What is in a file, which may be a pipe; an error where it is more than [`MAX_FILE`], as in a device that has
+/// no end, and where it is no UTF-8.
+fn small_file(path: &Path) -> io::Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::new());
+    let mut file = File::open(path)?.take(MAX_FILE + 1);
+    file.read_to_string(&mut text)?;
+    if file.limit() == 0 {
+        return Err(io::Error::other("longer than 1 MiB"));
+    }
+    Ok(text)
+}
+
 /// The content of a file that holds a secret, without the line end that editors add.
 fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let text = Zeroizing::new(text);
+    let text = small_file(path).map_err(|error| error.to_string())?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     Ok(Zeroizing::new(line.to_owned()))

@@ -67,6 +67,13 @@ fn a_good_configuration_is_said_to_be_good() {
     let mut command = setup.lacre(["config", "check"]);
     let absent = setup.home().join("absent.toml");
     run_with(command.arg("--config").arg(absent), b"").failed(78, "config_file_unreadable");
+    // Neither does what has no end.
+    let mut command = setup.lacre(["config", "check"]);
+    let endless = command.args(["--config", "/dev/zero"]);
+    run_with(endless, b"").failed(78, "config_file_unreadable");
+    let mut command = setup.lacre(["config", "check"]);
+    let endless = command.env("LACRE_ACCOUNTS__URL_FILE", "/dev/zero");
+    run_with(endless, b"").failed(78, "config_file_unreadable");
 }
 
 #[test]
