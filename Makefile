@@ -49,7 +49,7 @@ soak: ## Run the races at full length on a release build, which takes long (ARGS
 
 faults: ## Let each call on each file fail, flip bits in each file, and kill compactions, at full length
 	@flags=$$(.ci/need build); LACRE_TEST_FULL=1 $(CARGO) test --locked $$flags --test main -- \
-		--nocapture --test-threads 1 journeys::faults cli::compacting journeys::full_disk && \
+		--nocapture --test-threads 1 journeys::faults journeys::clock cli::compacting journeys::full_disk && \
 	LACRE_TEST_FULL=1 $(CARGO) test --locked $$flags -p lacre-keystore --test keystore -- \
 		--test-threads 1 epoch:: refused:: compacting::
 

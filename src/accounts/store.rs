@@ -8,6 +8,7 @@
 
 mod connect;
 mod copying;
+mod failing;
 mod file;
 mod insert;
 mod links;
@@ -383,10 +384,13 @@ async fn within<T>(
     asked: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, AccountsError> {
     match tokio::time::timeout(limit, asked).await {
-        Ok(Ok(answer)) => Ok(answer),
+        Ok(Ok(answer)) => {
+            failing::ended();
+            Ok(answer)
+        }
         Ok(Err(error)) => Err(refused(&error)),
         Err(_) => {
-            log::debug!("the accounts database took longer than {limit:?}");
+            failing::too_slow();
             Err(AccountsError::AccountsUnavailable)
         }
     }
@@ -399,7 +403,7 @@ fn refused(error: &sqlx::Error) -> AccountsError {
     {
         return AccountsError::AccountExists;
     }
-    log::debug!("the accounts database answered: {error}");
+    failing::failed(error);
     AccountsError::AccountsUnavailable
 }
 

@@ -4,8 +4,10 @@ mod drill;
 mod untouched;
 
 use super::{PASSWORD, Ran, add_user, lacre, log_in, run_with};
+use crate::journeys::full_disk::Disk;
 use crate::support::postgres::Schema;
 use crate::support::server::{Server, Setup};
+use crate::support::skipped::cannot_run_here;
 use crate::support::snapshot::Snapshot;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
@@ -56,6 +58,44 @@ fn key_ids(setup: &Setup) -> [Vec<Value>; 2] {
         let keys = status[kind].as_array().unwrap();
         keys.iter().map(|key| key["id"].clone()).collect()
     })
+}
+
+/// With a little room, where the accounts find the disk full; with none, where the first file does.
+#[test]
+fn a_restore_on_a_disk_that_is_full_says_so_and_goes_on_with_room() {
+    let setup = Setup::new();
+    let place = setup.home().join("disk");
+    let Some(disk) = Disk::mount(&place) else {
+        return cannot_run_here(
+            "no tmpfs can be mounted",
+            "run as root, outside of a container",
+        );
+    };
+    add_user(&setup, "ada@example.com");
+    backup(&setup);
+    let key = master_key(&setup);
+    let there = setup.clone().data_dir(place.join("data"));
+    let again = |setup: &Setup| restore(setup, &format!("--key-file {key}"));
+    for room in [0, 64, 160] {
+        disk.fill();
+        let ballast = std::fs::OpenOptions::new().write(true).open(disk.ballast());
+        let (ballast, size) = (ballast.unwrap(), disk.ballast().metadata().unwrap().len());
+        ballast.set_len(size - room * 1024).unwrap();
+        let refused = again(&there);
+        assert!(
+            matches!(refused.status, Some(69 | 78)),
+            "{room}: {refused:?}"
+        );
+        let said = refused.stderr.to_lowercase();
+        assert!(
+            said.contains("is full") || said.contains("no space"),
+            "{room}: {said}"
+        );
+    }
+    std::fs::remove_file(disk.ballast()).unwrap();
+    again(&there).ok();
+    let server = there.start();
+    log_in(&server, "ada@example.com");
 }
 
 #[test]

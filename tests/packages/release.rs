@@ -56,6 +56,7 @@ fn a_release_made_twice_is_the_same_and_says_what_it_is_made_of() {
         "README.md",
         "LICENSE",
         "docs/operating.md",
+        "docs/scaling.md",
         "docs/monitoring/alerts.yml",
         "man/lacre-serve.1",
         "completions/lacre.zsh",
