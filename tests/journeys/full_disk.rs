@@ -92,6 +92,12 @@ fn loses_nothing(mut server: Server, fill: impl Fn(&Server), make_room: impl Fn(
     if sign_up.status == 201 {
         server.get_token("bea@example.com", PASSWORD);
     }
+    // Each end has its receipt, and the log is whole.
+    for gone in [&ended, &tokens[0]] {
+        let shown = server.operator(&["receipts", "show", &gone.crt, "--json"]);
+        assert!(shown.contains(&gone.crt), "{shown}");
+    }
+    server.operator(&["receipts", "verify"]);
 }
 
 /// A small file system of its own, for as long as the value lives.
