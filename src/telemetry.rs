@@ -15,6 +15,8 @@
 
 pub mod audit;
 #[cfg(feature = "server")]
+mod batch;
+#[cfg(feature = "server")]
 mod broken;
 #[cfg(feature = "server")]
 mod format;

@@ -7,6 +7,7 @@
 //!
 //! This room must never let a thread that logs wait for a write.
 
+use super::batch::Batch;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -82,8 +83,8 @@ impl Counts {
 }
 
 #[derive(Debug)]
-pub(super) struct Line {
-    pub(super) text: Box<[u8]>,
+struct Line {
+    text: Box<[u8]>,
     kind: Kind,
 }
 
@@ -101,7 +102,7 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct State {
-    /// The first one is being written.
+    /// The first ones are being written.
     lines: VecDeque<Line>,
     audit_bytes: usize,
     ordinary_bytes: usize,
@@ -110,6 +111,8 @@ struct State {
     told: (u64, u64),
     /// How many lines were put in.
     taken: u64,
+    /// Whether the writer waits for a line: waking one who doesn't would be a call of the system for nothing.
+    idle: bool,
     /// When the write under way began, or last got on.
     since: Option<Instant>,
     /// Why the last write has failed.
@@ -149,8 +152,11 @@ impl Queue {
             text: text.into(),
             kind,
         });
+        let idle = std::mem::take(&mut state.idle);
         drop(state);
-        self.more.notify_one();
+        if idle {
+            self.more.notify_one();
+        }
     }
 
     /// Whether the events of another change can be kept.
@@ -203,17 +209,24 @@ impl Queue {
         state.counts
     }
 
-    /// Waits for the next line, and begins to write it.
-    pub(super) fn next(&self) -> Box<[u8]> {
+    /// Waits for the next lines, and begins to write them.
+    pub(super) fn next(&self) -> Batch {
         let mut state = self.state();
         loop {
-            if let Some(line) = state.lines.front_mut() {
-                let text = std::mem::take(&mut line.text);
+            let mut batch = Batch::default();
+            for line in &mut state.lines {
+                if !batch.takes(&line.text) {
+                    break;
+                }
                 // Its place is given back when it is written.
+                batch.push(&std::mem::take(&mut line.text));
+            }
+            if !batch.is_empty() {
                 state.since = Some(Instant::now());
-                return text;
+                return batch;
             }
             state.since = None;
+            state.idle = true;
             state = self
                 .more
                 .wait(state)
@@ -231,14 +244,16 @@ impl Queue {
         self.state().failing = Some(why);
     }
 
-    /// The line of `next` is written, with so many bytes. Returns how many lines were dropped since
-    /// this was last returned, ordinary ones and refusals, when there is room again.
-    pub(super) fn done(&self, length: usize) -> (u64, u64) {
+    /// The lines of `next` are written. Returns how many lines were dropped since this was last
+    /// returned, ordinary ones and refusals, when there is room again.
+    pub(super) fn done(&self, batch: &Batch) -> (u64, u64) {
         let mut state = self.state();
         state.failing = None;
         state.since = None;
-        if let Some(line) = state.lines.pop_front() {
-            state.uncount(line.kind, length + PLACE);
+        for length in batch.lengths() {
+            if let Some(line) = state.lines.pop_front() {
+                state.uncount(line.kind, length + PLACE);
+            }
         }
         let written = state.taken - state.lines.len() as u64;
         let dropped = (state.counts.ordinary_dropped, state.counts.refusals_dropped);
@@ -294,9 +309,9 @@ mod tests {
     fn drain(queue: &Queue) -> usize {
         let mut lines = 0;
         while queue.counts().audit_waiting + queue.counts().ordinary_waiting > 0 {
-            let text = queue.next();
-            queue.done(text.len());
-            lines += 1;
+            let batch = queue.next();
+            queue.done(&batch);
+            lines += batch.lines();
         }
         lines
     }
@@ -308,14 +323,28 @@ mod tests {
         for (number, kind) in kinds.into_iter().enumerate() {
             queue.push(kind, number.to_string().as_bytes());
         }
-        for number in 0..4 {
-            let text = queue.next();
-            assert_eq!(*text, *number.to_string().as_bytes());
-            queue.done(text.len());
-        }
+        let batch = queue.next();
+        assert_eq!(batch.text(), b"0123");
+        queue.done(&batch);
         assert_eq!(queue.counts(), Counts::default());
         let state = queue.state();
         assert_eq!((state.audit_bytes, state.ordinary_bytes), (0, 0));
+    }
+
+    #[test]
+    fn as_many_lines_as_a_pipe_takes_whole_are_written_together() {
+        let queue = Queue::new(1 << 20);
+        let lengths = [1_000, 3_096, 1, 5_000, 10, 20];
+        for length in lengths {
+            queue.push(Kind::Event, &vec![b'x'; length]);
+        }
+        for (lines, length) in [(2, 4_096), (1, 1), (1, 5_000), (2, 30)] {
+            let batch = queue.next();
+            assert_eq!((batch.lines(), batch.text().len()), (lines, length));
+            queue.done(&batch);
+        }
+        let state = queue.state();
+        assert_eq!((state.audit_bytes, state.counts), (0, Counts::default()));
     }
 
     #[test]
@@ -331,9 +360,8 @@ mod tests {
         queue.push(Kind::Event, LINE);
         assert_eq!(queue.trouble(), None);
         let mut told = Vec::new();
-        for _ in 0..=fit {
-            let text = queue.next();
-            told.push(queue.done(text.len()));
+        while queue.counts().audit_waiting + queue.counts().ordinary_waiting > 0 {
+            told.push(queue.done(&queue.next()));
         }
         told.retain(|told| *told != (0, 0));
         assert_eq!(told, [(3, 0)], "told once");
@@ -367,13 +395,13 @@ mod tests {
     fn a_write_that_fails_is_trouble_until_a_line_is_written() {
         let queue = Queue::new(1 << 20);
         queue.push(Kind::Ordinary, LINE);
-        let text = queue.next();
+        let batch = queue.next();
         queue.failed(Trouble::Failing);
         assert_eq!(queue.trouble(), Some(Trouble::Failing));
         // A part of a line isn't the line.
         queue.went_on();
         assert_eq!(queue.trouble(), Some(Trouble::Failing));
-        queue.done(text.len());
+        queue.done(&batch);
         assert_eq!(queue.trouble(), None);
     }
 
@@ -381,14 +409,14 @@ mod tests {
     fn a_write_that_lasts_too_long_is_a_reader_who_stalls() {
         let queue = Queue::new(1 << 20);
         queue.push(Kind::Event, LINE);
-        let text = queue.next();
+        let batch = queue.next();
         assert_eq!(queue.trouble(), None);
         let long_ago = Instant::now().checked_sub(STALLED_AFTER + Duration::from_secs(1));
         queue.state().since = long_ago;
         assert_eq!(queue.trouble(), Some(Trouble::Stalled));
         queue.went_on();
         assert_eq!(queue.trouble(), None);
-        queue.done(text.len());
+        queue.done(&batch);
     }
 
     #[test]
@@ -413,11 +441,11 @@ mod tests {
         queue.push(Kind::Event, LINE);
         assert!(!queue.written(short).await);
         let written = queue.written(long);
-        let text = queue.next();
+        let batch = queue.next();
         // A line that came later isn't waited for.
         let (done, ()) = futures_util::future::join(written, async {
             queue.push(Kind::Event, LINE);
-            queue.done(text.len());
+            queue.done(&batch);
         })
         .await;
         assert!(done);

@@ -1,6 +1,7 @@
 //! The one thread that writes lines: what is blocked there blocks nobody else.
 //!
-//! It writes a line whole before it begins the next one. Where the system takes a part, it goes on with the
+//! It writes what waits in one go, as far as a pipe takes it whole, and before it begins with what has come
+//! meanwhile. Where the system takes a part, it goes on with the
 //! rest; where it refuses, it tries the rest again until it is taken, so that no line is lost and none is
 //! written twice.
 //!
@@ -61,20 +62,21 @@ pub(super) fn second_handle(stream: impl AsFd) -> io::Result<File> {
     Ok(File::from(stream.as_fd().try_clone_to_owned()?))
 }
 
-/// Writes one line to its end; how many were dropped before it.
+/// Writes what waits to its end; how many lines were dropped before.
 fn write_next(queue: &Queue, out: &mut impl Outlet, retry: Duration) -> (u64, u64) {
-    let line = queue.next();
-    let mut rest = &line[..];
-    while !rest.is_empty() {
+    let batch = queue.next();
+    let text = batch.text();
+    let mut at = 0;
+    while at < text.len() {
         let taken = out.renew().and_then(|renewed| {
             if renewed {
-                rest = &line[..];
+                at = batch.begins(at);
             }
-            out.write(rest)
+            out.write(&text[at..])
         });
         match taken {
             Ok(taken) if taken > 0 => {
-                rest = &rest[taken.min(rest.len())..];
+                at = text.len().min(at + taken);
                 queue.went_on();
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -90,7 +92,7 @@ fn write_next(queue: &Queue, out: &mut impl Outlet, retry: Duration) -> (u64, u6
             }
         }
     }
-    queue.done(line.len())
+    queue.done(&batch)
 }
 
 /// What a failed write says of the other side. It may come back all the same, as the reader of a named pipe.
@@ -149,7 +151,7 @@ mod tests {
             queue.push(Kind::Event, line.as_bytes());
             due.push_str(&line);
         }
-        for _ in 0..20 {
+        while queue.counts().audit_waiting > 0 {
             write_next(&queue, &mut out, Duration::ZERO);
         }
         assert_eq!(String::from_utf8(out.taken).unwrap(), due);
@@ -158,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_line_that_was_begun_begins_anew_in_another_file() {
-        /// Takes three bytes, refuses, and is another file then.
+        /// Takes eight bytes, refuses, and is another file then.
         #[derive(Default)]
         struct Moved(Vec<Vec<u8>>);
 
@@ -169,7 +171,7 @@ mod tests {
                 if is_first && !file.is_empty() {
                     return Err(ErrorKind::StorageFull.into());
                 }
-                let part = if is_first { 3 } else { bytes.len() };
+                let part = if is_first { 8 } else { bytes.len() };
                 file.extend_from_slice(&bytes[..part]);
                 Ok(part)
             }
@@ -190,10 +192,12 @@ mod tests {
         }
 
         let queue = Queue::new(1 << 20);
-        queue.push(Kind::Event, b"line\n");
+        for line in [b"one.\n", b"two.\n", b"six.\n"] {
+            queue.push(Kind::Event, line);
+        }
         let mut out = Moved(vec![Vec::new()]);
         write_next(&queue, &mut out, Duration::ZERO);
-        assert_eq!(out.0, [b"lin".to_vec(), b"line\n".to_vec()]);
+        assert_eq!(out.0, [b"one.\ntwo".to_vec(), b"two.\nsix.\n".to_vec()]);
     }
 
     #[test]
