@@ -9,6 +9,7 @@ use std::fmt;
 
 use super::Accounts;
 use super::account::Account;
+use super::client::Fingerprint;
 use super::error::AccountsError;
 use super::hashing::Place;
 use super::identity::{LoginName, UserId};
@@ -95,8 +96,10 @@ impl Accounts {
         renewed: Option<String>,
     ) -> Result<Account, AccountsError> {
         let found = self.inner.store.by_id(id).await?;
+        let hash = Fingerprint::of(&proven);
         let same = found.filter(|found| {
-            found.account.active && found.password_hash.as_deref() == Some(proven.as_str())
+            let stored = found.password_hash.as_ref();
+            found.account.active && stored.is_some_and(|stored| stored.is(&hash))
         });
         let account = same.ok_or(AccountsError::InvalidCredentials)?.account;
         if let Some(renewed) = renewed

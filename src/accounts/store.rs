@@ -6,6 +6,7 @@
 //! This room must never decide whether a value is allowed: what comes in was parsed, what goes out
 //! is parsed again. And the database's own words must never leave it but for the debug log.
 
+mod commits;
 mod connect;
 mod copying;
 mod failing;
@@ -14,6 +15,7 @@ mod insert;
 mod links;
 mod outbox;
 mod prove;
+mod remembered;
 mod row;
 mod seen;
 
@@ -25,6 +27,7 @@ use sqlx::query::Query;
 use sqlx::{Any, AnyPool};
 
 use self::file::DatabaseFile;
+use self::remembered::Remembered;
 use self::row::{account, client_with_secret, to_stored};
 use super::account::{Account, Change};
 use super::authority::Authority;
@@ -70,6 +73,9 @@ pub(super) struct Store {
     write: AnyPool,
     /// `SQLite`: the file of it.
     file: Option<Arc<DatabaseFile>>,
+    /// `SQLite`: rows that needn't be asked for again. On a database of several machines nothing tells of
+    /// commits.
+    remembered: Option<Arc<Remembered>>,
     /// How long a question about one row may take: no reader waits for a lock.
     patience: Duration,
     /// Chooses whose hash stands in for that of a name which nobody has.
@@ -130,6 +136,19 @@ impl Store {
     }
 
     pub(super) async fn by_id(&self, id: &UserId) -> Result<Option<Found>, AccountsError> {
+        let remembered = self.remembered.as_ref();
+        let now = remembered.and_then(|rows| Some((rows, rows.now()?)));
+        if let Some(found) = now.and_then(|(rows, now)| rows.account(id, now)) {
+            return Ok(Some(found));
+        }
+        let found = self.by_id_anew(id).await?;
+        if let (Some((rows, asked)), Some(found)) = (now, &found) {
+            rows.keep_account(asked, found);
+        }
+        Ok(found)
+    }
+
+    async fn by_id_anew(&self, id: &UserId) -> Result<Option<Found>, AccountsError> {
         let question = sqlx::query(concat!(
             "SELECT ",
             columns!(),
@@ -279,15 +298,27 @@ impl Store {
         self.change(question).await.map(drop)
     }
 
+    /// The client of this id, if it was asked for lately and nothing was committed since.
+    pub(super) fn remembered_client(&self, id: &ClientId) -> Option<(Client, Fingerprint)> {
+        let rows = self.remembered.as_ref()?;
+        rows.client(id, rows.now()?)
+    }
+
     pub(super) async fn client(
         &self,
         id: &ClientId,
     ) -> Result<Option<(Client, Fingerprint)>, AccountsError> {
+        let remembered = self.remembered.as_ref();
+        let asked = remembered.and_then(|rows| Some((rows, rows.now()?)));
         let question =
             sqlx::query("SELECT id, name, secret_sha256, created_at, own_users, services FROM clients WHERE id = $1")
                 .bind(id.as_str().to_owned());
         let row = self.one(question).await?;
-        row.as_ref().map(client_with_secret).transpose()
+        let found = row.as_ref().map(client_with_secret).transpose()?;
+        if let (Some((rows, asked)), Some(found)) = (asked, &found) {
+            rows.keep_client(asked, found);
+        }
+        Ok(found)
     }
 
     pub(super) async fn clients(&self) -> Result<Vec<Client>, AccountsError> {
@@ -329,6 +360,9 @@ impl Store {
     }
 
     pub(super) async fn close(&self) {
+        if let Some(remembered) = &self.remembered {
+            remembered.close().await;
+        }
         self.read.close().await;
         self.write.close().await;
     }
@@ -405,6 +439,13 @@ fn refused(error: &sqlx::Error) -> AccountsError {
     }
     failing::failed(error);
     AccountsError::AccountsUnavailable
+}
+
+#[cfg(test)]
+impl Store {
+    pub(super) async fn close_readers(&self) {
+        self.read.close().await;
+    }
 }
 
 #[cfg(test)]

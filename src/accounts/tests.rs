@@ -14,6 +14,7 @@ mod links;
 mod listing;
 mod outbox;
 mod owning;
+mod remembered;
 
 use engine::{Engine, email, on_every_engine, password, presented};
 

@@ -18,6 +18,7 @@ use sqlx::{AnyPool, Executor as _, SqlSafeStr as _};
 use super::super::error::{AccountsError, invalid};
 use super::super::owner::Owner;
 use super::file::DatabaseFile;
+use super::remembered::Remembered;
 use super::seen::{POSTGRES_TABLES, STEPS_DONE, Seen, at_start};
 use super::{MirrorKey, QUERY_TIMEOUT, Store};
 
@@ -202,8 +203,10 @@ async fn open_sqlite(path: &Path, new_key: MirrorKey) -> Result<Store, AccountsE
         log::error!("the file of the accounts can't be looked at: {error}");
         AccountsError::AccountsUnavailable
     })?;
+    let remembered = Remembered::of(path, &url).await;
     Ok(Store {
         file: Some(Arc::new(file)),
+        remembered: remembered.map_err(|error| at_start(&error))?.map(Arc::new),
         ..store
     })
 }
@@ -232,6 +235,7 @@ impl Store {
             read,
             write,
             file: None,
+            remembered: None,
             patience,
             mirror,
             alone,

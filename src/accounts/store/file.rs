@@ -5,6 +5,7 @@
 //!
 //! This room must never open the file.
 
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -27,10 +28,15 @@ impl DatabaseFile {
         })
     }
 
+    /// Whether this is of the same file.
+    pub(super) fn is(&self, about: &Metadata) -> bool {
+        (about.dev(), about.ino()) == (self.device, self.number)
+    }
+
     /// Fails where the file isn't under its name any more.
     pub(super) fn is_there(&self) -> Result<(), sqlx::Error> {
-        let now = Self::at(&self.path).map_err(sqlx::Error::Io)?;
-        if (now.device, now.number) == (self.device, self.number) {
+        let now = self.path.metadata().map_err(sqlx::Error::Io)?;
+        if self.is(&now) {
             return Ok(());
         }
         let why = "another file is in its place";
@@ -38,6 +44,14 @@ impl DatabaseFile {
             io::ErrorKind::NotFound,
             why,
         )))
+    }
+}
+
+#[cfg(test)]
+impl DatabaseFile {
+    /// Whether a line of `/proc/locks` is about this file.
+    pub(super) fn is_in(&self, line: &str) -> bool {
+        line.contains(&format!(":{} ", self.number))
     }
 }
 

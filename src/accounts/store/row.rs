@@ -11,15 +11,18 @@ use super::super::error::AccountsError;
 use super::super::identity::{Email, UserId};
 
 /// An account together with what guards it.
+#[derive(Clone)]
 pub(in super::super) struct Found {
     pub(in super::super) account: Account,
-    pub(in super::super) password_hash: Option<String>,
+    /// The fingerprint of the password's hash: enough to tell whether it is another one.
+    pub(in super::super) password_hash: Option<Fingerprint>,
 }
 
 pub(super) fn found(row: &AnyRow) -> Result<Found, AccountsError> {
+    let hash = get::<Option<String>>(row, "password_hash")?;
     Ok(Found {
         account: account(row)?,
-        password_hash: get(row, "password_hash")?,
+        password_hash: hash.as_deref().map(Fingerprint::of),
     })
 }
 
