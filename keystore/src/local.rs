@@ -6,11 +6,13 @@
 //! | `engine` | what is asked of an engine |
 //! | `memory`, `sled` | the two engines |
 //! | `committer` | the one thread that writes, in groups |
+//! | `counts` | how many records each user has |
 //! | `epoch` | how far a store has come, noted outside of its folder |
 //!
 //! This room must never write from two threads, and never answer a change before it is durable.
 
 mod committer;
+mod counts;
 pub(crate) mod engine;
 pub(crate) mod epoch;
 pub(crate) mod memory;
@@ -25,6 +27,7 @@ use crate::note::{Note, NotePlace, SealedNote};
 use crate::stamps::Stamps;
 use crate::store::{Answer, Checked, Found, Progress, RemovalWatcher, Stamp, Stats, Store, Write};
 use committer::Committer;
+use counts::Counts;
 use engine::{Change, Engine};
 
 /// A [`Store`] on an [`Engine`] that nothing else writes to.
@@ -38,6 +41,7 @@ pub struct LocalStore {
     // Before the engine: it is dropped first, and its thread ends then.
     committer: Committer,
     stamps: Arc<Stamps>,
+    counts: Arc<Counts>,
     engine: Arc<dyn Engine>,
 }
 
@@ -45,10 +49,12 @@ impl LocalStore {
     /// Starts the writing thread on this engine. The records are counted once.
     pub fn open(engine: impl Engine) -> Result<Self, KeystoreError> {
         let engine: Arc<dyn Engine> = Arc::new(engine);
-        let stamps = Arc::new(Stamps::new());
+        let (stamps, counts) = (Arc::new(Stamps::new()), Arc::new(Counts::new()));
+        let follow = (Arc::clone(&stamps), Arc::clone(&counts));
         Ok(Self {
-            committer: Committer::start(Arc::clone(&engine), Arc::clone(&stamps))?,
+            committer: Committer::start(Arc::clone(&engine), follow)?,
             stamps,
+            counts,
             engine,
         })
     }
@@ -184,8 +190,8 @@ impl Store for LocalStore {
     }
 
     fn count(&self, user: UserTag, max: usize) -> Answer<'_, usize> {
-        let range = KeyRange::of_user(user);
-        Box::pin(ready(self.engine.count_up_to(&range, max)))
+        let walk = || self.engine.count_up_to(&KeyRange::of_user(user), max);
+        Box::pin(ready(self.counts.up_to(max, &user, walk)))
     }
 
     fn stats(&self) -> Answer<'_, Stats> {

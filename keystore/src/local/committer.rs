@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
+use crate::local::counts::Counts;
 use crate::local::engine::{Change, Engine};
 use crate::note::{Note, NotePlace, SealedNote};
 use crate::stamps::Stamps;
@@ -56,7 +57,7 @@ impl Committer {
     /// Starts the thread on a store that nobody else writes to.
     pub(crate) fn start(
         engine: Arc<dyn Engine>,
-        stamps: Arc<Stamps>,
+        follow: (Arc<Stamps>, Arc<Counts>),
     ) -> Result<Self, KeystoreError> {
         let shared = Arc::new(Shared {
             failure: Failure::default(),
@@ -66,7 +67,7 @@ impl Committer {
             kept_from: AtomicU64::new(u64::MAX),
         });
         let (queue, jobs) = mpsc::channel(MAX_QUEUE);
-        let worker = Worker::new(engine, stamps, Arc::clone(&shared))?;
+        let worker = Worker::new(engine, follow, Arc::clone(&shared))?;
         let thread = thread::Builder::new()
             .name("lacre-committer".to_owned())
             .spawn(move || worker.run(jobs))

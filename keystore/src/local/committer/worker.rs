@@ -19,6 +19,7 @@ use super::emptying::{self, Emptying};
 use super::job::{Held, Job, Shared, refuse};
 use super::writer::{MAX_NOTES, Writer};
 use crate::error::KeystoreError;
+use crate::local::counts::Counts;
 use crate::local::engine::Engine;
 use crate::stamps::Stamps;
 
@@ -34,10 +35,10 @@ pub(super) struct Worker(Writer);
 impl Worker {
     pub(super) fn new(
         engine: Arc<dyn Engine>,
-        stamps: Arc<Stamps>,
+        follow: (Arc<Stamps>, Arc<Counts>),
         shared: Arc<Shared>,
     ) -> Result<Self, KeystoreError> {
-        Writer::new(engine, stamps, shared, MAX_NOTES).map(Self)
+        Writer::new(engine, follow, shared, MAX_NOTES).map(Self)
     }
 
     pub(super) fn run(self, mut jobs: mpsc::Receiver<Job>) {

@@ -12,6 +12,7 @@ use std::time::Instant;
 use super::job::Shared;
 use crate::error::KeystoreError;
 use crate::key::{KeyBytes, KeyRange};
+use crate::local::counts::Counts;
 use crate::local::engine::{Change, Engine};
 use crate::note::{Note, NotePlace, SealedNote};
 use crate::stamps::Stamps;
@@ -29,6 +30,7 @@ pub(super) struct Writer {
     pub(super) engine: Arc<dyn Engine>,
     /// Told of each change before the engine is.
     pub(super) stamps: Arc<Stamps>,
+    counts: Arc<Counts>,
     pub(super) shared: Arc<Shared>,
     /// How many notes there are, and may be.
     notes: Cell<u64>,
@@ -41,7 +43,7 @@ impl Writer {
     /// Counts the notes of a store that nobody else writes to.
     pub(super) fn new(
         engine: Arc<dyn Engine>,
-        stamps: Arc<Stamps>,
+        (stamps, counts): (Arc<Stamps>, Arc<Counts>),
         shared: Arc<Shared>,
         max_notes: u64,
     ) -> Result<Self, KeystoreError> {
@@ -50,6 +52,7 @@ impl Writer {
             last: engine.last_note()?.into(),
             engine,
             stamps,
+            counts,
             shared,
             max_notes,
         })
@@ -83,6 +86,7 @@ impl Writer {
         let opened = self.engine.may_reopen().and_then(|()| {
             self.stamps.during_all(|| {
                 self.engine.reopen()?;
+                self.counts.forget();
                 let notes = (self.engine.count_notes()?, self.engine.last_note()?);
                 Ok((self.engine.count()?, notes))
             })
@@ -111,6 +115,7 @@ impl Writer {
         }
         if self.engine.compact(progress)? {
             let opened = self.stamps.during_all(|| self.engine.reopen());
+            self.counts.forget();
             opened.map_err(|error| self.fail(error))?;
         }
         Ok(())
@@ -140,7 +145,8 @@ impl Writer {
             }
         }
         let keys = changes.iter().map(|change| &change.key);
-        let made = self.stamps.during(keys, || self.engine.apply(changes))?;
+        let apply = || self.stamps.during(keys, || self.engine.apply(changes));
+        let made = self.counts.during(changes, apply)?;
         if made {
             for change in changes {
                 self.note(change);
@@ -318,7 +324,8 @@ mod tests {
             kept_from: u64::MAX.into(),
         };
         let engine = Arc::clone(engine);
-        Writer::new(engine, Arc::new(Stamps::new()), shared.into(), max_notes).unwrap()
+        let follow = (Arc::new(Stamps::new()), Arc::new(Counts::new()));
+        Writer::new(engine, follow, shared.into(), max_notes).unwrap()
     }
 
     /// Ends a session at this time, which leaves a note.
