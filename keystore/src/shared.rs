@@ -3,6 +3,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `lease` | for how long a process may go by what it keeps |
+//! | `poller` | the thread that renews it |
+//! | `io` | the threads that ask a store on behalf of callers |
 //! | `postgres` | the store on `PostgreSQL` |
 //!
 //! A process keeps records and content keys in memory. It may use one only while it holds a lease: for a
@@ -20,6 +22,10 @@
 //! This room must never let a poll count that isn't known to have been answered by the store that takes the
 //! changes, and never answer an end before the wait is over.
 
+#[cfg(feature = "postgres")]
+pub(crate) mod io;
 pub(crate) mod lease;
+#[cfg(feature = "postgres")]
+pub(crate) mod poller;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;

@@ -36,7 +36,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::io::Io;
 use super::lease::{Lease, RunningClock};
+use super::poller::Poller;
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
 use crate::note::{Note, NotePlace, SealedNote};
@@ -45,7 +47,7 @@ use crate::store::{Answer, Found, LeaseReport, RemovalWatcher, Stamp, Stats, Sto
 use change::Made;
 use link::Link;
 use parts::{Inner, PATIENCE};
-use poll::Poller;
+use poll::Polling;
 use told::Told;
 
 pub use cluster::{Alone, Cluster, Peer};
@@ -82,51 +84,6 @@ pub struct PostgresStore {
     io: Io,
 }
 
-/// Where all questions to the database run: they go on when nobody waits any more.
-struct Io(Option<tokio::runtime::Runtime>);
-
-impl Io {
-    fn start() -> Result<Self, KeystoreError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("lacre-postgres")
-            .enable_all()
-            .build();
-        let runtime = runtime.map_err(|error| KeystoreError::unavailable(error.to_string()))?;
-        Ok(Self(Some(runtime)))
-    }
-
-    fn handle(&self) -> Result<tokio::runtime::Handle, KeystoreError> {
-        let runtime = self.0.as_ref();
-        runtime
-            .map(|runtime| runtime.handle().clone())
-            .ok_or_else(|| KeystoreError::unavailable("the store is closed"))
-    }
-
-    /// What is asked goes on when nobody waits for the answer any more.
-    async fn ask<T: Send + 'static>(
-        &self,
-        question: impl Future<Output = Result<T, KeystoreError>> + Send + 'static,
-    ) -> Result<T, KeystoreError> {
-        let Some(runtime) = &self.0 else {
-            return Err(KeystoreError::unavailable("the store is closed"));
-        };
-        match runtime.spawn(question).await {
-            Ok(answer) => answer,
-            Err(error) => Err(KeystoreError::unavailable(error.to_string())),
-        }
-    }
-}
-
-/// Without waiting: a store may be dropped where nothing may wait.
-impl Drop for Io {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
 impl PostgresStore {
     /// Opens the store at this URL, makes its tables where there are none, and waits for the first lease.
     ///
@@ -137,7 +94,7 @@ impl PostgresStore {
         options: PostgresOptions,
         clock: RunningClock,
     ) -> Result<Self, KeystoreError> {
-        let io = Io::start()?;
+        let io = Io::start("lacre-postgres")?;
         let link = Link::of(url)?;
         let lease = options.lease;
         let opening = link.clone();
@@ -168,7 +125,10 @@ impl PostgresStore {
             link: link.clone(),
             io: io.handle()?,
         };
-        let poller = Poller::start(Arc::clone(&inner), link)?;
+        let asking = Arc::clone(&inner);
+        let poller = Poller::start(|stop| async move {
+            Polling::new(&asking, link).until(&stop).await;
+        })?;
         let store = Self {
             inner,
             cluster,

@@ -1,4 +1,4 @@
-//! The thread that asks what has ended, and so renews the lease.
+//! What asks what has ended, and so renews the lease.
 //!
 //! A poll is one statement. It changes this process's row, and its commit is answered only by a server that
 //! still takes changes (where there is a synchronous standby, one that the standby still follows); and it brings what
@@ -9,13 +9,10 @@
 //! This room must never renew the lease before everything that a poll brought has been applied.
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::{PgConnection, Row as _};
-use tokio::sync::Notify;
 
 use super::cluster;
 use super::link::{Link, answering, failed};
@@ -24,6 +21,7 @@ use super::parts::Inner;
 use super::read::named;
 use crate::error::KeystoreError;
 use crate::shared::lease::Leader;
+use crate::shared::poller::Stop;
 
 /// How long a poll may take before its connection is given up.
 const PATIENCE: Duration = Duration::from_millis(800);
@@ -76,58 +74,8 @@ const POLL: &str = concat!(
        coalesce(array_agg(gone), '{}') AS gone, coalesce(array_agg(own), '{}') AS own FROM ended) e"
 );
 
-/// The thread. It ends when this is dropped.
-pub(super) struct Poller {
-    stop: Arc<Stop>,
-    thread: Option<JoinHandle<()>>,
-}
-
-#[derive(Default)]
-struct Stop {
-    asked: AtomicBool,
-    waker: Notify,
-}
-
-impl Poller {
-    pub(super) fn start(inner: Arc<Inner>, link: Link) -> Result<Self, KeystoreError> {
-        let stop = Arc::<Stop>::default();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let runtime = runtime.map_err(|error| KeystoreError::unavailable(error.to_string()))?;
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::Builder::new()
-            .name("lacre-lease".to_owned())
-            .spawn(move || runtime.block_on(Polling::new(&inner, link).until(&stopped)))
-            .map_err(|error| KeystoreError::unavailable(error.to_string()))?;
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for Poller {
-    fn drop(&mut self) {
-        self.stop.asked.store(true, Ordering::SeqCst);
-        self.stop.waker.notify_one();
-        let own = std::thread::current().id();
-        if self
-            .thread
-            .as_ref()
-            .is_some_and(|thread| thread.thread().id() == own)
-        {
-            // The member held the store for a moment, and was the last one to.
-            return;
-        }
-        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
-            log::error!("the thread of the lease ended by a panic");
-        }
-    }
-}
-
 /// What the thread keeps from poll to poll.
-struct Polling<'i> {
+pub(super) struct Polling<'i> {
     inner: &'i Inner,
     link: Link,
     connection: Option<PgConnection>,
@@ -174,7 +122,7 @@ struct Ended {
 }
 
 impl<'i> Polling<'i> {
-    fn new(inner: &'i Inner, link: Link) -> Self {
+    pub(super) fn new(inner: &'i Inner, link: Link) -> Self {
         Self {
             inner,
             link,
@@ -186,8 +134,8 @@ impl<'i> Polling<'i> {
         }
     }
 
-    async fn until(mut self, stop: &Stop) {
-        while !stop.asked.load(Ordering::SeqCst) {
+    pub(super) async fn until(mut self, stop: &Stop) {
+        while !stop.is_asked() {
             let pause = match tokio::time::timeout(PATIENCE, self.round()).await {
                 Ok(Ok(pause)) => {
                     if std::mem::take(&mut self.failing) {
@@ -198,7 +146,7 @@ impl<'i> Polling<'i> {
                 Ok(Err(error)) => self.failed(&error),
                 Err(_) => self.failed(&KeystoreError::unavailable("it doesn't answer in time")),
             };
-            let _ = tokio::time::timeout(pause, stop.waker.notified()).await;
+            stop.pause(pause).await;
         }
         self.leave().await;
     }
