@@ -60,10 +60,11 @@ backup-drill: ## Back up and restore a million sessions
 # One part after another: a measurement has the machine to itself.
 BENCH = flags=$$(.ci/need build bench); export CARGO_FLAGS="$$flags"; python3 tests/bench
 
-# Needs the programs of a PostgreSQL server, of which each test starts one of its own.
-cluster: ## Break several nodes on one database again and again, which takes long (QUICK=1: minutes; ARGS=name runs some)
-	@flags=$$(.ci/need build postgres); $(if $(QUICK),,LACRE_TEST_CLUSTER=1) $(CARGO) test --locked $$flags --test main -- \
-		--nocapture --test-threads 2 $(or $(ARGS),nodes::)
+# Needs the programs of a PostgreSQL and of a Redis server, of which each test starts some of its own.
+cluster: ## Break several nodes on one database, and a cluster of Redis, again and again, which takes long (QUICK=1: minutes; ARGS=name runs some)
+	@flags=$$(.ci/need build postgres redis); $(if $(QUICK),,export LACRE_TEST_CLUSTER=1;) $(CARGO) test --locked $$flags --test main -- \
+		--nocapture --test-threads 2 $(or $(ARGS),nodes::); \
+	$(CARGO) test --locked $$flags -p lacre-keystore --test keystore -- --test-threads 2 $(or $(ARGS),redis::cluster redis::faults)
 
 model: ## Search the lease of several processes with all faults at once (4 GiB of memory, some minutes)
 	@flags=$$(.ci/need build); $(CARGO) test --release --locked $$flags -p lacre-keystore --test lease -- \

@@ -165,6 +165,17 @@ pub enum KeystoreError {
         /// The latest that this version knows.
         known: i32,
     },
+    /// The servers' settings or their number are such that the store wouldn't keep what it says.
+    #[error("the store's servers don't keep what has ended: {reason}")]
+    StoreUnfit {
+        /// What is wrong, and what to change.
+        reason: Arc<str>,
+    },
+    /// Another deployment made the store.
+    #[error(
+        "the store belongs to another deployment: give each deployment servers, or a database on one server, of its own"
+    )]
+    StoreForeign,
 }
 
 impl KeystoreError {
@@ -190,9 +201,10 @@ impl KeystoreError {
             Self::EpochForeign { .. } => "epoch_foreign",
             Self::EpochMissing { .. } => "epoch_missing",
             Self::EpochUnset => "epoch_unset",
-            Self::DigestForeign => "store_foreign",
+            Self::DigestForeign | Self::StoreForeign => "store_foreign",
             Self::StoreCorrupt { .. } => "store_corrupt",
             Self::StoreTooNew { .. } => "store_too_new",
+            Self::StoreUnfit { .. } => "store_not_durable",
         }
     }
 

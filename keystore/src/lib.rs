@@ -132,7 +132,7 @@
 //! | `keystore` | the keystore above any store: get, put, swap; `removal`, `noting`, `listing`, `rewrapping`, `copying`, `decoy` |
 //! | `note` | what is left of a session that ended |
 //! | `local` | the store of one process: engines (memory, sled), the committer |
-//! | `shared` | stores of several processes, on PostgreSQL; the lease |
+//! | `shared` | stores of several processes, on PostgreSQL and on Redis; the lease |
 //! | `stamps` | whether a record may have changed since it was read |
 //! | `error` | what can go wrong |
 //! | `conformance` | the tests that any store has to pass; with the feature of that name |
@@ -146,7 +146,7 @@ mod local;
 mod note;
 mod record;
 mod seal;
-#[cfg(any(feature = "postgres", test))]
+#[cfg(any(feature = "postgres", feature = "redis", test))]
 mod shared;
 mod stamps;
 pub mod store;
@@ -167,12 +167,15 @@ pub use local::sled::{SledEngine, SledOptions};
 pub use note::{Left, Note, NotePlace, SealedNote};
 pub use record::{MAX_SEALED_RECORD, PrivateScalar, Record};
 pub use seal::master_key::{MasterKey, MasterKeyRing};
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub use shared::lease::RunningClock;
 #[cfg(feature = "postgres")]
-pub use shared::{
-    lease::RunningClock,
-    postgres::{
-        Alone, Cluster, Common, LookedAt, Member, Peer, PostgresOptions, PostgresStore, Weakness,
-        look, says_tls,
-    },
+pub use shared::postgres::{
+    Alone, Cluster, Common, LookedAt, Member, Peer, PostgresOptions, PostgresStore, Weakness, look,
+    says_tls,
+};
+#[cfg(feature = "redis")]
+pub use shared::redis::{
+    RedisOptions, RedisStore, RedisWeakness, redis_says_tls, redis_weaknesses,
 };
 pub use store::{Checked, LeaseReport, Stats, Store, Writes};

@@ -6,6 +6,7 @@
 //! | `poller` | the thread that renews it |
 //! | `io` | the threads that ask a store on behalf of callers |
 //! | `postgres` | the store on `PostgreSQL` |
+//! | `redis` | the store on Redis or Valkey, one server or a cluster |
 //!
 //! A process keeps records and content keys in memory. It may use one only while it holds a lease: for a
 //! short time after it has *asked* the store what has ended, if all of the answer has been applied. Whatever
@@ -22,10 +23,12 @@
 //! This room must never let a poll count that isn't known to have been answered by the store that takes the
 //! changes, and never answer an end before the wait is over.
 
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "redis"))]
 pub(crate) mod io;
 pub(crate) mod lease;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "redis"))]
 pub(crate) mod poller;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;

@@ -84,7 +84,7 @@ impl<C: Counter> Stamps<C> {
     }
 
     /// As [`around`](Self::around), for a read that takes its time.
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "redis"))]
     pub(crate) async fn around_async<T>(
         &self,
         key: &KeyBytes,
@@ -104,7 +104,7 @@ impl<C: Counter> Stamps<C> {
 
     /// The record has been changed, here or by another process: no stamp of before holds. Any thread may
     /// say so.
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "redis"))]
     pub(crate) fn changed(&self, key: &KeyBytes) {
         // Twice: the counter stays even, and is another whatever other threads add meanwhile.
         let counter = self.counter(key);
@@ -113,7 +113,7 @@ impl<C: Counter> Stamps<C> {
     }
 
     /// Any record may have been changed: no stamp of before holds.
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "redis"))]
     pub(crate) fn all_changed(&self) {
         for counter in &self.counters {
             counter.raise();

@@ -172,6 +172,7 @@ impl Lease {
     }
 
     /// Waits until the lease was renewed so many times more.
+    #[cfg(feature = "postgres")]
     pub(crate) async fn rounds(&self, more: u64, patience: Duration) -> Result<(), KeystoreError> {
         let mut rounds = self.rounds.subscribe();
         let due = *rounds.borrow() + more;

@@ -20,6 +20,7 @@ mod notes;
 mod postgres;
 mod postgres_layouts;
 mod postgres_notes;
+mod redis;
 mod refused;
 mod reopening;
 mod shared;

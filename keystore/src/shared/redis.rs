@@ -1,0 +1,365 @@
+//! The store on Redis or Valkey, 7 or later, one server or a cluster, which any number of processes may write to.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `functions` | what the servers run: each change is one function (`functions.lua`) |
+//! | `place` | where the store is: its URL |
+//! | `bucket` | which part of the store a record is in |
+//! | `wire` | one connection to one server |
+//! | `view` | what a server says of who leads; what a change has to be confirmed by |
+//! | `layout` | which server leads which part |
+//! | `map` | the servers and the connections to them |
+//! | `prepare` | what a store has before anything is kept in it |
+//! | `parts` | what the files below have in common |
+//! | `writer` | what writes to one server: many changes with one wait |
+//! | `feed` | what is told of ends |
+//! | `poll` | what asks what has ended, and so renews the lease |
+//! | `change`, `read` | changes and reads |
+//! | `told` | which ends of its own a process has told of |
+//! | `trust` | whether servers keep what they say |
+//!
+//! A change that ends tokens changes the record and writes the feed in one step. It is answered when it is flushed to
+//! the disk of the server that leads, when every replica that may take its place has confirmed it, and when the lease of
+//! every process that may not have heard of it is over.
+//!
+//! # What it doesn't give
+//!
+//! It survives the crash or the pause of one server, a partition, and a failover that the cluster votes for. It doesn't
+//! survive two of those at once, a takeover by hand, or a backup that is put back: a process that was at work before
+//! notices and refuses to go on, and one that is started afterwards can't.
+
+mod bucket;
+mod change;
+mod feed;
+mod functions;
+mod layout;
+mod map;
+mod parts;
+mod place;
+mod poll;
+mod prepare;
+mod read;
+mod told;
+mod trust;
+mod view;
+mod wire;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::io::Io;
+use super::lease::{Lease, RunningClock};
+use super::poller::Poller;
+use crate::error::KeystoreError;
+use crate::key::{KeyRange, RecordKey, UserTag};
+use crate::store::{Answer, Found, LeaseReport, RemovalWatcher, Stamp, Stats, Store, Write};
+use change::{DEADLINE, Made};
+use layout::Layout;
+use map::Map;
+use parts::{Inner, PATIENCE};
+use place::Place;
+use poll::Polling;
+use prepare::Head;
+
+pub use place::redis_says_tls;
+pub use trust::RedisWeakness;
+
+/// For how long a removal of everything may take.
+const LONG: Duration = Duration::from_mins(10);
+
+/// For how long the lease may have been over before [`Store::health`] says so: a lapse is waited for.
+const LAPSE: Duration = Duration::from_secs(1);
+
+/// How often an opening looks again where a primary has no replica, and after how long.
+const MOMENTS: u32 = 6;
+const MOMENT: Duration = Duration::from_millis(500);
+
+/// What a store on Redis is opened with.
+#[derive(Clone, Debug)]
+pub struct RedisOptions {
+    /// The lease of a deployment that is new. After that it lies in the store.
+    pub lease: Duration,
+    /// A number that no other process has, drawn anew by each.
+    pub node: i64,
+    /// What the deployment is called. The first process writes it down; a store of another one is refused.
+    pub deployment: String,
+}
+
+/// A [`Store`] on Redis or Valkey.
+pub struct RedisStore {
+    inner: Arc<Inner>,
+    poller: Option<Poller>,
+    io: Io,
+}
+
+/// What the servers of this URL don't keep, by their settings. Nothing is changed.
+///
+/// `store_unavailable` where one of them can't be reached.
+pub async fn redis_weaknesses(url: &str) -> Result<Vec<RedisWeakness>, KeystoreError> {
+    let place = Place::of(url)?;
+    let layout = Layout::find(&place, &[]).await?;
+    trust::weaknesses(&place, &layout).await
+}
+
+impl RedisStore {
+    /// Opens the store at this URL, makes what it needs where there is nothing yet, and waits for the first lease.
+    ///
+    /// `store_unavailable` where a server can't be reached, `store_unfit` where one doesn't keep what it says, with what to
+    /// change; `store_too_new` where a later version of this program made the store, and `store_foreign` where another
+    /// deployment did.
+    pub async fn open(
+        url: &str,
+        options: RedisOptions,
+        clock: RunningClock,
+    ) -> Result<Self, KeystoreError> {
+        let io = Io::start("lacre-redis")?;
+        let place = Place::of(url)?;
+        let inner = Arc::new(Inner::new(Lease::new(clock), options.node));
+        let (opening, at) = (Arc::clone(&inner), place.clone());
+        let (handle, with) = (io.handle()?, options.clone());
+        let preparing = async move { prepared(&opening, &at, &handle, &with).await };
+        let emptying = io.ask(preparing).await?;
+        let (asking, handle) = (Arc::clone(&inner), io.handle()?);
+        let poller = Poller::start(|stop| async move {
+            let polling = Polling::new(&asking, place, handle, options.deployment);
+            polling.until(&stop).await;
+        })?;
+        let store = Self {
+            inner,
+            poller: Some(poller),
+            io,
+        };
+        store.inner.lease.held(Duration::from_secs(5)).await?;
+        if emptying {
+            log::warn!("the removal of all sessions had begun and wasn't over: it goes on");
+            store.remove_all().await?;
+        }
+        Ok(store)
+    }
+
+    /// Asks on the store's own threads: what was begun goes on where the caller stops waiting.
+    async fn ask<T, A>(
+        &self,
+        patience: Duration,
+        question: impl FnOnce(Arc<Inner>) -> A,
+    ) -> Result<T, KeystoreError>
+    where
+        T: Send + 'static,
+        A: Future<Output = Result<T, KeystoreError>> + Send + 'static,
+    {
+        let asked = self.io.ask(question(Arc::clone(&self.inner)));
+        let answer = tokio::time::timeout(patience, asked).await;
+        answer.unwrap_or_else(|_| Err(KeystoreError::unavailable("it doesn't answer in time")))
+    }
+
+    /// Makes a change, and answers when no process goes by what was before.
+    async fn change<T, A>(
+        &self,
+        patience: Duration,
+        change: impl FnOnce(Arc<Inner>) -> A + Send + 'static,
+    ) -> Result<T, KeystoreError>
+    where
+        T: Send + 'static,
+        A: Future<Output = Result<(T, Made), KeystoreError>> + Send + 'static,
+    {
+        // Before it is handed over: who waits for all that is under way waits for this one from now on.
+        let under_way = Arc::clone(&self.inner.under_way).read_owned().await;
+        self.inner.open()?;
+        let (answer, made) = self
+            .ask(patience, |inner| async move {
+                let made = change(inner).await;
+                if made.is_err() {
+                    // It may still be made, for so long.
+                    tokio::spawn(async move {
+                        tokio::time::sleep(DEADLINE + DEADLINE / 100).await;
+                        drop(under_way);
+                    });
+                }
+                made
+            })
+            .await?;
+        if let Some(wait) = made.wait {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(answer)
+    }
+}
+
+/// The servers, if they keep what they say.
+async fn fit(place: &Place) -> Result<Layout, KeystoreError> {
+    let mut attempts = 0..MOMENTS;
+    loop {
+        let layout = Layout::find(place, &[]).await?;
+        let weaknesses = trust::weaknesses(place, &layout).await?.into_iter();
+        let forbidding: Vec<_> = weaknesses
+            .filter(|weakness| weakness.forbids_serving())
+            .collect();
+        // In the middle of a failover a primary has no replica for a moment.
+        if forbidding == [RedisWeakness::NoReplica] && attempts.next().is_some() {
+            tokio::time::sleep(MOMENT).await;
+            continue;
+        }
+        if !forbidding.is_empty() {
+            let reasons: Vec<_> = forbidding.into_iter().map(RedisWeakness::advice).collect();
+            return Err(KeystoreError::StoreUnfit {
+                reason: reasons.join("; ").into(),
+            });
+        }
+        return Ok(layout);
+    }
+}
+
+/// Looks whether the servers keep what they say, and makes what the store needs; whether the removal of everything
+/// has begun and isn't over.
+async fn prepared(
+    inner: &Inner,
+    place: &Place,
+    io: &tokio::runtime::Handle,
+    options: &RedisOptions,
+) -> Result<bool, KeystoreError> {
+    let layout = fit(place).await?;
+    let map = Map::connect(place, &layout, io, 0).await?;
+    let nonce = inner.lease.now();
+    prepare::buckets(&map, options.lease, &options.deployment, nonce).await?;
+    let mut emptying = false;
+    for shard in &map.shards {
+        for (_, head) in Head::read(inner, shard).await? {
+            head.check(&options.deployment)?;
+            emptying |= head.emptying;
+        }
+    }
+    Ok(emptying)
+}
+
+impl Store for RedisStore {
+    fn get<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, Found> {
+        let key = *key;
+        Box::pin(self.ask(PATIENCE, move |inner| async move {
+            read::get(&inner, key).await
+        }))
+    }
+
+    #[inline]
+    fn is_current(&self, key: &RecordKey, stamp: Stamp) -> bool {
+        self.inner.lease.holds() && self.inner.stamps.holds(&key.to_bytes(), stamp)
+    }
+
+    fn apply(&self, writes: Vec<Write>) -> Answer<'_, bool> {
+        if writes.is_empty() {
+            return Box::pin(async move {
+                self.inner.open()?;
+                // Also what nobody waits for any more.
+                let _none_under_way = self.inner.under_way.write().await;
+                Ok(true)
+            });
+        }
+        Box::pin(self.change(PATIENCE, |inner| async move {
+            change::apply(&inner, writes).await
+        }))
+    }
+
+    fn remove(&self, key: RecordKey) -> Answer<'_, bool> {
+        Box::pin(self.change(PATIENCE, move |inner| async move {
+            change::remove(&inner, key).await
+        }))
+    }
+
+    fn remove_user(&self, user: UserTag, keep: Option<RecordKey>) -> Answer<'_, Vec<RecordKey>> {
+        Box::pin(self.change(PATIENCE, move |inner| async move {
+            change::remove_user(&inner, user, keep).await
+        }))
+    }
+
+    fn remove_all(&self) -> Answer<'_, u64> {
+        Box::pin(self.change(
+            LONG,
+            |inner| async move { change::remove_all(&inner).await },
+        ))
+    }
+
+    fn page(&self, range: KeyRange, limit: usize) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>> {
+        Box::pin(self.ask(PATIENCE, move |inner| async move {
+            read::page(&inner, range, None, limit).await
+        }))
+    }
+
+    fn page_to_sweep(
+        &self,
+        range: KeyRange,
+        now: u64,
+        limit: usize,
+    ) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>> {
+        // It may have to look at many that stay.
+        Box::pin(self.ask(LONG, move |inner| async move {
+            read::page(&inner, range, Some(now), limit).await
+        }))
+    }
+
+    fn count(&self, user: UserTag, max: usize) -> Answer<'_, usize> {
+        Box::pin(self.ask(PATIENCE, move |inner| async move {
+            read::count(&inner, user, max).await
+        }))
+    }
+
+    fn stats(&self) -> Answer<'_, Stats> {
+        Box::pin(self.ask(PATIENCE, |inner| async move { read::stats(&inner).await }))
+    }
+
+    fn settled(&self) -> Answer<'_, ()> {
+        Box::pin(self.change(
+            PATIENCE,
+            |inner| async move { change::barrier(&inner).await },
+        ))
+    }
+
+    fn health(&self) -> Result<(), KeystoreError> {
+        self.inner.open()?;
+        if let Some(why) = self.inner.refusal() {
+            return Err(KeystoreError::unavailable(why));
+        }
+        if self.inner.lease.over_for(LAPSE) {
+            return Err(KeystoreError::unavailable("it doesn't answer in time"));
+        }
+        Ok(())
+    }
+
+    fn take_turn(&self, chore: &'static str, every: Duration) -> Answer<'_, bool> {
+        Box::pin(self.ask(PATIENCE, move |inner| async move {
+            change::take_turn(&inner, chore, every).await
+        }))
+    }
+
+    fn lease(&self) -> Option<LeaseReport> {
+        Some(LeaseReport {
+            heard: self.inner.heard.load(Ordering::Relaxed),
+            ..self.inner.lease.report()
+        })
+    }
+
+    fn watch_removals(&self, watcher: RemovalWatcher) -> bool {
+        self.inner.watcher.set(watcher).is_ok()
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.inner.closed.store(true, Ordering::SeqCst);
+            let _none_under_way = self.inner.under_way.write().await;
+            Ok(())
+        })
+    }
+}
+
+impl Drop for RedisStore {
+    fn drop(&mut self) {
+        // The poll ends first: without it there is no lease, and nothing is used any more.
+        drop(self.poller.take());
+    }
+}
+
+impl std::fmt::Debug for RedisStore {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("RedisStore").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,235 @@
+-- What is done to one bucket, each as one step that no other comes between. The keys of every call are those of the
+-- bucket: meta, records, index and feed, all in one slot. All of them are named, so that a bucket on its way to another
+-- server is refused as a whole by the server itself.
+--
+-- A change that ends something writes the feed; so does one that finds nothing to end, and that is what its answer is
+-- confirmed by. None is marked as one that doesn't write: a server that takes no changes answers no reads either.
+
+-- For how long a process may go by what it keeps, in microseconds.
+local function lease(keys)
+    return redis.call('HGET', keys[1], 'lease')
+end
+
+local function emptied()
+    return redis.error_reply('LACREGONE the store has been emptied')
+end
+
+-- What has ended: names of 32 bytes, each with 1 where the record has gone and 0 where it has changed.
+local function tell(keys, node, number, ended)
+    redis.call('XADD', keys[4], 'MAXLEN', '~', '4096', '*', 'o', node, 't', number, 'k', ended)
+end
+
+-- A change that comes later than its caller is told that its outcome isn't known is not made: a server that stood
+-- still must not make it when it goes on. The third argument is until when, in microseconds of the server's time.
+local function late(args)
+    local time = redis.call('TIME')
+    return time[1] * 1000000 + time[2] > tonumber(args[3])
+end
+
+local function too_late()
+    return redis.error_reply('LACRELATE the change came too late')
+end
+
+local function drop(keys, name)
+    redis.call('HDEL', keys[2], name)
+    redis.call('ZREM', keys[3], name)
+end
+
+-- Whether eight bytes, the greatest first, are a number that isn't greater. Strings themselves compare by locale.
+local function reached(one, other)
+    for place = 1, 8 do
+        local a, b = string.byte(one, place), string.byte(other, place)
+        if a ~= b then
+            return a < b
+        end
+    end
+    return true
+end
+
+-- Makes the bucket where there is none. Arguments: version, oldest, lease, deployment, a number.
+local function init(keys, args)
+    if redis.call('HEXISTS', keys[1], 'version') == 0 then
+        redis.call('HSET', keys[1], 'version', args[1], 'oldest', args[2], 'lease', args[3], 'deployment', args[4])
+    end
+    if redis.call('XLEN', keys[4]) == 0 then
+        redis.call('XADD', keys[4], '*', 'o', '', 't', args[5], 'k', '')
+    end
+    return redis.call('HMGET', keys[1], 'version', 'oldest', 'lease', 'deployment')
+end
+
+-- What the bucket says of itself, the last entry of its feed, and the server's time.
+local function head(keys)
+    local said = redis.call('HMGET', keys[1], 'version', 'oldest', 'lease', 'deployment', 'emptying')
+    return { said, redis.call('XREVRANGE', keys[4], '+', '-', 'COUNT', 1), redis.call('TIME') }
+end
+
+-- A change that nothing goes by but the evidence that it was made.
+local function beat(keys)
+    if not lease(keys) then
+        return emptied()
+    end
+    redis.call('HINCRBY', keys[1], 'beat', 1)
+    local time = redis.call('TIME')
+    return { lease(keys), time[1], time[2] }
+end
+
+local function get(keys, args)
+    if not lease(keys) then
+        return emptied()
+    end
+    return redis.call('HGET', keys[2], args[1])
+end
+
+-- Records from a place on. Arguments: from where, up to where, how many, and eight bytes of a time, by which
+-- they must have expired, or nothing.
+local function page(keys, args)
+    local names = redis.call('ZRANGE', keys[3], args[1], args[2], 'BYLEX', 'LIMIT', 0, args[3])
+    local found = { names[#names] or '', #names }
+    for _, name in ipairs(names) do
+        local record = redis.call('HGET', keys[2], name)
+        if record and (args[4] == '' or reached(record, args[4])) then
+            found[#found + 1] = name
+            found[#found + 1] = string.sub(record, 9)
+        end
+    end
+    return found
+end
+
+local function count(keys, args)
+    return redis.call('ZLEXCOUNT', keys[3], args[1], args[2])
+end
+
+local function size(keys)
+    return redis.call('HLEN', keys[2])
+end
+
+-- All of the writes or none. Arguments: node, number, until when; then of each write: name, what it expects, what
+-- takes its place, and whether it ends tokens. A record is preceded by '=', and in the new one by its expiry.
+local function apply(keys, args)
+    if not lease(keys) then
+        return emptied()
+    end
+    if late(args) then
+        return too_late()
+    end
+    local fits, ends, ended = 1, false, {}
+    for place = 4, #args, 4 do
+        local name, expected, new = args[place], args[place + 1], args[place + 2]
+        local record = redis.call('HGET', keys[2], name)
+        local found = record and ('=' .. string.sub(record, 9)) or ''
+        if found ~= expected then
+            fits = 0
+        end
+        ends = ends or args[place + 3] == '1'
+        if expected ~= '' and new == '' then
+            ended[#ended + 1] = name .. '1'
+        elseif expected ~= '' and args[place + 3] == '1' then
+            ended[#ended + 1] = name .. '0'
+        end
+    end
+    -- The feed first: were it refused, nothing would be changed.
+    if ends or (fits == 1 and #ended > 0) then
+        tell(keys, args[1], args[2], fits == 1 and table.concat(ended) or '')
+    end
+    if fits == 1 then
+        for place = 4, #args, 4 do
+            local name, new = args[place], args[place + 2]
+            if new ~= '' then
+                redis.call('HSET', keys[2], name, string.sub(new, 2))
+                redis.call('ZADD', keys[3], 0, name)
+            else
+                drop(keys, name)
+            end
+        end
+    end
+    return { fits, lease(keys) }
+end
+
+-- Arguments: node, number, until when, name.
+local function remove(keys, args)
+    if not lease(keys) then
+        return emptied()
+    end
+    if late(args) then
+        return too_late()
+    end
+    local there = redis.call('HEXISTS', keys[2], args[4])
+    if there == 1 then
+        tell(keys, args[1], args[2], args[4] .. '1')
+        drop(keys, args[4])
+    else
+        tell(keys, args[1], args[2], '')
+    end
+    return { lease(keys), there }
+end
+
+-- Arguments: node, number, until when, from where, up to where, how many, and a name that stays, or nothing.
+local function remove_range(keys, args)
+    if not lease(keys) then
+        return emptied()
+    end
+    if late(args) then
+        return too_late()
+    end
+    local names = redis.call('ZRANGE', keys[3], args[4], args[5], 'BYLEX', 'LIMIT', 0, args[6])
+    local gone, ended = { lease(keys) }, {}
+    for _, name in ipairs(names) do
+        if name ~= args[7] then
+            gone[#gone + 1] = name
+            ended[#ended + 1] = name .. '1'
+        end
+    end
+    tell(keys, args[1], args[2], table.concat(ended))
+    for place = 2, #gone do
+        drop(keys, gone[place])
+    end
+    return gone
+end
+
+-- A change of one's own after whatever was found changed. Arguments: node, number, until when.
+local function barrier(keys, args)
+    if not lease(keys) then
+        return emptied()
+    end
+    if late(args) then
+        return too_late()
+    end
+    tell(keys, args[1], args[2], '')
+    return { lease(keys) }
+end
+
+-- Notes that the removal of everything has begun, or is over. Arguments: who, and whether it has begun.
+local function emptying(keys, args)
+    if args[2] == '1' then
+        redis.call('HSET', keys[1], 'emptying', args[1])
+    elseif redis.call('HGET', keys[1], 'emptying') == args[1] then
+        redis.call('HDEL', keys[1], 'emptying')
+    end
+    return 1
+end
+
+-- Whether it is the caller's turn. Arguments: of what, and for how many microseconds it is nobody else's.
+local function turn(keys, args)
+    local time = redis.call('TIME')
+    local now = time[1] * 1000000 + time[2]
+    local begun = tonumber(redis.call('HGET', keys[1], 'turn:' .. args[1]) or '-1')
+    if begun >= 0 and begun <= now and now - begun < tonumber(args[2]) then
+        return 0
+    end
+    redis.call('HSET', keys[1], 'turn:' .. args[1], string.format('%.0f', now))
+    return 1
+end
+
+redis.register_function('lacre_init_@', init)
+redis.register_function('lacre_head_@', head)
+redis.register_function('lacre_beat_@', beat)
+redis.register_function('lacre_get_@', get)
+redis.register_function('lacre_page_@', page)
+redis.register_function('lacre_count_@', count)
+redis.register_function('lacre_size_@', size)
+redis.register_function('lacre_apply_@', apply)
+redis.register_function('lacre_remove_@', remove)
+redis.register_function('lacre_remove_range_@', remove_range)
+redis.register_function('lacre_barrier_@', barrier)
+redis.register_function('lacre_emptying_@', emptying)
+redis.register_function('lacre_turn_@', turn)

@@ -1,0 +1,341 @@
+//! What asks what has ended, and so renews the lease.
+//!
+//! A poll asks every server that leads, at once: for its feeds behind the last entry that is known; for a change; for
+//! the confirmation of that change by every replica that may take its place; and for how it sees its cluster. A replica
+//! that has been promoted confirms nothing more to the server of before. So who has all confirmations led when
+//! the feeds were read, and what they brought is confirmed as well. Besides, a majority of those who lead must see each as
+//! leading: where all replicas of one have failed, nobody else could contradict it.
+//!
+//! Where an entry that was known isn't there any more, or a connection has broken, or another server leads, everything is
+//! connected anew and everything that is kept is read once more. Where a server has even lost an entry that was confirmed,
+//! ended sessions may be back: this process then refuses to go on.
+//!
+//! This room must never renew the lease before everything that a poll brought has been applied.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::runtime::Handle;
+
+use super::bucket::Bucket;
+use super::feed::{Entry, behind};
+use super::functions::call;
+use super::layout::Layout;
+use super::map::{Map, Shard};
+use super::parts::Inner;
+use super::place::{Address, Place};
+use super::prepare::Head;
+use super::view::{Lack, View};
+use super::wire::{accepted, items, number, strange};
+use crate::error::KeystoreError;
+use crate::shared::lease::Leader;
+use crate::shared::poller::Stop;
+
+/// How long a round may take before everything is connected anew.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long there is nothing between a failure and the next attempt.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How many polls there are in the time of a lease.
+const POLLS: u32 = 3;
+
+/// How long replicas get to confirm a poll: longer than most leases, for a confirmation that comes late is still one.
+const REPLICAS_MS: u64 = 200;
+
+/// How many entries of a feed one poll brings, and how many records one poll applies. Where there are more, everything is
+/// read once more.
+const MANY: usize = 10_000;
+
+/// What the thread keeps from poll to poll.
+pub(super) struct Polling<'i> {
+    inner: &'i Inner,
+    place: Place,
+    io: Handle,
+    deployment: String,
+    known: Vec<Address>,
+    seen: Option<Seen>,
+    /// The last entries that were confirmed, also of the servers of before.
+    confirmed: HashMap<Bucket, Entry>,
+    maps: u64,
+    failing: bool,
+}
+
+/// Up to where what has ended is known.
+struct Seen {
+    map: Arc<Map>,
+    cursors: HashMap<Bucket, Entry>,
+}
+
+/// What one server's poll brought.
+struct Brought {
+    entries: Vec<(Bucket, Vec<Entry>)>,
+    lease: Option<Duration>,
+    view: Result<Option<View>, Lack>,
+}
+
+/// How a round has ended.
+enum Round {
+    /// The lease is renewed; the next poll is due after this.
+    Renewed(Duration),
+    /// Replicas didn't confirm it in time.
+    Unconfirmed,
+    /// Something may have been missed.
+    Anew(&'static str),
+}
+
+impl<'i> Polling<'i> {
+    pub(super) fn new(inner: &'i Inner, place: Place, io: Handle, deployment: String) -> Self {
+        Self {
+            inner,
+            known: place.addresses.clone(),
+            place,
+            io,
+            deployment,
+            seen: None,
+            confirmed: HashMap::new(),
+            maps: 0,
+            failing: false,
+        }
+    }
+
+    pub(super) async fn until(mut self, stop: &Stop) {
+        while !stop.is_asked() {
+            let pause = match tokio::time::timeout(PATIENCE, self.round()).await {
+                Ok(Ok(Round::Renewed(pause))) => {
+                    if std::mem::take(&mut self.failing) {
+                        log::info!("the store answers again");
+                    }
+                    pause
+                }
+                Ok(Ok(Round::Unconfirmed)) => Duration::from_millis(10),
+                Ok(Ok(Round::Anew(why))) => {
+                    log::debug!("everything is read once more: {why}");
+                    self.seen = None;
+                    Duration::ZERO
+                }
+                Ok(Err(error)) => self.failed(&error),
+                Err(_) => self.failed(&KeystoreError::unavailable("it doesn't answer in time")),
+            };
+            stop.pause(pause).await;
+        }
+        self.inner.set_map(None);
+    }
+
+    fn failed(&mut self, error: &KeystoreError) -> Duration {
+        if !std::mem::replace(&mut self.failing, true) {
+            log::error!("nothing is known of what has ended: {error}");
+        }
+        self.seen = None;
+        // Nobody else need find it out.
+        self.inner.set_map(None);
+        PAUSE
+    }
+
+    /// One poll.
+    async fn round(&mut self) -> Result<Round, KeystoreError> {
+        if let Some(why) = self.inner.refusal() {
+            return Err(KeystoreError::unavailable(why));
+        }
+        let inner = self.inner;
+        if self.seen.is_none() {
+            self.seen = Some(self.arrived().await?);
+        }
+        let Some(seen) = &mut self.seen else {
+            return Err(strange());
+        };
+        let sent_at = inner.lease.now();
+        if seen.map.broken.load(Ordering::SeqCst) {
+            return Ok(Round::Anew("a connection has broken"));
+        }
+        let asked = seen.map.shards.iter();
+        let asked = asked.map(|shard| polled(inner, shard, &seen.cursors));
+        let mut lease: Option<Duration> = None;
+        let mut views = Vec::new();
+        let mut confirmed = true;
+        let mut entries = Vec::new();
+        for brought in join_all(asked).await {
+            let Some(brought) = brought? else {
+                return Ok(Round::Anew("an entry that was known isn't there"));
+            };
+            match brought.view {
+                Ok(view) => views.extend(view),
+                Err(Lack::Replicas) => confirmed = false,
+                Err(lack) => return Err(lack.into_error()),
+            }
+            if let Some(length) = brought.lease {
+                lease = Some(lease.map_or(length, |lease| lease.min(length)));
+            }
+            entries.extend(brought.entries);
+        }
+        let records = entries.iter().flat_map(|(_, entries)| entries);
+        if records.map(|entry| entry.ended.len()).sum::<usize>() > MANY {
+            // Applying them would take longer than a lease, and reading once more takes less.
+            return Ok(Round::Anew("too much has ended at once"));
+        }
+        for (bucket, entries) in entries {
+            for entry in &entries {
+                apply(inner, entry);
+            }
+            if let Some(last) = entries.into_iter().next_back() {
+                seen.cursors.insert(bucket, last);
+            }
+        }
+        if !confirmed {
+            return Ok(Round::Unconfirmed);
+        }
+        if !agreed(&seen.map, &views) {
+            return Err(KeystoreError::unavailable(
+                "most of its servers see another one lead",
+            ));
+        }
+        let lease = lease.ok_or_else(strange)?;
+        self.confirmed.clone_from(&seen.cursors);
+        inner.lease.renew(sent_at, lease);
+        let spent = Duration::from_nanos(inner.lease.now().saturating_sub(sent_at));
+        Ok(Round::Renewed((lease / POLLS).saturating_sub(spent)))
+    }
+
+    /// Connects to the servers and forgets everything: nothing is known of what ended before.
+    async fn arrived(&mut self) -> Result<Seen, KeystoreError> {
+        let inner = self.inner;
+        inner.set_map(None);
+        let layout = Layout::find(&self.place, &self.known).await?;
+        self.known.clone_from(&layout.known);
+        self.maps += 1;
+        let map = Map::connect(&self.place, &layout, &self.io, self.maps).await?;
+        let map = Arc::new(map);
+        let mut cursors = HashMap::new();
+        for shard in &map.shards {
+            for (bucket, head) in Head::read(inner, shard).await? {
+                head.check(&self.deployment)?;
+                cursors.insert(bucket, head.last);
+            }
+        }
+        self.look_back(&map).await?;
+        inner.set_map(Some(Arc::clone(&map)));
+        inner.told.forget();
+        let leader = Leader(map.number);
+        inner
+            .lease
+            .begin_anew(leader, || inner.stamps.all_changed());
+        Ok(Seen { map, cursors })
+    }
+
+    /// Refuses to go on where a server has lost what was confirmed.
+    async fn look_back(&self, map: &Map) -> Result<(), KeystoreError> {
+        for (bucket, before) in &self.confirmed {
+            let mut feed = redis::cmd("XRANGE");
+            feed.arg(bucket.feed())
+                .arg("-")
+                .arg("+")
+                .arg("COUNT")
+                .arg(1);
+            let mut there = redis::cmd("XRANGE");
+            there.arg(bucket.feed()).arg(before.at()).arg(before.at());
+            let polls = &map.of(*bucket)?.polls;
+            let first = items(polls.ask(feed).await?).into_iter().next();
+            let first = first.and_then(Entry::read).ok_or_else(strange)?;
+            let there = items(polls.ask(there).await?).into_iter().next();
+            let there = there.and_then(Entry::read);
+            // What was taken away to make room was the oldest.
+            let made_room = first.place > before.place;
+            if there.as_ref() != Some(before) && !made_room {
+                let why = "the store is an earlier one: a server has lost what it had confirmed, so that ended \
+                           sessions may be back";
+                log::error!("{why}");
+                self.inner.refuse(why);
+                return Err(KeystoreError::unavailable(why));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One server's poll; nothing where an entry that was known isn't there.
+async fn polled(
+    inner: &Inner,
+    shard: &Shard,
+    cursors: &HashMap<Bucket, Entry>,
+) -> Result<Option<Brought>, KeystoreError> {
+    let mut pipeline = redis::pipe();
+    for bucket in &shard.buckets {
+        let known = cursors.get(bucket).ok_or_else(strange)?;
+        pipeline
+            .cmd("XRANGE")
+            .arg(bucket.feed())
+            .arg(known.at())
+            .arg("+")
+            .arg("COUNT")
+            .arg(MANY + 1);
+    }
+    if let Some(first) = shard.buckets.first() {
+        // Behind the feeds: it is confirmed with all that they say.
+        pipeline.add_command(call("beat", *first));
+        shard.witness.ask(&mut pipeline, REPLICAS_MS);
+    } else {
+        pipeline.add_command(shard.witness.who());
+    }
+    let mut said = shard.polls.send(&pipeline).await?.into_iter();
+    let Some(_) = shard.buckets.first() else {
+        let who = said.next().ok_or_else(strange)?;
+        return Ok(Some(Brought {
+            entries: Vec::new(),
+            lease: None,
+            view: shard.witness.led(who).map(Some),
+        }));
+    };
+    let mut entries = Vec::new();
+    for bucket in &shard.buckets {
+        let known = cursors.get(bucket).ok_or_else(strange)?;
+        let feed = accepted(said.next().ok_or_else(strange)?)?;
+        let Some(behind) = behind(known, feed) else {
+            return Ok(None);
+        };
+        if behind.len() >= MANY {
+            return Ok(None);
+        }
+        entries.push((*bucket, behind));
+    }
+    let mut beat = items(accepted(said.next().ok_or_else(strange)?)?).into_iter();
+    let mut beat = || beat.next().and_then(number).ok_or_else(strange);
+    let (lease, seconds, microseconds) = (beat()?, beat()?, beat()?);
+    shard.hear_time(inner.lease.now(), seconds, microseconds);
+    Ok(Some(Brought {
+        entries,
+        lease: Some(Duration::from_micros(lease)),
+        view: shard.witness.hear(said.collect()),
+    }))
+}
+
+/// Whether most of those who lead see each of them as leading; who is alone needs nobody.
+fn agreed(map: &Map, views: &[View]) -> bool {
+    map.shards.iter().all(|shard| {
+        let Some(id) = &shard.witness.id else {
+            return true;
+        };
+        let slots = &shard.witness.slots;
+        let agree = views.iter().filter(|view| view.leads(id, slots)).count();
+        agree * 2 > map.shards.len()
+    })
+}
+
+/// What an entry says. One of this process's own changes is told of by whoever hears of it first.
+fn apply(inner: &Inner, entry: &Entry) {
+    let ended = &entry.ended;
+    for (key, _) in ended {
+        inner.changed(key);
+    }
+    let own = entry.own(inner.node);
+    let gone = ended.iter().filter(|(_, gone)| *gone);
+    let mut gone = gone.map(|(key, _)| key).peekable();
+    if gone.peek().is_some() && own.is_none_or(|number| inner.told.first(number)) {
+        gone.for_each(|key| inner.tell(key));
+    }
+    if own.is_none() {
+        inner.heard.fetch_add(ended.len() as u64, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,173 @@
+//! What a store has before anything is kept in it: made by whichever process comes first.
+//!
+//! This room must never use a store that a later version of this program made, nor one of another deployment.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::bucket::Bucket;
+use super::feed::Entry;
+use super::functions::call;
+use super::map::{Map, Shard};
+use super::parts::Inner;
+use super::view::ASKED;
+use super::wire::{accepted, items, number, strange, text};
+use crate::error::KeystoreError;
+
+/// The layout that this program knows.
+const VERSION: i32 = 1;
+
+/// The oldest layout whose programs can go on beside this one.
+const OLDEST: i32 = 1;
+
+/// How long replicas get.
+const REPLICAS_MS: u64 = 500;
+
+/// What a bucket says of itself.
+pub(super) struct Head {
+    said: Said,
+    /// The last entry of its feed.
+    pub(super) last: Entry,
+    /// Whether the removal of everything has begun and isn't over.
+    pub(super) emptying: bool,
+}
+
+/// What a bucket was made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Said {
+    version: i32,
+    oldest: i32,
+    lease_us: u64,
+    deployment: String,
+}
+
+impl Head {
+    /// Those of all buckets of a server.
+    pub(super) async fn read(
+        inner: &Inner,
+        shard: &Shard,
+    ) -> Result<Vec<(Bucket, Self)>, KeystoreError> {
+        let mut pipeline = redis::pipe();
+        for bucket in &shard.buckets {
+            pipeline.add_command(call("head", *bucket));
+        }
+        if shard.buckets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let said = shard.polls.send(&pipeline).await?;
+        let heads = shard.buckets.iter().zip(said).map(|(bucket, said)| {
+            let mut parts = items(accepted(said)?).into_iter();
+            let mut part = || parts.next().ok_or_else(strange);
+            let (mut said, last, time) = (items(part()?), items(part()?), items(part()?));
+            let emptying = said.pop().is_some_and(|who| who != Value::Nil);
+            let gone = || KeystoreError::unavailable("the store has been emptied");
+            let head = Self {
+                said: Said::read(said).ok_or_else(gone)?,
+                last: last
+                    .into_iter()
+                    .next()
+                    .and_then(Entry::read)
+                    .ok_or_else(gone)?,
+                emptying,
+            };
+            let mut time = time.into_iter().map(number);
+            if let (Some(Some(seconds)), Some(Some(microseconds))) = (time.next(), time.next()) {
+                shard.hear_time(inner.lease.now(), seconds, microseconds);
+            }
+            Ok((*bucket, head))
+        });
+        heads.collect()
+    }
+
+    pub(super) fn check(&self, deployment: &str) -> Result<(), KeystoreError> {
+        self.said.check(deployment)
+    }
+}
+
+impl Said {
+    fn read(said: Vec<Value>) -> Option<Self> {
+        let mut said = said.into_iter();
+        Some(Self {
+            version: text(said.next()?)?.parse().ok()?,
+            oldest: text(said.next()?)?.parse().ok()?,
+            lease_us: number(said.next()?)?,
+            deployment: text(said.next()?)?,
+        })
+    }
+
+    /// A store of a later version is used where that one says that it can be done: nodes of two versions stand beside
+    /// each other while one takes the place of the other.
+    fn check(&self, deployment: &str) -> Result<(), KeystoreError> {
+        if self.oldest > VERSION {
+            return Err(KeystoreError::StoreTooNew {
+                found: self.version,
+                known: VERSION,
+            });
+        }
+        if self.deployment != deployment {
+            return Err(KeystoreError::StoreForeign);
+        }
+        if !(1_000..=10_000_000).contains(&self.lease_us) {
+            return Err(KeystoreError::corrupt("its lease can't be"));
+        }
+        Ok(())
+    }
+}
+
+/// Makes the buckets where there are none. What the first one says counts for all of them.
+pub(super) async fn buckets(
+    map: &Map,
+    lease: Duration,
+    deployment: &str,
+    nonce: u64,
+) -> Result<(), KeystoreError> {
+    let asked = Said {
+        version: VERSION,
+        oldest: OLDEST,
+        lease_us: u64::try_from(lease.as_micros()).unwrap_or(u64::MAX),
+        deployment: deployment.to_owned(),
+    };
+    let first = map.of(Bucket::FIRST)?;
+    let settled = made(first, &[Bucket::FIRST], &asked, nonce).await?;
+    let settled = settled.into_iter().next().ok_or_else(strange)?;
+    settled.check(deployment)?;
+    for shard in &map.shards {
+        if shard.buckets.is_empty() {
+            continue;
+        }
+        for said in made(shard, &shard.buckets, &settled, nonce).await? {
+            said.check(deployment)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes these buckets of one server, and answers what they say.
+async fn made(
+    shard: &Shard,
+    buckets: &[Bucket],
+    with: &Said,
+    nonce: u64,
+) -> Result<Vec<Said>, KeystoreError> {
+    let mut pipeline = redis::pipe();
+    for bucket in buckets {
+        let mut init = call("init", *bucket);
+        init.arg(with.version)
+            .arg(with.oldest)
+            .arg(with.lease_us)
+            .arg(&with.deployment)
+            .arg(nonce);
+        pipeline.add_command(init);
+    }
+    shard.witness.ask(&mut pipeline, REPLICAS_MS);
+    let mut said = shard.polls.send(&pipeline).await?;
+    let behind = said.split_off(said.len().saturating_sub(ASKED));
+    // Not confirmed: a replica that lacks it is told apart by the polls.
+    drop(behind);
+    let said = said.into_iter().map(|said| {
+        let said = items(accepted(said)?);
+        Said::read(said).ok_or_else(strange)
+    });
+    said.collect()
+}

@@ -1,0 +1,237 @@
+//! One server that crashes, stands still, or comes back as it was earlier.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lacre_keystore::{Keystore, KeystoreError, RecordKey, Store};
+
+use super::server::{Server, copied, copy};
+use super::{LEASE, Redis, keystore, opened, put, with_stores};
+use crate::support::key;
+
+/// As long as a caller may have to wait for an error.
+const ERROR_WITHIN: Duration = Duration::from_millis(1_300);
+
+/// Asks until it is answered, and says how long that took.
+async fn back(keystore: &Keystore, key: &RecordKey) -> Duration {
+    let begun = Instant::now();
+    while keystore.get(key).await.is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    begun.elapsed()
+}
+
+fn unavailable<T: std::fmt::Debug>(answer: Result<T, KeystoreError>, begun: Instant) {
+    assert_eq!(answer.unwrap_err().code(), "store_unavailable");
+    let took = begun.elapsed();
+    assert!(took < ERROR_WITHIN, "{took:?}");
+}
+
+#[test]
+fn what_was_answered_is_there_after_a_crash_and_everything_is_read_once_more() {
+    with_stores(|stores| async move {
+        let Redis { one, two, server } = &*stores;
+        let (ends, reads) = (keystore(one), keystore(two));
+        for session in 0..40 {
+            put(&ends, &key(1, session)).await;
+        }
+        for round in 0..4 {
+            let generations = two.lease().unwrap().generations;
+            let name = key(1, 39);
+            let read = reads.get(&name).await.unwrap().unwrap();
+            for session in round * 5..round * 5 + 5 {
+                assert_eq!(ends.remove(&key(1, session)).await, Ok(true));
+            }
+            server.kill();
+            tokio::time::sleep(2 * LEASE).await;
+            assert!(!reads.is_current(&name, &read.version));
+            unavailable(reads.get(&name).await, Instant::now());
+            unavailable(ends.remove(&name).await, Instant::now());
+            assert!(server.begin());
+            assert!(back(&reads, &name).await < Duration::from_secs(2));
+            back(&ends, &name).await;
+            assert!(two.lease().unwrap().generations > generations);
+            assert!(!reads.is_current(&name, &read.version));
+            for session in 0..round * 5 + 5 {
+                for keystore in [&ends, &reads] {
+                    assert!(keystore.get(&key(1, session)).await.unwrap().is_none());
+                }
+            }
+            assert_eq!(reads.health(), Ok(()));
+        }
+    });
+}
+
+#[test]
+fn while_a_server_stands_still_nobody_is_let_in_and_errors_come_within_a_second() {
+    with_stores(|stores| async move {
+        let (one, two) = (keystore(&stores.one), keystore(&stores.two));
+        put(&one, &key(1, 1)).await;
+        put(&one, &key(1, 2)).await;
+        let read = two.get(&key(1, 1)).await.unwrap().unwrap();
+        stores.server.pause();
+        let paused = Instant::now();
+        tokio::time::sleep(2 * LEASE).await;
+        assert!(!two.is_current(&key(1, 1), &read.version));
+        let begun = Instant::now();
+        unavailable(two.get(&key(1, 1)).await, begun);
+        let begun = Instant::now();
+        unavailable(one.remove(&key(1, 2)).await, begun);
+        let begun = Instant::now();
+        unavailable(one.settled().await, begun);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(two.health().unwrap_err().code(), "store_unavailable");
+        // Longer than the server may still make the removal.
+        tokio::time::sleep(Duration::from_millis(3_500).saturating_sub(paused.elapsed())).await;
+        stores.server.go_on();
+        assert!(back(&two, &key(1, 1)).await < Duration::from_secs(2));
+        assert!(
+            !two.is_current(&key(1, 1), &read.version),
+            "it was read before"
+        );
+        let late = two.get(&key(1, 2)).await.unwrap();
+        assert!(late.is_some(), "what came too late isn't made");
+        assert_eq!(two.health(), Ok(()));
+        // And what is asked for now is.
+        let begun = Instant::now();
+        while one.remove(&key(1, 2)).await.is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(2));
+        }
+        assert!(two.get(&key(1, 2)).await.unwrap().is_none());
+    });
+}
+
+/// Sessions have ended since the copy was made: whoever knows that there was more refuses to go on.
+#[test]
+fn a_server_that_comes_back_as_it_was_earlier_is_refused_by_who_has_seen_more() {
+    with_stores(|stores| async move {
+        let Redis { one, two, server } = &*stores;
+        let (ends, reads) = (keystore(one), keystore(two));
+        for session in 0..3 {
+            put(&ends, &key(1, session)).await;
+        }
+        let earlier = copied(server.home());
+        let read = reads.get(&key(1, 0)).await.unwrap().unwrap();
+        assert_eq!(ends.remove(&key(1, 0)).await, Ok(true));
+        server.kill();
+        for entry in std::fs::read_dir(server.home()).unwrap() {
+            let entry = entry.unwrap().path();
+            let _ = std::fs::remove_file(&entry);
+            let _ = std::fs::remove_dir_all(&entry);
+        }
+        copy(earlier.path(), server.home());
+        assert!(server.begin());
+        let begun = Instant::now();
+        while !reads
+            .health()
+            .is_err_and(|error| error.to_string().contains("earlier"))
+        {
+            assert!(begun.elapsed() < Duration::from_secs(5));
+            assert!(!reads.is_current(&key(1, 0), &read.version));
+            let found = reads.get(&key(1, 0)).await;
+            assert!(
+                !found.is_ok_and(|found| found.is_some()),
+                "an ended session is back"
+            );
+        }
+        for keystore in [&ends, &reads] {
+            let begun = Instant::now();
+            unavailable(keystore.get(&key(1, 0)).await, begun);
+        }
+    });
+}
+
+#[test]
+fn a_server_that_was_emptied_is_refused() {
+    with_stores(|stores| async move {
+        let one = keystore(&stores.one);
+        put(&one, &key(1, 1)).await;
+        let read = one.get(&key(1, 1)).await.unwrap().unwrap();
+        assert_eq!(stores.server.says(&["FLUSHALL"]).trim(), "OK");
+        tokio::time::sleep(3 * LEASE).await;
+        assert!(!one.is_current(&key(1, 1), &read.version));
+        assert!(one.get(&key(1, 1)).await.is_err());
+        assert!(one.put_new(&key(1, 2), &read.record).await.is_err());
+        assert_eq!(stores.server.says(&["DBSIZE"]).trim(), "0");
+    });
+}
+
+/// Without the confirmation of its replica a change isn't answered, nor a poll counted.
+#[test]
+fn a_replica_that_stands_still_holds_up_answers_and_leases() {
+    with_stores(|stores| async move {
+        let (one, two) = (keystore(&stores.one), keystore(&stores.two));
+        let port = stores.server.port.to_string();
+        let replica = Server::start(&["--replicaof", &format!("127.0.0.1 {port}")]);
+        let begun = Instant::now();
+        while !replica.says(&["ROLE"]).contains("connected") {
+            assert!(begun.elapsed() < Duration::from_secs(20));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // One that has just come confirms nothing while it writes down what it has got.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut in_a_row = 0;
+        while in_a_row < 3 {
+            in_a_row = if one.settled().await.is_ok() {
+                in_a_row + 1
+            } else {
+                0
+            };
+            assert!(begun.elapsed() < Duration::from_secs(20));
+        }
+        back(&two, &key(1, 1)).await;
+        for session in 1..3 {
+            put(&one, &key(1, session)).await;
+        }
+        assert_eq!(one.remove(&key(1, 1)).await, Ok(true));
+        let read = two.get(&key(1, 2)).await.unwrap().unwrap();
+        replica.pause();
+        let begun = Instant::now();
+        unavailable(one.remove(&key(1, 2)).await, begun);
+        assert!(!two.is_current(&key(1, 2), &read.version));
+        let begun = Instant::now();
+        unavailable(two.get(&key(1, 2)).await, begun);
+        replica.go_on();
+        back(&two, &key(1, 2)).await;
+        let begun = Instant::now();
+        while one.remove(&key(1, 2)).await.is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(2));
+        }
+        assert_eq!(two.get(&key(1, 2)).await.unwrap().map(|_| ()), None);
+        // The replica itself is no server to ask.
+        let refused = opened(&replica.url()).await.unwrap_err();
+        assert_eq!(refused.code(), "store_unavailable");
+    });
+}
+
+/// A removal is made and the connection breaks before its answer: its process knows it all the same.
+#[test]
+fn a_removal_whose_answer_is_lost_is_known_to_the_process_that_made_it() {
+    with_stores(|stores| async move {
+        let (one, two) = (Arc::new(keystore(&stores.one)), keystore(&stores.two));
+        for round in 0..20 {
+            let name = key(1, round);
+            put(&one, &name).await;
+            let read = one.get(&name).await.unwrap().unwrap();
+            let asking = Arc::clone(&one);
+            let asked = tokio::spawn(async move { asking.remove(&name).await });
+            tokio::time::sleep(Duration::from_micros(400 * round)).await;
+            stores.server.says(&["CLIENT", "KILL", "TYPE", "normal"]);
+            let answer = asked.await.unwrap();
+            let begun = Instant::now();
+            let gone = loop {
+                // Whether or not it was made: one that is answered now says it, and is known here.
+                match two.remove(&name).await {
+                    Ok(removed) => break removed,
+                    Err(error) => assert_eq!(error.code(), "store_unavailable"),
+                }
+                assert!(begun.elapsed() < Duration::from_secs(5));
+            };
+            assert!(answer != Ok(true) || !gone, "it was answered, and so made");
+            assert!(!one.is_current(&name, &read.version));
+            back(&one, &name).await;
+            assert!(one.get(&name).await.unwrap().is_none());
+        }
+    });
+}

@@ -1,0 +1,287 @@
+//! Real servers: one, or the six of a cluster, each a process with a directory of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::skipped::skip;
+
+/// What a store needs of a server.
+const SETTINGS: [&str; 14] = [
+    "--bind",
+    "127.0.0.1",
+    "--appendonly",
+    "yes",
+    "--appendfsync",
+    "always",
+    "--save",
+    "",
+    "--maxmemory-policy",
+    "noeviction",
+    "--daemonize",
+    "no",
+    "--repl-diskless-sync-delay",
+    "0",
+];
+
+/// After what time the servers of a cluster take one for dead that doesn't answer.
+const NODE_TIMEOUT: &str = "1000";
+
+pub(crate) fn is_available() -> bool {
+    let found = Command::new("redis-server")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status();
+    let available = found.is_ok_and(|status| status.success());
+    if !available {
+        skip("no session was kept in Redis", "run .ci/need redis");
+    }
+    available
+}
+
+/// A port that is free now, and its neighbour by 10000, which a cluster talks by.
+fn free_port() -> u16 {
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let tried = u32::from(TRIED.fetch_add(1, Ordering::SeqCst));
+        let port = 20_000 + (std::process::id() * 131 + tried * 17) % 12_000;
+        let port = u16::try_from(port).unwrap();
+        let free = |port| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if free(port) && free(port + 10_000) {
+            return port;
+        }
+    }
+}
+
+/// A directory in memory, where there is one: flushing it costs nothing, and no test is about a loss of power.
+fn home() -> TempDir {
+    TempDir::new_in("/dev/shm").unwrap_or_else(|_| TempDir::new().unwrap())
+}
+
+/// One server.
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    home: TempDir,
+    settings: Vec<String>,
+    process: Mutex<Option<Child>>,
+}
+
+impl Server {
+    pub(crate) fn start(settings: &[&str]) -> Self {
+        // Another program may take the port before the server does: try until one try wins.
+        for _ in 0..5 {
+            let server = Self {
+                port: free_port(),
+                home: home(),
+                settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
+                process: Mutex::default(),
+            };
+            if server.begin() {
+                return server;
+            }
+        }
+        panic!("no server could be started");
+    }
+
+    /// Starts it, also once more; whether it answers.
+    pub(crate) fn begin(&self) -> bool {
+        if let Some(mut before) = self.process.lock().unwrap().take() {
+            before.wait().unwrap();
+        }
+        let process = Command::new("redis-server")
+            .args(["--port", &self.port.to_string(), "--dir"])
+            .arg(self.home.path())
+            .args(SETTINGS)
+            .args(&self.settings)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut process = process;
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(10) {
+            if process.try_wait().unwrap().is_some() {
+                return false;
+            }
+            if self.says(&["PING"]).trim() == "PONG" {
+                *self.process.lock().unwrap() = Some(process);
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the server doesn't answer");
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The answer to a command.
+    pub(crate) fn says(&self, command: &[&str]) -> String {
+        let said = Command::new("redis-cli")
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(command)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&said.stdout).into_owned()
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let process = self.process.lock().unwrap();
+        let id = i32::try_from(process.as_ref().unwrap().id()).unwrap();
+        let id = rustix::process::Pid::from_raw(id).unwrap();
+        rustix::process::kill_process(id, signal).unwrap();
+    }
+
+    pub(crate) fn pause(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    /// Ends it at once, as a crash does.
+    pub(crate) fn kill(&self) {
+        if let Some(mut process) = self.process.lock().unwrap().take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A copy of a folder, as a backup makes it.
+pub(crate) fn copied(from: &Path) -> TempDir {
+    let to = TempDir::new().unwrap();
+    copy(from, to.path());
+    to
+}
+
+pub(crate) fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let place: PathBuf = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir_all(&place).unwrap();
+            copy(&entry.path(), &place);
+        } else {
+            std::fs::copy(entry.path(), place).unwrap();
+        }
+    }
+}
+
+/// Three primaries, each with a replica where there are to be some.
+pub(crate) struct Cluster {
+    pub(crate) servers: Vec<Server>,
+}
+
+impl Cluster {
+    pub(crate) fn start(replicas: bool) -> Self {
+        let settings = [
+            "--cluster-enabled",
+            "yes",
+            "--cluster-node-timeout",
+            NODE_TIMEOUT,
+        ];
+        let count = if replicas { 6 } else { 3 };
+        let servers: Vec<_> = (0..count).map(|_| Server::start(&settings)).collect();
+        let cluster = Self { servers };
+        let made = Command::new("redis-cli")
+            .args(["--cluster", "create"])
+            .args(
+                cluster
+                    .servers
+                    .iter()
+                    .map(|server| format!("127.0.0.1:{}", server.port)),
+            )
+            .args(["--cluster-replicas", if replicas { "1" } else { "0" }])
+            .arg("--cluster-yes")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&made.stdout);
+        assert!(made.status.success(), "{said}");
+        let ready = |server: &Server| {
+            let nodes = server.says(&["CLUSTER", "NODES"]);
+            server
+                .says(&["CLUSTER", "INFO"])
+                .contains("cluster_state:ok")
+                && nodes.matches("slave").count() == if replicas { 3 } else { 0 }
+                && nodes.lines().count() == count
+        };
+        let linked = |server: &Server| {
+            let role = server.says(&["ROLE"]);
+            !role.starts_with("slave") || role.contains("connected")
+        };
+        cluster.wait(|cluster| {
+            cluster
+                .servers
+                .iter()
+                .all(|server| ready(server) && linked(server))
+        });
+        cluster
+    }
+
+    pub(crate) fn wait(&self, until: impl Fn(&Self) -> bool) {
+        let begun = Instant::now();
+        while !until(self) {
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "it takes too long"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// By some of them.
+    pub(crate) fn url(&self) -> String {
+        let places = self.servers.iter().skip(1).step_by(2);
+        let places = places.map(|server| format!("127.0.0.1:{}", server.port));
+        format!("redis+cluster://{}", places.collect::<Vec<_>>().join(","))
+    }
+
+    /// The one that leads this slot, and one of its replicas.
+    pub(crate) fn of(&self, slot: u16) -> (usize, Option<usize>) {
+        // Of those that have most votes: one that has just come back may not know yet.
+        let said = self.servers.iter();
+        let said = said.map(|server| server.says(&["CLUSTER", "NODES"]));
+        let epoch = |said: &String| {
+            let epochs = said.lines().filter(|line| line.split(' ').count() > 8);
+            let epochs = epochs.map(|line| line.split(' ').nth(6).unwrap().parse::<u64>().unwrap());
+            epochs.max()
+        };
+        let said = said.max_by_key(epoch).unwrap();
+        let nodes: Vec<Vec<&str>> = said.lines().map(|line| line.split(' ').collect()).collect();
+        let primary = nodes
+            .iter()
+            .find(|node| {
+                node[8..].iter().any(|slots| {
+                    let (first, last) = slots.split_once('-').unwrap_or((slots, slots));
+                    let slots = first.parse().unwrap()..=last.parse::<u16>().unwrap();
+                    slots.contains(&slot)
+                })
+            })
+            .unwrap();
+        let replica = nodes.iter().find(|node| node[3] == primary[0]);
+        let index = |node: &[&str]| {
+            let port = node[1].split(['@', ':']).nth(1).unwrap();
+            let port = port.parse::<u16>().unwrap();
+            let place = self.servers.iter().position(|server| server.port == port);
+            place.unwrap()
+        };
+        (index(primary), replica.map(|node| index(node)))
+    }
+}
