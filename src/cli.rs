@@ -21,6 +21,7 @@ mod hidden;
 mod keys;
 mod keystore;
 mod measured;
+mod migrate;
 mod notify;
 mod out;
 mod place;

@@ -23,6 +23,8 @@ mod examined;
 mod inspected;
 mod kept_time;
 mod key_files;
+#[cfg(feature = "server")]
+mod moving;
 mod parts;
 #[cfg(feature = "server")]
 mod restored;
@@ -42,6 +44,10 @@ pub use error::OpenError;
 pub use examined::{Examined, examine};
 #[cfg(feature = "server")]
 pub use inspected::Inspected;
+#[cfg(feature = "server")]
+pub use moving::{
+    Heard, MoveError, MovedAll, Target, Waiting, finish, move_from_database, move_from_directory,
+};
 #[cfg(feature = "server")]
 pub use restored::{Given, GoneOn, RestoreError, Restored, RestoredSessions, Wanted, restore};
 #[cfg(feature = "server")]

@@ -19,6 +19,7 @@ mod handles;
 mod keys;
 mod keystore;
 mod listening;
+mod moving;
 mod perform;
 mod receipts;
 mod reply;

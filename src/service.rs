@@ -12,6 +12,7 @@ mod caller;
 mod clients;
 mod exchange;
 mod going_on;
+mod home;
 mod keys;
 mod limits;
 mod links;
@@ -26,6 +27,7 @@ mod users;
 
 pub use caller::Caller;
 pub use exchange::Exchange;
+pub use home::Home;
 pub use limits::{LimitSettings, Limits, Rate};
 pub use log_in::LogIn;
 pub use on_behalf::{MAX_CLAIMS, OnBehalf};
@@ -39,6 +41,7 @@ use crate::lacre::Lacre;
 use crate::sessions::grant::IssueError;
 use lacre_keystore::KeystoreError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -49,6 +52,7 @@ pub struct Service {
     accounts: Accounts,
     limits: Limits,
     federation: Federation,
+    home: Option<Arc<Home>>,
 }
 
 impl Service {
@@ -60,6 +64,7 @@ impl Service {
             accounts,
             limits,
             federation: Federation::default(),
+            home: None,
         }
     }
 
@@ -67,6 +72,19 @@ impl Service {
     #[must_use]
     pub fn believing(self, federation: Federation) -> Self {
         Self { federation, ..self }
+    }
+
+    /// The same, with the place that it lies in.
+    #[must_use]
+    pub fn lying_in(self, home: Option<Home>) -> Self {
+        let home = home.map(Arc::new);
+        Self { home, ..self }
+    }
+
+    /// Where it lies, where it has its store to itself.
+    #[must_use]
+    pub fn home(&self) -> Option<&Home> {
+        self.home.as_deref()
     }
 
     /// The outside issuers that are believed.

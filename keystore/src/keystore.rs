@@ -9,6 +9,7 @@
 mod copying;
 mod decoy;
 mod listing;
+mod moving;
 mod noting;
 mod removal;
 mod rewrapping;

@@ -131,6 +131,7 @@
 //! | `seal` | the ring of master keys; a record as sealed bytes, and back |
 //! | `keystore` | the keystore above any store: get, put, swap; `removal`, `noting`, `listing`, `rewrapping`, `copying`, `decoy` |
 //! | `note` | what is left of a session that ended |
+//! | `moving` | records brought from one store into another |
 //! | `local` | the store of one process: engines (memory, sled), the committer |
 //! | `shared` | stores of several processes, on PostgreSQL and on Redis; the lease |
 //! | `stamps` | whether a record may have changed since it was read |
@@ -143,6 +144,7 @@ mod error;
 mod key;
 mod keystore;
 mod local;
+pub mod moving;
 mod note;
 mod record;
 mod seal;
@@ -171,11 +173,11 @@ pub use seal::master_key::{MasterKey, MasterKeyRing};
 pub use shared::lease::RunningClock;
 #[cfg(feature = "postgres")]
 pub use shared::postgres::{
-    Alone, Cluster, Common, LookedAt, Member, Peer, PostgresOptions, PostgresStore, Weakness, look,
-    says_tls,
+    Alone, Cluster, Common, LookedAt, Member, Moved, Peer, PostgresMove, PostgresOptions,
+    PostgresStore, Weakness, look, says_tls,
 };
 #[cfg(feature = "redis")]
 pub use shared::redis::{
     RedisOptions, RedisStore, RedisWeakness, redis_says_tls, redis_weaknesses,
 };
-pub use store::{Checked, LeaseReport, Stats, Store, Writes};
+pub use store::{Checked, LeaseReport, Sealed, Stats, Store, Writes};

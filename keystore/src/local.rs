@@ -7,6 +7,7 @@
 //! | `memory`, `sled` | the two engines |
 //! | `committer` | the one thread that writes, in groups |
 //! | `counts` | how many records each user has |
+//! | `gate` | whether changes are taken, and whether anything is answered |
 //! | `epoch` | how far a store has come, noted outside of its folder |
 //!
 //! This room must never write from two threads, and never answer a change before it is durable.
@@ -15,6 +16,7 @@ mod committer;
 mod counts;
 pub(crate) mod engine;
 pub(crate) mod epoch;
+mod gate;
 pub(crate) mod memory;
 pub(crate) mod sled;
 
@@ -29,6 +31,7 @@ use crate::store::{Answer, Checked, Found, Progress, RemovalWatcher, Stamp, Stat
 use committer::Committer;
 use counts::Counts;
 use engine::{Change, Engine};
+use gate::Gate;
 
 /// A [`Store`] on an [`Engine`] that nothing else writes to.
 ///
@@ -42,6 +45,7 @@ pub struct LocalStore {
     committer: Committer,
     stamps: Arc<Stamps>,
     counts: Arc<Counts>,
+    gate: Gate,
     engine: Arc<dyn Engine>,
 }
 
@@ -55,6 +59,7 @@ impl LocalStore {
             committer: Committer::start(Arc::clone(&engine), follow)?,
             stamps,
             counts,
+            gate: Gate::default(),
             engine,
         })
     }
@@ -62,6 +67,8 @@ impl LocalStore {
     fn read(&self, key: &RecordKey) -> Result<Found, KeystoreError> {
         let key = key.to_bytes();
         let (found, stamp) = self.stamps.around(&key, || self.engine.get(&key));
+        // After the stamp: whoever leaves takes the trust in all stamps away afterwards.
+        self.gate.answers()?;
         match found {
             Ok(sealed) => Ok(Found { sealed, stamp }),
             Err(error) => {
@@ -81,11 +88,18 @@ impl LocalStore {
             new: write.new.map(|sealed| sealed.bytes),
         });
         let changes = changes.collect();
-        self.committer.apply(changes, note).await?.wait().await
+        let queued = {
+            let _open = self.gate.enter().await?;
+            self.committer.apply(changes, note).await?
+        };
+        queued.wait().await
     }
 
     async fn take(&self, key: RecordKey, note: Option<Note>) -> Result<bool, KeystoreError> {
-        let removed = self.committer.remove(key.to_bytes(), note).await?;
+        let removed = {
+            let _open = self.gate.enter().await?;
+            self.committer.remove(key.to_bytes(), note).await?
+        };
         removed.wait().await
     }
 
@@ -96,9 +110,39 @@ impl LocalStore {
         note: Option<Note>,
     ) -> Result<Vec<RecordKey>, KeystoreError> {
         let (range, keep) = (KeyRange::of_user(user), keep.map(|key| key.to_bytes()));
-        let removed = self.committer.remove_all_but(range, keep, note).await?;
+        let removed = {
+            let _open = self.gate.enter().await?;
+            self.committer.remove_all_but(range, keep, note).await?
+        };
         let keys = removed.wait().await?;
         Ok(keys.iter().map(RecordKey::from_bytes).collect())
+    }
+
+    async fn take_all(&self, note: Option<Note>) -> Result<u64, KeystoreError> {
+        let removed = {
+            let _open = self.gate.enter().await?;
+            self.committer.empty(note).await?
+        };
+        removed.wait().await
+    }
+
+    async fn hold(&self, hold: bool) -> Result<(), KeystoreError> {
+        self.gate.hold(hold).await;
+        if hold {
+            // Behind all that was let through before.
+            let none = self.committer.apply(Vec::new(), None).await?;
+            none.wait().await?;
+        }
+        Ok(())
+    }
+
+    async fn end(&self) -> Result<(), KeystoreError> {
+        self.gate.hold(true).await;
+        self.gate.leave();
+        self.stamps.distrust();
+        // Nothing gives the trust back where nothing is written any more.
+        self.committer.close().await;
+        Ok(())
     }
 }
 
@@ -141,11 +185,11 @@ impl Store for LocalStore {
     }
 
     fn remove_all(&self) -> Answer<'_, u64> {
-        Box::pin(async move { self.committer.empty(None).await?.wait().await })
+        Box::pin(self.take_all(None))
     }
 
     fn remove_all_noting(&self, note: Note) -> Answer<'_, u64> {
-        Box::pin(async move { self.committer.empty(Some(note)).await?.wait().await })
+        Box::pin(self.take_all(Some(note)))
     }
 
     fn notes(&self, after: Option<NotePlace>, limit: usize) -> Answer<'_, Vec<SealedNote>> {
@@ -180,6 +224,9 @@ impl Store for LocalStore {
     }
 
     fn page(&self, range: KeyRange, limit: usize) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>> {
+        if let Err(gone) = self.gate.answers() {
+            return Box::pin(ready(Err(gone)));
+        }
         let entries = self.engine.scan(&range, limit).map(|entries| {
             let named = entries
                 .into_iter()
@@ -205,6 +252,7 @@ impl Store for LocalStore {
     }
 
     fn health(&self) -> Result<(), KeystoreError> {
+        self.gate.health()?;
         self.committer.health()
     }
 
@@ -226,6 +274,14 @@ impl Store for LocalStore {
 
     fn check(&self, begin: bool) -> Answer<'_, Checked> {
         Box::pin(async move { self.committer.check(begin).await?.wait().await })
+    }
+
+    fn hold_changes(&self, hold: bool) -> Answer<'_, ()> {
+        Box::pin(self.hold(hold))
+    }
+
+    fn leave(&self) -> Answer<'_, ()> {
+        Box::pin(self.end())
     }
 
     fn close(&self) -> Answer<'_, ()> {

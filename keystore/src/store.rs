@@ -233,6 +233,23 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(Checked::Unkept)))
     }
 
+    /// Takes no more changes of records until it is told otherwise, so that all can be brought elsewhere; with `true`
+    /// answers once those under way are made or never will be. Reads go on, and so do notes. Where other processes
+    /// write to the store as well, this can't be done from one of them.
+    fn hold_changes(&self, hold: bool) -> Answer<'_, ()> {
+        let _ = hold;
+        Box::pin(std::future::ready(Err(KeystoreError::unavailable(
+            "its changes can't be held from here",
+        ))))
+    }
+
+    /// Answers nothing any more, for good: the records live on elsewhere. From the answer on no stamp holds.
+    fn leave(&self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Err(KeystoreError::unavailable(
+            "it can't be left from here",
+        ))))
+    }
+
     /// Takes no more changes; answers once those under way are answered.
     fn close(&self) -> Answer<'_, ()>;
 }

@@ -16,6 +16,29 @@ impl Accounts {
         self.inner.store.snapshot().await
     }
 
+    /// As [`snapshot`](Self::snapshot), and nothing is changed until it is dropped. Of a `SQLite` database, which has
+    /// one writer.
+    pub async fn held(&self) -> Result<Snapshot, AccountsError> {
+        self.inner.store.held().await
+    }
+
+    /// As [`take_copy`](Self::take_copy), row by row from another database.
+    pub async fn take_from(
+        url: &str,
+        into: TakenIn<'_>,
+        random: &mut (dyn CryptoRng + Send),
+        from: &mut Snapshot,
+    ) -> Result<Replaced, AccountsError> {
+        let store = Store::open(url, MirrorKey::generate(random)).await?;
+        let replacement: Result<Replacement, _> = store.replacement().await;
+        let replaced = match replacement {
+            Ok(replacement) => replacement.take_from(into, from).await,
+            Err(error) => Err(error),
+        };
+        store.close().await;
+        replaced
+    }
+
     /// Makes the database at `url` have the rows of a copy, and no others: all of it or nothing. Its
     /// schema is made, or brought up to date, before.
     ///

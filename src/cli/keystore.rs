@@ -5,6 +5,7 @@
 use super::accept::Accept;
 use super::backup::Backup;
 use super::failure::Failure;
+use super::migrate::Migrate;
 use super::out::{self, Table};
 use super::place::Place;
 use super::progress::Progress;
@@ -72,6 +73,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  lacre keystore accept --dry-run\n  lacre keystore accept --yes\n  lacre keystore accept --keep-sessions\n\nFor store_older, epoch_missing, epoch_foreign, epoch_unset, store_incomplete and, where the files can be read, store_corrupt. No server may run. Which of the sessions have ended is not known then, so all of them end and are named, and users log in again. --keep-sessions says that none has ended since, as when the directory was moved to another machine. On a terminal it asks first, unless --yes. --json prints {\"refused\":CODE or null,\"records\":n,\"ended\":n,\"sessions\":[…],\"dry_run\":…,\"data_dir\":…}."
     )]
     Accept(Accept),
+    /// Move all sessions to another store while the server serves: to a database, or from there to a directory
+    #[command(
+        after_help = "Examples:\n  lacre keystore migrate --to 'postgres://lacre@db.example/lacre?sslmode=verify-full' --dry-run\n  lacre keystore migrate --to-file /root/target-url\n  lacre keystore migrate --to sled:/var/lib/lacre-back --json\n\nNobody is logged out. At the end the store of before refuses everything, for good, and a server on it doesn't start again: start servers that use the new one. Run the same command again where it was cut off."
+    )]
+    Migrate(Migrate),
     /// Bring the keystore down to the room that it needs
     #[command(
         after_help = "Examples:\n  lacre keystore compact\n  lacre keystore compact --json\n\nEverything is copied into a fresh store, which then takes the place of the one before: as much room as the copy takes must be free. Beside a running server log-ins and ends wait meanwhile, and at the end reads are answered 503 for a moment. Whatever cuts it off, nothing is lost. --json prints {\"before\":n,\"after\":n}, in bytes."
@@ -130,6 +136,7 @@ impl Command {
             Self::Stats { json } => stats(place, json),
             Self::Verify { json } => verify(place, json),
             Self::Accept(accept) => accept.run(place),
+            Self::Migrate(migrate) => migrate.run(place),
             Self::Compact { json } => compact(place, json),
         }
     }

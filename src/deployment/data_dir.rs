@@ -12,6 +12,9 @@
 //! | `master.key` | the master keys, unless `master_key_file` says otherwise |
 //! | `clock` | the latest time that the deployment has reached |
 //! | `restoring` | there while a restore is under way |
+//! | `moving-here` | there while sessions are brought here from another store |
+//! | `moved-here` | there once they are here |
+//! | `moved` | there once the sessions have left for another store |
 //! | `backed-up` | empty; was written when the last backup was whole |
 //! | `admin.sock` | the admin socket of the running server |
 //!
@@ -22,6 +25,7 @@
 mod error;
 mod mark;
 mod master_key;
+mod moved;
 mod private;
 mod secret_file;
 
@@ -35,6 +39,9 @@ use rustix::fs::FlockOperation;
 pub use error::DataDirError;
 pub(super) use mark::{Mark, read_mark, write_mark};
 pub use master_key::{MasterKeyFile, MasterKeySource};
+#[cfg(feature = "server")]
+pub(super) use moved::{CAME, MoveMark, remove_move, write_move};
+pub(super) use moved::{COMING, LEFT, read_move};
 pub use private::check_directory;
 pub(super) use private::{check_database, problems};
 #[cfg(feature = "server")]

@@ -55,6 +55,24 @@ pub enum OpenError {
         /// The directory.
         path: PathBuf,
     },
+    /// The sessions are in another store now.
+    #[error(
+        "the sessions of this deployment were moved to {to}: set keystore.engine and keystore.url (or data_dir) to it; here \
+         nothing is kept up to date any more"
+    )]
+    Moved {
+        /// Where they are, without what a URL has of secrets.
+        to: String,
+    },
+    /// Sessions are being brought here.
+    #[error(
+        "{place}: sessions are being brought here from another store, which is still the one in use: run `lacre keystore \
+         migrate` to its end"
+    )]
+    MoveUnfinished {
+        /// Where.
+        place: String,
+    },
     /// The accounts aren't in a file, so that they can't be copied.
     #[error(
         "accounts in PostgreSQL can't be looked at without changing them: start the server, and ask it"
@@ -174,6 +192,8 @@ impl OpenError {
             Self::ClockFarBehind { .. } => "clock_far_behind",
             Self::Absent { .. } => "deployment_missing",
             Self::RestoreUnfinished { .. } => "restore_unfinished",
+            Self::Moved { .. } => "store_moved",
+            Self::MoveUnfinished { .. } => "migration_unfinished",
             Self::NotCopied => "deployment_not_copied",
             #[cfg(feature = "server")]
             Self::EngineChanged { .. } => "keystore_engine_changed",

@@ -2,7 +2,9 @@
 //!
 //! This room must never make a new key where an old one is missing.
 
-use super::data_dir::{DataDir, MasterKeySource, UNFINISHED, read_secret, write_secret};
+use super::data_dir::{
+    COMING, DataDir, LEFT, MasterKeySource, UNFINISHED, read_move, read_secret, write_secret,
+};
 use super::error::OpenError;
 use super::key_files::ring;
 use crate::clock::UnixSeconds;
@@ -32,6 +34,7 @@ impl Keys {
                 path: data_dir.path().to_owned(),
             });
         }
+        check_moved(data_dir.path())?;
         let sealed = read_secret(&data_dir.keyring())?;
         if sealed.is_some() && !is_there(master_keys) {
             return Err(missing(master_keys));
@@ -59,6 +62,7 @@ impl Keys {
         directory: &Path,
         master_keys: &MasterKeySource,
     ) -> Result<Option<Self>, OpenError> {
+        check_moved(directory)?;
         let Some(sealed) = read_secret(&directory.join("keyring"))? else {
             let lost = directory.join("keystore").exists();
             return if lost {
@@ -87,6 +91,19 @@ impl Keys {
         }
         Ok(())
     }
+}
+
+/// Refuses a directory whose sessions are elsewhere, or aren't all there yet.
+pub(super) fn check_moved(directory: &Path) -> Result<(), OpenError> {
+    if let Some(mark) = read_move(directory, LEFT)? {
+        return Err(OpenError::Moved { to: mark.about });
+    }
+    if read_move(directory, COMING)?.is_some() {
+        return Err(OpenError::MoveUnfinished {
+            place: directory.display().to_string(),
+        });
+    }
+    Ok(())
 }
 
 fn is_there(master_keys: &MasterKeySource) -> bool {

@@ -13,7 +13,7 @@ use crate::config::{Config, Engine};
 use crate::entropy::Entropy;
 use crate::federation::Federation;
 use crate::lacre::Lacre;
-use crate::service::{LimitSettings, Limits, Service};
+use crate::service::{Home, LimitSettings, Limits, Service};
 use lacre_keystore::{
     Epoch, Keystore, KeystoreError, MasterKeyRing, MemoryEngine, SledEngine, SledOptions,
 };
@@ -95,6 +95,10 @@ impl Deployment {
     pub async fn close(self) {
         self.service.lacre().write_receipts().await;
         self.service.lacre().keystore().close().await;
+        if let Some(home) = self.service.home() {
+            // It holds the one connection that writes.
+            drop(home.moving.lock().await.take());
+        }
         self.service.accounts().close().await;
     }
 }
@@ -136,6 +140,12 @@ pub(super) async fn assemble(
         // Of this node's ends, where there are several.
         .receipts(data_dir.receipts())
         .build();
+    let home = cluster.is_none().then(|| Home {
+        directory: data_dir.path().to_owned(),
+        accounts_in_file: Accounts::sqlite_file(accounts_url).is_some(),
+        lease: config.keystore.lease,
+        moving: tokio::sync::Mutex::default(),
+    });
     if let Some(cluster) = cluster {
         Box::pin(super::shared::join(&cluster, &lacre, clock, leeway)).await?;
     }
@@ -146,7 +156,9 @@ pub(super) async fn assemble(
     });
     let issuers = config.issuers.clone();
     let federation = Federation::open(issuers, config.token.leeway.as_secs()).await?;
-    Ok(Service::new(lacre, accounts, limits).believing(federation))
+    Ok(Service::new(lacre, accounts, limits)
+        .believing(federation)
+        .lying_in(home))
 }
 
 /// The parts of a deployment that has its directory to itself.

@@ -9,7 +9,10 @@
 
 mod about;
 
-use super::data_dir::{DataDir, DataDirError, MasterKeySource, UNFINISHED, read_or_create_secret};
+use super::data_dir::{
+    COMING, DataDir, DataDirError, LEFT, MasterKeySource, UNFINISHED, read_move,
+    read_or_create_secret,
+};
 use super::error::OpenError;
 use super::key_files::{KeyFiles, ring};
 use super::settled::{Parts, check_owner, master_keys, open_accounts, own_issuer};
@@ -23,7 +26,7 @@ use crate::sessions::rotation::{Answer, KeyStorage, SharedKeys, StorageError, St
 use crate::token::base64url;
 use about::About;
 use lacre_keystore::{
-    Cluster, Common, Keystore, KeystoreError, LookedAt, MasterKey, MasterKeyRing, Member,
+    Cluster, Common, Keystore, KeystoreError, LookedAt, MasterKey, MasterKeyRing, Member, Moved,
     PostgresOptions, PostgresStore, look, says_tls,
 };
 use rand::Rng as _;
@@ -65,6 +68,8 @@ pub(super) async fn parts(
     let cluster = store.cluster();
     // Until all is there.
     let alone = cluster.alone().await?;
+    // A move may have begun meanwhile.
+    check_moved(&look(url).await?)?;
     let master = master_keys(config);
     let common = cluster.common().await?;
     let new = common.is_none();
@@ -182,7 +187,14 @@ fn check_directory(data_dir: &DataDir) -> Result<(), OpenError> {
             path: path.to_owned(),
         });
     }
-    if data_dir.keyring().exists() || data_dir.keystore().exists() {
+    if read_move(path, COMING)?.is_some() {
+        return Err(OpenError::MoveUnfinished {
+            place: path.display().to_string(),
+        });
+    }
+    // What the sessions have left is left behind with a word.
+    let left = read_move(path, LEFT)?.is_some_and(|mark| mark.about.starts_with("postgres"));
+    if !left && (data_dir.keyring().exists() || data_dir.keystore().exists()) {
         return Err(OpenError::EngineChanged {
             path: path.to_owned(),
         });
@@ -190,7 +202,18 @@ fn check_directory(data_dir: &DataDir) -> Result<(), OpenError> {
     Ok(())
 }
 
+fn check_moved(looked: &LookedAt) -> Result<(), OpenError> {
+    match &looked.moved {
+        Some(Moved::Left { about, .. }) => Err(OpenError::Moved { to: about.clone() }),
+        Some(Moved::Coming { .. }) => Err(OpenError::MoveUnfinished {
+            place: "the database of keystore.url".to_owned(),
+        }),
+        Some(Moved::Came { .. }) | None => Ok(()),
+    }
+}
+
 fn check(looked: &LookedAt, now: u64, leeway: u64) -> Result<(), OpenError> {
+    check_moved(looked)?;
     let weak = looked.weaknesses.iter();
     if let Some(weakness) = weak.clone().find(|weakness| weakness.forbids_serving()) {
         return Err(OpenError::StoreWeak(weakness.advice()));
@@ -215,7 +238,7 @@ fn off(now: u64, unix_us: u64, leeway: u64) -> Result<(), String> {
 }
 
 /// The keys that all go by, with this node's master keys.
-fn opened(
+pub(super) fn opened(
     common: &Common,
     master: &MasterKeySource,
 ) -> Result<(MasterKeyRing, Keyring), OpenError> {

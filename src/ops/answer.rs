@@ -75,6 +75,24 @@ pub enum Answer {
         /// Now.
         after: u64,
     },
+    /// How a move of the sessions goes on.
+    Moving {
+        /// The number of the walk that is done; 0 where changes are refused from now on.
+        walk: usize,
+        /// How many sessions were written.
+        written: u64,
+        /// How many were removed, since they had ended.
+        removed: u64,
+    },
+    /// The sessions are in another store.
+    Moved {
+        /// How many; nothing where an earlier command had moved them.
+        sessions: Option<u64>,
+        /// How many accounts, where they came along.
+        accounts: Option<u64>,
+        /// For how many milliseconds changes were refused.
+        held_ms: u64,
+    },
     /// Why something is refused, or that it isn't.
     Explained(Box<Explained>),
     /// More of a backup's file.

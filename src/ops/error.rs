@@ -4,6 +4,7 @@
 
 use crate::accounts::AccountsError;
 use crate::archive::ArchiveError;
+use crate::deployment::MoveError;
 use crate::receipts::ReceiptsError;
 use crate::service::ServiceError;
 use crate::sessions::rotation::RotationError;
@@ -55,6 +56,9 @@ pub enum OpsError {
     /// A key was not rotated.
     #[error("{0}")]
     Rotation(#[from] RotationError),
+    /// The sessions weren't moved.
+    #[error("{0}")]
+    Move(#[from] MoveError),
     /// An administrator would lock itself out.
     #[error("administrators can't close or demote the account that asks")]
     OwnAccount,
@@ -146,6 +150,7 @@ impl From<OpsError> for AdminError {
             }
             OpsError::Rotation(ref error) => error.code(),
             OpsError::Receipts(error) => return error.into(),
+            OpsError::Move(error) => return error.into(),
             OpsError::ReceiptUnknown => "receipt_unknown",
             OpsError::OwnAccount => "own_account",
             OpsError::ClientUnknown => "client_unknown",
@@ -162,6 +167,24 @@ impl From<OpsError> for AdminError {
             }
         };
         Self::failed(code, error.to_string())
+    }
+}
+
+impl From<MoveError> for AdminError {
+    fn from(error: MoveError) -> Self {
+        let (code, message) = (error.code(), error.to_string());
+        let kind = match error {
+            MoveError::Source(error) | MoveError::Target(error) => Self::from(error).kind,
+            MoveError::Accounts(error) => Self::from(error).kind,
+            MoveError::Receipts(error) => Self::from(error).kind,
+            MoveError::UnderWay => Kind::Unavailable,
+            MoveError::Open(_) if matches!(code, "data_dir_held" | "store_unavailable") => {
+                Kind::Unavailable
+            }
+            MoveError::Open(_) | MoveError::Weak(_) | MoveError::OtherMasterKey(_) => Kind::Config,
+            _ => Kind::Failed,
+        };
+        Self::new(kind, code, message)
     }
 }
 

@@ -59,6 +59,10 @@ pub(super) async fn perform(
                 bytes_on_disk: stats.bytes_on_disk,
             })
         }
+        // It is a change of a deployment, which `moving` makes.
+        KeystoreRequest::Migrate { .. } => {
+            Err(OpsError::Move(crate::deployment::MoveError::Nothing))
+        }
         KeystoreRequest::Verify => verify(service.lacre(), steps).await,
         KeystoreRequest::Compact => {
             let keystore = service.lacre().keystore();

@@ -4,9 +4,9 @@
 
 use super::answer::{Answer, Step};
 use super::error::OpsError;
-use super::request::Request;
+use super::request::{KeystoreRequest, Request};
 use super::steps::Steps;
-use super::{backup, clients, explain, keys, keystore, receipts, sessions, users};
+use super::{backup, clients, explain, keys, keystore, moving, receipts, sessions, users};
 use crate::accounts::AccountsError;
 use crate::service::{Caller, Service};
 use crate::telemetry;
@@ -90,6 +90,9 @@ async fn act(
     match request {
         Request::Users(request) => users::perform(service, caller, request, steps).await,
         Request::Clients(request) => clients::perform(service, caller, request).await,
+        Request::Keystore(KeystoreRequest::Migrate { to, dry_run }) => {
+            moving::perform(service, &to, dry_run, steps).await
+        }
         Request::Keystore(request) => keystore::perform(service, request, steps).await,
         Request::Keys(request) => keys::perform(service, caller, &request, steps).await,
         Request::Sessions(request) => sessions::perform(service, caller, request, steps).await,

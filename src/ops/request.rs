@@ -45,6 +45,7 @@ impl Request {
             ),
             Self::Clients(request) => !matches!(request, ClientsRequest::List),
             Self::Keys(request) => !matches!(request, KeysRequest::Status),
+            Self::Keystore(KeystoreRequest::Migrate { dry_run, .. }) => !dry_run,
             Self::Keystore(_) | Self::Explain(_) | Self::Receipts(_) => false,
             // It changes nothing, and everybody's keys leave.
             Self::Backup(_) => true,
@@ -177,6 +178,14 @@ pub enum KeystoreRequest {
     Stats,
     /// Opens every record: [`Answer::Verified`](super::Answer::Verified).
     Verify,
+    /// Moves all sessions to another store: pages ([`Answer::Moving`](super::Answer::Moving)), and at last
+    /// [`Answer::Moved`](super::Answer::Moved).
+    Migrate {
+        /// The URL of that store, which may have a password.
+        to: Secret,
+        /// Says whether it would be begun, and moves nothing.
+        dry_run: bool,
+    },
     /// Brings the store down to the room that it needs: [`Answer::Compacted`](super::Answer::Compacted).
     Compact,
 }

@@ -39,6 +39,11 @@ impl Steps {
         }
     }
 
+    /// Whether whoever took steps has gone.
+    pub(super) fn is_left(&self) -> bool {
+        self.0.as_ref().is_some_and(Sender::is_closed)
+    }
+
     /// Says how far it is, where somebody listens and has taken the step before.
     pub(super) fn progress(&self, done: u64, total: u64) {
         if let Some(sender) = &self.0 {

@@ -55,6 +55,11 @@ pub enum Event {
         /// How many sessions of the backup did not come back: they have no receipts of their own.
         ended: u64,
     },
+    /// The deployment's sessions came from a store of this kind: receipts of ends there are in other logs.
+    Moved {
+        /// Such as `postgres`.
+        from: String,
+    },
     /// An export ends.
     Head,
 }
@@ -64,7 +69,7 @@ impl Event {
     pub(super) fn key(&self) -> Option<&PublicKey> {
         match self {
             Self::Begin { jwk } | Self::Key { jwk } => Some(jwk),
-            Self::End(_) | Self::Restored { .. } | Self::Head => None,
+            Self::End(_) | Self::Restored { .. } | Self::Moved { .. } | Self::Head => None,
         }
     }
 }

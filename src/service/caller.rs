@@ -114,7 +114,7 @@ impl Caller {
         .record(&self.origin);
     }
 
-    pub(super) fn acted(&self, action: &'static str, client: Option<&str>) {
+    pub(crate) fn acted(&self, action: &'static str, client: Option<&str>) {
         Event::OperatorActed {
             action,
             client: client.map(UserId::new),

@@ -5,6 +5,7 @@ mod commands;
 mod ends;
 mod faults;
 mod keys;
+mod moving;
 mod receipts;
 mod refused;
 mod started;

@@ -23,26 +23,21 @@ fn add(script: &mut String, line: &str, count: &mut usize) {
     }
 }
 
-#[test]
-fn two_nodes_and_a_database_from_nothing_by_the_commands_of_the_page() {
-    let Some(database) = Database::start() else {
-        return;
-    };
-    let ports = [(); 2].map(|()| {
+/// Runs what a section says, on this database, with so many servers, and gives what it printed.
+fn run(title: &str, database: &Database, servers: usize) -> String {
+    let ports = [(); 3].map(|()| {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         free.local_addr().unwrap().port().to_string()
     });
     let page = Page::named("docs/scaling.md");
-    let (_, below) = page
-        .text
-        .split_once("\n## Two nodes in ten minutes\n")
-        .unwrap();
+    let (_, below) = page.text.split_once(&format!("\n## {title}\n")).unwrap();
     let section = below.split("\n## ").next().unwrap();
     let section = Page {
         path: page.path.clone(),
         text: section
             .replace("8081", &ports[0])
             .replace("8082", &ports[1])
+            .replace("8083", &ports[2])
             .replace("postgres://lacre@127.0.0.1/lacre", &database.url()),
     };
     let root = tempfile::tempdir().unwrap();
@@ -57,7 +52,7 @@ fn two_nodes_and_a_database_from_nothing_by_the_commands_of_the_page() {
             _ => {}
         }
     }
-    assert_eq!(nodes, 2, "{script}");
+    assert_eq!(nodes, servers, "{script}");
     let program = Path::new(env!("CARGO_BIN_EXE_lacre"));
     let ran = Command::new("bash")
         .args(["-c", &format!("PATH=\"$1:$PATH\"\n{script}"), "bash"])
@@ -72,6 +67,24 @@ fn two_nodes_and_a_database_from_nothing_by_the_commands_of_the_page() {
         String::from_utf8_lossy(&ran.stderr),
     );
     assert!(ran.status.success(), "{script}\n{out}\n{err}");
+    out.into_owned()
+}
+
+#[test]
+fn two_nodes_and_a_database_from_nothing_by_the_commands_of_the_page() {
+    let Some(database) = Database::start() else {
+        return;
+    };
+    let out = run("Two nodes in ten minutes", &database, 2);
     assert!(out.contains("Access Granted"), "{out}");
     assert!(out.lines().any(|line| line.ends_with("401")), "{out}");
+}
+
+#[test]
+fn from_one_machine_to_several_and_back_by_the_commands_of_the_page() {
+    let Some(database) = Database::start() else {
+        return;
+    };
+    let out = run("From one machine to several, and back", &database, 3);
+    assert_eq!(out.matches("Access Granted").count(), 2, "{out}");
 }

@@ -11,6 +11,7 @@
 //! | `notes` | the statements for notes of ends |
 //! | `cluster` | what all processes go by, what each says of itself, and what one of them does for all |
 //! | `member` | what all processes go by, and who decides about it in each |
+//! | `moving` | a side of a move of all records from one store to another |
 //! | `look` | a look at a database, of which nothing is changed |
 //! | `trust` | whether a server keeps what it says |
 //!
@@ -24,6 +25,7 @@ mod cluster;
 mod link;
 mod look;
 mod member;
+mod moving;
 mod notes;
 mod parts;
 mod poll;
@@ -54,6 +56,7 @@ pub use cluster::{Alone, Cluster, Peer};
 pub use link::says_tls;
 pub use look::{LookedAt, look};
 pub use member::{Common, Member};
+pub use moving::{Moved, PostgresMove};
 pub use trust::Weakness;
 
 /// For how long a removal of everything may take.

@@ -131,6 +131,14 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).compact(progress)
     }
 
+    fn hold_changes(&self, hold: bool) -> Answer<'_, ()> {
+        (**self).hold_changes(hold)
+    }
+
+    fn leave(&self) -> Answer<'_, ()> {
+        (**self).leave()
+    }
+
     fn close(&self) -> Answer<'_, ()> {
         (**self).close()
     }

@@ -16,6 +16,7 @@ mod faults;
 mod killed;
 mod killed_batches;
 mod model;
+mod moving;
 mod notes;
 mod postgres;
 mod postgres_layouts;

@@ -224,6 +224,16 @@ impl Store {
         })
     }
 
+    /// As [`snapshot`](Self::snapshot), and nothing is changed until it is dropped: for a database of one writer.
+    pub(in super::super) async fn held(&self) -> Result<Snapshot, AccountsError> {
+        let begun = self.write.begin_with("BEGIN IMMEDIATE").await;
+        Ok(Snapshot {
+            transaction: begun.map_err(|error| refused(&error))?,
+            table: 0,
+            after: Vec::new(),
+        })
+    }
+
     pub(in super::super) async fn replacement(&self) -> Result<Replacement, AccountsError> {
         let begun = self.write.begin().await;
         let mut replacement = Replacement {
@@ -293,13 +303,33 @@ impl Replacement {
         mut rows: impl FnMut() -> Result<Option<CopiedRow>, E>,
     ) -> Result<Replaced, E> {
         while let Some(row) = rows()? {
-            let table = TABLES.iter().find(|table| table.name == row.table);
-            let table = table.ok_or_else(|| spoilt("table"))?;
-            let insert = table.insert(&row.values)?;
-            let done = insert.execute(&mut *self.transaction).await;
-            done.map_err(|error| refused(&error))?;
+            self.put(&row).await?;
         }
         Ok(self.swap(into).await?)
+    }
+
+    pub(in super::super) async fn take_from(
+        mut self,
+        into: TakenIn<'_>,
+        from: &mut Snapshot,
+    ) -> Result<Replaced, AccountsError> {
+        loop {
+            let rows = from.next().await?;
+            if rows.is_empty() {
+                return self.swap(into).await;
+            }
+            for row in rows {
+                self.put(&row).await?;
+            }
+        }
+    }
+
+    async fn put(&mut self, row: &CopiedRow) -> Result<(), AccountsError> {
+        let table = TABLES.iter().find(|table| table.name == row.table);
+        let table = table.ok_or_else(|| spoilt("table"))?;
+        let insert = table.insert(&row.values)?;
+        let done = insert.execute(&mut *self.transaction).await;
+        done.map(drop).map_err(|error| refused(&error))
     }
 
     async fn swap(mut self, into: TakenIn<'_>) -> Result<Replaced, AccountsError> {

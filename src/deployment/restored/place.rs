@@ -7,7 +7,7 @@ use crate::archive::Holds;
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::Config;
 use crate::deployment::data_dir::{
-    DataDir, DataDirError, MasterKeyFile, MasterKeySource, UNFINISHED, write_secret,
+    DataDir, DataDirError, LEFT, MasterKeyFile, MasterKeySource, UNFINISHED, write_secret,
 };
 use crate::deployment::epoch::epoch;
 use crate::deployment::parts::Keys;
@@ -146,6 +146,7 @@ impl<'a> Place<'a> {
         now: UnixSeconds,
     ) -> Result<Option<PathBuf>, RestoreError> {
         let mut names = vec![self.data_dir.keyring(), self.data_dir.keystore()];
+        names.push(self.data_dir.path().join(LEFT));
         if self.config.master_key_file == self.data_dir.master_key() {
             let theirs = MasterKeyFile::read(&self.data_dir.master_key());
             if !matches!(theirs, Ok(Some(theirs)) if keys.is_within(&theirs)) {

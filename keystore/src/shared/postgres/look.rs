@@ -7,6 +7,7 @@ use sqlx::{Connection as _, PgConnection};
 use super::cluster;
 use super::link::{Link, failed};
 use super::member::Common;
+use super::moving::{self, Moved};
 use super::schema::Layout;
 use super::trust::{self, Weakness};
 use crate::error::KeystoreError;
@@ -18,6 +19,8 @@ pub struct LookedAt {
     pub weaknesses: Vec<Weakness>,
     /// What all processes go by; nothing where there is no deployment yet.
     pub common: Option<Common>,
+    /// What a move of records has left here.
+    pub moved: Option<Moved>,
     /// The database's time, in microseconds of Unix time.
     pub unix_us: u64,
 }
@@ -42,6 +45,7 @@ async fn within(connection: &mut PgConnection) -> Result<LookedAt, KeystoreError
         }
         None => None,
     };
+    let moved = moving::moved(connection).await?;
     let unix_us: i64 =
         sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
             .fetch_one(connection)
@@ -50,6 +54,7 @@ async fn within(connection: &mut PgConnection) -> Result<LookedAt, KeystoreError
     Ok(LookedAt {
         weaknesses,
         common,
+        moved,
         unix_us: unix_us.cast_unsigned(),
     })
 }

@@ -1,0 +1,126 @@
+//! Where sessions are moved to, as an operator names it.
+//!
+//! This room must never show what a URL has of secrets.
+
+use super::error::MoveError;
+use lacre_keystore::says_tls;
+use std::fmt;
+use std::path::PathBuf;
+
+/// A store that sessions are moved to.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The database of this URL.
+    Postgres(String),
+    /// A data directory.
+    Directory(PathBuf),
+}
+
+impl Target {
+    /// What `--to` says.
+    pub fn parse(text: &str) -> Result<Self, MoveError> {
+        let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+        match scheme {
+            Some("postgres" | "postgresql") if says_tls(text).is_some() => {
+                Ok(Self::Postgres(text.to_owned()))
+            }
+            Some("sled") => {
+                let path = text.trim_start_matches("sled:").trim_start_matches("//");
+                if path.is_empty() {
+                    return Err(MoveError::NoTarget);
+                }
+                Ok(Self::Directory(PathBuf::from(path)))
+            }
+            None if text.contains('/') => Ok(Self::Directory(PathBuf::from(text))),
+            _ => Err(MoveError::NoTarget),
+        }
+    }
+
+    /// The same with a path that doesn't depend on where one is.
+    pub fn absolute(self) -> std::io::Result<Self> {
+        match &self {
+            Self::Directory(path) => std::path::absolute(path).map(Self::Directory),
+            Self::Postgres(_) => Ok(self),
+        }
+    }
+
+    /// What `keystore.engine` is then.
+    #[must_use]
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgres",
+            Self::Directory(_) => "sled",
+        }
+    }
+
+    /// All of it, for whoever opens it: it may have a password.
+    #[must_use]
+    pub fn expose(&self) -> String {
+        match self {
+            Self::Postgres(url) => url.clone(),
+            Self::Directory(path) => format!("sled:{}", path.display()),
+        }
+    }
+}
+
+/// Without user, password and parameters.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres(url) => {
+                let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+                let rest = rest.split(['?', '#']).next().unwrap_or_default();
+                let place = rest.rsplit('@').next().unwrap_or_default();
+                write!(f, "postgres://{place}")
+            }
+            Self::Directory(path) => write!(f, "sled:{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_says_its_place_and_none_of_its_secrets() {
+        for (text, engine, shown) in [
+            (
+                "postgres://lacre:p%40ss@db.example:5432/lacre?sslmode=verify-full&password=x",
+                "postgres",
+                "postgres://db.example:5432/lacre",
+            ),
+            (
+                "postgresql://127.0.0.1/a",
+                "postgres",
+                "postgres://127.0.0.1/a",
+            ),
+            ("sled:/var/lib/lacre", "sled", "sled:/var/lib/lacre"),
+            ("sled:///var/lib/lacre", "sled", "sled:/var/lib/lacre"),
+            ("sled:data", "sled", "sled:data"),
+            ("./data", "sled", "sled:./data"),
+        ] {
+            let target = Target::parse(text).unwrap();
+            assert_eq!((target.engine(), &*target.to_string()), (engine, shown));
+            assert!(!format!("{target:?}").contains("pass"));
+            assert_eq!(Target::parse(&target.expose()).unwrap(), target);
+        }
+        for none in [
+            "",
+            "data",
+            "sled:",
+            "mysql://db/a",
+            "postgres:",
+            "http://a/b",
+        ] {
+            let refused = Target::parse(none).unwrap_err();
+            assert_eq!(refused.code(), "migration_target_invalid", "{none}");
+        }
+    }
+}
