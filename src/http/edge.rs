@@ -19,7 +19,9 @@ use crate::telemetry::RequestLines;
 use crate::web_origin::{NotAnOrigin, WebOrigin};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{RequestHead, Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+};
 use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError as _};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -39,6 +41,10 @@ pub const MAX_TARGET: usize = 16 * 1024;
 /// The most bytes that the names and values of all header fields may have: two tokens and what
 /// browsers and proxies add. actix itself reads at most 96 fields in 128 KiB.
 pub const MAX_HEADERS: usize = crate::defaults::MAX_HEADER;
+
+/// Over how many seconds those are spread who find the queue of passwords full: they came together, and would come
+/// again together.
+const SPREAD: u8 = 4;
 
 /// The outermost middleware of every listener.
 #[derive(Clone)]
@@ -314,6 +320,10 @@ fn finish(
             .and_then(|error| error.as_error::<Problem>())
         {
             let problem = problem.clone().with_request_id(id);
+            if problem.code() == Code::HashingBusy {
+                let seconds = HeaderValue::from(u16::from(1 + id.number() % SPREAD));
+                response.headers_mut().insert(RETRY_AFTER, seconds);
+            }
             response = if form.is_dialect() {
                 form.apply(response, &problem, asked)
             } else {

@@ -47,6 +47,13 @@ impl RequestId {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
+    /// A number that comes of the id, each of a few alike by its remainder.
+    pub(super) fn number(&self) -> u8 {
+        self.0
+            .iter()
+            .fold(0, |sum: u8, character| sum.wrapping_add(*character))
+    }
+
     /// The id as the value of [`X_REQUEST_ID`].
     #[must_use]
     pub fn header_value(&self) -> HeaderValue {

@@ -1,5 +1,5 @@
+use super::*;
 use crate::http::live::{Answer, Live, answer, connect};
-use crate::http::problem::Code;
 use serde_json::json;
 use std::io::{Read as _, Write as _};
 
@@ -50,6 +50,29 @@ fn an_id_from_outside_is_not_echoed() {
         .send("GET /me HTTP/1.1\r\nHost: a\r\nX-Request-Id: chosen\r\nConnection: close\r\n\r\n");
     assert_eq!(answer.problem(), "no_credentials");
     assert!(!answer.head.contains("chosen") && !answer.body.contains("chosen"));
+}
+
+/// Those who found the queue of passwords full at one moment are not to come again at one moment.
+#[test]
+fn who_finds_the_queue_of_passwords_full_comes_again_at_a_time_of_its_own() {
+    let mut rng = StdRng::seed_from_u64(1);
+    let mut seconds = |code: Code| {
+        let response = HttpResponse::from_error(Problem::new(code));
+        let id = RequestId::fresh(&mut rng);
+        let told = finish(response, id, &Form::default(), &RequestHead::default());
+        let seconds = told.headers().get(RETRY_AFTER).unwrap();
+        seconds.to_str().unwrap().parse::<usize>().unwrap()
+    };
+    let mut seen = [0; 5];
+    for _ in 0..4_000 {
+        seen[seconds(Code::HashingBusy)] += 1;
+    }
+    assert_eq!(seen[0], 0);
+    assert!(
+        seen[1..].iter().all(|times| (800..1_200).contains(times)),
+        "{seen:?}"
+    );
+    assert_eq!(seconds(Code::StoreUnavailable), 1);
 }
 
 #[test]

@@ -19,6 +19,12 @@ pub(in crate::http) async fn audited(
         return Ok(refused.map_into_right_body());
     }
     let answered = next.call(request).await?;
-    telemetry::written().await;
+    let error = answered.response().error();
+    let told = error.and_then(|error| error.as_error::<Problem>());
+    // Who found the queue of passwords full has changed nothing, and comes in a rush: all of them would be held, and
+    // woken for each line.
+    if told.is_none_or(|problem| problem.code() != Code::HashingBusy) {
+        telemetry::written().await;
+    }
     Ok(answered.map_into_left_body())
 }
