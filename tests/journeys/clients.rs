@@ -5,6 +5,7 @@ use crate::support::http::{Answer, Request};
 use crate::support::server::{Client, Server, Token};
 use lacre::internals::token::RESERVED_CLAIMS;
 use serde_json::{Value, json};
+use sqlx::{AnyConnection, Connection as _, Executor as _};
 
 const CHALLENGE: &str = r#"Basic realm="lacre", charset="UTF-8""#;
 
@@ -280,4 +281,63 @@ fn a_number_among_the_claims_is_kept_exactly_or_refused() {
     }
     // No float holds it at all.
     ask("1e400").refused(400, "body_malformed");
+}
+
+/// Beside the running server, as somebody who has the file would.
+fn commit(server: &Server, statement: &'static str) {
+    sqlx::any::install_default_drivers();
+    let url = format!("sqlite:{}", server.data().join("accounts.sqlite").display());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut connection = AnyConnection::connect(&url).await.unwrap();
+        let done = connection.execute(statement).await.unwrap();
+        assert!(done.rows_affected() > 0, "{statement}");
+        connection.close().await.unwrap();
+    });
+}
+
+#[test]
+fn whatever_is_committed_to_the_accounts_counts_at_the_next_request() {
+    let server = Server::start();
+    let shop = server.add_client("shop");
+    let desk = server.add_client("desk");
+    let ada = server.sign_up("ada@example.com", PASSWORD);
+    let ask = |client: &Client| server.client_token(client, &ada.id, "s");
+    for _ in 0..5 {
+        for _ in 0..3 {
+            ask(&shop).expect(200);
+        }
+        let token = Token::of(&ask(&shop));
+        commit(
+            &server,
+            "UPDATE accounts SET active = 0, revision = revision + 1",
+        );
+        incorrect_user(&ask(&shop));
+        server.refresh(&token).refused(401, "invalid_token");
+        server
+            .try_get_token("ada@example.com", PASSWORD)
+            .refused(401, "invalid_credentials");
+        commit(
+            &server,
+            "UPDATE accounts SET active = 1, revision = revision + 1",
+        );
+        ask(&shop).expect(200);
+        server.get_token("ada@example.com", PASSWORD);
+    }
+    // The one has the secret of the other, then neither is there.
+    let secret = "UPDATE clients SET secret_sha256 = \
+         (SELECT secret_sha256 FROM clients WHERE name = 'desk') WHERE name = 'shop'";
+    commit(&server, secret);
+    ask(&shop).refused(401, "invalid_client");
+    let id = shop.id.clone();
+    ask(&Client {
+        id,
+        secret: desk.secret.clone(),
+    })
+    .expect(200);
+    commit(&server, "DELETE FROM clients WHERE name = 'desk'");
+    ask(&desk).refused(401, "invalid_client");
 }
