@@ -17,7 +17,7 @@ PROGRAM ?=
 OUT ?= target/dist
 
 .PHONY: cluster deb image dist package-test help run test soak model faults backup-drill bench bench-steps bench-million bench-page bench-check \
-	bench-instructions bench-oracle bench-oracle-dialects bench-python bench-gateway interop interop-apache browser fuzz vectors mutations mutants lint
+	bench-cost bench-instructions bench-oracle bench-oracle-dialects bench-python bench-gateway interop interop-apache browser fuzz vectors mutations mutants lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' Makefile
@@ -76,6 +76,9 @@ bench: ## Measure guards, steps and the service, and write docs/performance.md
 
 bench-steps: ## Measure the steps alone (ARGS=name runs some, and keeps nothing)
 	@$(BENCH)/steps.py $(ARGS)
+
+bench-cost: ## Measure what tokens and log-ins cost the processor, by threads (ARGS=PROGRAM takes that one, and keeps nothing)
+	@$(BENCH)/cost.py $(ARGS)
 
 bench-million: ## Measure a store of a million sessions (ARGS="1000 100000" for other numbers)
 	@$(BENCH)/million.py $(ARGS); python3 tests/bench/page.py
