@@ -35,8 +35,8 @@ function isBrought(body: Partial<Brought> | null | undefined): body is Brought {
 /** What tabs say to each other: a question, tokens, or that the session of a time is over. */
 type Said = { ask: true } | { tokens: Tokens } | { over: number };
 
-/** How long other tabs have to say what they know. */
-const WAIT_FOR_TABS = 100;
+/** How long other tabs have to say what they know: two turns, and up to six while none says anything new. */
+const TURN = 50;
 
 export class InMemory implements Holder {
   readonly credentials = "omit";
@@ -84,7 +84,8 @@ export class InMemory implements Holder {
     this.#read();
     if (!this.#channel) return;
     this.#say({ ask: true });
-    await sleep(WAIT_FOR_TABS);
+    const { mark } = this;
+    for (let turn = 0; turn < 2 || (turn < 6 && this.mark === mark); turn++) await sleep(TURN);
   }
 
   async keep(answer: Response): Promise<void> {
