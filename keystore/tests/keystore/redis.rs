@@ -3,6 +3,7 @@
 mod cluster;
 mod faults;
 mod server;
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

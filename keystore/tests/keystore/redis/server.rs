@@ -44,7 +44,7 @@ pub(crate) fn is_available() -> bool {
 }
 
 /// A port that is free now, and its neighbour by 10000, which a cluster talks by.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static TRIED: AtomicU16 = AtomicU16::new(0);
     loop {
         let tried = u32::from(TRIED.fetch_add(1, Ordering::SeqCst));
