@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lacre_keystore::{Keystore, KeystoreError, RecordKey, Store};
+use lacre_keystore::{Keystore, KeystoreError, RecordKey, RedisOptions, RedisStore, Store};
 
-use super::server::{Server, copied, copy};
-use super::{LEASE, Redis, keystore, opened, put, with_stores};
+use super::server::{Server, copied, copy, is_available};
+use super::{LEASE, Redis, clock, keystore, opened, options, put, with_stores};
 use crate::support::key;
 
 /// As long as a caller may have to wait for an error.
@@ -202,6 +202,43 @@ fn a_replica_that_stands_still_holds_up_answers_and_leases() {
         // The replica itself is no server to ask.
         let refused = opened(&replica.url()).await.unwrap_err();
         assert_eq!(refused.code(), "store_unavailable");
+    });
+}
+
+/// Also where a lease is longer than replicas are waited for: polls go on, and don't count.
+#[test]
+fn a_poll_that_no_replica_confirms_renews_no_lease() {
+    const LONG: Duration = Duration::from_secs(1);
+    if !is_available() {
+        return;
+    }
+    lacre_keystore::conformance::run(async {
+        let server = Server::start(&[]);
+        let options = RedisOptions {
+            lease: LONG,
+            ..options()
+        };
+        let one = RedisStore::open(&server.url(), options, clock()).await;
+        let one = one.unwrap();
+        let port = server.port.to_string();
+        let replica = Server::start(&["--replicaof", &format!("127.0.0.1 {port}")]);
+        let begun = Instant::now();
+        while !replica.says(&["ROLE"]).contains("connected") || one.settled().await.is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(20));
+        }
+        tokio::time::sleep(LONG).await;
+        assert!(one.lease().unwrap().held);
+        replica.pause();
+        tokio::time::sleep(LONG + LONG / 5).await;
+        for _ in 0..20 {
+            assert!(!one.lease().unwrap().held);
+            tokio::time::sleep(LONG / 20).await;
+        }
+        replica.go_on();
+        while !one.lease().unwrap().held {
+            assert!(begun.elapsed() < Duration::from_mins(1));
+            tokio::time::sleep(LONG / 20).await;
+        }
     });
 }
 
