@@ -93,12 +93,6 @@ pub enum OpsError {
     /// The audit log takes no more events.
     #[error("nothing can be changed now, since it could not be recorded: the log isn't written")]
     AuditUnavailable,
-    /// It isn't built for a store that several nodes share.
-    #[error(
-        "a backup isn't taken of `keystore.engine = \"postgres\"` by this version: copy the database (`pg_dump`) and the \
-         master key"
-    )]
-    SharedStore,
     /// What should be an address or a network is neither.
     #[error("no address and no network such as 10.0.0.0/8")]
     AddressInvalid,
@@ -158,7 +152,6 @@ impl From<OpsError> for AdminError {
             OpsError::HandleInvalid => "handle_invalid",
             OpsError::HandleShort => "handle_short",
             OpsError::HandleAmbiguous(_) => "handle_ambiguous",
-            OpsError::SharedStore => "not_with_shared_store",
             OpsError::CursorInvalid => "cursor_invalid",
             OpsError::AddressInvalid => "address_invalid",
             OpsError::AuditUnavailable => {

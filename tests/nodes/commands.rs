@@ -48,7 +48,7 @@ fn what_isnt_built_for_several_nodes_is_refused_by_name() {
     let [a] = deployment.start();
     let file = a.setup().home().join("backup");
     let file = file.to_str().unwrap();
-    for arguments in [&["backup", file][..], &["keystore", "export", file]] {
+    for arguments in [&["restore", file][..], &["keystore", "import", file]] {
         let output = a.setup().lacre(arguments).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{said}");

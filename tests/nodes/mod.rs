@@ -1,6 +1,7 @@
 //! Several real nodes on one real `PostgreSQL`: what has ended is refused by all of them from the answer on, whatever
 //! fails.
 
+mod backup;
 mod commands;
 mod ends;
 mod faults;
