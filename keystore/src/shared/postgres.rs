@@ -7,6 +7,7 @@
 //! | `parts` | what the files below have in common |
 //! | `poll` | the thread that asks what has ended, and so renews the lease |
 //! | `change` | the statements that change records |
+//! | `era` | the end of all records |
 //! | `read` | the statements that read them |
 //! | `notes` | the statements for notes of ends |
 //! | `cluster` | what all processes go by, what each says of itself, and what one of them does for all |
@@ -22,6 +23,7 @@
 
 mod change;
 mod cluster;
+mod era;
 mod link;
 mod look;
 mod member;
@@ -46,9 +48,8 @@ use crate::key::{KeyRange, RecordKey, UserTag};
 use crate::note::{Note, NotePlace, SealedNote};
 use crate::stamps::Stamps;
 use crate::store::{Answer, Found, LeaseReport, RemovalWatcher, Stamp, Stats, Store, Write};
-use change::Made;
-use link::Link;
-use parts::{Inner, PATIENCE};
+use link::{LedSince, Link};
+use parts::{Inner, Made, PATIENCE};
 use poll::Polling;
 use told::Told;
 
@@ -103,11 +104,13 @@ impl PostgresStore {
         let opening = link.clone();
         let opened = io.ask(async move {
             schema::prepare(&opening, lease).await?;
-            Ok(opening.pool(options.connections))
+            let led = LedSince::default();
+            Ok((opening.pool(options.connections, &led), led))
         });
-        let pool = opened.await?;
+        let (pool, led) = opened.await?;
         let inner = Arc::new(Inner {
             pool,
+            led,
             lease: Lease::new(clock),
             stamps: Stamps::new(),
             node: options.node,
@@ -120,6 +123,7 @@ impl PostgresStore {
             refused: std::sync::Mutex::default(),
             about: std::sync::Mutex::default(),
             heard: AtomicU64::new(0),
+            counted: tokio::sync::Mutex::default(),
             closed: AtomicBool::new(false),
             under_way: Arc::default(),
         });
@@ -224,9 +228,10 @@ impl PostgresStore {
 
     /// The same for all records.
     fn all_ended(&self, note: Option<Note>) -> Answer<'_, u64> {
-        Box::pin(self.change(LONG, |inner| async move {
-            change::remove_all(&inner, note).await
-        }))
+        Box::pin(self.change(
+            LONG,
+            |inner| async move { era::remove_all(&inner, note).await },
+        ))
     }
 }
 
@@ -300,7 +305,10 @@ impl Store for PostgresStore {
 
     fn forget_notes(&self, before: u64) -> Answer<'_, u64> {
         Box::pin(self.ask(PATIENCE, move |inner| async move {
-            notes::forget(&inner, before).await
+            match era::go_on(&inner).await? {
+                0 => notes::forget(&inner, before).await,
+                some => Ok(some),
+            }
         }))
     }
 
@@ -351,7 +359,7 @@ impl Store for PostgresStore {
     }
 
     fn stats(&self) -> Answer<'_, Stats> {
-        Box::pin(self.ask(LONG, |inner| async move { read::stats(&inner.pool).await }))
+        Box::pin(self.ask(LONG, |inner| async move { read::stats(&inner).await }))
     }
 
     fn settled(&self) -> Answer<'_, ()> {

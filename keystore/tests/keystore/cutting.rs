@@ -9,8 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 /// What a removal of one record begins with when it is prepared.
-const REMOVAL: &[u8] =
-    b"WITH c AS (DELETE FROM keystore_sessions WHERE key = $1 RETURNING key, sealed)";
+const REMOVAL: &[u8] = b"WITH c AS (DELETE FROM keystore_sessions WHERE key = $1 AND era = ";
 
 /// How long the server gets to make the removal.
 const MADE: Duration = Duration::from_millis(100);

@@ -19,6 +19,7 @@ mod model;
 mod moving;
 mod notes;
 mod postgres;
+mod postgres_eras;
 mod postgres_layouts;
 mod postgres_notes;
 mod redis;

@@ -9,7 +9,10 @@ use crate::postgres::{Schema, is_available, open, put};
 use crate::support::key;
 
 /// The layouts before this one, as their versions made them.
-const EARLIER: [&str; 1] = [include_str!("../../src/shared/postgres/schema/1.sql")];
+const EARLIER: [&str; 2] = [
+    include_str!("../../src/shared/postgres/schema/1.sql"),
+    include_str!("../../src/shared/postgres/schema/2.sql"),
+];
 
 #[test]
 fn tables_of_an_earlier_layout_are_brought_to_this_one_and_keep_what_they_have() {
@@ -87,6 +90,13 @@ fn a_process_of_the_first_layout_goes_on_beside_this_one() {
             .await
             .unwrap();
             assert!(keystore.get(&key(1, round)).await.unwrap().is_some());
+            // All records end for it as well: it sees none when that is answered.
+            assert_eq!(keystore.remove_all().await, Ok(1));
+            let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM keystore_sessions")
+                .fetch_one(&mut by_hand)
+                .await
+                .unwrap();
+            assert_eq!(seen, 0);
         }
     });
 }

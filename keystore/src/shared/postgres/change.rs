@@ -6,36 +6,20 @@
 //!
 //! This room must never let a change that ends something be answered without the wait.
 
-use std::time::Duration;
+use sqlx::{Acquire as _, PgConnection, Postgres};
 
-use sqlx::{Acquire as _, Executor as _, PgConnection, Postgres};
-
-use super::link::{ATTEMPTS, repeated};
+use super::era;
+use super::link::{ATTEMPTS, live, repeated};
 use super::notes::{self, number};
-use super::parts::Inner;
+use super::parts::{Inner, Made, wait};
 use super::read::{self, named};
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
 use crate::note::Note;
 use crate::store::Write;
 
-/// Shared by changes of several records, held alone by the removal of all.
+/// Shared by changes of several records, held alone by the removal of all of programs that know no eras.
 const ALL: i64 = 5_494_726_353_018_884;
-
-/// What was made.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Made {
-    /// How long the answer has to wait, where it says that something has ended.
-    pub(super) wait: Option<Duration>,
-}
-
-/// The wait for a lease of so many microseconds, and one per cent: clocks differ in rate.
-pub(super) fn wait(lease_us: i64) -> Made {
-    let lease = Duration::from_micros(lease_us.cast_unsigned());
-    Made {
-        wait: Some(lease + lease / 100),
-    }
-}
 
 const NO_WAIT: Made = Made { wait: None };
 
@@ -94,7 +78,9 @@ pub(super) async fn remove(
     let note = note.as_ref();
     let (count, lease_us, transaction): Counted = repeated(|| {
         sqlx::query_as(concat!(
-            "WITH c AS (DELETE FROM keystore_sessions WHERE key = $1 RETURNING key, sealed), \
+            "WITH c AS (DELETE FROM keystore_sessions WHERE key = $1 AND ",
+            live!(),
+            " RETURNING key, sealed), \
              e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $2 FROM c RETURNING xid), \
              n AS (INSERT INTO keystore_notes (number, key, at, writer, value) SELECT ",
             number!(),
@@ -156,7 +142,9 @@ pub(super) async fn remove_user(
         turn(&mut alone, user).await?;
         let removed: Removed = sqlx::query_as(concat!(
             "WITH c AS (DELETE FROM keystore_sessions WHERE key BETWEEN $1 AND $2 \
-               AND key IS DISTINCT FROM $3 RETURNING key, sealed), \
+               AND key IS DISTINCT FROM $3 AND ",
+            live!(),
+            " RETURNING key, sealed), \
              e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $4 FROM c RETURNING xid) \
              SELECT (SELECT coalesce(array_agg(key ORDER BY key), '{}') FROM c), \
                (SELECT coalesce(array_agg(sealed ORDER BY key), '{}') FROM c WHERE $5), lease_us, ",
@@ -170,61 +158,12 @@ pub(super) async fn remove_user(
         .bind(note.is_some())
         .fetch_one(&mut *alone)
         .await?;
-        noted(&mut alone, inner, &removed, note.as_ref()).await?;
+        notes::left_of_read(&mut alone, inner, (&removed.0, &removed.1), note.as_ref()).await?;
         alone.commit().await?;
         Ok(removed)
     })
     .await?;
     told(inner, removed).await
-}
-
-pub(super) async fn remove_all(
-    inner: &Inner,
-    note: Option<Note>,
-) -> Result<(u64, Made), KeystoreError> {
-    let removed = repeated(|| async {
-        let mut connection = inner.pool.acquire().await?;
-        let mut alone = connection.begin().await?;
-        alone
-            .execute("SET LOCAL statement_timeout = '10min'")
-            .await?;
-        locked(&mut alone, "SELECT pg_advisory_xact_lock($1)", ALL).await?;
-        let removed: Removed = sqlx::query_as(concat!(
-            "WITH c AS (DELETE FROM keystore_sessions RETURNING key, sealed), \
-             e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $1 FROM c RETURNING xid) \
-             SELECT (SELECT coalesce(array_agg(key ORDER BY key), '{}') FROM c), \
-               (SELECT coalesce(array_agg(sealed ORDER BY key), '{}') FROM c WHERE $2), lease_us, ",
-            transaction!(),
-            " FROM keystore_meta"
-        ))
-        .bind(inner.node)
-        .bind(note.is_some())
-        .fetch_one(&mut *alone)
-        .await?;
-        noted(&mut alone, inner, &removed, note.as_ref()).await?;
-        alone.commit().await?;
-        Ok(removed)
-    })
-    .await?;
-    let (keys, made) = told(inner, removed).await?;
-    Ok((keys.len() as u64, made))
-}
-
-/// Leaves the notes of what was removed.
-async fn noted(
-    alone: &mut PgConnection,
-    inner: &Inner,
-    (keys, sealed, ..): &Removed,
-    note: Option<&Note>,
-) -> Result<(), sqlx::Error> {
-    let Some(note) = note.filter(|_| !keys.is_empty()) else {
-        return Ok(());
-    };
-    let named = |key: &[u8]| named(key).map_err(|error| sqlx::Error::Decode(error.into()));
-    let gone = keys.iter().zip(sealed);
-    let gone = gone.map(|(key, sealed)| Ok((named(key)?, sealed.clone())));
-    let gone = gone.collect::<Result<Vec<_>, sqlx::Error>>()?;
-    notes::left(alone, (note, notes::writer(inner)), &gone).await
 }
 
 /// Tells of what has gone.
@@ -309,8 +248,23 @@ async fn locked(
     Ok(())
 }
 
-/// One write: nothing where the record isn't what the write expects.
+/// One write: nothing where the record isn't what the write expects. What an earlier era has left in the place of a new
+/// record goes.
 async fn made(
+    connection: &mut PgConnection,
+    inner: &Inner,
+    write: &Write,
+    note: Option<&Note>,
+) -> Result<Option<Fitted>, sqlx::Error> {
+    let fitted = tried(connection, inner, write, note).await?;
+    let puts = write.expected.is_none() && write.new.is_some();
+    if fitted.is_none() && puts && era::bury(connection, inner, &write.key).await? {
+        return tried(connection, inner, write, note).await;
+    }
+    Ok(fitted)
+}
+
+async fn tried(
     connection: &mut PgConnection,
     inner: &Inner,
     write: &Write,
@@ -324,10 +278,11 @@ async fn made(
         .map(|(note, removed)| (notes::time(note.at()), note.value(&key, removed)));
     let (at, value) = left.unzip();
     let question = match (&write.expected, &write.new) {
-        (None, None) => {
-            "WITH c AS (SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM keystore_sessions WHERE key = $1)) \
-             SELECT (SELECT count(*) FROM c), lease_us, NULL::bigint FROM keystore_meta"
-        }
+        (None, None) => concat!(
+            "WITH c AS (SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM keystore_sessions WHERE key = $1 AND ",
+            live!(),
+            ")) SELECT (SELECT count(*) FROM c), lease_us, NULL::bigint FROM keystore_meta"
+        ),
         (None, Some(_)) => {
             "WITH c AS (INSERT INTO keystore_sessions (key, sealed, expires_at) VALUES ($1, $3, $4) \
                ON CONFLICT DO NOTHING RETURNING key) \
@@ -335,7 +290,9 @@ async fn made(
         }
         (Some(_), Some(_)) => concat!(
             "WITH c AS (UPDATE keystore_sessions SET sealed = $3, expires_at = $4 \
-               WHERE key = $1 AND sealed = $2 RETURNING key), \
+               WHERE key = $1 AND sealed = $2 AND ",
+            live!(),
+            " RETURNING key), \
              e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, false, $6 FROM c WHERE $5 \
                RETURNING xid), \
              n AS (INSERT INTO keystore_notes (number, key, at, writer, value) SELECT ",
@@ -346,7 +303,9 @@ async fn made(
             " FROM keystore_meta"
         ),
         (Some(_), None) => concat!(
-            "WITH c AS (DELETE FROM keystore_sessions WHERE key = $1 AND sealed = $2 RETURNING key), \
+            "WITH c AS (DELETE FROM keystore_sessions WHERE key = $1 AND sealed = $2 AND ",
+            live!(),
+            " RETURNING key), \
              e AS (INSERT INTO keystore_ends (key, gone, node) SELECT key, true, $3 FROM c RETURNING xid), \
              n AS (INSERT INTO keystore_notes (number, key, at, writer, value) SELECT ",
             number!(),

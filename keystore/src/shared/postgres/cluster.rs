@@ -12,10 +12,9 @@ use std::time::Duration;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::runtime::Handle;
 
-use super::change::{Made, wait};
 use super::link::{Link, failed, repeated};
 use super::member::{Common, Member};
-use super::parts::{Inner, PATIENCE};
+use super::parts::{Inner, Made, PATIENCE, wait};
 use super::trust::{self, Weakness};
 use crate::error::KeystoreError;
 use crate::store::LeaseReport;

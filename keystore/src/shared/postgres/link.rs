@@ -3,7 +3,8 @@
 //! This room must never connect without the settings that make a commit durable.
 
 use std::str::FromStr as _;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{Connection as _, PgConnection, PgPool};
@@ -35,6 +36,14 @@ macro_rules! answering {
 }
 pub(super) use answering;
 
+/// The condition of a record that it is there, in a statement on `keystore_sessions`.
+macro_rules! live {
+    () => {
+        "era = (SELECT era FROM keystore_meta)"
+    };
+}
+pub(super) use live;
+
 /// Whether connections to the database of this URL are encrypted and the server's certificate is checked, or need be
 /// neither: a socket file, or an address of this machine. `None` where the URL can't be read.
 #[must_use]
@@ -54,6 +63,9 @@ pub fn says_tls(url: &str) -> Option<bool> {
     );
     Some(near || checked)
 }
+
+/// Since when the server leads that the polls are answered by, where it has taken the place of another one.
+pub(super) type LedSince = Arc<Mutex<Option<Instant>>>;
 
 /// Where the database is.
 #[derive(Clone)]
@@ -76,9 +88,16 @@ impl Link {
         }
     }
 
-    /// Connections that are made when they are needed.
-    pub(super) fn pool(&self, connections: u32) -> PgPool {
+    /// Connections that are made when they are needed. Those of before the time that `led` says lead to a server that
+    /// another one has taken the place of, and which may live on: they are given up.
+    pub(super) fn pool(&self, connections: u32, led: &LedSince) -> PgPool {
+        let led = Arc::clone(led);
         PgPoolOptions::new()
+            .before_acquire(move |_, about| {
+                let since = *led.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_old = since.is_some_and(|since| about.age > since.elapsed());
+                Box::pin(std::future::ready(Ok(!is_old)))
+            })
             .max_connections(connections)
             .acquire_timeout(CONNECTING)
             // A broken one is told by the first question on it.

@@ -11,10 +11,10 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::change::wait;
 use super::cluster;
-use super::link::{Link, failed};
+use super::link::{Link, failed, live};
 use super::member::Common;
+use super::parts::wait;
 use super::read::named;
 use super::schema;
 use crate::error::KeystoreError;
@@ -84,7 +84,11 @@ impl PostgresMove {
     /// that are made.
     pub async fn open(url: &str, lease: Duration) -> Result<Self, KeystoreError> {
         let link = Link::of(url)?;
-        let connection = connected(&link).await?;
+        let mut connection = connected(&link).await?;
+        // What is asked below is asked of the tables of this program.
+        if exists(&mut connection, "keystore_meta").await? {
+            schema::prepare(&link, lease).await?;
+        }
         Ok(Self {
             link,
             connection: Mutex::new(Some(connection)),
@@ -118,7 +122,10 @@ impl PostgresMove {
         if !exists(connection, "keystore_sessions").await? {
             return Ok(0);
         }
-        let asked = sqlx::query_scalar("SELECT count(*) FROM keystore_sessions");
+        let asked = sqlx::query_scalar(concat!(
+            "SELECT count(*) FROM keystore_sessions WHERE ",
+            live!()
+        ));
         let count: i64 = asked
             .fetch_one(connection)
             .await
@@ -350,10 +357,12 @@ impl Origin for PostgresMove {
         Box::pin(async move {
             let mut connection = self.connection().await;
             let after = after.map(|key| key.to_bytes().to_vec());
-            let rows: Vec<(Vec<u8>, Vec<u8>, i64)> = sqlx::query_as(
+            let rows: Vec<(Vec<u8>, Vec<u8>, i64)> = sqlx::query_as(concat!(
                 "SELECT key, sealed, expires_at FROM keystore_sessions \
-                 WHERE key > coalesce($1, ''::bytea) ORDER BY key LIMIT $2",
-            )
+                 WHERE key > coalesce($1, ''::bytea) AND ",
+                live!(),
+                " ORDER BY key LIMIT $2",
+            ))
             .bind(after)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(connection.get()?)

@@ -46,7 +46,7 @@ pub(super) fn writer(inner: &Inner) -> &str {
 }
 
 /// Leaves the notes of records that went in this transaction, with these sealed bytes.
-pub(super) async fn left(
+async fn left(
     connection: &mut PgConnection,
     (note, writer): (&Note, &str),
     gone: &[(RecordKey, Vec<u8>)],
@@ -68,6 +68,24 @@ pub(super) async fn left(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// The same for records that a statement has given back with their sealed bytes.
+pub(super) async fn left_of_read(
+    alone: &mut PgConnection,
+    inner: &Inner,
+    (keys, sealed): (&[Vec<u8>], &[Vec<u8>]),
+    note: Option<&Note>,
+) -> Result<(), sqlx::Error> {
+    let Some(note) = note.filter(|_| !keys.is_empty()) else {
+        return Ok(());
+    };
+    let named =
+        |key: &[u8]| super::read::named(key).map_err(|error| sqlx::Error::Decode(error.into()));
+    let gone = keys.iter().zip(sealed);
+    let gone = gone.map(|(key, sealed)| Ok((named(key)?, sealed.clone())));
+    let gone = gone.collect::<Result<Vec<_>, sqlx::Error>>()?;
+    left(alone, (note, writer(inner)), &gone).await
 }
 
 /// A time, as the tables have it.

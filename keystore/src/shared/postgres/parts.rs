@@ -10,21 +10,38 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio::sync::RwLock;
 
+use super::link::LedSince;
 use super::member::Member;
 use crate::error::KeystoreError;
 use crate::key::RecordKey;
 use crate::shared::lease::Lease;
 use crate::stamps::Stamps;
-use crate::store::RemovalWatcher;
+use crate::store::{RemovalWatcher, Stats};
 
 use super::told::Told;
 
 /// How long a caller waits for one answer of the database, a connection included.
 pub(super) const PATIENCE: Duration = Duration::from_millis(900);
 
+/// What was made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made {
+    /// How long the answer has to wait, where it says that something has ended.
+    pub(super) wait: Option<Duration>,
+}
+
+/// The wait for a lease of so many microseconds, and one per cent: clocks differ in rate.
+pub(super) fn wait(lease_us: i64) -> Made {
+    let lease = Duration::from_micros(lease_us.cast_unsigned());
+    Made {
+        wait: Some(lease + lease / 100),
+    }
+}
+
 /// The store, but for the threads that work for it.
 pub(super) struct Inner {
     pub(super) pool: PgPool,
+    pub(super) led: LedSince,
     pub(super) lease: Lease,
     pub(super) stamps: Stamps,
     pub(super) node: i64,
@@ -44,6 +61,8 @@ pub(super) struct Inner {
     pub(super) about: Mutex<String>,
     /// How many ends of other processes were heard of.
     pub(super) heard: AtomicU64,
+    /// How many records were counted, and until when that holds.
+    pub(super) counted: tokio::sync::Mutex<Option<(Stats, u64)>>,
     pub(super) closed: AtomicBool,
     /// Held by each change, so that closing waits for those under way.
     pub(super) under_way: Arc<RwLock<()>>,

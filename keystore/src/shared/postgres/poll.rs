@@ -9,8 +9,9 @@
 //! This room must never renew the lease before everything that a poll brought has been applied.
 
 use std::collections::HashSet;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{PgConnection, Row as _};
 
@@ -51,7 +52,7 @@ const ARRIVED: &str = concat!(
     "INSERT INTO keystore_nodes (id, applied_xmin, about) \
      VALUES ($1, pg_snapshot_xmin(pg_current_snapshot()), $2) \
      ON CONFLICT (id) DO UPDATE SET applied_xmin = EXCLUDED.applied_xmin, seen_at = clock_timestamp() \
-     RETURNING pg_current_snapshot()::text AS snapshot, ",
+     RETURNING pg_current_snapshot()::text AS snapshot, (SELECT era FROM keystore_meta) AS era, ",
     answering!(),
     ", ",
     timeline!()
@@ -63,7 +64,7 @@ const POLL: &str = concat!(
      ended AS (SELECT key, gone, CASE WHEN node = $1 THEN xid::text::bigint END AS own \
        FROM keystore_ends WHERE xid >= pg_snapshot_xmin($2::pg_snapshot) \
        AND NOT pg_visible_in_snapshot(xid, $2::pg_snapshot) LIMIT 10001) \
-     SELECT (SELECT count(*) FROM me) = 1 AS known, lease_us, pg_current_snapshot()::text AS snapshot, \
+     SELECT (SELECT count(*) FROM me) = 1 AS known, lease_us, era, pg_current_snapshot()::text AS snapshot, \
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin, \
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS unix_us, \
        coalesce((SELECT version FROM keystore_common), 0) AS common, ",
@@ -80,6 +81,8 @@ pub(super) struct Polling<'i> {
     link: Link,
     connection: Option<PgConnection>,
     seen: Option<Seen>,
+    /// The server that answered last.
+    server: Option<Server>,
     polls: u64,
     /// The first transaction that wasn't seen as a whole when rows were last taken away.
     trimmed: i64,
@@ -90,6 +93,7 @@ pub(super) struct Polling<'i> {
 struct Seen {
     snapshot: String,
     server: Server,
+    era: i64,
 }
 
 /// The server that answers, and how often another one has taken over in its history.
@@ -104,6 +108,7 @@ struct Round {
     known: bool,
     snapshot: String,
     xmin: i64,
+    era: i64,
     lease: Duration,
     server: Server,
     /// The database's time.
@@ -128,6 +133,7 @@ impl<'i> Polling<'i> {
             link,
             connection: None,
             seen: None,
+            server: None,
             polls: 0,
             trimmed: 0,
             failing: false,
@@ -170,11 +176,20 @@ impl<'i> Polling<'i> {
         };
         let sent_at = inner.lease.now();
         let Some(seen) = &self.seen else {
-            self.seen = Some(arrived(inner, connection).await?);
+            let seen = arrived(inner, connection).await?;
+            if self
+                .server
+                .replace(seen.server)
+                .is_some_and(|before| before != seen.server)
+            {
+                *inner.led.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            }
+            self.seen = Some(seen);
             return Ok(Duration::ZERO);
         };
         let round = asked(connection, inner.node, &seen.snapshot).await?;
-        if !round.known || round.server != seen.server {
+        // A new era has ended everything.
+        if !round.known || round.server != seen.server || round.era != seen.era {
             self.seen = None;
             return Ok(Duration::ZERO);
         }
@@ -209,6 +224,7 @@ impl<'i> Polling<'i> {
         self.seen = Some(Seen {
             snapshot: round.snapshot,
             server: round.server,
+            era: round.era,
         });
         inner.lease.renew(sent_at, round.lease);
         let xmin = round.xmin;
@@ -267,6 +283,7 @@ async fn arrived(inner: &Inner, connection: &mut PgConnection) -> Result<Seen, K
     let seen = Seen {
         snapshot: row.try_get("snapshot").map_err(|error| failed(&error))?,
         server: server(&row)?,
+        era: row.try_get("era").map_err(|error| failed(&error))?,
     };
     inner.told.forget();
     inner
@@ -296,6 +313,7 @@ async fn asked(
             known: row.try_get("known")?,
             snapshot: row.try_get("snapshot")?,
             xmin: row.try_get("xmin")?,
+            era: row.try_get("era")?,
             lease: Duration::from_micros(lease_us.cast_unsigned()),
             unix_us: row.try_get::<i64, _>("unix_us")?.cast_unsigned(),
             common: row.try_get::<i64, _>("common")?.cast_unsigned(),

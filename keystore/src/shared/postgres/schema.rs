@@ -10,13 +10,14 @@ use super::link::{Link, failed};
 use crate::error::KeystoreError;
 
 /// What makes the tables of each layout from those of the one before.
-const STEPS: [(i32, &str); 2] = [
+const STEPS: [(i32, &str); 3] = [
     (1, include_str!("schema/1.sql")),
-    (VERSION, include_str!("schema/2.sql")),
+    (2, include_str!("schema/2.sql")),
+    (VERSION, include_str!("schema/3.sql")),
 ];
 
 /// The layout that this program knows.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
 /// The oldest layout whose programs can go on beside this one. A step that they can't go on after has to wait for the
 /// version after the one that first does without what it changes.
