@@ -181,6 +181,48 @@ fn an_end_that_wasnt_answered_is_repeated_at_another_node() {
     }
 }
 
+/// A refresh and a log-in of which nobody heard whether they were made: at another node they give what is good, and of the
+/// earlier token nothing is left.
+#[test]
+fn a_refresh_or_a_log_in_that_wasnt_answered_is_repeated_at_another_node() {
+    let Some(deployment) = Deployment::new() else {
+        return;
+    };
+    let [mut a, b, c] = deployment.start();
+    c.sign_up(EMAIL, PASSWORD);
+    let log_in = Request::post("/getToken").json(json!({"email": EMAIL, "password": PASSWORD}));
+    for round in 0..rounds(3, 475) {
+        let token = c.get_token(EMAIL, PASSWORD);
+        let refresh = token.refresh.as_deref().unwrap();
+        let refreshing = Request::post("/refresh").bearer(refresh);
+        let asked = if round % 2 == 0 { &refreshing } else { &log_in };
+        std::thread::scope(|scope| {
+            let address = a.public;
+            scope.spawn(move || {
+                std::panic::catch_unwind(|| crate::support::http::send(address, asked))
+            });
+            std::thread::sleep(Duration::from_millis([2, 8, 15, 40][round % 4]));
+            a.kill9();
+        });
+        let again = b.send(asked).expect(200);
+        let new = Token::of(&again);
+        for node in [&b, &c] {
+            node.accepts(&new.auth);
+            if round % 2 == 0 {
+                node.refuses(&token.auth);
+            } else {
+                node.accepts(&token.auth);
+            }
+        }
+        a.restart();
+        a.accepts(&new.auth);
+        b.operator(&["sessions", "revoke", "--user", EMAIL]);
+        for token in [&token, &new] {
+            a.refuses(&token.auth);
+        }
+    }
+}
+
 /// All nodes are replaced one after the other, while somebody uses the deployment by those that are ready.
 #[test]
 fn a_rolling_restart_logs_nobody_out() {

@@ -4,12 +4,14 @@
 mod backup;
 mod commands;
 mod ends;
+mod failover;
 mod faults;
 mod keys;
 mod moving;
 mod receipts;
 mod refused;
 mod started;
+mod tls;
 
 use crate::support::database::Database;
 use crate::support::server::{Server, Setup};

@@ -3,7 +3,9 @@
 use super::skipped::skip;
 use super::wait::until;
 use rustix::process::{Pid, Signal, kill_process};
+use std::fs::Permissions;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -63,11 +65,7 @@ impl Database {
             .arg(&data));
         for _ in 0..5 {
             // Another program may take it before the server does: try until one try wins.
-            self.port = TcpListener::bind("127.0.0.1:0")
-                .unwrap()
-                .local_addr()
-                .unwrap()
-                .port();
+            self.port = free_port();
             if self.try_up() {
                 let address = [
                     "-h",
@@ -94,6 +92,68 @@ impl Database {
     /// For `accounts.url`.
     pub(crate) fn url(&self) -> String {
         format!("postgres://lacre@127.0.0.1:{}/lacre", self.port)
+    }
+
+    /// Where it listens on 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Another server that follows this one, and answers nobody but readers.
+    pub(crate) fn standby(&self) -> Self {
+        let mut standby = Self {
+            home: TempDir::new().unwrap(),
+            programs: self.programs.clone(),
+            port: 0,
+            settings: self.settings.clone(),
+        };
+        if rustix::process::getuid().is_root() {
+            run(Command::new("chown")
+                .args(["postgres:postgres"])
+                .arg(standby.home.path()));
+        }
+        let port = self.port.to_string();
+        run(as_server(&self.programs.join("pg_basebackup"))
+            .args(["-h", "127.0.0.1", "-U", "lacre", "-p", &port])
+            .args(["-R", "-X", "stream", "-c", "fast", "--no-sync", "-D"])
+            .arg(standby.data()));
+        // What the primary was told to wait for is its own affair.
+        let own = standby.data().join("postgresql.auto.conf");
+        let told = std::fs::read_to_string(&own).unwrap();
+        let lines = told.lines();
+        let kept = lines.filter(|line| !line.starts_with("synchronous_standby_names"));
+        std::fs::write(&own, kept.collect::<Vec<_>>().join("\n") + "\n").unwrap();
+        for _ in 0..5 {
+            standby.port = free_port();
+            if standby.try_up() {
+                return standby;
+            }
+        }
+        panic!("no standby starts in {}", standby.home.path().display());
+    }
+
+    /// Has a standby take over.
+    pub(crate) fn promote(&self) {
+        let mut promote = as_server(&self.programs.join("pg_ctl"));
+        run(promote.arg("-D").arg(self.data()).args(["-w", "promote"]));
+    }
+
+    /// Demands TLS of whoever comes by the network, with this certificate and its key.
+    pub(crate) fn demand_tls(&self, certificate: &[u8], key: &[u8]) {
+        for (name, text) in [
+            ("server.crt", certificate),
+            ("server.key", key),
+            ("pg_hba.conf", b"hostssl all all 127.0.0.1/32 trust\n"),
+        ] {
+            let path = self.data().join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            if rustix::process::getuid().is_root() {
+                run(Command::new("chown").arg("postgres:postgres").arg(&path));
+            }
+        }
+        self.sql("ALTER SYSTEM SET ssl = on");
+        self.sql("SELECT pg_reload_conf()");
     }
 
     /// Starts it, and waits until it answers.
@@ -216,6 +276,11 @@ fn children(of: i32) -> Vec<i32> {
         .collect()
 }
 
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
 fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
     let programs = versions.map(|version| version.unwrap().path().join("bin"));
@@ -238,7 +303,8 @@ fn as_server(program: &Path) -> Command {
     } else {
         Command::new(program)
     };
-    command.current_dir("/");
+    // Its programs look for certificates there.
+    command.current_dir("/").env("HOME", "/");
     command
 }
 

@@ -24,6 +24,17 @@ struct Certified {
     key: PKey<Private>,
 }
 
+/// The certificates of an authority and of a server that it vouches for as `localhost`, and the server's key, as PEM.
+pub(crate) fn certificates() -> [Vec<u8>; 3] {
+    let authority = certified("an authority", None);
+    let server = certified("localhost", Some(&authority));
+    [
+        authority.certificate.to_pem().unwrap(),
+        server.certificate.to_pem().unwrap(),
+        server.key.private_key_to_pem_pkcs8().unwrap(),
+    ]
+}
+
 impl Https {
     /// Answers every request with this body, until the process ends.
     pub(crate) fn serving(body: &str) -> Self {
