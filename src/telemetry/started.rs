@@ -229,6 +229,8 @@ pub(super) fn builder(filter: Option<&str>) -> env_logger::Builder {
         .filter_level(LevelFilter::Info)
         // It tells each start and stop of a worker; what concerns an operator is a warning.
         .filter_module("actix_server", LevelFilter::Warn)
+        // That tables are there already is said at each start.
+        .filter_module("sqlx::postgres::notice", LevelFilter::Warn)
         // Before the filter: `LACRE_LOG=error` is about noise, and must not blind the audit.
         .filter_module(audit::TARGET, LevelFilter::Info)
         .parse_filters(filter.unwrap_or_default())
