@@ -35,7 +35,9 @@ pub(super) fn never_after(nodes: &[&Server], token: &str, end: impl FnOnce()) ->
                         }
                         let begun = Instant::now();
                         let answer = node.call("GET", "/headers", token);
-                        assert!(matches!(answer.status, 200 | 401 | 503), "{answer:?}");
+                        // 408 of a node that stood still for as long as a request may take to come in.
+                        let due = matches!(answer.status, 200 | 401 | 408 | 503);
+                        assert!(due, "{answer:?}");
                         if answer.status == 200 {
                             (let_in, last) = (let_in + 1, begun);
                         }

@@ -21,7 +21,13 @@ impl Target {
     pub fn parse(text: &str) -> Result<Self, MoveError> {
         let scheme = text.split_once(':').map(|(scheme, _)| scheme);
         match scheme {
-            Some("postgres" | "postgresql") if says_tls(text).is_some() => {
+            // The driver would take the rest from its defaults.
+            Some("postgres" | "postgresql")
+                if text
+                    .split_once("://")
+                    .is_some_and(|(_, rest)| !rest.is_empty())
+                    && says_tls(text).is_some() =>
+            {
                 Ok(Self::Postgres(text.to_owned()))
             }
             Some("sled") => {
@@ -117,6 +123,7 @@ mod tests {
             "sled:",
             "mysql://db/a",
             "postgres:",
+            "postgres://",
             "http://a/b",
         ] {
             let refused = Target::parse(none).unwrap_err();
