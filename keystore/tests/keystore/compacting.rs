@@ -247,3 +247,34 @@ fn a_crash_at_any_step_loses_nothing() {
     }
     assert_eq!(states, 3 + old.len() + new.len());
 }
+
+/// sled writes a snapshot at each opening, and reads what was left of one as if it were whole.
+#[test]
+fn an_opening_that_was_killed_while_it_wrote_its_snapshot_is_done_again() {
+    let home = Home::new();
+    let open = || SledEngine::open(home.path()).unwrap();
+    let engine = open();
+    turn_over(&engine, 200);
+    let due = contents(&engine);
+    drop(engine);
+    until_let_go(home.path());
+    // The first opening of what is there writes one.
+    drop(open());
+    until_let_go(home.path());
+    for part in [0, 1, 2, 3] {
+        let snapshots = fs::read_dir(home.path()).unwrap().map(|file| file.unwrap());
+        let newest = snapshots
+            .map(|file| file.path())
+            .filter(|path| path.to_string_lossy().contains("/snap."))
+            .max()
+            .unwrap();
+        let whole = fs::read(&newest).unwrap();
+        let cut = newest.with_added_extension("generating");
+        fs::write(&cut, &whole[..whole.len() * part / 4]).unwrap();
+        let engine = open();
+        assert!(contents(&engine) == due, "{part}");
+        assert!(!cut.exists());
+        drop(engine);
+        until_let_go(home.path());
+    }
+}

@@ -2,7 +2,8 @@
 //!
 //! This room must never let sled open what it would have to refuse afterwards.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -280,7 +281,25 @@ pub(super) fn open_sled(folder: &Path, options: &SledOptions) -> Result<Store, K
 
 type Trees = (sled::Tree, sled::Tree, sled::Tree, sled::Db);
 
+/// Removes what a kill has left of a snapshot that wasn't written to its end. sled writes one at an opening, beside
+/// the one of before, and takes such a rest for the newest of them: it would find the store corrupt.
+fn remove_cut_snapshots(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().and_then(OsStr::to_str);
+        if name.is_some_and(|name| name.starts_with("snap.") && name.ends_with(".generating")) {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
 fn open_trees(folder: &Path, options: &SledOptions) -> sled::Result<Trees> {
+    remove_cut_snapshots(folder)?;
     let mut tries = 0;
     let db = loop {
         tries += 1;
