@@ -191,6 +191,12 @@ impl Accounts {
         store::sqlite_file(url)
     }
 
+    /// Fails with [`AccountsError::AccountsIncomplete`] where the log beside the `SQLite` database in this file lacks
+    /// changes that were confirmed. Nothing is opened by `SQLite`, nor written.
+    pub fn check_log(file: &Path) -> Result<(), AccountsError> {
+        store::has_all(file)
+    }
+
     /// Makes an account. Its e-mail is unique whatever the case.
     pub async fn create(&self, new: NewAccount) -> Result<Account, AccountsError> {
         let password = new.password;

@@ -20,6 +20,12 @@ pub enum AccountsError {
     /// The database doesn't answer or answered what can't be; its own words are in the debug log.
     #[error("the accounts can't be reached at the moment")]
     AccountsUnavailable,
+    /// The log of a database of `SQLite` is damaged or lost, and changes with it that were confirmed.
+    #[error(
+        "accounts.sqlite-wal is damaged or missing, and confirmed changes of the accounts with it: nothing was \
+         touched. Restore a backup, or move accounts.sqlite-shm away to go on with the accounts as they were earlier"
+    )]
+    AccountsIncomplete,
     /// The database was written by a newer version of this program, and is left untouched.
     #[error("the accounts have schema {found}, this program knows {known}: run a newer version")]
     AccountsTooNew {
@@ -59,6 +65,7 @@ impl AccountsError {
             Self::InvalidCredentials => "invalid_credentials",
             Self::HashingBusy => "hashing_busy",
             Self::AccountsUnavailable => "accounts_unavailable",
+            Self::AccountsIncomplete => "accounts_incomplete",
             Self::AccountsTooNew { .. } => "accounts_too_new",
             Self::LinkExists => "link_exists",
             Self::AccountUnknown => "account_unknown",
@@ -94,6 +101,7 @@ mod tests {
             AccountsError::InvalidCredentials,
             AccountsError::HashingBusy,
             AccountsError::AccountsUnavailable,
+            AccountsError::AccountsIncomplete,
             AccountsError::AccountsTooNew { found: 2, known: 1 },
             AccountsError::LinkExists,
             AccountsError::AccountUnknown,

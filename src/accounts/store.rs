@@ -18,6 +18,7 @@ mod prove;
 mod remembered;
 mod row;
 mod seen;
+mod wal;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub use self::copying::Snapshot;
 pub(super) use self::insert::{Keep, NewRow};
 pub(super) use self::prove::{MirrorKey, ToProve};
 pub(super) use self::row::Found;
+pub(super) use self::wal::has_all;
 
 /// How long a question may take before the database counts as away. Whoever waits for another writer's lock
 /// gives up before (`connect`), and every change is a transaction that is committed last: one that was answered

@@ -106,6 +106,7 @@ fn noted_outside(config: &Config, keys: &Keys) -> Option<Result<Option<u64>, Key
 async fn owner(url: &str, file: Option<&Path>, keys: &Keys) -> Result<Owner, OpenError> {
     match file {
         Some(file) => {
+            Accounts::check_log(file)?;
             let about = std::fs::metadata(file);
             let lost = about.is_ok_and(|about| about.len() == 0) || !file.exists();
             Ok(if lost { Owner::NoAccounts } else { Owner::Ours })

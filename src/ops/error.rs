@@ -195,7 +195,9 @@ impl From<AccountsError> for AdminError {
     fn from(error: AccountsError) -> Self {
         let kind = match error {
             AccountsError::AccountsUnavailable | AccountsError::HashingBusy => Kind::Unavailable,
-            AccountsError::AccountsTooNew { .. } => Kind::Config,
+            AccountsError::AccountsIncomplete | AccountsError::AccountsTooNew { .. } => {
+                Kind::Config
+            }
             _ => Kind::Failed,
         };
         Self::new(kind, error.code(), error.to_string())

@@ -2,6 +2,7 @@
 //! and a first start that was cut off anywhere is no such deployment.
 
 use super::PASSWORD;
+use crate::cli::lacre;
 use crate::support::postgres::Schema;
 use crate::support::preload::killed_at;
 use crate::support::server::Setup;
@@ -133,4 +134,63 @@ fn survives(at: usize) -> bool {
     let again = setup.lacre(["clients", "add", "again"]).output().unwrap();
     assert!(again.status.success(), "killed at {at}: {again:?}");
     made.status.success()
+}
+
+/// Whether `lacre doctor` misses changes of the accounts; then no start is made either.
+pub(super) fn lack_changes(setup: &Setup) -> bool {
+    let lack = lacre(setup, "doctor")
+        .stdout
+        .contains("accounts_incomplete");
+    if lack {
+        setup.start_refused().with(78, "accounts_incomplete");
+    }
+    lack
+}
+
+/// SQLite would go on with what is whole, with the password of before.
+#[test]
+fn accounts_whose_log_was_damaged_are_refused_until_they_are_restored() {
+    let setup = Setup::new();
+    let mut server = setup.start();
+    server.sign_up("ada@example.com", PASSWORD);
+    let backup = setup.home().join("b").display().to_string();
+    lacre(&setup, &format!("backup {backup}")).ok();
+    lacre(&setup, "users disable ada@example.com").ok();
+    server.kill9();
+    let restore = format!("restore {backup} --replace");
+    let log = setup.data().join("accounts.sqlite-wal");
+    let whole = std::fs::read(&log).unwrap();
+    let mut flipped = whole.clone();
+    let last = flipped.len() - 1;
+    flipped[last] ^= 1;
+    for spoilt in [Some(flipped), None] {
+        match &spoilt {
+            Some(bytes) => std::fs::write(&log, bytes).unwrap(),
+            None => std::fs::remove_file(&log).unwrap(),
+        }
+        for _ in 0..2 {
+            assert!(lack_changes(&setup));
+            lacre(&setup, "users list").failed(78, "accounts_incomplete");
+            lacre(&setup, &restore).failed(78, "accounts_incomplete");
+        }
+        assert_eq!(std::fs::read(&log).ok(), spoilt);
+    }
+    std::fs::write(&log, whole).unwrap();
+    server.restart();
+    let answer = server.try_get_token("ada@example.com", PASSWORD);
+    answer.refused(401, "invalid_credentials");
+    server.kill9();
+
+    // As docs/operating.md has it.
+    std::fs::remove_file(&log).unwrap();
+    assert!(lack_changes(&setup));
+    for name in ["accounts.sqlite", "accounts.sqlite-shm"] {
+        std::fs::rename(setup.data().join(name), setup.home().join(name)).unwrap();
+    }
+    lacre(&setup, &restore).ok();
+    server.restart();
+    assert_eq!(
+        server.try_get_token("ada@example.com", PASSWORD).status,
+        200
+    );
 }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::super::error::{AccountsError, invalid};
 use super::super::owner::Owner;
-use super::{QUERY_TIMEOUT, within_timeout};
+use super::{QUERY_TIMEOUT, wal, within_timeout};
 
 /// What stands in the table of the deployments until one has claimed the database: no deployment has so
 /// short a name.
@@ -63,6 +63,8 @@ impl Seen {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(at_start(&sqlx::Error::Io(error))),
         }
+        // Before `SQLite` opens it, which would have its index say what is left as if it were all.
+        wal::has_all(path)?;
         // Read-only, so that a database of a newer version stays as it is to the last byte. Without a
         // journal nobody is writing, and none has to be made for reading.
         let mut journal = OsString::from(path);
