@@ -49,6 +49,7 @@ use crate::note::{Note, NotePlace, SealedNote};
 use crate::stamps::Stamps;
 use crate::store::{Answer, Found, LeaseReport, RemovalWatcher, Stamp, Stats, Store, Write};
 use link::{LedSince, Link};
+use notes::Notes;
 use parts::{Inner, Made, PATIENCE};
 use poll::Polling;
 use told::Told;
@@ -109,13 +110,12 @@ impl PostgresStore {
         });
         let (pool, led) = opened.await?;
         let inner = Arc::new(Inner {
+            notes: Notes::new(pool.clone(), options.node, options.writer),
             pool,
             led,
             lease: Lease::new(clock),
             stamps: Stamps::new(),
             node: options.node,
-            writer: options.writer,
-            notes_kept_from: AtomicU64::new(u64::MAX),
             watcher: std::sync::OnceLock::new(),
             told: Told::default(),
             member: std::sync::OnceLock::new(),
@@ -287,26 +287,26 @@ impl Store for PostgresStore {
 
     fn notes(&self, after: Option<NotePlace>, limit: usize) -> Answer<'_, Vec<SealedNote>> {
         Box::pin(self.ask(PATIENCE, move |inner| async move {
-            notes::page(&inner, None, after, limit).await
+            notes::page(&inner.notes, None, after, limit).await
         }))
     }
 
     fn own_notes(&self, after: Option<NotePlace>, limit: usize) -> Answer<'_, Vec<SealedNote>> {
         Box::pin(self.ask(PATIENCE, move |inner| async move {
-            notes::page(&inner, Some(notes::writer(&inner)), after, limit).await
+            notes::page(&inner.notes, Some(inner.notes.writer()), after, limit).await
         }))
     }
 
     fn replace_notes(&self, notes: Vec<(SealedNote, Vec<u8>)>) -> Answer<'_, u64> {
         Box::pin(self.ask(PATIENCE, move |inner| async move {
-            notes::replace(&inner, notes).await
+            notes::replace(&inner.notes, notes).await
         }))
     }
 
     fn forget_notes(&self, before: u64) -> Answer<'_, u64> {
         Box::pin(self.ask(PATIENCE, move |inner| async move {
             match era::go_on(&inner).await? {
-                0 => notes::forget(&inner, before).await,
+                0 => notes::forget(&inner.notes, before).await,
                 some => Ok(some),
             }
         }))
@@ -314,24 +314,24 @@ impl Store for PostgresStore {
 
     fn settle_notes(&self) -> Answer<'_, Option<NotePlace>> {
         Box::pin(self.ask(PATIENCE, move |inner| async move {
-            notes::settled(&inner).await
+            notes::settled(&inner.notes).await
         }))
     }
 
     fn keep_notes_from(&self, number: u64) {
-        self.inner.notes_kept_from.store(number, Ordering::SeqCst);
+        self.inner.notes.keep_from(number);
     }
 
     fn keep_head(&self, head: Vec<u8>) -> Answer<'_, ()> {
         Box::pin(self.ask(PATIENCE, move |inner| async move {
-            notes::keep_head(&inner, head).await
+            notes::keep_head(&inner.notes, head).await
         }))
     }
 
     fn head(&self) -> Answer<'_, Option<Vec<u8>>> {
         Box::pin(self.ask(
             PATIENCE,
-            move |inner| async move { notes::head(&inner).await },
+            move |inner| async move { notes::head(&inner.notes).await },
         ))
     }
 

@@ -92,7 +92,7 @@ pub(super) async fn remove(
         .bind(&bytes[..])
         .bind(inner.node)
         .bind(note.map(|note| notes::time(note.at())))
-        .bind(notes::writer(inner))
+        .bind(inner.notes.writer())
         .bind(note.map(Note::sealed))
         .fetch_one(&inner.pool)
     })
@@ -158,7 +158,7 @@ pub(super) async fn remove_user(
         .bind(note.is_some())
         .fetch_one(&mut *alone)
         .await?;
-        notes::left_of_read(&mut alone, inner, (&removed.0, &removed.1), note.as_ref()).await?;
+        notes::left_of_read(&mut alone, &inner.notes, (&removed.0, &removed.1), note.as_ref()).await?;
         alone.commit().await?;
         Ok(removed)
     })
@@ -322,7 +322,7 @@ async fn tried(
             .bind(expected.clone())
             .bind(inner.node)
             .bind(at)
-            .bind(notes::writer(inner))
+            .bind(inner.notes.writer())
             .bind(value),
         (expected, Some(new)) => {
             let expires_at = i64::try_from(new.expires_at).unwrap_or(i64::MAX);
@@ -335,7 +335,7 @@ async fn tried(
                     .bind(write.ends_tokens)
                     .bind(inner.node)
                     .bind(at)
-                    .bind(notes::writer(inner))
+                    .bind(inner.notes.writer())
                     .bind(value)
             } else {
                 query

@@ -63,7 +63,7 @@ pub(super) async fn remove_all(
              SELECT era, lease_us FROM c",
         )
         .bind(note.map(|note| notes::time(note.at())))
-        .bind(notes::writer(inner))
+        .bind(inner.notes.writer())
         .bind(note.map(Note::sealed))
         .fetch_one(&inner.pool)
     })
@@ -122,7 +122,7 @@ async fn step(
     .bind(after)
     .fetch_one(&mut *alone)
     .await?;
-    notes::left_of_read(&mut alone, inner, (&removed.0, &removed.1), note).await?;
+    notes::left_of_read(&mut alone, &inner.notes, (&removed.0, &removed.1), note).await?;
     alone.commit().await?;
     Ok(removed)
 }

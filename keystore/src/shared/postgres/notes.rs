@@ -5,13 +5,12 @@
 //!
 //! This room must never take a note away that is still to be written down elsewhere.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use super::link::{failed, repeated};
-use super::parts::Inner;
 use crate::error::KeystoreError;
 use crate::key::RecordKey;
 use crate::note::{Note, NotePlace, SealedNote};
@@ -40,9 +39,34 @@ macro_rules! number {
 }
 pub(super) use number;
 
-/// Who is to write down the notes of this process: the empty name stands for nobody.
-pub(super) fn writer(inner: &Inner) -> &str {
-    inner.writer.as_deref().unwrap_or_default()
+/// The notes, as one process leaves and reads them.
+pub(in crate::shared) struct Notes {
+    pool: PgPool,
+    node: i64,
+    /// The name under which they are written down elsewhere.
+    writer: Option<String>,
+    /// Those of this process that stay whatever is to be forgotten: from this number on.
+    kept_from: AtomicU64,
+}
+
+impl Notes {
+    pub(in crate::shared) fn new(pool: PgPool, node: i64, writer: Option<String>) -> Self {
+        Self {
+            pool,
+            node,
+            writer,
+            kept_from: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// Who is to write down the notes of this process: the empty name stands for nobody.
+    pub(in crate::shared) fn writer(&self) -> &str {
+        self.writer.as_deref().unwrap_or_default()
+    }
+
+    pub(in crate::shared) fn keep_from(&self, number: u64) {
+        self.kept_from.store(number, Ordering::SeqCst);
+    }
 }
 
 /// Leaves the notes of records that went in this transaction, with these sealed bytes.
@@ -73,7 +97,7 @@ async fn left(
 /// The same for records that a statement has given back with their sealed bytes.
 pub(super) async fn left_of_read(
     alone: &mut PgConnection,
-    inner: &Inner,
+    notes: &Notes,
     (keys, sealed): (&[Vec<u8>], &[Vec<u8>]),
     note: Option<&Note>,
 ) -> Result<(), sqlx::Error> {
@@ -85,7 +109,7 @@ pub(super) async fn left_of_read(
     let gone = keys.iter().zip(sealed);
     let gone = gone.map(|(key, sealed)| Ok((named(key)?, sealed.clone())));
     let gone = gone.collect::<Result<Vec<_>, sqlx::Error>>()?;
-    left(alone, (note, writer(inner)), &gone).await
+    left(alone, (note, notes.writer()), &gone).await
 }
 
 /// A time, as the tables have it.
@@ -96,8 +120,8 @@ pub(super) fn time(seconds: u64) -> i64 {
 type Row = (i64, Vec<u8>, i64, Vec<u8>);
 
 /// The notes behind a place, those alone that one process is to write down where a name is given.
-pub(super) async fn page(
-    inner: &Inner,
+pub(in crate::shared) async fn page(
+    notes: &Notes,
     writer: Option<&str>,
     after: Option<NotePlace>,
     limit: usize,
@@ -120,7 +144,7 @@ pub(super) async fn page(
         .bind(key)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .bind(writer)
-        .fetch_all(&inner.pool)
+        .fetch_all(&notes.pool)
         .await
         .map_err(|error| failed(&error))?;
     rows.into_iter()
@@ -140,8 +164,8 @@ fn place(number: i64, at: i64, key: &[u8]) -> Result<NotePlace, KeystoreError> {
     ))
 }
 
-pub(super) async fn replace(
-    inner: &Inner,
+pub(in crate::shared) async fn replace(
+    kept: &Notes,
     notes: Vec<(SealedNote, Vec<u8>)>,
 ) -> Result<u64, KeystoreError> {
     let (mut numbers, mut keys, mut before, mut values) = (vec![], vec![], vec![], vec![]);
@@ -161,14 +185,14 @@ pub(super) async fn replace(
         .bind(&keys)
         .bind(&before)
         .bind(&values)
-        .execute(&inner.pool)
+        .execute(&kept.pool)
     });
     Ok(replaced.await?.rows_affected())
 }
 
 /// Takes some of the oldest notes away that may go, up to the last of them whose time is before this one, or that is
 /// beyond the most.
-pub(super) async fn forget(inner: &Inner, before: u64) -> Result<u64, KeystoreError> {
+pub(in crate::shared) async fn forget(notes: &Notes, before: u64) -> Result<u64, KeystoreError> {
     let gone = repeated(|| {
         sqlx::query(concat!(
             "WITH oldest AS (SELECT n.number, n.key, n.at FROM keystore_notes n \
@@ -183,22 +207,22 @@ pub(super) async fn forget(inner: &Inner, before: u64) -> Result<u64, KeystoreEr
                  (SELECT number FROM beyond))"
         ))
         .bind(time(before))
-        .bind(writer(inner))
-        .bind(time(inner.notes_kept_from.load(Ordering::SeqCst)))
+        .bind(notes.writer())
+        .bind(time(notes.kept_from.load(Ordering::SeqCst)))
         .bind(STEP)
         .bind(MAX_NOTES)
-        .execute(&inner.pool)
+        .execute(&notes.pool)
     });
     Ok(gone.await?.rows_affected())
 }
 
 /// The last note of those that this process is to write down, of which no more can come before it. Transactions that are
 /// under way are waited for, but not for long: others may be in the database.
-pub(super) async fn settled(inner: &Inner) -> Result<Option<NotePlace>, KeystoreError> {
+pub(in crate::shared) async fn settled(notes: &Notes) -> Result<Option<NotePlace>, KeystoreError> {
     let (long, pause) = SETTLING;
     let until = tokio::time::Instant::now() + long;
     loop {
-        let (last, rest): (Option<(i64, i64, Vec<u8>)>, bool) = last(inner).await?;
+        let (last, rest): (Option<(i64, i64, Vec<u8>)>, bool) = last(notes).await?;
         if !rest || tokio::time::Instant::now() >= until {
             return last
                 .map(|(number, at, key)| place(number, at, &key))
@@ -209,7 +233,7 @@ pub(super) async fn settled(inner: &Inner) -> Result<Option<NotePlace>, Keystore
 }
 
 /// The last note that is settled, and whether there are more.
-async fn last(inner: &Inner) -> Result<(Option<(i64, i64, Vec<u8>)>, bool), KeystoreError> {
+async fn last(notes: &Notes) -> Result<(Option<(i64, i64, Vec<u8>)>, bool), KeystoreError> {
     type Last = (Option<i64>, Option<i64>, Option<Vec<u8>>, bool);
     let (number, at, key, rest): Last = sqlx::query_as(
         "SELECT l.number, l.at, l.key, EXISTS (SELECT 1 FROM keystore_notes WHERE writer = $1 AND number >= up_to) \
@@ -218,8 +242,8 @@ async fn last(inner: &Inner) -> Result<(Option<(i64, i64, Vec<u8>)>, bool), Keys
          LEFT JOIN LATERAL (SELECT number, at, key FROM keystore_notes \
            WHERE writer = $1 AND number < up_to ORDER BY number DESC, key DESC LIMIT 1) AS l ON true",
     )
-    .bind(writer(inner))
-    .fetch_one(&inner.pool)
+    .bind(notes.writer())
+    .fetch_one(&notes.pool)
     .await
     .map_err(|error| failed(&error))?;
     let last = number
@@ -230,8 +254,8 @@ async fn last(inner: &Inner) -> Result<(Option<(i64, i64, Vec<u8>)>, bool), Keys
 }
 
 /// Keeps how far the notes are written down, and with it from where on they are kept.
-pub(super) async fn keep_head(inner: &Inner, head: Vec<u8>) -> Result<(), KeystoreError> {
-    let kept_from = inner.notes_kept_from.load(Ordering::SeqCst);
+pub(in crate::shared) async fn keep_head(notes: &Notes, head: Vec<u8>) -> Result<(), KeystoreError> {
+    let kept_from = notes.kept_from.load(Ordering::SeqCst);
     // Until it was told a number none is kept.
     let kept_from = i64::try_from(kept_from).unwrap_or(0);
     let kept = repeated(|| {
@@ -240,11 +264,11 @@ pub(super) async fn keep_head(inner: &Inner, head: Vec<u8>) -> Result<(), Keysto
              ON CONFLICT (name) DO UPDATE SET head = $3, seen_at = clock_timestamp(), \
                kept_from = greatest(keystore_writers.kept_from, $4) WHERE keystore_writers.node = $2",
         )
-        .bind(writer(inner))
-        .bind(inner.node)
+        .bind(notes.writer())
+        .bind(notes.node)
         .bind(&head)
         .bind(kept_from)
-        .execute(&inner.pool)
+        .execute(&notes.pool)
     });
     if kept.await?.rows_affected() == 1 {
         return Ok(());
@@ -254,11 +278,11 @@ pub(super) async fn keep_head(inner: &Inner, head: Vec<u8>) -> Result<(), Keysto
     ))
 }
 
-pub(super) async fn head(inner: &Inner) -> Result<Option<Vec<u8>>, KeystoreError> {
+pub(in crate::shared) async fn head(notes: &Notes) -> Result<Option<Vec<u8>>, KeystoreError> {
     let head: Option<Option<Vec<u8>>> =
         sqlx::query_scalar("SELECT head FROM keystore_writers WHERE name = $1")
-            .bind(writer(inner))
-            .fetch_optional(&inner.pool)
+            .bind(notes.writer())
+            .fetch_optional(&notes.pool)
             .await
             .map_err(|error| failed(&error))?;
     Ok(head.flatten())
@@ -266,18 +290,18 @@ pub(super) async fn head(inner: &Inner) -> Result<Option<Vec<u8>>, KeystoreError
 
 /// Enters this process as the one that writes down the notes of its name, and brings what comes from another server, as by
 /// a copy of the tables, to numbers that this one can go on from.
-pub(super) async fn arrived(
-    inner: &Inner,
+pub(in crate::shared) async fn arrived(
+    notes: &Notes,
     connection: &mut PgConnection,
 ) -> Result<(), KeystoreError> {
     let arriving = async {
-        if let Some(name) = &inner.writer {
+        if let Some(name) = &notes.writer {
             sqlx::query(
                 "INSERT INTO keystore_writers (name, node) VALUES ($1, $2) \
                  ON CONFLICT (name) DO UPDATE SET node = $2, seen_at = clock_timestamp()",
             )
             .bind(name)
-            .bind(inner.node)
+            .bind(notes.node)
             .execute(&mut *connection)
             .await?;
         }

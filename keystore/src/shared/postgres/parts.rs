@@ -12,6 +12,7 @@ use tokio::sync::RwLock;
 
 use super::link::LedSince;
 use super::member::Member;
+use super::notes::Notes;
 use crate::error::KeystoreError;
 use crate::key::RecordKey;
 use crate::shared::lease::Lease;
@@ -45,10 +46,7 @@ pub(super) struct Inner {
     pub(super) lease: Lease,
     pub(super) stamps: Stamps,
     pub(super) node: i64,
-    /// The name under which notes are written down elsewhere.
-    pub(super) writer: Option<String>,
-    /// The notes of this process that stay whatever is to be forgotten: from this number on.
-    pub(super) notes_kept_from: AtomicU64,
+    pub(super) notes: Notes,
     pub(super) watcher: OnceLock<RemovalWatcher>,
     pub(super) told: Told,
     /// Who decides about what all go by.

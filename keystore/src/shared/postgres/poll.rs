@@ -276,7 +276,7 @@ async fn decided(
 
 /// Enters this process among those at work, and forgets everything: nothing is known of what ended before.
 async fn arrived(inner: &Inner, connection: &mut PgConnection) -> Result<Seen, KeystoreError> {
-    notes::arrived(inner, connection).await?;
+    notes::arrived(&inner.notes, connection).await?;
     let asked = sqlx::query(ARRIVED).bind(inner.node).bind(inner.about());
     let row = asked.fetch_one(connection).await;
     let row = row.map_err(|error| failed(&error))?;
