@@ -64,7 +64,8 @@ BENCH = flags=$$(.ci/need build bench); export CARGO_FLAGS="$$flags"; python3 te
 cluster: ## Break several nodes on one database, and a cluster of Redis, again and again, which takes long (QUICK=1: minutes; ARGS=name runs some)
 	@flags=$$(.ci/need build postgres redis); $(if $(QUICK),,export LACRE_TEST_CLUSTER=1;) $(CARGO) test --locked $$flags --test main -- \
 		--nocapture --test-threads 2 $(or $(ARGS),nodes::); \
-	$(CARGO) test --locked $$flags -p lacre-keystore --test keystore -- --test-threads 2 $(or $(ARGS),redis::cluster redis::faults); \
+	.ci/with-postgres $(CARGO) test --locked $$flags -p lacre-keystore --test keystore -- --test-threads 2 \
+		$(or $(ARGS),redis::cluster redis::faults); \
 	$(if $(ARGS),:,.ci/with-postgres $(CARGO) test --locked $$flags -p lacre-keystore --all-features --test keystore \
 		no_end_is_missed_among_many_writers)
 

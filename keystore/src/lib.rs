@@ -169,6 +169,8 @@ pub use local::sled::{SledEngine, SledOptions};
 pub use note::{Left, Note, NotePlace, SealedNote};
 pub use record::{MAX_SEALED_RECORD, PrivateScalar, Record};
 pub use seal::master_key::{MasterKey, MasterKeyRing};
+#[cfg(feature = "redis")]
+pub use shared::journal::{Journal, JournalOptions};
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub use shared::lease::RunningClock;
 #[cfg(feature = "postgres")]

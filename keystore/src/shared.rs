@@ -5,6 +5,7 @@
 //! | `lease` | for how long a process may go by what it keeps |
 //! | `poller` | the thread that renews it |
 //! | `io` | the threads that ask a store on behalf of callers |
+//! | `journal` | ends, written down in `PostgreSQL` for a store that may lose them |
 //! | `postgres` | the store on `PostgreSQL` |
 //! | `redis` | the store on Redis or Valkey, one server or a cluster |
 //!
@@ -25,6 +26,8 @@
 
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub(crate) mod io;
+#[cfg(feature = "redis")]
+pub(crate) mod journal;
 pub(crate) mod lease;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub(crate) mod poller;

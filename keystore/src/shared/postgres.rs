@@ -24,15 +24,15 @@
 mod change;
 mod cluster;
 mod era;
-mod link;
+pub(super) mod link;
 mod look;
 mod member;
 mod moving;
-mod notes;
+pub(super) mod notes;
 mod parts;
 mod poll;
 mod read;
-mod schema;
+pub(super) mod schema;
 mod told;
 mod trust;
 
@@ -329,10 +329,9 @@ impl Store for PostgresStore {
     }
 
     fn head(&self) -> Answer<'_, Option<Vec<u8>>> {
-        Box::pin(self.ask(
-            PATIENCE,
-            move |inner| async move { notes::head(&inner.notes).await },
-        ))
+        Box::pin(self.ask(PATIENCE, move |inner| async move {
+            notes::head(&inner.notes).await
+        }))
     }
 
     fn page(&self, range: KeyRange, limit: usize) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>> {

@@ -14,6 +14,7 @@
 //! | `writer` | what writes to one server: many changes with one wait |
 //! | `feed` | what is told of ends |
 //! | `poll` | what asks what has ended, and so renews the lease |
+//! | `replay` | what the journal says of ends, made once more |
 //! | `change`, `read` | changes and reads |
 //! | `told` | which ends of its own a process has told of |
 //! | `trust` | whether servers keep what they say |
@@ -22,11 +23,14 @@
 //! the disk of the server that leads, when every replica that may take its place has confirmed it, and when the lease of
 //! every process that may not have heard of it is over.
 //!
+//! Whatever takes records away is written down in the journal first, in `PostgreSQL`, and made once more from there
+//! before any lease on servers that are not certainly those of before.
+//!
 //! # What it doesn't give
 //!
-//! It survives the crash or the pause of one server, a partition, and a failover that the cluster votes for. It doesn't
-//! survive two of those at once, a takeover by hand, or a backup that is put back: a process that was at work before
-//! notices and refuses to go on, and one that is started afterwards can't.
+//! It survives the crash or the pause of one server, a partition, and a failover that the cluster votes for. Two of those
+//! at once, a takeover by hand, or a backup that is put back may take changes away: what had ended ends once more by the
+//! journal, but a refresh is lost, and the token of before it is good again until it is used.
 
 mod bucket;
 mod change;
@@ -39,6 +43,7 @@ mod place;
 mod poll;
 mod prepare;
 mod read;
+mod replay;
 mod told;
 mod trust;
 mod view;
@@ -50,10 +55,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::io::Io;
+use super::journal::Journal;
 use super::lease::{Lease, RunningClock};
 use super::poller::Poller;
+use super::postgres::notes::{self, Notes};
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
+use crate::note::{Note, NotePlace, SealedNote};
 use crate::store::{Answer, Found, LeaseReport, RemovalWatcher, Stamp, Stats, Store, Write};
 use change::{DEADLINE, Made};
 use layout::Layout;
@@ -104,19 +112,21 @@ pub async fn redis_weaknesses(url: &str) -> Result<Vec<RedisWeakness>, KeystoreE
 }
 
 impl RedisStore {
-    /// Opens the store at this URL, makes what it needs where there is nothing yet, and waits for the first lease.
+    /// Opens the store at this URL, makes what it needs where there is nothing yet, makes the ends of the journal once
+    /// more, and waits for the first lease. The journal is of the same deployment, and of this process.
     ///
-    /// `store_unavailable` where a server can't be reached, `store_unfit` where one doesn't keep what it says, with what to
-    /// change; `store_too_new` where a later version of this program made the store, and `store_foreign` where another
-    /// deployment did.
+    /// `store_unavailable` where a server or the journal's database can't be reached, `store_not_durable` where one doesn't
+    /// keep what it says, with what to change; `store_too_new` where a later version of this program made the store, and
+    /// `store_foreign` where another deployment did.
     pub async fn open(
         url: &str,
         options: RedisOptions,
+        journal: Journal,
         clock: RunningClock,
     ) -> Result<Self, KeystoreError> {
         let io = Io::start("lacre-redis")?;
         let place = Place::of(url)?;
-        let inner = Arc::new(Inner::new(Lease::new(clock), options.node));
+        let inner = Arc::new(Inner::new(Lease::new(clock), journal, options.node));
         let (opening, at) = (Arc::clone(&inner), place.clone());
         let (handle, with) = (io.handle()?, options.clone());
         let preparing = async move { prepared(&opening, &at, &handle, &with).await };
@@ -131,12 +141,26 @@ impl RedisStore {
             poller: Some(poller),
             io,
         };
-        store.inner.lease.held(Duration::from_secs(5)).await?;
+        store.first_lease().await?;
         if emptying {
             log::warn!("the removal of all sessions had begun and wasn't over: it goes on");
             store.remove_all().await?;
         }
         Ok(store)
+    }
+
+    /// Waits for the first lease, for as long as the ends of the journal are made before it.
+    async fn first_lease(&self) -> Result<(), KeystoreError> {
+        let replayed = || self.inner.replayed.load(Ordering::SeqCst);
+        let mut before = replayed();
+        while let Err(error) = self.inner.lease.held(Duration::from_secs(5)).await {
+            let now = replayed();
+            if now == before {
+                return Err(error);
+            }
+            before = now;
+        }
+        Ok(())
     }
 
     /// Asks on the store's own threads: what was begun goes on where the caller stops waiting.
@@ -184,6 +208,63 @@ impl RedisStore {
             tokio::time::sleep(wait).await;
         }
         Ok(answer)
+    }
+
+    /// Makes the writes, and leaves a note of each record that goes or whose place another one takes.
+    fn written(&self, writes: Vec<Write>, note: Option<Note>) -> Answer<'_, bool> {
+        if writes.is_empty() {
+            return Box::pin(async move {
+                self.inner.open()?;
+                // Also what nobody waits for any more.
+                let _none_under_way = self.inner.under_way.write().await;
+                Ok(true)
+            });
+        }
+        Box::pin(self.change(PATIENCE, |inner| async move {
+            change::apply(&inner, writes, note).await
+        }))
+    }
+
+    /// Removes a record, and leaves a note of it where there is one.
+    fn ended(&self, key: RecordKey, note: Option<Note>) -> Answer<'_, bool> {
+        Box::pin(self.change(PATIENCE, move |inner| async move {
+            change::remove(&inner, key, note).await
+        }))
+    }
+
+    /// The same for a user's records.
+    fn ended_of_user(
+        &self,
+        user: UserTag,
+        keep: Option<RecordKey>,
+        note: Option<Note>,
+    ) -> Answer<'_, Vec<RecordKey>> {
+        Box::pin(self.change(PATIENCE, move |inner| async move {
+            change::remove_user(&inner, user, keep, note).await
+        }))
+    }
+
+    /// The same for all records.
+    fn all_ended(&self, note: Option<Note>) -> Answer<'_, u64> {
+        Box::pin(self.change(LONG, |inner| async move {
+            change::remove_all(&inner, note).await
+        }))
+    }
+
+    /// Asks the database of the journal about notes.
+    fn of_notes<'s, T, A>(
+        &'s self,
+        question: impl FnOnce(Arc<Notes>) -> A + Send + 's,
+    ) -> Answer<'s, T>
+    where
+        T: Send + 'static,
+        A: Future<Output = Result<T, KeystoreError>> + Send + 'static,
+    {
+        Box::pin(async move {
+            let asked = self.inner.journal.of_notes(question);
+            let answer = tokio::time::timeout(PATIENCE, asked).await;
+            answer.unwrap_or_else(|_| Err(KeystoreError::unavailable("it doesn't answer in time")))
+        })
     }
 }
 
@@ -247,36 +328,74 @@ impl Store for RedisStore {
     }
 
     fn apply(&self, writes: Vec<Write>) -> Answer<'_, bool> {
-        if writes.is_empty() {
-            return Box::pin(async move {
-                self.inner.open()?;
-                // Also what nobody waits for any more.
-                let _none_under_way = self.inner.under_way.write().await;
-                Ok(true)
-            });
-        }
-        Box::pin(self.change(PATIENCE, |inner| async move {
-            change::apply(&inner, writes).await
-        }))
+        self.written(writes, None)
     }
 
     fn remove(&self, key: RecordKey) -> Answer<'_, bool> {
-        Box::pin(self.change(PATIENCE, move |inner| async move {
-            change::remove(&inner, key).await
-        }))
+        self.ended(key, None)
     }
 
     fn remove_user(&self, user: UserTag, keep: Option<RecordKey>) -> Answer<'_, Vec<RecordKey>> {
-        Box::pin(self.change(PATIENCE, move |inner| async move {
-            change::remove_user(&inner, user, keep).await
-        }))
+        self.ended_of_user(user, keep, None)
     }
 
     fn remove_all(&self) -> Answer<'_, u64> {
-        Box::pin(self.change(
-            LONG,
-            |inner| async move { change::remove_all(&inner).await },
-        ))
+        self.all_ended(None)
+    }
+
+    fn apply_noting(&self, writes: Vec<Write>, note: Note) -> Answer<'_, bool> {
+        self.written(writes, Some(note))
+    }
+
+    fn remove_noting(&self, key: RecordKey, note: Note) -> Answer<'_, bool> {
+        self.ended(key, Some(note))
+    }
+
+    fn remove_user_noting(
+        &self,
+        user: UserTag,
+        keep: Option<RecordKey>,
+        note: Note,
+    ) -> Answer<'_, Vec<RecordKey>> {
+        self.ended_of_user(user, keep, Some(note))
+    }
+
+    fn remove_all_noting(&self, note: Note) -> Answer<'_, u64> {
+        self.all_ended(Some(note))
+    }
+
+    fn notes(&self, after: Option<NotePlace>, limit: usize) -> Answer<'_, Vec<SealedNote>> {
+        self.of_notes(move |kept| async move { notes::page(&kept, None, after, limit).await })
+    }
+
+    fn own_notes(&self, after: Option<NotePlace>, limit: usize) -> Answer<'_, Vec<SealedNote>> {
+        self.of_notes(move |kept| async move {
+            notes::page(&kept, Some(kept.writer()), after, limit).await
+        })
+    }
+
+    fn replace_notes(&self, notes: Vec<(SealedNote, Vec<u8>)>) -> Answer<'_, u64> {
+        self.of_notes(move |kept| async move { notes::replace(&kept, notes).await })
+    }
+
+    fn forget_notes(&self, before: u64) -> Answer<'_, u64> {
+        self.of_notes(move |kept| async move { notes::forget(&kept, before).await })
+    }
+
+    fn settle_notes(&self) -> Answer<'_, Option<NotePlace>> {
+        self.of_notes(|kept| async move { notes::settled(&kept).await })
+    }
+
+    fn keep_notes_from(&self, number: u64) {
+        self.inner.journal.keep_notes_from(number);
+    }
+
+    fn keep_head(&self, head: Vec<u8>) -> Answer<'_, ()> {
+        self.of_notes(move |kept| async move { notes::keep_head(&kept, head).await })
+    }
+
+    fn head(&self) -> Answer<'_, Option<Vec<u8>>> {
+        self.of_notes(|kept| async move { notes::head(&kept).await })
     }
 
     fn page(&self, range: KeyRange, limit: usize) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>> {
@@ -316,9 +435,6 @@ impl Store for RedisStore {
 
     fn health(&self) -> Result<(), KeystoreError> {
         self.inner.open()?;
-        if let Some(why) = self.inner.refusal() {
-            return Err(KeystoreError::unavailable(why));
-        }
         if self.inner.lease.over_for(LAPSE) {
             return Err(KeystoreError::unavailable("it doesn't answer in time"));
         }

@@ -24,7 +24,7 @@ use crate::support::{key, record, ring, user};
 pub(crate) const LEASE: Duration = Duration::from_millis(20);
 
 #[allow(clippy::disallowed_methods)] // the test's own switch
-fn server() -> Option<String> {
+pub(crate) fn server() -> Option<String> {
     std::env::var("LACRE_TEST_POSTGRES").ok()
 }
 
@@ -61,9 +61,13 @@ pub(crate) struct Schema {
 impl Schema {
     pub(crate) async fn new() -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let server = server().expect("asked before");
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
-        let name = format!("lacre_keystore_{}_{number}", std::process::id());
+        Self::named(format!("lacre_keystore_{}_{number}", std::process::id())).await
+    }
+
+    /// One of this name, which a test with other processes gives it.
+    pub(crate) async fn named(name: String) -> Self {
+        let server = server().expect("asked before");
         let glue = if server.contains('?') { '&' } else { '?' };
         let url = format!("{server}{glue}options=-c%20search_path%3D{name}");
         let schema = Self { name, url, server };

@@ -9,9 +9,10 @@ use crate::postgres::{Schema, is_available, open, put};
 use crate::support::key;
 
 /// The layouts before this one, as their versions made them.
-const EARLIER: [&str; 2] = [
+const EARLIER: [&str; 3] = [
     include_str!("../../src/shared/postgres/schema/1.sql"),
     include_str!("../../src/shared/postgres/schema/2.sql"),
+    include_str!("../../src/shared/postgres/schema/3.sql"),
 ];
 
 #[test]

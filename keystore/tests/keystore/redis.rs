@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 use lacre_keystore::conformance::Fixture;
 use lacre_keystore::store::{Sealed, Write};
 use lacre_keystore::{
-    KeyRange, Keystore, KeystoreError, PutOutcome, RecordKey, RedisOptions, RedisStore,
-    RedisWeakness, RunningClock, Store, Swap, redis_weaknesses,
+    Journal, JournalOptions, KeyRange, Keystore, KeystoreError, PutOutcome, RecordKey,
+    RedisOptions, RedisStore, RedisWeakness, RunningClock, Store, Swap, redis_weaknesses,
 };
 use rand::rngs::SysRng;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::support::{child, key, record, ring, user};
-use server::{Server, is_available};
+use server::{Server, is_available, journal_url};
 
 /// Short, so that the suite with its many ends takes seconds.
 const LEASE: Duration = Duration::from_millis(40);
@@ -41,8 +41,32 @@ fn options() -> RedisOptions {
     }
 }
 
+/// The journal at this URL, as this process has it.
+async fn journal_at(url: &str, node: i64) -> Result<Journal, KeystoreError> {
+    let options = JournalOptions {
+        node,
+        writer: None,
+        longest: Duration::from_hours(24),
+    };
+    Journal::open(url, options).await
+}
+
 async fn opened(url: &str) -> Result<RedisStore, KeystoreError> {
-    RedisStore::open(url, options(), clock()).await
+    opened_with(url, options()).await
+}
+
+async fn opened_with(url: &str, options: RedisOptions) -> Result<RedisStore, KeystoreError> {
+    opened_beside(&journal_url(url), url, options).await
+}
+
+/// A store at this URL with the journal at that one.
+async fn opened_beside(
+    journal: &str,
+    url: &str,
+    options: RedisOptions,
+) -> Result<RedisStore, KeystoreError> {
+    let journal = journal_at(journal, options.node).await.unwrap();
+    RedisStore::open(url, options, journal, clock()).await
 }
 
 /// Two processes' stores on one server.
@@ -54,6 +78,7 @@ struct Redis {
 
 impl Fixture for Redis {
     type Store = RedisStore;
+    const KEEPS_NOTES: bool = true;
 
     fn is_available() -> bool {
         is_available()
@@ -380,7 +405,7 @@ fn a_store_of_a_later_version_or_of_another_deployment_is_refused() {
         let url = stores.server.url();
         let mut foreign = options();
         foreign.deployment = "another".to_owned();
-        let refused = RedisStore::open(&url, foreign, clock()).await.unwrap_err();
+        let refused = opened_with(&url, foreign).await.unwrap_err();
         assert_eq!(refused.code(), "store_foreign");
         stores
             .server

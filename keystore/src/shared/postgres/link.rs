@@ -65,14 +65,14 @@ pub fn says_tls(url: &str) -> Option<bool> {
 }
 
 /// Since when the server leads that the polls are answered by, where it has taken the place of another one.
-pub(super) type LedSince = Arc<Mutex<Option<Instant>>>;
+pub(in crate::shared) type LedSince = Arc<Mutex<Option<Instant>>>;
 
 /// Where the database is.
 #[derive(Clone)]
-pub(super) struct Link(PgConnectOptions);
+pub(in crate::shared) struct Link(PgConnectOptions);
 
 impl Link {
-    pub(super) fn of(url: &str) -> Result<Self, KeystoreError> {
+    pub(in crate::shared) fn of(url: &str) -> Result<Self, KeystoreError> {
         // The text of the error may repeat the URL, which may hold a password.
         let options = PgConnectOptions::from_str(url)
             .map_err(|_| KeystoreError::unavailable("its URL can't be read"))?;
@@ -80,7 +80,7 @@ impl Link {
     }
 
     /// One connection.
-    pub(super) async fn connect(&self) -> Result<PgConnection, KeystoreError> {
+    pub(in crate::shared) async fn connect(&self) -> Result<PgConnection, KeystoreError> {
         let connecting = PgConnection::connect_with(&self.0);
         match tokio::time::timeout(CONNECTING, connecting).await {
             Ok(connected) => connected.map_err(|error| failed(&error)),
@@ -90,7 +90,7 @@ impl Link {
 
     /// Connections that are made when they are needed. Those of before the time that `led` says lead to a server that
     /// another one has taken the place of, and which may live on: they are given up.
-    pub(super) fn pool(&self, connections: u32, led: &LedSince) -> PgPool {
+    pub(in crate::shared) fn pool(&self, connections: u32, led: &LedSince) -> PgPool {
         let led = Arc::clone(led);
         PgPoolOptions::new()
             .before_acquire(move |_, about| {
@@ -107,7 +107,7 @@ impl Link {
 }
 
 /// A failure of the database, in words that hold nothing of what was sent.
-pub(super) fn failed(error: &sqlx::Error) -> KeystoreError {
+pub(in crate::shared) fn failed(error: &sqlx::Error) -> KeystoreError {
     let code = error
         .as_database_error()
         .and_then(|database| database.code().map(std::borrow::Cow::into_owned));
@@ -126,7 +126,7 @@ fn in_the_way(error: &sqlx::Error) -> bool {
 }
 
 /// Asks, and asks again where another transaction was in the way.
-pub(super) async fn repeated<T, A: Future<Output = Result<T, sqlx::Error>>>(
+pub(in crate::shared) async fn repeated<T, A: Future<Output = Result<T, sqlx::Error>>>(
     ask: impl Fn() -> A,
 ) -> Result<T, KeystoreError> {
     for _ in 0..ATTEMPTS {

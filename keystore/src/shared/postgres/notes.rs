@@ -75,20 +75,52 @@ async fn left(
     (note, writer): (&Note, &str),
     gone: &[(RecordKey, Vec<u8>)],
 ) -> Result<(), sqlx::Error> {
-    let keys = gone.iter().map(|(key, _)| key.to_bytes());
-    let keys: Vec<_> = keys.map(|key| key.to_vec()).collect();
-    let values = gone
-        .iter()
-        .map(|(key, sealed)| note.value(&key.to_bytes(), sealed));
+    let gone = gone.iter().map(|(key, sealed)| Due::of(note, key, sealed));
+    leave(connection, writer, gone).await
+}
+
+/// A note that is to be left.
+#[derive(Clone)]
+pub(in crate::shared) struct Due {
+    key: Vec<u8>,
+    at: i64,
+    value: Vec<u8>,
+}
+
+impl Due {
+    /// That of a record that went, with these sealed bytes.
+    pub(in crate::shared) fn of(note: &Note, key: &RecordKey, sealed: &[u8]) -> Self {
+        let key = key.to_bytes();
+        Self {
+            at: time(note.at()),
+            value: note.value(&key, sealed),
+            key: key.to_vec(),
+        }
+    }
+}
+
+/// Leaves notes, in this order.
+pub(in crate::shared) async fn leave(
+    connection: &mut PgConnection,
+    writer: &str,
+    due: impl IntoIterator<Item = Due>,
+) -> Result<(), sqlx::Error> {
+    let (mut keys, mut times, mut values) = (vec![], vec![], vec![]);
+    for note in due {
+        keys.push(note.key);
+        times.push(note.at);
+        values.push(note.value);
+    }
     sqlx::query(concat!(
         "INSERT INTO keystore_notes (number, key, at, writer, value) SELECT ",
         number!(),
-        ", key, $1, $2, value FROM keystore_meta, unnest($3::bytea[], $4::bytea[]) AS gone (key, value)"
+        ", key, at, $1, value FROM keystore_meta, \
+           unnest($2::bytea[], $3::bigint[], $4::bytea[]) AS gone (key, at, value)"
     ))
-    .bind(time(note.at()))
     .bind(writer)
     .bind(keys)
-    .bind(values.collect::<Vec<_>>())
+    .bind(times)
+    .bind(values)
     .execute(connection)
     .await?;
     Ok(())
@@ -254,7 +286,10 @@ async fn last(notes: &Notes) -> Result<(Option<(i64, i64, Vec<u8>)>, bool), Keys
 }
 
 /// Keeps how far the notes are written down, and with it from where on they are kept.
-pub(in crate::shared) async fn keep_head(notes: &Notes, head: Vec<u8>) -> Result<(), KeystoreError> {
+pub(in crate::shared) async fn keep_head(
+    notes: &Notes,
+    head: Vec<u8>,
+) -> Result<(), KeystoreError> {
     let kept_from = notes.kept_from.load(Ordering::SeqCst);
     // Until it was told a number none is kept.
     let kept_from = i64::try_from(kept_from).unwrap_or(0);

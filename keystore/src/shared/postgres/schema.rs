@@ -10,14 +10,15 @@ use super::link::{Link, failed};
 use crate::error::KeystoreError;
 
 /// What makes the tables of each layout from those of the one before.
-const STEPS: [(i32, &str); 3] = [
+const STEPS: [(i32, &str); 4] = [
     (1, include_str!("schema/1.sql")),
     (2, include_str!("schema/2.sql")),
-    (VERSION, include_str!("schema/3.sql")),
+    (3, include_str!("schema/3.sql")),
+    (VERSION, include_str!("schema/4.sql")),
 ];
 
 /// The layout that this program knows.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 
 /// The oldest layout whose programs can go on beside this one. A step that they can't go on after has to wait for the
 /// version after the one that first does without what it changes.
@@ -26,7 +27,7 @@ const OLDEST: i32 = 1;
 /// A lock of our own, for the length of a transaction.
 const ALONE: &str = "SELECT pg_advisory_xact_lock(5494726353018883)";
 
-pub(super) async fn prepare(link: &Link, lease: Duration) -> Result<(), KeystoreError> {
+pub(in crate::shared) async fn prepare(link: &Link, lease: Duration) -> Result<(), KeystoreError> {
     let mut connection = link.connect().await?;
     let found = made(&mut connection, lease).await;
     found.map_err(|error| failed(&error))?.check()?;

@@ -4,7 +4,11 @@
 //! lost a swap, goes by a change that may not have been answered yet: the function writes the feed all the same, and
 //! what it has written is confirmed after that other change, and waits as long.
 //!
-//! This room must never let a change that ends something be answered without the wait.
+//! What takes records away is written down in the journal before the servers are asked to make it. An end that names a
+//! version of a record may turn out not to fit: then it is taken back there.
+//!
+//! This room must never let a change that ends something be answered without the wait, nor ask a server for an end that
+//! isn't written down.
 
 use std::time::Duration;
 
@@ -15,15 +19,20 @@ use tokio::sync::oneshot;
 use super::bucket::Bucket;
 use super::functions::call;
 use super::parts::Inner;
-use super::read::{end, named};
-use super::wire::{items, number, strange};
+use super::read::{end as limit, named};
+use super::wire::{big_endian, bytes, items, number, strange};
 use super::writer::Job;
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
+use crate::note::Note;
+use crate::shared::journal::{End, Ticket};
 use crate::store::Write;
 
 /// How many records one step of the removal of all takes.
 const STEP: usize = 500;
+
+/// How often an end is written down again because a record was put meanwhile.
+const ATTEMPTS: usize = 16;
 
 /// For how long a server may make a change after it was asked for.
 pub(super) const DEADLINE: Duration = Duration::from_secs(1);
@@ -45,9 +54,67 @@ fn wait(lease_us: u64) -> Made {
     }
 }
 
+/// What a bucket says to a change: a number, the lease in microseconds, and what belongs to it.
+struct Said {
+    what: u64,
+    lease_us: u64,
+    rest: Vec<Value>,
+}
+
+impl Said {
+    fn of(said: Value) -> Result<Self, KeystoreError> {
+        let mut said = items(said).into_iter();
+        let mut next = || said.next().and_then(number).ok_or_else(strange);
+        let (what, lease_us) = (next()?, next()?);
+        let rest = said.collect();
+        Ok(Self {
+            what,
+            lease_us,
+            rest,
+        })
+    }
+
+    /// The number that the one of the journal has to be greater than, where it was too small.
+    fn overtaken(&self) -> Result<Option<u64>, KeystoreError> {
+        if self.what != 2 {
+            return Ok(None);
+        }
+        let above = self.rest.first().cloned().and_then(big_endian);
+        above.map(Some).ok_or_else(strange)
+    }
+}
+
+/// Writes an end down, and makes it in its bucket: again with a greater number where a record was put after it was written
+/// down. `ask` is given what a change begins with.
+async fn end(
+    inner: &Inner,
+    (what, bucket): (&str, Bucket),
+    ends: &[End],
+    ask: impl Fn(&mut Cmd),
+) -> Result<(u64, Ticket, Said), KeystoreError> {
+    let mut above = 0;
+    for _ in 0..ATTEMPTS {
+        // Nothing is written down that nobody can be asked for.
+        inner.map()?;
+        // Before it is written down: what is made later than that by more than the deadline isn't made.
+        let begun = inner.lease.now();
+        let ticket = inner.journal.write(ends.to_vec(), above).await?;
+        let (number_of_it, mut asked) = change(inner, what, bucket, begun)?;
+        asked.arg(&ticket.number.to_be_bytes()[..]);
+        ask(&mut asked);
+        let said = Said::of(made(inner, bucket, asked).await?)?;
+        let Some(overtaken_by) = said.overtaken()? else {
+            return Ok((number_of_it, ticket, said));
+        };
+        above = overtaken_by;
+    }
+    Err(KeystoreError::StoreContended)
+}
+
 pub(super) async fn apply(
     inner: &Inner,
     writes: Vec<Write>,
+    note: Option<Note>,
 ) -> Result<(bool, Made), KeystoreError> {
     let Some(first) = writes.first() else {
         return Ok((true, NO_WAIT));
@@ -56,87 +123,202 @@ pub(super) async fn apply(
     if writes.iter().any(|write| write.key.user != user) {
         return Err(KeystoreError::unavailable("writes of more than one user"));
     }
-    let (number_of_it, mut asked) = change(inner, "apply", Bucket::of_user(user))?;
-    for write in &writes {
-        let expected = write
-            .expected
-            .as_ref()
-            .map(|bytes| [b"=", &bytes[..]].concat());
-        let new = write.new.as_ref();
-        let new = new.map(|new| [b"=", &new.expires_at.to_be_bytes()[..], &new.bytes].concat());
-        asked
-            .arg(&write.key.to_bytes()[..])
-            .arg(expected.unwrap_or_default())
-            .arg(new.unwrap_or_default())
-            .arg(u8::from(write.ends_tokens));
-    }
-    let said = items(made(inner, Bucket::of_user(user), asked).await?);
-    let [fits, lease_us] = two(said)?;
-    let ends = writes.iter().any(|write| write.ends_tokens);
-    if fits == 1 {
+    // Of a session that goes on under another key the note is left as well.
+    let is_end = |write: &&Write| {
+        write.expected.is_some() && (write.new.is_none() || (note.is_some() && write.ends_tokens))
+    };
+    let ends = writes.iter().filter(is_end);
+    let ends: Vec<_> = ends
+        .map(|write| End::Record(write.key.to_bytes()))
+        .collect();
+    let ask = |asked: &mut Cmd| {
+        for write in &writes {
+            let expected = write
+                .expected
+                .as_ref()
+                .map(|bytes| [b"=", &bytes[..]].concat());
+            let new = write.new.as_ref();
+            let new = new.map(|new| [b"=", &new.expires_at.to_be_bytes()[..], &new.bytes].concat());
+            asked
+                .arg(&write.key.to_bytes()[..])
+                .arg(expected.unwrap_or_default())
+                .arg(new.unwrap_or_default())
+                .arg(if is_end(&write) {
+                    2
+                } else {
+                    u8::from(write.ends_tokens)
+                });
+        }
+    };
+    let bucket = Bucket::of_user(user);
+    let (number_of_it, said) = if ends.is_empty() {
+        let (number_of_it, mut asked) = change(inner, "apply", bucket, inner.lease.now())?;
+        asked.arg("");
+        ask(&mut asked);
+        (number_of_it, Said::of(made(inner, bucket, asked).await?)?)
+    } else {
+        let (number_of_it, ticket, said) = end(inner, ("apply", bucket), &ends, ask).await?;
+        if said.what == 0 {
+            inner.journal.take_back(ticket);
+        }
+        (number_of_it, said)
+    };
+    let fits = said.what == 1;
+    if fits {
         let changed: Vec<_> = writes.iter().map(|write| write.key).collect();
         let removed = |write: &&Write| write.expected.is_some() && write.new.is_none();
         let gone = writes.iter().filter(removed);
         let gone: Vec<_> = gone.map(|write| write.key).collect();
         inner.made(number_of_it, &changed, &gone);
+        let left = writes.iter().filter(is_end);
+        let left = left.filter_map(|write| Some((write.key, write.expected.clone()?)));
+        noted(inner, note.as_ref(), left.collect()).await?;
     }
-    Ok((fits == 1, if ends { wait(lease_us) } else { NO_WAIT }))
+    let waits = writes.iter().any(|write| write.ends_tokens);
+    Ok((fits, if waits { wait(said.lease_us) } else { NO_WAIT }))
 }
 
-pub(super) async fn remove(inner: &Inner, key: RecordKey) -> Result<(bool, Made), KeystoreError> {
-    let bucket = Bucket::of_user(key.user);
-    let (number_of_it, mut asked) = change(inner, "remove", bucket)?;
-    asked.arg(&key.to_bytes()[..]);
-    let [lease_us, there] = two(items(made(inner, bucket, asked).await?))?;
-    if there == 1 {
-        inner.made(number_of_it, &[key], &[key]);
+/// Leaves the notes of records that have gone.
+async fn noted(
+    inner: &Inner,
+    note: Option<&Note>,
+    gone: Vec<(RecordKey, Vec<u8>)>,
+) -> Result<(), KeystoreError> {
+    match note {
+        Some(note) => inner.journal.leave(note, &gone).await,
+        None => Ok(()),
     }
-    Ok((there == 1, wait(lease_us)))
+}
+
+pub(super) async fn remove(
+    inner: &Inner,
+    key: RecordKey,
+    note: Option<Note>,
+) -> Result<(bool, Made), KeystoreError> {
+    let (bytes_of_key, place) = (key.to_bytes(), ("remove", Bucket::of_user(key.user)));
+    let ends = [End::Record(bytes_of_key)];
+    let (number_of_it, _, said) = end(inner, place, &ends, |asked| {
+        asked.arg(&bytes_of_key[..]);
+    })
+    .await?;
+    if said.what == 1 {
+        inner.made(number_of_it, &[key], &[key]);
+        let sealed = said.rest.into_iter().next().and_then(bytes);
+        let sealed = sealed.ok_or_else(strange)?;
+        noted(inner, note.as_ref(), vec![(key, sealed)]).await?;
+    }
+    Ok((said.what == 1, wait(said.lease_us)))
+}
+
+/// What a removal of a range has taken away.
+struct Removed {
+    /// How many were looked at, and the last of them.
+    seen: usize,
+    last: Vec<u8>,
+    /// With what was sealed, where that was wanted.
+    gone: Vec<(RecordKey, Vec<u8>)>,
+    made: Made,
+}
+
+impl Removed {
+    fn of(said: Said) -> Result<Self, KeystoreError> {
+        let mut rest = said.rest.into_iter();
+        let seen = rest.next().and_then(number).ok_or_else(strange)?;
+        let last = rest.next().and_then(bytes).ok_or_else(strange)?;
+        let mut gone = Vec::new();
+        while let Some(name) = rest.next() {
+            let sealed = rest.next().and_then(bytes).ok_or_else(strange)?;
+            gone.push((named(name)?, sealed));
+        }
+        Ok(Self {
+            seen: usize::try_from(seen).map_err(|_| strange())?,
+            last,
+            gone,
+            made: wait(said.lease_us),
+        })
+    }
+
+    /// Tells of what has gone, and leaves its notes.
+    async fn told(
+        self,
+        inner: &Inner,
+        number_of_it: u64,
+        note: Option<&Note>,
+    ) -> Result<Vec<RecordKey>, KeystoreError> {
+        let keys: Vec<_> = self.gone.iter().map(|(key, _)| *key).collect();
+        inner.made(number_of_it, &keys, &keys);
+        noted(inner, note, self.gone).await?;
+        Ok(keys)
+    }
 }
 
 pub(super) async fn remove_user(
     inner: &Inner,
     user: UserTag,
     keep: Option<RecordKey>,
+    note: Option<Note>,
 ) -> Result<(Vec<RecordKey>, Made), KeystoreError> {
     let range = KeyRange::of_user(user);
-    let bucket = Bucket::of_user(user);
-    let (number_of_it, mut asked) = change(inner, "remove_range", bucket)?;
-    let keep = keep.map(|key| key.to_bytes().to_vec());
-    asked
-        .arg(end(b'[', &range.first()))
-        .arg(end(b'[', &range.last()))
-        .arg(-1)
-        .arg(keep.unwrap_or_default());
-    let (gone, made) = removed(made(inner, bucket, asked).await?)?;
-    inner.made(number_of_it, &gone, &gone);
-    Ok((gone, made))
+    let keep = keep.map(|key| key.to_bytes());
+    let (place, ends) = (
+        ("remove_range", Bucket::of_user(user)),
+        [End::User(user, keep)],
+    );
+    let (number_of_it, _, said) = end(inner, place, &ends, |asked| {
+        asked
+            .arg(limit(b'[', &range.first()))
+            .arg(limit(b'[', &range.last()))
+            .arg(-1)
+            .arg(keep.map(|keep| keep.to_vec()).unwrap_or_default())
+            .arg(u8::from(note.is_some()))
+            .arg(0);
+    })
+    .await?;
+    let removed = Removed::of(said)?;
+    let made = removed.made;
+    Ok((
+        removed.told(inner, number_of_it, note.as_ref()).await?,
+        made,
+    ))
 }
 
 /// Removes everything, bucket after bucket. That it has begun is noted first: an opening goes on with it.
-pub(super) async fn remove_all(inner: &Inner) -> Result<(u64, Made), KeystoreError> {
+pub(super) async fn remove_all(
+    inner: &Inner,
+    note: Option<Note>,
+) -> Result<(u64, Made), KeystoreError> {
     let who = format!("{}:{}", inner.node, inner.next_change());
+    inner.map()?;
+    let ticket = inner.journal.write(vec![End::All], 0).await?;
     note_emptying(inner, &who, true).await?;
     let (mut count, mut latest) = (0, NO_WAIT);
     for bucket in Bucket::all() {
-        let mut from = end(b'[', &KeyRange::ALL.first());
+        let mut from = limit(b'[', &KeyRange::ALL.first());
         loop {
-            let (number_of_it, mut asked) = change(inner, "remove_range", bucket)?;
+            let begun = inner.lease.now();
+            let (number_of_it, mut asked) = change(inner, "remove_range", bucket, begun)?;
             asked
+                .arg(&ticket.number.to_be_bytes()[..])
                 .arg(&from)
-                .arg(end(b'[', &KeyRange::ALL.last()))
+                .arg(limit(b'[', &KeyRange::ALL.last()))
                 .arg(STEP)
-                .arg("");
-            let (gone, made) = removed(made(inner, bucket, asked).await?)?;
-            inner.made(number_of_it, &gone, &gone);
-            count += gone.len() as u64;
+                .arg("")
+                .arg(u8::from(note.is_some()))
+                // What was put after it had begun.
+                .arg(1);
+            let removed = Removed::of(Said::of(made(inner, bucket, asked).await?)?)?;
             latest = Made {
-                wait: latest.wait.max(made.wait),
+                wait: latest.wait.max(removed.made.wait),
             };
-            match gone.last() {
-                Some(last) if gone.len() == STEP => from = end(b'(', &last.to_bytes()),
-                _ => break,
+            let (seen, next) = (removed.seen, [b"(", &removed.last[..]].concat());
+            count += removed
+                .told(inner, number_of_it, note.as_ref())
+                .await?
+                .len() as u64;
+            if seen < STEP {
+                break;
             }
+            from = next;
         }
     }
     note_emptying(inner, &who, false).await?;
@@ -154,7 +336,7 @@ pub(super) async fn barrier(inner: &Inner) -> Result<((), Made), KeystoreError> 
     let map = inner.map()?;
     let firsts = map.shards.iter().filter_map(|shard| shard.buckets.first());
     let barriers = firsts.map(|bucket| async {
-        let (_, asked) = change(inner, "barrier", *bucket)?;
+        let (_, asked) = change(inner, "barrier", *bucket, inner.lease.now())?;
         let said = items(made(inner, *bucket, asked).await?);
         said.into_iter().next().and_then(number).ok_or_else(strange)
     });
@@ -176,14 +358,20 @@ pub(super) async fn take_turn(
     Ok(number(taken) == Some(1))
 }
 
-/// What a change begins with: whose it is, which, and until when it may be made, by the server's clock.
-fn change(inner: &Inner, what: &str, bucket: Bucket) -> Result<(u64, Cmd), KeystoreError> {
+/// What a change begins with that was begun at this time: whose it is, which, and until when it may be made, by the
+/// server's clock.
+fn change(
+    inner: &Inner,
+    what: &str,
+    bucket: Bucket,
+    begun: u64,
+) -> Result<(u64, Cmd), KeystoreError> {
     let map = inner.map()?;
     let ahead = map
         .of(bucket)?
         .ahead_us
         .load(std::sync::atomic::Ordering::SeqCst);
-    let now = i64::try_from(inner.lease.now() / 1_000).unwrap_or(i64::MAX);
+    let now = i64::try_from(begun / 1_000).unwrap_or(i64::MAX);
     let deadline = i64::try_from(DEADLINE.as_micros()).unwrap_or(i64::MAX);
     let until = now.saturating_add(ahead).saturating_add(deadline);
     let number_of_it = inner.next_change();
@@ -200,20 +388,4 @@ async fn made(inner: &Inner, bucket: Bucket, asked: Cmd) -> Result<Value, Keysto
     let job = Job { asked, answer };
     map.of(bucket)?.jobs.send(job).map_err(|_| gone())?;
     said.await.map_err(|_| gone())?
-}
-
-/// Which records have gone, and the wait.
-fn removed(said: Value) -> Result<(Vec<RecordKey>, Made), KeystoreError> {
-    let mut said = items(said).into_iter();
-    let lease_us = said.next().and_then(number).ok_or_else(strange)?;
-    let gone = said.map(named).collect::<Result<Vec<_>, _>>()?;
-    Ok((gone, wait(lease_us)))
-}
-
-fn two(said: Vec<Value>) -> Result<[u64; 2], KeystoreError> {
-    let mut said = said.into_iter().map(number);
-    match [said.next().flatten(), said.next().flatten()] {
-        [Some(one), Some(two)] => Ok([one, two]),
-        _ => Err(strange()),
-    }
 }

@@ -5,6 +5,9 @@
 -- A change that ends something writes the feed; so does one that finds nothing to end, and that is what its answer is
 -- confirmed by. None is marked as one that doesn't write: a server that takes no changes answers no reads either.
 
+-- A record is kept as its expiry, eight bytes; the number up to which the ends in the journal are made that it was put
+-- after, eight bytes; and what is sealed. The bucket has such a number as well: no record that is put has a smaller one.
+
 -- For how long a process may go by what it keeps, in microseconds.
 local function lease(keys)
     return redis.call('HGET', keys[1], 'lease')
@@ -30,6 +33,22 @@ local function too_late()
     return redis.error_reply('LACRELATE the change came too late')
 end
 
+local NONE = '\0\0\0\0\0\0\0\0'
+
+-- The number up to which ends in the journal are made in this bucket.
+local function number_of(keys)
+    return redis.call('HGET', keys[1], 'journal') or NONE
+end
+
+-- What a record says of the ends that it was put after, and what is sealed.
+local function after_of(record)
+    return string.sub(record, 9, 16)
+end
+
+local function sealed_of(record)
+    return string.sub(record, 17)
+end
+
 local function drop(keys, name)
     redis.call('HDEL', keys[2], name)
     redis.call('ZREM', keys[3], name)
@@ -46,6 +65,18 @@ local function reached(one, other)
     return true
 end
 
+-- An end of this number is made.
+local function advance(keys, number)
+    if number ~= '' and not reached(number, number_of(keys)) then
+        redis.call('HSET', keys[1], 'journal', number)
+    end
+end
+
+-- Whether a record was put after the end of this number was written down, so that it doesn't count against it.
+local function overtakes(record, number)
+    return number ~= '' and reached(number, after_of(record))
+end
+
 -- Makes the bucket where there is none. Arguments: version, oldest, lease, deployment, a number.
 local function init(keys, args)
     if redis.call('HEXISTS', keys[1], 'version') == 0 then
@@ -60,6 +91,7 @@ end
 -- What the bucket says of itself, the last entry of its feed, and the server's time.
 local function head(keys)
     local said = redis.call('HMGET', keys[1], 'version', 'oldest', 'lease', 'deployment', 'emptying')
+    said[6] = number_of(keys)
     return { said, redis.call('XREVRANGE', keys[4], '+', '-', 'COUNT', 1), redis.call('TIME') }
 end
 
@@ -89,7 +121,7 @@ local function page(keys, args)
         local record = redis.call('HGET', keys[2], name)
         if record and (args[4] == '' or reached(record, args[4])) then
             found[#found + 1] = name
-            found[#found + 1] = string.sub(record, 9)
+            found[#found + 1] = sealed_of(record)
         end
     end
     return found
@@ -103,8 +135,11 @@ local function size(keys)
     return redis.call('HLEN', keys[2])
 end
 
--- All of the writes or none. Arguments: node, number, until when; then of each write: name, what it expects, what
--- takes its place, and whether it ends tokens. A record is preceded by '=', and in the new one by its expiry.
+-- All of the writes or none. Arguments: node, number of the change, until when, number of its ends in the journal or
+-- nothing; then of each write: name, what it expects, what takes its place, and what it is: '0' where it ends nothing,
+-- '1' where it ends tokens, '2' where it is an end that is in the journal. A record is preceded by '=', and in the new
+-- one by its expiry. Answers 1 where they were made, 0 where they don't fit, and 2 with a number where the one of the
+-- journal has to be greater.
 local function apply(keys, args)
     if not lease(keys) then
         return emptied()
@@ -112,18 +147,22 @@ local function apply(keys, args)
     if late(args) then
         return too_late()
     end
-    local fits, ends, ended = 1, false, {}
-    for place = 4, #args, 4 do
-        local name, expected, new = args[place], args[place + 1], args[place + 2]
+    local fits, ends, ended, places = 1, false, {}, {}
+    for place = 5, #args, 4 do
+        local name, expected, new, what = args[place], args[place + 1], args[place + 2], args[place + 3]
         local record = redis.call('HGET', keys[2], name)
-        local found = record and ('=' .. string.sub(record, 9)) or ''
+        local found = record and ('=' .. sealed_of(record)) or ''
         if found ~= expected then
             fits = 0
+        elseif what == '2' and record and overtakes(record, args[4]) then
+            return { 2, lease(keys), after_of(record) }
         end
-        ends = ends or args[place + 3] == '1'
+        -- A record keeps its place among the ends, unless one of them is its own.
+        places[place] = what ~= '2' and record and after_of(record)
+        ends = ends or what ~= '0'
         if expected ~= '' and new == '' then
             ended[#ended + 1] = name .. '1'
-        elseif expected ~= '' and args[place + 3] == '1' then
+        elseif expected ~= '' and what ~= '0' then
             ended[#ended + 1] = name .. '0'
         end
     end
@@ -131,11 +170,13 @@ local function apply(keys, args)
     if ends or (fits == 1 and #ended > 0) then
         tell(keys, args[1], args[2], fits == 1 and table.concat(ended) or '')
     end
+    advance(keys, args[4])
     if fits == 1 then
-        for place = 4, #args, 4 do
+        for place = 5, #args, 4 do
             local name, new = args[place], args[place + 2]
             if new ~= '' then
-                redis.call('HSET', keys[2], name, string.sub(new, 2))
+                local after = places[place] or number_of(keys)
+                redis.call('HSET', keys[2], name, string.sub(new, 2, 9) .. after .. string.sub(new, 10))
                 redis.call('ZADD', keys[3], 0, name)
             else
                 drop(keys, name)
@@ -145,7 +186,8 @@ local function apply(keys, args)
     return { fits, lease(keys) }
 end
 
--- Arguments: node, number, until when, name.
+-- Arguments: node, number of the change, until when, number in the journal, name. Answers 1 with what was sealed where it
+-- was there, 0 where it wasn't, and 2 with a number where the one of the journal has to be greater.
 local function remove(keys, args)
     if not lease(keys) then
         return emptied()
@@ -153,17 +195,23 @@ local function remove(keys, args)
     if late(args) then
         return too_late()
     end
-    local there = redis.call('HEXISTS', keys[2], args[4])
-    if there == 1 then
-        tell(keys, args[1], args[2], args[4] .. '1')
-        drop(keys, args[4])
-    else
-        tell(keys, args[1], args[2], '')
+    local record = redis.call('HGET', keys[2], args[5])
+    if record and overtakes(record, args[4]) then
+        return { 2, lease(keys), after_of(record) }
     end
-    return { lease(keys), there }
+    tell(keys, args[1], args[2], record and (args[5] .. '1') or '')
+    advance(keys, args[4])
+    if not record then
+        return { 0, lease(keys), '' }
+    end
+    drop(keys, args[5])
+    return { 1, lease(keys), sealed_of(record) }
 end
 
--- Arguments: node, number, until when, from where, up to where, how many, and a name that stays, or nothing.
+-- Arguments: node, number of the change, until when, number in the journal, from where, up to where, how many, a name that
+-- stays, or nothing, whether what was sealed is wanted, and whether records that were put after the end was written down
+-- stay. Answers 1 with how many were looked at, the last of them, and those that have gone; or 2 with a number where the
+-- one of the journal has to be greater.
 local function remove_range(keys, args)
     if not lease(keys) then
         return emptied()
@@ -171,19 +219,85 @@ local function remove_range(keys, args)
     if late(args) then
         return too_late()
     end
-    local names = redis.call('ZRANGE', keys[3], args[4], args[5], 'BYLEX', 'LIMIT', 0, args[6])
-    local gone, ended = { lease(keys) }, {}
+    local names = redis.call('ZRANGE', keys[3], args[5], args[6], 'BYLEX', 'LIMIT', 0, args[7])
+    local gone, ended, highest = { 1, lease(keys), #names, names[#names] or '' }, {}, nil
     for _, name in ipairs(names) do
-        if name ~= args[7] then
+        local record = name ~= args[8] and redis.call('HGET', keys[2], name)
+        if not record then
+            -- It stays, or is in the index alone.
+        elseif not overtakes(record, args[4]) then
             gone[#gone + 1] = name
+            gone[#gone + 1] = args[9] == '1' and sealed_of(record) or ''
             ended[#ended + 1] = name .. '1'
+        elseif args[10] ~= '1' and not (highest and reached(after_of(record), highest)) then
+            highest = after_of(record)
         end
     end
+    if highest then
+        return { 2, lease(keys), highest }
+    end
     tell(keys, args[1], args[2], table.concat(ended))
-    for place = 2, #gone do
+    advance(keys, args[4])
+    for place = 5, #gone, 2 do
         drop(keys, gone[place])
     end
     return gone
+end
+
+-- Makes ends of the journal once more that may have been lost. Arguments: the number up to which all are made then, or
+-- nothing; then of each its number, a record's name or a user's tag, and a name that stays, or nothing. Answers with
+-- how many records have gone.
+local function replay(keys, args)
+    if not lease(keys) then
+        return emptied()
+    end
+    local ended = {}
+    local function ends(name, number)
+        local record = redis.call('HGET', keys[2], name)
+        if record and not overtakes(record, number) then
+            ended[#ended + 1] = name .. '1'
+            drop(keys, name)
+        end
+    end
+    for place = 2, #args, 3 do
+        local number, key, keep = args[place], args[place + 1], args[place + 2]
+        if #key == 32 then
+            ends(key, number)
+        else
+            local first, last = '[' .. key, '[' .. key .. string.rep('\255', 16)
+            for _, name in ipairs(redis.call('ZRANGE', keys[3], first, last, 'BYLEX')) do
+                if name ~= keep then
+                    ends(name, number)
+                end
+            end
+        end
+    end
+    if #ended > 0 then
+        tell(keys, '', '0', table.concat(ended))
+    end
+    advance(keys, args[1])
+    return #ended
+end
+
+-- The same of the end of all records, some of them. Arguments: its number, from where, and how many. Answers with the last
+-- that it looked at, or nothing, and how many have gone.
+local function replay_all(keys, args)
+    if not lease(keys) then
+        return emptied()
+    end
+    local names = redis.call('ZRANGE', keys[3], args[2], '+', 'BYLEX', 'LIMIT', 0, args[3])
+    local ended = {}
+    for _, name in ipairs(names) do
+        local record = redis.call('HGET', keys[2], name)
+        if record and not overtakes(record, args[1]) then
+            ended[#ended + 1] = name .. '1'
+            drop(keys, name)
+        end
+    end
+    if #ended > 0 then
+        tell(keys, '', '0', table.concat(ended))
+    end
+    return { #names == tonumber(args[3]) and names[#names] or '', #ended }
 end
 
 -- A change of one's own after whatever was found changed. Arguments: node, number, until when.
@@ -230,6 +344,8 @@ redis.register_function('lacre_size_@', size)
 redis.register_function('lacre_apply_@', apply)
 redis.register_function('lacre_remove_@', remove)
 redis.register_function('lacre_remove_range_@', remove_range)
+redis.register_function('lacre_replay_@', replay)
+redis.register_function('lacre_replay_all_@', replay_all)
 redis.register_function('lacre_barrier_@', barrier)
 redis.register_function('lacre_emptying_@', emptying)
 redis.register_function('lacre_turn_@', turn)

@@ -3,13 +3,14 @@
 //! This room must never ask a server.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::map::Map;
 use super::told::Told;
 use crate::error::KeystoreError;
 use crate::key::RecordKey;
+use crate::shared::journal::Journal;
 use crate::shared::lease::Lease;
 use crate::stamps::Stamps;
 use crate::store::RemovalWatcher;
@@ -22,14 +23,15 @@ pub(super) struct Inner {
     /// The servers; nothing while they aren't known.
     map: RwLock<Option<Arc<Map>>>,
     pub(super) lease: Lease,
+    pub(super) journal: Journal,
     pub(super) stamps: Stamps,
     pub(super) node: i64,
     pub(super) watcher: OnceLock<RemovalWatcher>,
     pub(super) told: Told,
+    /// How many steps of making ends once more were made: who waits for the first lease sees that it goes on.
+    pub(super) replayed: AtomicU64,
     /// How many changes this process has asked for.
     changes: AtomicU64,
-    /// Why this process refuses to go on.
-    refused: Mutex<Option<String>>,
     /// How many ends of other processes were heard of.
     pub(super) heard: AtomicU64,
     pub(super) closed: AtomicBool,
@@ -38,16 +40,17 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    pub(super) fn new(lease: Lease, node: i64) -> Self {
+    pub(super) fn new(lease: Lease, journal: Journal, node: i64) -> Self {
         Self {
             map: RwLock::default(),
             lease,
+            journal,
             stamps: Stamps::new(),
             node,
             watcher: OnceLock::new(),
             told: Told::default(),
+            replayed: AtomicU64::new(0),
             changes: AtomicU64::new(0),
-            refused: Mutex::default(),
             heard: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             under_way: Arc::default(),
@@ -76,17 +79,6 @@ impl Inner {
             return Err(KeystoreError::unavailable("the store is closed"));
         }
         Ok(())
-    }
-
-    /// Why this process refuses to go on.
-    pub(super) fn refusal(&self) -> Option<String> {
-        let refused = self.refused.lock();
-        refused.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(super) fn refuse(&self, why: &str) {
-        let refused = self.refused.lock();
-        *refused.unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
     }
 
     /// A record has changed, here or elsewhere.

@@ -7,10 +7,11 @@
 //! leading: where all replicas of one have failed, nobody else could contradict it.
 //!
 //! Where an entry that was known isn't there any more, or a connection has broken, or another server leads, everything is
-//! connected anew and everything that is kept is read once more. Where a server has even lost an entry that was confirmed,
-//! ended sessions may be back: this process then refuses to go on.
+//! connected anew, the ends of the journal are made once more, and everything that is kept is read once more. Where a
+//! server has even lost an entry that was confirmed, that is said.
 //!
-//! This room must never renew the lease before everything that a poll brought has been applied.
+//! This room must never renew the lease before everything that a poll brought has been applied, nor give one for servers
+//! in which an end of the journal may be missing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use super::map::{Map, Shard};
 use super::parts::Inner;
 use super::place::{Address, Place};
 use super::prepare::Head;
+use super::replay::replay;
 use super::view::{Lack, View};
 use super::wire::{accepted, items, number, strange};
 use crate::error::KeystoreError;
@@ -104,21 +106,21 @@ impl<'i> Polling<'i> {
 
     pub(super) async fn until(mut self, stop: &Stop) {
         while !stop.is_asked() {
-            let pause = match tokio::time::timeout(PATIENCE, self.round()).await {
-                Ok(Ok(Round::Renewed(pause))) => {
+            let turn = self.turn(stop);
+            let pause = match turn.await {
+                Ok(Round::Renewed(pause)) => {
                     if std::mem::take(&mut self.failing) {
                         log::info!("the store answers again");
                     }
                     pause
                 }
-                Ok(Ok(Round::Unconfirmed)) => Duration::from_millis(10),
-                Ok(Ok(Round::Anew(why))) => {
+                Ok(Round::Unconfirmed) => Duration::from_millis(10),
+                Ok(Round::Anew(why)) => {
                     log::debug!("everything is read once more: {why}");
                     self.seen = None;
                     Duration::ZERO
                 }
-                Ok(Err(error)) => self.failed(&error),
-                Err(_) => self.failed(&KeystoreError::unavailable("it doesn't answer in time")),
+                Err(error) => self.failed(&error),
             };
             stop.pause(pause).await;
         }
@@ -135,15 +137,20 @@ impl<'i> Polling<'i> {
         PAUSE
     }
 
+    /// Connects where there is nothing, and polls once.
+    async fn turn(&mut self, stop: &Stop) -> Result<Round, KeystoreError> {
+        if self.seen.is_none() {
+            let Some(seen) = self.arrived(stop).await? else {
+                return Ok(Round::Anew("the store is closed"));
+            };
+            self.seen = Some(seen);
+        }
+        in_time(self.round()).await
+    }
+
     /// One poll.
     async fn round(&mut self) -> Result<Round, KeystoreError> {
-        if let Some(why) = self.inner.refusal() {
-            return Err(KeystoreError::unavailable(why));
-        }
         let inner = self.inner;
-        if self.seen.is_none() {
-            self.seen = Some(self.arrived().await?);
-        }
         let Some(seen) = &mut self.seen else {
             return Err(strange());
         };
@@ -199,34 +206,62 @@ impl<'i> Polling<'i> {
         Ok(Round::Renewed((lease / POLLS).saturating_sub(spent)))
     }
 
-    /// Connects to the servers and forgets everything: nothing is known of what ended before.
-    async fn arrived(&mut self) -> Result<Seen, KeystoreError> {
+    /// Connects to the servers, makes the ends of the journal once more, and forgets everything: nothing is known of what
+    /// ended before. Nothing where the thread is to end meanwhile.
+    async fn arrived(&mut self, stop: &Stop) -> Result<Option<Seen>, KeystoreError> {
         let inner = self.inner;
         inner.set_map(None);
-        let layout = Layout::find(&self.place, &self.known).await?;
-        self.known.clone_from(&layout.known);
-        self.maps += 1;
-        let map = Map::connect(&self.place, &layout, &self.io, self.maps).await?;
-        let map = Arc::new(map);
-        let mut cursors = HashMap::new();
-        for shard in &map.shards {
-            for (bucket, head) in Head::read(inner, shard).await? {
-                head.check(&self.deployment)?;
-                cursors.insert(bucket, head.last);
+        let (map, cursors, known) = in_time(self.connected()).await?;
+        let replaying = replay(inner, &map, known);
+        let stopped = async {
+            while !stop.is_asked() {
+                stop.pause(PAUSE).await;
             }
+        };
+        let replayed = tokio::select! {
+            replayed = replaying => replayed?,
+            () = stopped => return Ok(None),
+        };
+        if replayed.gone > 0 {
+            log::warn!(
+                "{} sessions were back that had ended, and have gone once more, by {} ends of the journal",
+                replayed.gone,
+                replayed.ends
+            );
         }
-        self.look_back(&map).await?;
         inner.set_map(Some(Arc::clone(&map)));
         inner.told.forget();
         let leader = Leader(map.number);
         inner
             .lease
             .begin_anew(leader, || inner.stamps.all_changed());
-        Ok(Seen { map, cursors })
+        Ok(Some(Seen { map, cursors }))
     }
 
-    /// Refuses to go on where a server has lost what was confirmed.
-    async fn look_back(&self, map: &Map) -> Result<(), KeystoreError> {
+    /// Connects to the servers; where their feeds are, and up to which number the ends of the journal are made in all of
+    /// them.
+    async fn connected(
+        &mut self,
+    ) -> Result<(Arc<Map>, HashMap<Bucket, Entry>, u64), KeystoreError> {
+        let layout = Layout::find(&self.place, &self.known).await?;
+        self.known.clone_from(&layout.known);
+        self.maps += 1;
+        let map = Map::connect(&self.place, &layout, &self.io, self.maps).await?;
+        let (mut cursors, mut known) = (HashMap::new(), u64::MAX);
+        for shard in &map.shards {
+            for (bucket, head) in Head::read(self.inner, shard).await? {
+                head.check(&self.deployment)?;
+                cursors.insert(bucket, head.last);
+                known = known.min(head.journalled);
+            }
+        }
+        self.look_back(&map).await?;
+        Ok((Arc::new(map), cursors, known))
+    }
+
+    /// Says so where a server has lost what was confirmed.
+    async fn look_back(&mut self, map: &Map) -> Result<(), KeystoreError> {
+        let mut lost = false;
         for (bucket, before) in &self.confirmed {
             let mut feed = redis::cmd("XRANGE");
             feed.arg(bucket.feed())
@@ -243,16 +278,25 @@ impl<'i> Polling<'i> {
             let there = there.and_then(Entry::read);
             // What was taken away to make room was the oldest.
             let made_room = first.place > before.place;
-            if there.as_ref() != Some(before) && !made_room {
-                let why = "the store is an earlier one: a server has lost what it had confirmed, so that ended \
-                           sessions may be back";
-                log::error!("{why}");
-                self.inner.refuse(why);
-                return Err(KeystoreError::unavailable(why));
-            }
+            lost |= there.as_ref() != Some(before) && !made_room;
+        }
+        if lost {
+            log::error!(
+                "the store is an earlier one: a server has lost what it had confirmed. What has ended is in the journal \
+                 and ends once more; tokens that were refreshed since are back until they are used"
+            );
+            self.confirmed.clear();
         }
         Ok(())
     }
+}
+
+/// The answer, or an error where it takes too long.
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, KeystoreError>>,
+) -> Result<T, KeystoreError> {
+    let answer = tokio::time::timeout(PATIENCE, answer).await;
+    answer.unwrap_or_else(|_| Err(KeystoreError::unavailable("it doesn't answer in time")))
 }
 
 /// One server's poll; nothing where an entry that was known isn't there.

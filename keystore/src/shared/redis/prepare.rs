@@ -12,14 +12,14 @@ use super::functions::call;
 use super::map::{Map, Shard};
 use super::parts::Inner;
 use super::view::ASKED;
-use super::wire::{accepted, items, number, strange, text};
+use super::wire::{accepted, big_endian, items, number, strange, text};
 use crate::error::KeystoreError;
 
 /// The layout that this program knows.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// The oldest layout whose programs can go on beside this one.
-const OLDEST: i32 = 1;
+const OLDEST: i32 = 2;
 
 /// How long replicas get.
 const REPLICAS_MS: u64 = 500;
@@ -31,6 +31,8 @@ pub(super) struct Head {
     pub(super) last: Entry,
     /// Whether the removal of everything has begun and isn't over.
     pub(super) emptying: bool,
+    /// Up to which number the ends in the journal are made.
+    pub(super) journalled: u64,
 }
 
 /// What a bucket was made with.
@@ -60,6 +62,7 @@ impl Head {
             let mut parts = items(accepted(said)?).into_iter();
             let mut part = || parts.next().ok_or_else(strange);
             let (mut said, last, time) = (items(part()?), items(part()?), items(part()?));
+            let journalled = said.pop().and_then(big_endian).ok_or_else(strange)?;
             let emptying = said.pop().is_some_and(|who| who != Value::Nil);
             let gone = || KeystoreError::unavailable("the store has been emptied");
             let head = Self {
@@ -70,6 +73,7 @@ impl Head {
                     .and_then(Entry::read)
                     .ok_or_else(gone)?,
                 emptying,
+                journalled,
             };
             let mut time = time.into_iter().map(number);
             if let (Some(Some(seconds)), Some(Some(microseconds))) = (time.next(), time.next()) {
@@ -96,7 +100,7 @@ impl Said {
         })
     }
 
-    /// A store of a later version is used where that one says that it can be done: nodes of two versions stand beside
+    /// No earlier layout is known: no service has used one. A store of a later version is used where that one says that it can be done: nodes of two versions stand beside
     /// each other while one takes the place of the other.
     fn check(&self, deployment: &str) -> Result<(), KeystoreError> {
         if self.oldest > VERSION {
@@ -104,6 +108,11 @@ impl Said {
                 found: self.version,
                 known: VERSION,
             });
+        }
+        if self.version < VERSION {
+            return Err(KeystoreError::corrupt(
+                "its layout is of before the first release",
+            ));
         }
         if self.deployment != deployment {
             return Err(KeystoreError::StoreForeign);

@@ -40,10 +40,10 @@ pub(super) async fn get(inner: &Inner, key: RecordKey) -> Result<Found, Keystore
             Ok(read) if inner.lease.standing() == standing => {
                 let sealed = match read {
                     Value::Nil => None,
-                    // Behind eight bytes that say when it expires.
+                    // Behind eight bytes that say when it expires, and eight that say which ends it was put after.
                     read => Some(
                         bytes(read)
-                            .and_then(|read| Some(read.get(8..)?.to_vec()))
+                            .and_then(|read| Some(read.get(16..)?.to_vec()))
                             .ok_or_else(strange)?,
                     ),
                 };

@@ -150,6 +150,12 @@ pub(super) fn number(value: Value) -> Option<u64> {
     }
 }
 
+/// A number of eight bytes, the greatest first.
+pub(super) fn big_endian(value: Value) -> Option<u64> {
+    let bytes = bytes(value)?.as_slice().try_into().ok()?;
+    Some(u64::from_be_bytes(bytes))
+}
+
 /// An answer that isn't what such a server gives.
 pub(super) fn strange() -> KeystoreError {
     KeystoreError::unavailable("its answer can't be read")

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::postgres::Schema;
 use crate::skipped::skip;
 
 /// What a store needs of a server.
@@ -40,7 +41,37 @@ pub(crate) fn is_available() -> bool {
     if !available {
         skip("no session was kept in Redis", "run .ci/need redis");
     }
-    available
+    available && crate::postgres::is_available()
+}
+
+/// A schema for the journal of the server at this port.
+fn schema(port: u16) -> Schema {
+    let making = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(Schema::named(journal_of(port)))
+    });
+    making.join().unwrap()
+}
+
+/// What the schema is called: processes that are given the URL of a server find it.
+fn journal_of(port: u16) -> String {
+    format!("lacre_journal_{port}")
+}
+
+/// The URL of the journal for the store at this one.
+pub(crate) fn journal_url(store: &str) -> String {
+    let port = store.rsplit(':').next().and_then(|port| port.parse().ok());
+    // Where there is no such server, there is no such schema: what is made is left in the one that there is always.
+    let schema = match port {
+        Some(port) if port > 1_024 => journal_of(port),
+        _ => "public".to_owned(),
+    };
+    let server = crate::postgres::server().unwrap();
+    let glue = if server.contains('?') { '&' } else { '?' };
+    format!("{server}{glue}options=-c%20search_path%3D{schema}")
 }
 
 /// A port that is free now, and its neighbour by 10000, which a cluster talks by.
@@ -68,14 +99,18 @@ pub(crate) struct Server {
     home: TempDir,
     settings: Vec<String>,
     process: Mutex<Option<Child>>,
+    /// Where the ends of a store on it are written down.
+    _journal: Schema,
 }
 
 impl Server {
     pub(crate) fn start(settings: &[&str]) -> Self {
         // Another program may take the port before the server does: try until one try wins.
         for _ in 0..5 {
+            let port = free_port();
             let server = Self {
-                port: free_port(),
+                port,
+                _journal: schema(port),
                 home: home(),
                 settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
                 process: Mutex::default(),

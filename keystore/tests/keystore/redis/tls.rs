@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::server::{Server, free_port, is_available};
-use super::{keystore, opened, put};
+use super::server::{Server, free_port, is_available, journal_url};
+use super::{keystore, opened_beside, options, put};
 use crate::skipped::skip;
 use crate::support::key;
 
@@ -62,12 +62,15 @@ fn a_server_is_asked_by_tls_only_where_its_certificate_is_trusted() {
     ];
     let server = Server::start(&settings);
     let url = format!("rediss://127.0.0.1:{port}");
+    let journal = journal_url(&server.url());
     lacre_keystore::conformance::run(async {
-        let refused = opened(&url).await.unwrap_err();
+        let refused = opened_beside(&journal, &url, options()).await.unwrap_err();
         assert_eq!(refused.code(), "store_unavailable", "{refused}");
         // And where TLS is asked for, nothing is sent without.
         let plain = server.url().replace("redis:", "rediss:");
-        let refused = opened(&plain).await.unwrap_err();
+        let refused = opened_beside(&journal, &plain, options())
+            .await
+            .unwrap_err();
         assert_eq!(refused.code(), "store_unavailable", "{refused}");
     });
     assert_eq!(server.says(&["DBSIZE"]).trim(), "0");
@@ -83,7 +86,7 @@ fn a_server_is_asked_by_tls_only_where_its_certificate_is_trusted() {
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
-    writeln!(trusting.stdin.take().unwrap(), "{url}").unwrap();
+    writeln!(trusting.stdin.take().unwrap(), "{journal} {url}").unwrap();
     assert!(trusting.wait().unwrap().success());
 }
 
@@ -93,7 +96,9 @@ fn who_trusts_it() {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).unwrap();
     lacre_keystore::conformance::run(async {
-        let one = keystore(&Arc::new(opened(line.trim()).await.unwrap()));
+        let (journal, url) = line.trim().split_once(' ').unwrap();
+        let store = opened_beside(journal, url, options()).await;
+        let one = keystore(&Arc::new(store.unwrap()));
         put(&one, &key(1, 1)).await;
         assert_eq!(one.remove(&key(1, 1)).await, Ok(true));
         assert!(one.get(&key(1, 1)).await.unwrap().is_none());
