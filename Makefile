@@ -16,7 +16,7 @@ APART = --bench server --bench scale --bench instructions --bench oracle
 PROGRAM ?=
 OUT ?= target/dist
 
-.PHONY: cluster deb image dist package-test help run test soak model faults backup-drill bench bench-steps bench-million bench-page bench-check \
+.PHONY: cluster deb image dist package-test help run test soak model faults backup-drill bench bench-steps bench-peers bench-million bench-ten-million bench-page bench-check \
 	bench-cost bench-instructions bench-oracle bench-oracle-dialects bench-python bench-gateway interop interop-apache browser fuzz vectors mutations mutants lint
 
 help: ## Show this list
@@ -73,18 +73,25 @@ model: ## Search the lease of several processes with all faults at once (4 GiB o
 	@flags=$$(.ci/need build); $(CARGO) test --release --locked $$flags -p lacre-keystore --test lease -- \
 		--include-ignored $(ARGS)
 
-bench: ## Measure guards, steps and the service, and write docs/performance.md
-	@$(BENCH)/guards.py; python3 tests/bench/steps.py; python3 tests/bench/service.py; \
+# What takes up to a quarter of an hour; the stores by the million and what stands before other services are goals of their own.
+bench: ## Measure guards, steps, the service and its peers, and write docs/performance.md
+	@$(BENCH)/guards.py; for part in steps service cost beside; do python3 tests/bench/$$part.py; done; \
 	python3 tests/bench/page.py
 
 bench-steps: ## Measure the steps alone (ARGS=name runs some, and keeps nothing)
 	@$(BENCH)/steps.py $(ARGS)
 
 bench-cost: ## Measure what tokens and log-ins cost the processor, by threads (ARGS=PROGRAM takes that one, and keeps nothing)
-	@$(BENCH)/cost.py $(ARGS)
+	@$(BENCH)/cost.py $(ARGS); python3 tests/bench/page.py
+
+bench-peers: ## Measure a guarded call of the whole service beside actix-session, express-session, better-auth and Flask
+	@$(BENCH)/beside.py; python3 tests/bench/page.py
 
 bench-million: ## Measure a store of a million sessions (ARGS="1000 100000" for other numbers)
 	@$(BENCH)/million.py $(ARGS); python3 tests/bench/page.py
+
+bench-ten-million: ## Measure a store of ten million sessions (ARGS=fill fills it alone, which takes long)
+	@$(BENCH)/ten_million.py $(ARGS); python3 tests/bench/page.py
 
 bench-python: ## Measure a route of Flask behind the package for Python and behind Flask-JWT-Extended
 	@$(BENCH)/python.py; python3 tests/bench/page.py

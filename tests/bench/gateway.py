@@ -8,17 +8,15 @@ and medians over the rounds are compared.
 """
 
 import json
-import os
 import subprocess
 import sys
 import time
 import urllib.error
-import urllib.request
 from base64 import b64encode
 
-from harness import (HERE, PLACE, ROOT, ROUNDS, SERVER, answer, bearer, build_program, folder, free_port, load,
-                     median_report, must_guard, part, say, start, started, status, stop)
-from peers import PACKAGES
+from harness import (ROOT, ROUNDS, SERVER, answer, bearer, build_program, folder, free_port, load, median_report,
+                     must_guard, part, say, start, started, status, stop)
+from peers import actix_session, cookie, express_session, redis
 
 EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
 RECIPE = ROOT / "docs" / "proxies" / "nginx.conf"
@@ -34,7 +32,7 @@ NGINX = {
 
 def lacre(place):
     """The program with a gateway: its process, its addresses, a client's credentials and a user's token."""
-    program = os.environ.get("LACRE_BENCH_PROGRAM") or build_program()
+    program = build_program()
     (place / "lacre.toml").write_text('[service.wiki]\nroles = ["user"]\n')
     gateway = f"127.0.0.1:{free_port()}"
     environment = {"LACRE_GATEWAY__LISTEN": gateway}
@@ -54,36 +52,6 @@ def lacre(place):
     asked = json.dumps({"email": EMAIL, "password": PASSWORD}).encode()
     token = json.loads(answer(f"{url}/getToken", "Content-Type: application/json", data=asked))["auth"]
     return child, url, f"http://{gateway}", client, token
-
-
-def redis():
-    port = free_port()
-    child = start([*SERVER, "redis-server", "--port", str(port), "--save", "", "--appendonly", "no"],
-                  stdout=subprocess.DEVNULL)
-    time.sleep(0.5)
-    return child, f"redis://127.0.0.1:{port}"
-
-
-def cookie(url):
-    """The cookie of a session that the server at this address has begun."""
-    with urllib.request.urlopen(urllib.request.Request(f"{url}/log-in", b"")) as got:
-        return "Cookie: " + got.headers["Set-Cookie"].split(";")[0]
-
-
-def actix_session(store):
-    source = HERE / "peers" / "actix_session"
-    target = os.environ.get("LACRE_BENCH_PEER_TARGET") or str(PLACE / "actix-session")
-    subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=source, check=True,
-                   env=os.environ | {"CARGO_TARGET_DIR": target})
-    child, told, _ = started([*SERVER, f"{target}/release/lacre-bench-actix-session", store], "listening")
-    return child, told["listening"]
-
-
-def express_session(store):
-    environment = os.environ | {"LACRE_BENCH_DIR": str(PACKAGES), "BENCH_REDIS": store, "NODE_ENV": "production"}
-    child, told, _ = started([*SERVER, "node", str(HERE / "peers" / "express_session.mjs")], "listening",
-                             env=environment)
-    return child, told["listening"]
 
 
 def nginx(place, kind, service, asked):
@@ -118,7 +86,7 @@ def nginx(place, kind, service, asked):
 def measure():
     place = folder("gateway")
     running, public, gateway, client, token = lacre(place)
-    beside, store = redis()
+    beside, store = redis(SERVER)
     actix, actix_url = actix_session(store)
     express, express_url = express_session(store)
     children = [running, beside, actix, express]

@@ -30,16 +30,21 @@ def lines(*command):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def paths(place, sessions):
+    """Where so many sessions are, and the tokens of those that call."""
+    return place / f"data-{sessions}", place / f"tokens-{sessions}"
+
+
 def fill(scale, place, sessions):
     """A directory with so many sessions, and what it takes."""
-    data, tokens = place / f"data-{sessions}", place / f"tokens-{sessions}"
+    data, tokens = paths(place, sessions)
     active = min(sessions, ACTIVE)
     began = time.monotonic()
     [filled] = lines(scale, "begin", "--data-dir", data, "--sessions", sessions, "--tokens", active,
                      "--out", tokens)
     say(f"{sessions} sessions in {time.monotonic() - began:.0f} s")
     opened, read = lines(scale, "open", "--data-dir", data)
-    return data, tokens, {
+    return {
         "sessions": sessions, "active": active, "fill_s": filled["begin_s"] + filled["put_s"],
         "begin_s": filled["begin_s"], "put_s": filled["put_s"],
         "open_s": opened["open_s"], "resident_open_bytes": opened["resident_bytes"],
@@ -90,8 +95,8 @@ def measure(counts):
     place = folder("million")
     places, numbers = {}, {}
     for sessions in counts:
-        data, tokens, numbers[sessions] = fill(scale, place, sessions)
-        places[sessions] = (data, tokens)
+        numbers[sessions] = fill(scale, place, sessions)
+        places[sessions] = paths(place, sessions)
     traffic(lacre, places, numbers)
     turned = TURNED if TURNED in places else counts[-1]
     began = time.monotonic()

@@ -7,12 +7,14 @@ nothing was measured for is shown as a dash.
 
 import re
 
+from beside import OURS, PEERS
 from check import at, bars, kept, ratio, shown
+from cost import KEY_PAIR, SEAL
 from gateway import HANDLER, INTROSPECT, NGINX
 from harness import HERE, RESULTS, ROOT
 from plots import COLOURS, bars as bar_plot, lines, spaced
 
-PARTS = ("guards", "steps", "service", "million", "instructions", "python", "gateway")
+PARTS = ("guards", "steps", "service", "million", "instructions", "python", "gateway", "cost", "peers", "ten_million")
 GUARDS = [
     ("no guard", "no guard"),
     ("lacre", "**lacre's guard, token in use**"),
@@ -101,6 +103,27 @@ def gateway_table(gateway):
                   "p99, µs"), rows)
 
 
+def peer_table(peers):
+    variants = peers.get("variants", {})
+    first = at(variants, OURS, "rate")
+    rows = [(f"**{name}**" if name == OURS else name, spaced(variants[name]["rate"]),
+             shown(ratio(first, variants[name]["rate"])), spaced(variants[name]["latency_us"]["50"]),
+             spaced(variants[name]["latency_us"]["99"]))
+            for name in [OURS, *PEERS] if name in variants]
+    return table(("what guards", "requests a second", "lacre's against it", "p50, µs", "p99, µs"), rows)
+
+
+def cost_table(cost):
+    rows = []
+    for kind, one in cost.get("kinds", {}).items():
+        threads = ", ".join(f"{name} {shown(part)}" for name, part in one["threads"].items() if part >= 1)
+        rows.append((kind, shown(one["us"]), shown(one["hashing_us"]) if one["hashing_us"] else "", threads))
+    alone = cost.get("alone", {})
+    rows += [(name, shown(alone[step]), "", "") for name, step in
+             (("signing and sealing one token, alone", SEAL), ("a key pair, alone", KEY_PAIR)) if step in alone]
+    return table(("what is asked", "processor, µs", "argon2 beside, µs", "of it, by threads"), rows)
+
+
 def step_table(steps):
     ns = steps.get("ns", {})
     return table(("step", "lacre, µs", "josekit alone, µs"),
@@ -112,7 +135,7 @@ def issue_table(service):
     rows = [(name, shown(one["rate"]), spaced(one["latency_us"]["50"] / 1000),
              spaced(one["latency_us"]["99"] / 1000))
             for name, one in service.get("issuing", {}).items()]
-    return table(("`POST /getToken`", "a second", "p50, ms", "p99, ms"), rows)
+    return table(("what is asked", "a second", "p50, ms", "p99, ms"), rows)
 
 
 def trouble_table(service):
@@ -237,7 +260,7 @@ def plots(guards, steps, service, million):
 
 
 def values(parts):
-    guards, steps, service, million, instructions, python, gateway = parts.values()
+    guards, steps, service, million, instructions, python, gateway, cost, peers, ten = parts.values()
     return {
         "bars": bar_table(),
         "measured": measured_table(parts),
@@ -246,6 +269,9 @@ def values(parts):
         "issuing": issue_table(service),
         "trouble": trouble_table(service),
         "levels": level_table(million),
+        "ten": level_table(ten) if ten else "Not measured yet: `make bench-ten-million`.",
+        "cost": cost_table(cost) if cost else "Not measured yet: `make bench-cost`.",
+        "peers": peer_table(peers) if peers else "Not measured yet: `make bench-peers`.",
         "turns": turn_table(million),
         "turned": spaced(at(million, "turned", "sessions") or 0),
         "lengths": length_table(steps),

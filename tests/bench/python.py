@@ -15,7 +15,7 @@ import urllib.error
 
 from harness import (LOAD, ROOT, ROUNDS, SERVER, answer, bearer, build_program, folder, free_port, load,
                      median_report, must_guard, part, say, start, started, status, stop)
-from peers import PACKAGES
+from peers import PACKAGES, redis
 
 GUARDS = {
     "none": "no guard",
@@ -31,7 +31,7 @@ CONNECTIONS = 4
 
 def lacre_settings():
     """A running lacre with a client, on the load generator's core: what a back end asks it with."""
-    program = os.environ.get("LACRE_BENCH_PROGRAM") or build_program()
+    program = build_program()
     place = folder("python")
     data = ["--data-dir", str(place / "data")]
     socket = f"unix:{place}/gateway.sock" if os.environ.get("LACRE_BENCH_UNIX") else None
@@ -52,13 +52,6 @@ def lacre_settings():
         "BENCH_LACRE_CLIENT_ID": client["id"],
         "BENCH_LACRE_CLIENT_SECRET": client["secret"],
     }
-
-
-def redis():
-    port = free_port()
-    child = start([*LOAD, "redis-server", "--port", str(port), "--save", "", "--appendonly", "no"],
-                  stdout=subprocess.DEVNULL)
-    return child, f"redis://127.0.0.1:{port}/0"
 
 
 def logged_in(url):
@@ -90,7 +83,7 @@ def worker(guard, settings):
 
 def measure():
     lacre, settings = lacre_settings()
-    beside, settings["BENCH_REDIS"] = redis()
+    beside, settings["BENCH_REDIS"] = redis(LOAD)
     workers, asked = [lacre, beside], {}
     for guard, name in GUARDS.items():
         child, url = worker(guard, settings)

@@ -40,7 +40,11 @@ enum Task {
         out: PathBuf,
     },
     /// Opens the directory and reads every record once.
-    Open,
+    Open {
+        /// Opens it alone.
+        #[arg(long)]
+        unread: bool,
+    },
     /// Ends all sessions and begins as many anew.
     Turn {
         #[arg(long)]
@@ -73,8 +77,11 @@ fn main() {
                 state(&lacre, json!({ "begin_s": begun, "put_s": put }))
             );
         }
-        Task::Open => {
+        Task::Open { unread } => {
             println!("{}", state(&lacre, json!({ "open_s": opened })));
+            if unread {
+                return;
+            }
             let before = Instant::now();
             let live = live(&lacre);
             let seen = json!({ "read_s": before.elapsed().as_secs_f64(), "live_bytes": live });

@@ -22,13 +22,22 @@ from harness import (CONNECTIONS, ROUNDS, SECONDS, SERVER, answer, bearer, build
 from peers import USERS, flask_server
 
 EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
+# A session for a client, of a name that no other has.
+SESSION = '{"id": "{u}", "user_session": "s{i}"}'
+REFRESH = "refresh, durable"
 # Who asks for tokens: enough at once for group commit to have something to group.
 ISSUERS = 64
 # A storm fills the one thread that hashes here and its queue of 64 twice over. Each of its
 # connections asks again this long after its answer.
 STORM, STORM_PAUSE = 128, 50
+STORMS = {"storm of log-ins": {"pause": STORM_PAUSE}, "storm of log-ins, at once": {}}
 # Floods: as many connections as the good callers', as fast as they are answered; and a steady one.
 FLOODS = {"flood, as many connections": {}, "flood, 1000 a second": {"pause": 32}}
+# Tokens that are used for the first time, about so many a second, by as many connections as the good callers'.
+FIRST = "first opens, 1000 a second"
+FIRST_RATE, FIRST_PAUSE = 1000, 31
+# Sessions whose refresh tokens are spent, more than connections: of each the next token is asked for in its turn.
+CHAINS = 512
 # Callers at leisure: each waits so long after an answer.
 LEISURE = 10
 
@@ -39,6 +48,8 @@ class Program:
     def __init__(self, lacre):
         self.lacre = lacre
         self.place = folder("service")
+        # Names of sessions that no measurement has by itself.
+        self.sessions = 500_000_000
         self.data = ["--data-dir", str(self.place / "data")]
         user = self.tell("users", "add", EMAIL, "--password-stdin", typed=PASSWORD + "\n")
         client = self.tell("clients", "add", "bench")
@@ -69,7 +80,24 @@ class Program:
 
     def start(self):
         child, told, _ = started(self.serve, "listening")
+        self.management = told["management on"]
         return child, told["listening on"]
+
+    def minted(self, url, count, member):
+        """A file with one token of so many new sessions, or more, one a line."""
+        kept, whole = self.place / f"minted-{member}", []
+        while len(whole) < count:
+            load(f"{url}/getToken", connections=ISSUERS, seconds=(count - len(whole)) / 1500, keep=kept, member=member,
+                 body=SESSION, users=self.place / "users", basic=self.basic, **{"from": self.sessions})
+            self.sessions += 1_000_000
+            whole += kept.read_text().split()
+        kept.write_text("\n".join(whole) + "\n")
+        return kept
+
+    def first_opens(self):
+        """How many tokens were opened whose content key wasn't kept."""
+        text = answer(f"{self.management}/metrics").decode()
+        return int(re.search(r"^lacre_token_open_duration_seconds_count (\d+)", text, re.M)[1])
 
 
 def resting(program):
@@ -87,18 +115,18 @@ def resting(program):
 
 
 def issuing(program, url):
-    """Tokens for clients, beside the same question to Flask, which syncs nothing."""
+    """Tokens for clients, beside the same question to Flask, which syncs nothing, and beside new tokens for sessions
+    that are there."""
     flask, flask_url, _ = flask_server()
     flask_users = program.place / "flask-users"
     flask_users.write_text("".join(f"user-{number:04}\n" for number in range(USERS)))
     ask = {
         "lacre, durable": (url, {
-            "body": '{"id": "{u}", "user_session": "s{i}"}',
-            "users": program.place / "users", "basic": program.basic}),
+            "body": SESSION, "users": program.place / "users", "basic": program.basic}),
         "Flask, jwcrypto, not durable": (flask_url, {
             "body": '{"id": "{u}", "user_session": "a.s{i}.b"}', "users": flask_users}),
     }
-    reports = {name: [] for name in ask}
+    reports = {name: [] for name in [*ask, REFRESH]}
     for number in range(ROUNDS + 1):
         for name, (address, given) in ask.items():
             # Sessions are new ones in each round.
@@ -106,6 +134,10 @@ def issuing(program, url):
                           **{"from": number * 1_000_000})
             if number:
                 reports[name].append(report)
+        spent = program.minted(url, CHAINS, "refresh")
+        report = load(f"{url}/refresh", connections=ISSUERS, spent=spent, member="refresh")
+        if number:
+            reports[REFRESH].append(report)
         say(f"issuing: round {number} of {ROUNDS}")
     stop(flask)
     logins = []
@@ -118,51 +150,64 @@ def issuing(program, url):
     return variants | {"log-ins by password": median_report(logins)}
 
 
-def token_of(program, url):
+def token_of(program, url, name="guarded"):
     # Not of the user who logs in: log-ins beyond the cap push the oldest session out.
-    asked = json.dumps({"id": program.ids[1], "user_session": "guarded"}).encode()
+    asked = json.dumps({"id": program.ids[1], "user_session": name}).encode()
     told = answer(f"{url}/getToken", "Content-Type: application/json",
                   f"Authorization: Basic {program.basic}", data=asked)
     return json.loads(told)["auth"]
 
 
-def start_trouble(kind, url, token):
-    """Begins a storm or a flood, and gives it a moment to come up."""
-    if kind == "storm of log-ins":
-        trouble = start_load(f"{url}/getToken", connections=STORM, seconds=60, pause=STORM_PAUSE,
-                             body=json.dumps({"email": EMAIL, "password": PASSWORD}))
-    else:
-        trouble = start_load(f"{url}/headers", connections=CONNECTIONS, seconds=60, junk=token,
-                             **FLOODS[kind])
-    time.sleep(1)
-    return trouble
+class Trouble:
+    """A storm, a flood or first opens beside the good callers; with a moment to come up."""
+
+    def __init__(self, kind, program, url, token, fresh):
+        self.kind, self.program = kind, program
+        self.opened = program.first_opens()
+        if kind.startswith("storm"):
+            self.load = start_load(f"{url}/getToken", connections=STORM, seconds=60, **STORMS[kind],
+                                   body=json.dumps({"email": EMAIL, "password": PASSWORD}))
+        elif kind == FIRST:
+            self.load = start_load(f"{url}/headers", connections=CONNECTIONS, seconds=60, pause=FIRST_PAUSE,
+                                   tokens=fresh)
+        else:
+            self.load = start_load(f"{url}/headers", connections=CONNECTIONS, seconds=60, junk=token, **FLOODS[kind])
+        time.sleep(1)
+
+    def ended(self):
+        """Its report; how it was answered shows that it was there."""
+        self.load.send_signal(signal.SIGINT)
+        out = self.load.communicate()[0]
+        report = json.loads(re.search(r"^RESULT (.*)$", out, re.M)[1])
+        refused, seconds = report["refused"], report["seconds"]
+        if self.kind == FIRST:
+            opened = self.program.first_opens() - self.opened
+            if refused or opened < report["requests"]:
+                sys.exit(f"of {report['requests']} first opens {refused} were refused and {opened} were first:\n{out}")
+            if not 0.9 < report["requests"] / seconds / FIRST_RATE < 1.1:
+                say(f"first opens came in at {report['requests'] / seconds:.0f} a second")
+        elif not refused:
+            sys.exit(f"a load that must be refused in part was not:\n{out}")
+        return {"rate": report["requests"] / seconds, "refused_rate": refused / seconds}
 
 
-def end_trouble(trouble):
-    """Its report; that it was answered, with refusals, shows that it was there."""
-    trouble.send_signal(signal.SIGINT)
-    out = trouble.communicate()[0]
-    report = json.loads(re.search(r"^RESULT (.*)$", out, re.M)[1])
-    if not report["refused"]:
-        sys.exit(f"a load that must be refused in part was not:\n{out}")
-    return {"rate": report["requests"] / report["seconds"],
-            "refused_rate": report["refused"] / report["seconds"]}
-
-
-def troubled(url, token):
+def troubled(program, url, token):
     """Guarded calls in quiet and in trouble, at full load and at leisure."""
     must_guard("the program", f"{url}/headers", token)
-    kinds = ["quiet", "storm of log-ins", *FLOODS]
+    kinds = ["quiet", *STORMS, *FLOODS, FIRST]
     calls = {"full": {}, "leisure": {"pause": LEISURE}}
     reports = {call: {kind: [] for kind in kinds} for call in calls}
     troubles = {kind: [] for kind in kinds[1:]}
+    # A moment to come up, two measurements, and some to spare.
+    most = round(FIRST_RATE * 1.2 * (3 + 2 * max(SECONDS, 1)))
     for number in range(ROUNDS):
         for kind in kinds:
-            trouble = None if kind == "quiet" else start_trouble(kind, url, token)
+            fresh = program.minted(url, most, "auth") if kind == FIRST else None
+            trouble = None if kind == "quiet" else Trouble(kind, program, url, token, fresh)
             for call, given in calls.items():
                 reports[call][kind].append(load(f"{url}/headers", bearer(token), **given))
             if trouble:
-                troubles[kind].append(end_trouble(trouble))
+                troubles[kind].append(trouble.ended())
                 # What waits for a thread to hash is worked off before the next measurement.
                 settle(url)
         say(f"storm and flood: round {number + 1} of {ROUNDS}")
@@ -192,7 +237,7 @@ def measure():
                "issuers": ISSUERS, "storm": STORM, "rest": resting(program)}
     child, url = program.start()
     numbers["issuing"] = issuing(program, url)
-    numbers |= troubled(url, token_of(program, url))
+    numbers |= troubled(program, url, token_of(program, url))
     stop(child)
     return numbers
 

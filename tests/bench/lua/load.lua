@@ -11,6 +11,9 @@
 --     users=FILE    what {u} stands for
 --     basic=TEXT    HTTP Basic credentials
 --     pause=MS      each connection waits so long after an answer
+--     keep=FILE     what each answer has in `member`, one a line
+--     member=NAME   a member of the answer's JSON, whose value is a text
+--     spent=FILE    POST; each request with one of its lines in `member`, and then with what the answers have in it
 --
 -- Requests are made before the run where that is possible, so that the generator's own work is
 -- small and the same in all runs.
@@ -36,6 +39,11 @@ local function noise(length)
     out[i] = alphabet:sub(n, n)
   end
   return table.concat(out)
+end
+
+-- The value of a member of an answer.
+local function told(body)
+  return body:match('"' .. given.member .. '":"([^"]*)"')
 end
 
 function init(arguments)
@@ -72,6 +80,21 @@ function init(arguments)
   elseif given.junk then
     local header, key, rest = given.junk:match("^([^.]+)%.([^.]+)(%..*)$")
     request = function() return get(header .. "." .. noise(#key) .. rest) end
+  elseif given.spent then
+    wrk.method = "POST"
+    wrk.headers["Content-Type"] = "application/json"
+    local waiting = lines(given.spent)
+    local first, last = 1, #waiting
+    request = function()
+      -- More lines than connections: there always is one.
+      local one = waiting[first]
+      waiting[first], first = nil, first + 1
+      return wrk.format(nil, nil, nil, '{"' .. given.member .. '":"' .. one .. '"}')
+    end
+    response = function(status, headers, body)
+      last = last + 1
+      waiting[last] = told(body)
+    end
   elseif given.body then
     wrk.method = "POST"
     wrk.headers["Content-Type"] = given.type or "application/json"
@@ -82,6 +105,10 @@ function init(arguments)
       local body = given.body:gsub("{i}", count):gsub("{u}", users[count % #users + 1])
       return wrk.format(nil, nil, nil, body)
     end
+  end
+  if given.keep then
+    local file = io.open(given.keep, "w")
+    response = function(status, headers, body) file:write(told(body), "\n") end
   end
 end
 

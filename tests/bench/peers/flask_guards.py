@@ -33,7 +33,7 @@ else:
     if KIND == "renamed":
         from lacre.flask_jwt_extended import JWTManager, create_access_token, jwt_required
     else:
-        from flask_jwt_extended import JWTManager, create_access_token, jwt_required
+        from flask_jwt_extended import JWTManager, create_access_token, get_jwt, jwt_required
 
     app.config["JWT_SECRET_KEY"] = "a secret that is long enough for HS256"
     manager = JWTManager(app)
@@ -47,6 +47,12 @@ else:
         @manager.token_in_blocklist_loader
         def is_revoked(header, payload):
             return blocklist.get(payload["jti"]) is not None
+
+        @app.post("/log-out")
+        @guard
+        def log_out():
+            blocklist.set(get_jwt()["jti"], "", ex=get_jwt()["exp"] - get_jwt()["iat"])
+            return ""
 
 
 app.get("/guarded", endpoint="guarded")(guard(handler))

@@ -1,7 +1,8 @@
 //! An authorization server as one builds it of actix-session: it looks the session of the request's cookie up
-//! in Redis, and answers 200 with who it is, or 401. And one route that lets everybody in without looking.
+//! in Redis, and answers 200 with who it is, or 401. A guarded route by the same session, and one route that lets
+//! everybody in without looking.
 //!
-//! `lacre-bench-actix-session REDIS_URL` prints a cookie as `cookie C` and its address as `listening A`.
+//! `lacre-bench-actix-session REDIS_URL` prints its address as `listening A`.
 
 use actix_session::storage::RedisSessionStore;
 use actix_session::{Session, SessionMiddleware};
@@ -26,6 +27,20 @@ async fn authz(session: Session) -> HttpResponse {
             .insert_header(("Remote-User", user))
             .insert_header(("Remote-Email", email))
             .finish(),
+        _ => HttpResponse::Unauthorized().finish(),
+    }
+}
+
+async fn log_out(session: Session) -> impl Responder {
+    session.purge();
+    HttpResponse::Ok().finish()
+}
+
+async fn guarded(session: Session) -> HttpResponse {
+    match session.get::<String>("user") {
+        Ok(Some(_)) => HttpResponse::Ok()
+            .content_type("text/plain; charset=utf-8")
+            .body("Access Granted"),
         _ => HttpResponse::Unauthorized().finish(),
     }
 }
@@ -55,6 +70,8 @@ async fn main() -> std::io::Result<()> {
                 web::scope("")
                     .wrap(sessions.cookie_secure(false).build())
                     .route("/log-in", web::post().to(log_in))
+                    .route("/log-out", web::post().to(log_out))
+                    .route("/guarded", web::get().to(guarded))
                     .route("/authz/redis", web::route().to(authz)),
             )
     })
