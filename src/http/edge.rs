@@ -33,7 +33,8 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
 
 /// The longest target (path and query, in bytes) that is routed: room for a token in the query.
 pub const MAX_TARGET: usize = 16 * 1024;
@@ -45,6 +46,9 @@ pub const MAX_HEADERS: usize = crate::defaults::MAX_HEADER;
 /// Over how many seconds those are spread who find the queue of passwords full: they came together, and would come
 /// again together.
 const SPREAD: u8 = 4;
+
+/// The longest that the answer waits which tells them so.
+const LONGEST_WAIT: Duration = Duration::from_millis(255);
 
 /// The outermost middleware of every listener.
 #[derive(Clone)]
@@ -263,6 +267,9 @@ where
     match call.catch_unwind().await {
         Ok(Ok(response)) => {
             let (request, response) = response.into_parts();
+            if let Some(wait) = wait(&response, id) {
+                sleep(wait).await;
+            }
             let response = finish(response.map_into_boxed_body(), id, form, request.head());
             Ok(ServiceResponse::new(request, response))
         }
@@ -274,6 +281,15 @@ where
             Err(Problem::new(Code::InternalError).with_request_id(id))
         }
     }
+}
+
+/// How long an answer waits before it leaves: that to somebody who found the queue of passwords full, for a moment that is
+/// nobody else's. Those who came together and ask again at once, whatever `Retry-After` says, then don't come together
+/// again (`docs/decisions/0066-held-refusals.md`).
+fn wait<B>(response: &HttpResponse<B>, id: RequestId) -> Option<Duration> {
+    let problem = response.error()?.as_error::<Problem>()?;
+    let busy = problem.code() == Code::HashingBusy;
+    busy.then(|| LONGEST_WAIT * u32::from(id.number()) / u32::from(u8::MAX))
 }
 
 fn too_large(request: &ServiceRequest, max_target: usize, max_headers: usize) -> Option<Code> {

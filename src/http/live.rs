@@ -6,7 +6,7 @@ use super::credentials::bearer;
 use super::edge::Edge;
 use super::management::{Management, StoreCheck};
 use super::metrics::{Measured, Metrics, Reading};
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::request_id::RequestId;
 use super::server::{Ended, Listener, Listeners, Reached, ServerError, Settings, Stop};
 use actix_web::web::{self, Data, Path, ServiceConfig};
@@ -275,6 +275,10 @@ fn routes(config: &mut ServiceConfig, gate: &Data<Gate>) {
             "/own",
             web::get()
                 .to(async || HttpResponse::Conflict().json(serde_json::json!({"mine": true}))),
+        )
+        .route(
+            "/busy",
+            web::get().to(async || Err::<&str, _>(Problem::new(Code::HashingBusy))),
         )
         .route(
             "/id",

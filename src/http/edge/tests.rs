@@ -75,6 +75,59 @@ fn who_finds_the_queue_of_passwords_full_comes_again_at_a_time_of_its_own() {
     assert_eq!(seconds(Code::StoreUnavailable), 1);
 }
 
+/// Of those who ask again at once, each does so at a time of its own.
+#[test]
+fn a_refusal_by_a_full_queue_of_passwords_waits_for_a_moment_of_chance() {
+    let mut rng = StdRng::seed_from_u64(2);
+    let mut waits = |code: Code| {
+        let response = HttpResponse::from_error(Problem::new(code));
+        wait(&response, RequestId::fresh(&mut rng))
+    };
+    let mut seen = [0; 4];
+    for _ in 0..4_000 {
+        let wait = waits(Code::HashingBusy).unwrap();
+        assert!(wait <= LONGEST_WAIT);
+        seen[usize::try_from(wait.as_millis()).unwrap() / 64] += 1;
+    }
+    assert!(
+        seen.iter().all(|times| (800..1_200).contains(times)),
+        "{seen:?}"
+    );
+    assert_eq!(waits(Code::StoreUnavailable), None);
+    assert_eq!(waits(Code::InvalidCredentials), None);
+    let fine = HttpResponse::Ok().finish();
+    assert_eq!(wait(&fine, RequestId::fresh(&mut rng)), None);
+}
+
+/// One worker, and all at once: they neither come back together, nor wait for one another.
+#[test]
+fn refusals_that_wait_do_so_beside_each_other() {
+    let live = Live::start();
+    let began = Instant::now();
+    let mut streams: Vec<_> = (0..64).map(|_| connect(live.public)).collect();
+    for stream in &mut streams {
+        write!(
+            stream,
+            "GET /busy HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+    }
+    let waited = streams.into_iter().map(|mut stream| {
+        std::thread::spawn(move || {
+            let answer = answer(&mut stream);
+            assert_eq!(answer.problem(), "hashing_busy");
+            has_standing_headers(&answer);
+            began.elapsed()
+        })
+    });
+    let waited: Vec<_> = waited.collect();
+    let waited: Vec<_> = waited.into_iter().map(|one| one.join().unwrap()).collect();
+    let (first, last) = (waited.iter().min().unwrap(), waited.iter().max().unwrap());
+    assert!(*last >= *first + LONGEST_WAIT / 2, "{waited:?}");
+    // One after the other they would take 64 times the mean.
+    assert!(began.elapsed() < LONGEST_WAIT * 20, "{waited:?}");
+}
+
 #[test]
 fn a_panic_is_a_500_and_the_worker_lives() {
     let live = Live::start();
