@@ -12,6 +12,7 @@
 //! | [`refresh`] | a refresh token to new tokens |
 //! | [`list`], `newest`, `revoke`, [`sweep`] | sessions listed, the newest first, revoked, removed once expired |
 //! | `end` | what is left of a session that ended |
+//! | `behind` | a session that is older than one of its tokens |
 //! | [`profile`] | what a client says of a user of its own |
 //! | `receipting` | a signed log of ends, written from what is left of them |
 //! | `last_seen` | when a session was used last |
@@ -23,6 +24,7 @@
 //!
 //! This room must never return a token whose record may be lost, and never remember a result.
 
+mod behind;
 mod cap;
 pub(crate) mod content_keys;
 pub mod csrf;

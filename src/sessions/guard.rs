@@ -207,7 +207,15 @@ impl Guard {
         let now = self.records.now();
         let unopened = self.parse(token)?;
         let (key, stored, (opened, known)) = self.open(unopened, now).await?;
-        let mut session = self.check(opened, key, &stored.record, kind, now)?;
+        let generation = opened.generation();
+        let mut session = match self.check(opened, key, &stored.record, kind, now) {
+            Ok(session) => session,
+            Err(TokenError::Generation) => {
+                let refused = self.records.end_behind(&key, &stored, generation).await?;
+                return Err(refused.into());
+            }
+            Err(refused) => return Err(refused.into()),
+        };
         session.is_behind = self.notes.note_use(&key, stored.record.last_seen_at, now);
         if kind == TokenKind::Access {
             self.keep(known.into(), key, stored);

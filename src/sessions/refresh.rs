@@ -20,9 +20,7 @@ use super::records::Records;
 use super::rules::Rules;
 use super::tokens::{Contents, TokenMaker};
 use crate::telemetry::audit::{Actor, Cause};
-use crate::token::{
-    Claims, Expected, Handle, SessionKey, TokenError, TokenKind, UnopenedToken, is_own_user,
-};
+use crate::token::{Claims, Expected, Handle, SessionKey, TokenKind, UnopenedToken, is_own_user};
 use lacre_keystore::{KeystoreError, Noting, Record, RecordKey, Stored};
 use std::sync::Arc;
 use thiserror::Error;
@@ -95,22 +93,23 @@ enum Step {
 }
 
 impl Step {
-    /// Decides by nothing but the record, the token's generation and the time.
-    fn of(record: &Record, generation: u64, now: u64, rules: &Rules) -> Result<Self, TokenError> {
+    /// Decides by nothing but the record, the token's generation and the time; nothing where this record can't have given
+    /// the token out.
+    fn of(record: &Record, generation: u64, now: u64, rules: &Rules) -> Option<Self> {
         if generation > record.generation {
-            return Err(TokenError::Generation); // never given out by this record
+            return None;
         }
         let in_grace = generation + 1 == record.generation
             && now < record.rotated_at.saturating_add(rules.refresh_grace);
         if generation < record.generation && !in_grace {
-            return Ok(Self::End);
+            return Some(Self::End);
         }
         // Where the access tokens of this generation are refused already, repeating them would be
         // useless: the generation rises once more.
         if generation < record.generation && !record.access_ended {
-            return Ok(Self::Repeat);
+            return Some(Self::Repeat);
         }
-        Ok(Self::Renew(Record {
+        Some(Self::Renew(Record {
             generation: record.generation + 1,
             rotated_at: now,
             expires_at: now.saturating_add(rules.refresh_ttl).min(record.ends_at),
@@ -160,8 +159,10 @@ impl Refresher {
                 .await
                 .map_err(RefreshError::Refused)?;
             let now = self.records.now();
-            let step = Step::of(&stored.record, claims.generation, now, &self.rules)
-                .map_err(|error| RefreshError::Refused(error.into()))?;
+            let Some(step) = Step::of(&stored.record, claims.generation, now, &self.rules) else {
+                let ended = self.records.end_behind(&key, &stored, claims.generation);
+                return Err(RefreshError::Refused(ended.await?.into()));
+            };
             let handle = claims.session.clone();
             let user_id = stored.record.user_id.clone();
             let renewed = match step {

@@ -60,6 +60,8 @@ pub enum Cause {
     ClientDeleted,
     /// The link through which it was begun was taken away.
     Unlinked,
+    /// Its record was older than one of its tokens: the store had lost a refresh.
+    RecordBehind,
 }
 
 /// What changed of an account.
@@ -112,7 +114,7 @@ impl Actor {
 impl Cause {
     /// Every cause.
     #[cfg(feature = "server")]
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Logout,
         Self::RevokedByUser,
         Self::RevokedByAdmin,
@@ -125,6 +127,7 @@ impl Cause {
         Self::AccountClosed,
         Self::ClientDeleted,
         Self::Unlinked,
+        Self::RecordBehind,
     ];
 
     /// Its stable name.
@@ -143,6 +146,7 @@ impl Cause {
             Self::AccountClosed => "account_closed",
             Self::ClientDeleted => "client_deleted",
             Self::Unlinked => "unlinked",
+            Self::RecordBehind => "record_behind",
         }
     }
 }
