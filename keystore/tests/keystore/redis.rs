@@ -2,6 +2,8 @@
 
 mod cluster;
 mod faults;
+mod journal;
+mod relay;
 mod server;
 mod tls;
 

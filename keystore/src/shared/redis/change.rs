@@ -28,6 +28,9 @@ use crate::note::Note;
 use crate::shared::journal::{End, Ticket};
 use crate::store::Write;
 
+/// For how long the removal of all may go on: the journal reckons with an hour.
+const ALL_WITHIN: Duration = Duration::from_mins(50);
+
 /// How many records one step of the removal of all takes.
 const STEP: usize = 500;
 
@@ -289,6 +292,7 @@ pub(super) async fn remove_all(
 ) -> Result<(u64, Made), KeystoreError> {
     let who = format!("{}:{}", inner.node, inner.next_change());
     inner.map()?;
+    let written_at = inner.lease.now();
     let ticket = inner.journal.write(vec![End::All], 0).await?;
     note_emptying(inner, &who, true).await?;
     let (mut count, mut latest) = (0, NO_WAIT);
@@ -296,6 +300,11 @@ pub(super) async fn remove_all(
         let mut from = limit(b'[', &KeyRange::ALL.first());
         loop {
             let begun = inner.lease.now();
+            if begun.saturating_sub(written_at)
+                > u64::try_from(ALL_WITHIN.as_nanos()).unwrap_or(u64::MAX)
+            {
+                return Err(KeystoreError::unavailable("there are too many sessions"));
+            }
             let (number_of_it, mut asked) = change(inner, "remove_range", bucket, begun)?;
             asked
                 .arg(&ticket.number.to_be_bytes()[..])

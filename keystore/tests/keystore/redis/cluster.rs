@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use lacre_keystore::{Keystore, RedisWeakness, redis_weaknesses};
 
-use super::server::{Cluster, is_available};
+use super::faults::put_back;
+use super::server::{Cluster, copied, is_available};
 use super::{LEASE, keystore, opened, put};
 use crate::support::key;
 
@@ -158,6 +159,47 @@ fn nothing_that_was_answered_is_let_in_when_a_replica_is_promoted_by_hand() {
                 assert_ne!(cluster.of(SLOT).0, primary, "{how:?}");
                 repaired(&cluster);
             }
+        }
+    });
+}
+
+/// Both are put back to a copy of before, the primary and its replica: two faults at once.
+#[test]
+fn no_end_that_was_answered_is_back_where_a_primary_and_its_replica_are_as_they_were_earlier() {
+    with_cluster(|cluster| async move {
+        for round in 0..times(20) {
+            let one = keystore(&Arc::new(opened(&cluster.url()).await.unwrap()));
+            let two = keystore(&Arc::new(opened(&cluster.url()).await.unwrap()));
+            let name = |session: u64| {
+                let user = u8::try_from(session % 13 * 20 + 1).unwrap();
+                key(user, round * 100 + session)
+            };
+            for session in 0..60 {
+                put(&one, &name(session)).await;
+            }
+            let (primary, replica) = cluster.of(SLOT);
+            let both = [primary, replica.unwrap()];
+            let earlier = both.map(|server| copied(cluster.servers[server].home()));
+            for session in 0..30 {
+                assert_eq!(one.remove(&name(session)).await, Ok(true));
+            }
+            for server in both {
+                cluster.servers[server].kill();
+            }
+            for (server, earlier) in both.iter().zip(&earlier) {
+                put_back(&cluster.servers[*server], earlier.path());
+            }
+            repaired(&cluster);
+            back(&one, Duration::from_secs(15)).await;
+            back(&two, Duration::from_secs(15)).await;
+            let fresh = keystore(&Arc::new(opened(&cluster.url()).await.unwrap()));
+            for keystore in [&one, &two, &fresh] {
+                for session in 0..60 {
+                    let found = keystore.get(&name(session)).await.unwrap();
+                    assert_eq!(found.is_some(), session >= 30, "{session}");
+                }
+            }
+            assert_eq!(one.remove_all().await, Ok(30));
         }
     });
 }

@@ -14,7 +14,7 @@ use crate::support::{key, record, user};
 const ERROR_WITHIN: Duration = Duration::from_millis(1_300);
 
 /// Asks until it is answered, and says how long that took.
-async fn back(keystore: &Keystore, key: &RecordKey) -> Duration {
+pub(crate) async fn back(keystore: &Keystore, key: &RecordKey) -> Duration {
     let begun = Instant::now();
     while keystore.get(key).await.is_err() {
         assert!(begun.elapsed() < Duration::from_secs(10));
@@ -23,7 +23,7 @@ async fn back(keystore: &Keystore, key: &RecordKey) -> Duration {
     begun.elapsed()
 }
 
-fn unavailable<T: std::fmt::Debug>(answer: Result<T, KeystoreError>, begun: Instant) {
+pub(crate) fn unavailable<T: std::fmt::Debug>(answer: Result<T, KeystoreError>, begun: Instant) {
     assert_eq!(answer.unwrap_err().code(), "store_unavailable");
     let took = begun.elapsed();
     assert!(took < ERROR_WITHIN, "{took:?}");
@@ -107,7 +107,7 @@ fn while_a_server_stands_still_nobody_is_let_in_and_errors_come_within_a_second(
 }
 
 /// Puts a copy of its files in the place of those of a server, which is killed for it.
-fn put_back(server: &Server, earlier: &Path) {
+pub(crate) fn put_back(server: &Server, earlier: &Path) {
     server.kill();
     for entry in std::fs::read_dir(server.home()).unwrap() {
         let entry = entry.unwrap().path();
@@ -209,9 +209,11 @@ fn the_end_of_all_is_made_once_more_and_spares_who_came_later() {
 }
 
 #[test]
-fn a_server_that_was_emptied_is_refused() {
+fn a_server_that_was_emptied_is_refused_until_a_process_is_started_anew() {
     with_stores(|stores| async move {
         let one = keystore(&stores.one);
+        put(&one, &key(2, 1)).await;
+        assert_eq!(one.remove_all().await, Ok(1));
         put(&one, &key(1, 1)).await;
         let read = one.get(&key(1, 1)).await.unwrap().unwrap();
         assert_eq!(stores.server.says(&["FLUSHALL"]).trim(), "OK");
@@ -220,6 +222,18 @@ fn a_server_that_was_emptied_is_refused() {
         assert!(one.get(&key(1, 1)).await.is_err());
         assert!(one.put_new(&key(1, 2), &read.record).await.is_err());
         assert_eq!(stores.server.says(&["DBSIZE"]).trim(), "0");
+        // Whoever is started anew makes it once more, empty, and all go on. What had ended before ends nobody who comes now.
+        assert!(stores.two.remove_all().await.is_err());
+        let two = keystore(&Arc::new(opened(&stores.server.url()).await.unwrap()));
+        back(&one, &key(1, 1)).await;
+        for keystore in [&one, &two] {
+            assert!(keystore.get(&key(1, 1)).await.unwrap().is_none());
+        }
+        put(&one, &key(1, 1)).await;
+        stores.server.kill();
+        assert!(stores.server.begin());
+        back(&two, &key(1, 1)).await;
+        assert!(two.get(&key(1, 1)).await.unwrap().is_some());
     });
 }
 
