@@ -9,7 +9,7 @@ import re
 
 from beside import OURS, PEERS
 from check import at, bars, kept, ratio, shown
-from cost import KEY_PAIR, SEAL
+from cost import KEY_PAIR, SEAL, TOKEN
 from gateway import HANDLER, INTROSPECT, NGINX
 from harness import HERE, RESULTS, ROOT
 from plots import COLOURS, bars as bar_plot, lines, spaced
@@ -259,6 +259,27 @@ def plots(guards, steps, service, million):
     return drawn
 
 
+def arithmetic(guards, steps, cost):
+    """What would be left where a bar leaves less than what is needed, by the numbers of the tables."""
+    def rate(name):
+        return at(guards, "variants", name, "rate")
+
+    def left(bar, name):
+        return 1e6 / (bar * rate(name)) - 1e6 / rate("no guard") if rate(name) else None
+
+    seal, pair = (at(cost, "alone", name) for name in (SEAL, KEY_PAIR))
+    token, opening = at(cost, "kinds", TOKEN, "us"), at(steps, "ns", "open/whole")
+    found = {"hs256_left": left(1.25, "HS256 JWT"), "es256_left": left(6, "ES256 JWT"),
+             "guard_takes": left(1, "lacre")}
+    if seal and pair and token and opening:
+        crypto, opening = 2 * seal + pair, opening / 1000
+        found |= {"crypto": crypto, "rest": token - crypto, "rest_left": 0.7 * crypto,
+                  "refresh_crypto": crypto / (2 * seal + opening),
+                  "refresh_like": token / (token - pair + opening)}
+    names = ("crypto", "rest", "rest_left", "refresh_crypto", "refresh_like")
+    return {name: "-" for name in names} | {name: "-" if one is None else shown(one) for name, one in found.items()}
+
+
 def values(parts):
     guards, steps, service, million, instructions, python, gateway, cost, peers, ten = parts.values()
     return {
@@ -278,6 +299,7 @@ def values(parts):
         "instructions": instruction_table(instructions),
         "python": python_table(python),
         "gateway": gateway_table(gateway),
+        **arithmetic(guards, steps, cost),
         "short": "\n".join(f"- {bar.what}: {bar.got()}, where {bar.wanted()} is the bar."
                            for bar in bars() if not bar.reached()) or "Nothing.",
     }
