@@ -35,10 +35,13 @@ def paths(place, sessions):
     return place / f"data-{sessions}", place / f"tokens-{sessions}"
 
 
-def fill(scale, place, sessions):
+def fill(scale, lacre, place, sessions):
     """A directory with so many sessions, and what it takes."""
     data, tokens = paths(place, sessions)
     active = min(sessions, ACTIVE)
+    # The program serves no directory that has sessions and no accounts.
+    subprocess.run([lacre, "users", "add", "ada@example.com", "--password-stdin", "--data-dir", str(data)], check=True,
+                   input="correct horse battery\n", text=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     began = time.monotonic()
     [filled] = lines(scale, "begin", "--data-dir", data, "--sessions", sessions, "--tokens", active,
                      "--out", tokens)
@@ -95,7 +98,7 @@ def measure(counts):
     place = folder("million")
     places, numbers = {}, {}
     for sessions in counts:
-        numbers[sessions] = fill(scale, place, sessions)
+        numbers[sessions] = fill(scale, lacre, place, sessions)
         places[sessions] = paths(place, sessions)
     traffic(lacre, places, numbers)
     turned = TURNED if TURNED in places else counts[-1]

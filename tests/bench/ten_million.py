@@ -25,12 +25,12 @@ def kept_at(sessions):
     return STORES / f"filled-{sessions}.json"
 
 
-def filled(scale, sessions):
+def filled(scale, lacre, sessions):
     if not kept_at(sessions).exists():
         for path in paths(STORES, sessions):
             shutil.rmtree(path, ignore_errors=True)
         STORES.mkdir(parents=True, exist_ok=True)
-        kept_at(sessions).write_text(json.dumps(fill(scale, STORES, sessions)))
+        kept_at(sessions).write_text(json.dumps(fill(scale, lacre, STORES, sessions)))
     return json.loads(kept_at(sessions).read_text())
 
 
@@ -45,7 +45,7 @@ def opened(scale, sessions):
 
 def measure(many):
     scale, lacre = build_bench("scale"), build_program()
-    numbers = {sessions: filled(scale, sessions) for sessions in (FEW, many)}
+    numbers = {sessions: filled(scale, lacre, sessions) for sessions in (FEW, many)}
     for sessions, one in numbers.items():
         one |= opened(scale, sessions)
     traffic(lacre, {sessions: paths(STORES, sessions) for sessions in numbers}, numbers)
@@ -58,7 +58,7 @@ if __name__ == "__main__":
     many = next((int(count) for count in arguments if count.isdigit()), MANY)
     if only_fill:
         for count in (FEW, many):
-            filled(build_bench("scale"), count)
+            filled(build_bench("scale"), build_program(), count)
     elif many < ACTIVE:
         sys.exit(f"fewer than the {ACTIVE} that call")
     else:
