@@ -12,6 +12,7 @@
 
 mod account;
 mod argon;
+mod attempts;
 mod authority;
 mod client;
 mod clients;
@@ -43,6 +44,7 @@ pub(crate) use self::account::{
     ADMIN_ROLE, display_name, permissions, plain_text, roles_from_outside, roles_or_none,
 };
 pub use self::account::{Account, Change, ImportedAccount, NewAccount, Page};
+pub use self::attempts::{AtAccount, Back, Counter, Told};
 pub use self::authority::Authority;
 pub use self::client::{Client, ClientId, ClientSecret, ClientTerms, NewClient};
 pub use self::copy::{CopiedRow, Replaced, Some20, TakenIn};

@@ -6,6 +6,7 @@
 //! This room must never decide whether a value is allowed: what comes in was parsed, what goes out
 //! is parsed again. And the database's own words must never leave it but for the debug log.
 
+mod attempts;
 mod commits;
 mod connect;
 mod copying;

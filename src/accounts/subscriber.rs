@@ -10,6 +10,18 @@ use std::net::{IpAddr, Ipv6Addr};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Subscriber(Option<IpAddr>);
 
+impl Subscriber {
+    /// The bytes of the address, of which no two subscribers have the same; none where it isn't known.
+    #[must_use]
+    pub fn bytes(self) -> Vec<u8> {
+        match self.0 {
+            Some(IpAddr::V4(address)) => address.octets().to_vec(),
+            Some(IpAddr::V6(address)) => address.octets().to_vec(),
+            None => Vec::new(),
+        }
+    }
+}
+
 impl From<Option<IpAddr>> for Subscriber {
     fn from(address: Option<IpAddr>) -> Self {
         Self(address.map(|address| match address.to_canonical() {

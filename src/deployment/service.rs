@@ -132,6 +132,7 @@ pub(super) async fn assemble(
     let (clock, entropy) = parts;
     let issuer = config.token.issuer.clone();
     let issuer = issuer.unwrap_or_else(|| own_issuer(&keyring));
+    let handles = keyring.handles().clone();
     let lacre = Lacre::builder(keystore, keyring, rules(config, issuer, leeway))
         .clock(Arc::clone(&clock))
         .keys_in(storage)
@@ -146,14 +147,19 @@ pub(super) async fn assemble(
         lease: config.keystore.lease,
         moving: tokio::sync::Mutex::default(),
     });
-    if let Some(cluster) = cluster {
-        Box::pin(super::shared::join(&cluster, &lacre, clock, leeway)).await?;
-    }
-    let limits = Limits::new(&LimitSettings {
+    let settings = LimitSettings {
         login_per_address: config.limits.login_per_address,
         login_per_account: config.limits.login_per_account,
         signup_per_address: config.limits.signup_per_address,
-    });
+    };
+    let limits = if cluster.is_some() {
+        Limits::of_nodes(&settings, accounts.clone(), handles)
+    } else {
+        Limits::new(&settings)
+    };
+    if let Some(cluster) = cluster {
+        Box::pin(super::shared::join(&cluster, &lacre, clock, leeway)).await?;
+    }
     let issuers = config.issuers.clone();
     let federation = Federation::open(issuers, config.token.leeway.as_secs()).await?;
     Ok(Service::new(lacre, accounts, limits)

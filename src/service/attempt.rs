@@ -34,7 +34,7 @@ struct Attempt {
 
 impl Attempt {
     fn begin(
-        counted: Result<Counted, Duration>,
+        counted: Result<Counted, ServiceError>,
         from: &Origin,
         user: Option<&UserId>,
         client: Option<ClientId>,
@@ -47,18 +47,18 @@ impl Attempt {
         };
         match counted {
             Ok(counted) => Ok(attempt(counted)),
-            Err(wait) => attempt(Counted::default()).ended(Err(too_many(wait))),
+            Err(error) => attempt(Counted::default()).ended(Err(error)),
         }
     }
 
     /// Counts it at the account as well, or ends it.
-    fn at(mut self, limits: &Limits, named: &Named) -> Result<Self, ServiceError> {
+    async fn at(mut self, limits: &Limits, named: &Named) -> Result<Self, ServiceError> {
         self.user = named.user().cloned().or(self.user.take());
         let from = subscriber(&self.from);
         let counted = self.counted.get_or_insert_default();
-        match limits.account(counted, named.counted_as(), from) {
+        match limits.account(counted, named.counted_as(), from).await {
             Ok(()) => Ok(self),
-            Err(wait) => self.ended(Err(too_many(wait))),
+            Err(error) => self.ended(Err(error)),
         }
     }
 
@@ -145,13 +145,13 @@ impl Service {
         from: &Origin,
         user: Option<&UserId>,
     ) -> Result<(Attempt, Named), ServiceError> {
-        let counted = self.limits.user(subscriber(from));
+        let counted = self.limits.user(subscriber(from)).map_err(too_many);
         let attempt = Attempt::begin(counted, from, user, None)?;
         let limits = self.limits.clone();
         let accounts = self.accounts.asked_by(Some(subscriber(from)));
         to_the_end(async move {
             match accounts.look_up(&by).await {
-                Ok(named) => Ok((attempt.at(&limits, &named)?, named)),
+                Ok(named) => Ok((attempt.at(&limits, &named).await?, named)),
                 Err(error) => attempt.ended(Err(error.into())),
             }
         })
@@ -165,7 +165,8 @@ impl Service {
         token: &str,
         from: &Origin,
     ) -> Result<Identity, ServiceError> {
-        let counted = self.limits.user(subscriber(from));
+        let (limits, subscriber) = (self.limits.clone(), subscriber(from));
+        let counted = to_the_end(async move { limits.stranger(subscriber).await }).await;
         let attempt = Attempt::begin(counted, from, None, None)?;
         let verified = self
             .federation
@@ -181,10 +182,13 @@ impl Service {
         secret: &str,
         from: &Origin,
     ) -> Result<Client, ServiceError> {
-        let counted = self.limits.client(subscriber(from));
+        let counted = self.limits.client(subscriber(from)).map_err(too_many);
         // What has no form of an id isn't logged: it may be a secret in the wrong place.
         let attempt = Attempt::begin(counted, from, None, ClientId::parse(id).ok())?;
         let proven = self.accounts.authenticate_client(id, secret).await;
+        if matches!(proven, Err(AccountsError::InvalidCredentials)) {
+            self.limits.client_failed(subscriber(from)).await;
+        }
         attempt.ended(proven.map_err(|error| match error {
             AccountsError::InvalidCredentials => ServiceError::InvalidClient,
             other => other.into(),

@@ -13,12 +13,19 @@
 //! Counting is GCRA over keyed hashes in tables of a fixed size. A limit has to be given back, and to
 //! count uses beyond it where it only warns; the rate limiters at hand do neither.
 //!
+//! Where several nodes are one deployment, they count together, in the accounts' database ([`of_nodes`]). Secrets of
+//! clients are counted by each node, and those that were wrong by all as well.
+//!
 //! This room must never remember a name or an address as text.
 
 mod budget;
+mod of_nodes;
 
-use crate::accounts::Subscriber;
+use super::ServiceError;
+use crate::accounts::{Accounts, Back, Subscriber};
+use crate::sessions::handles::Handles;
 use budget::{Budget, Spent};
+use of_nodes::{OfNodes, Refused, Source};
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -46,6 +53,9 @@ pub struct Limits(Arc<Tables>);
 
 struct Tables {
     beginning: Instant,
+    settings: LimitSettings,
+    /// Where several nodes count together.
+    nodes: Option<Arc<OfNodes>>,
     hasher: RandomState,
     addresses: Option<Budget>,
     /// Addresses again, for the secrets of clients: what users do wrong doesn't hold up a back end
@@ -59,27 +69,50 @@ struct Tables {
 /// What an attempt has been counted as so far. It stays counted unless it is given back.
 #[must_use]
 #[derive(Default)]
-pub(super) struct Counted(Vec<Spent>);
+pub(super) struct Counted {
+    here: Vec<Spent>,
+    /// At all nodes.
+    everywhere: Option<(Arc<OfNodes>, Vec<Back>)>,
+}
 
 impl Counted {
     /// It was no failure.
     pub(super) fn give_back(self) {
-        for spent in self.0 {
+        for spent in self.here {
             spent.give_back();
+        }
+        if let Some((nodes, backs)) = self.everywhere {
+            nodes.give_back(backs);
+        }
+    }
+
+    fn here(spent: impl IntoIterator<Item = Spent>) -> Self {
+        Self {
+            here: spent.into_iter().collect(),
+            everywhere: None,
         }
     }
 }
 
 impl Limits {
-    /// Nothing counted yet.
+    /// Those of one node. Nothing is counted yet.
     #[must_use]
     pub fn new(settings: &LimitSettings) -> Self {
-        let everywhere = settings.login_per_account.map(|rate| Rate {
-            count: rate.count.saturating_mul(EVERYWHERE),
-            ..rate
-        });
+        Self::counting(settings, None)
+    }
+
+    /// Those of all nodes with these accounts, whose database is one of several nodes.
+    #[must_use]
+    pub fn of_nodes(settings: &LimitSettings, accounts: Accounts, handles: Handles) -> Self {
+        Self::counting(settings, Some(Arc::new(OfNodes::new(accounts, handles))))
+    }
+
+    fn counting(settings: &LimitSettings, nodes: Option<Arc<OfNodes>>) -> Self {
+        let everywhere = settings.login_per_account.map(everywhere);
         Self(Arc::new(Tables {
             beginning: Instant::now(),
+            settings: *settings,
+            nodes,
             hasher: RandomState::new(),
             addresses: settings.login_per_address.map(Budget::new),
             clients: settings.login_per_address.map(Budget::new),
@@ -95,37 +128,105 @@ impl Limits {
         Self::new(&LimitSettings::default())
     }
 
-    /// Counts an attempt of a user from this address; or says how long to wait.
+    /// Counts an attempt of a user from this address; or says how long to wait. Several nodes count it with
+    /// [`account`](Self::account), by one question.
     pub(super) fn user(&self, from: Subscriber) -> Result<Counted, Duration> {
-        self.user_at(self.now(), from)
+        match &self.0.nodes {
+            None => self.user_at(self.now(), from),
+            Some(nodes) => {
+                let refused = nodes.refused(self.now(), Source::User(from));
+                refused.map_or_else(|| Ok(Counted::default()), Err)
+            }
+        }
+    }
+
+    /// Counts an attempt of a user from this address that isn't at an account.
+    pub(super) async fn stranger(&self, from: Subscriber) -> Result<Counted, ServiceError> {
+        let mut counted = self.user(from).map_err(too_many)?;
+        if self.0.nodes.is_some() {
+            let rate = self.0.settings.login_per_address;
+            let from = rate.map(|rate| (Source::User(from), rate));
+            self.count(&mut counted, from, None).await?;
+        }
+        Ok(counted)
     }
 
     /// Counts an attempt of a client from this address; or says how long to wait. Secrets can't be
     /// guessed; what is limited is the noise.
     pub(super) fn client(&self, from: Subscriber) -> Result<Counted, Duration> {
+        let nodes = self.0.nodes.as_ref();
+        if let Some(wait) = nodes.and_then(|nodes| nodes.refused(self.now(), Source::Client(from)))
+        {
+            return Err(wait);
+        }
         let spent = spend(self.0.clients.as_ref(), self.0.hash(from), self.now())?;
-        Ok(Counted(spent.into_iter().collect()))
+        Ok(Counted::here(spent))
     }
 
-    /// Counts an attempt at this account too, under the name that its accounts room counts it as; or
-    /// says how long to wait.
-    pub(super) fn account(
+    /// The secret was wrong: has the other nodes count it too. So a right one costs no question.
+    pub(super) async fn client_failed(&self, from: Subscriber) {
+        let rate = self.0.settings.login_per_address;
+        let from = rate.map(|rate| (Source::Client(from), rate));
+        // It has failed anyway: what can't be counted now is nothing to tell.
+        let _ = self.count(&mut Counted::default(), from, None).await;
+    }
+
+    /// Counts an attempt at this account too, under the name that its accounts room counts it as.
+    pub(super) async fn account(
         &self,
         counted: &mut Counted,
         account: &str,
         from: Subscriber,
-    ) -> Result<(), Duration> {
-        self.account_at(self.now(), counted, account, from)
+    ) -> Result<(), ServiceError> {
+        if self.0.nodes.is_none() {
+            let here = self.account_at(self.now(), counted, account, from);
+            return here.map_err(too_many);
+        }
+        let LimitSettings {
+            login_per_address,
+            login_per_account,
+            ..
+        } = self.0.settings;
+        let at = login_per_account.map(|rate| (account, from, [rate, everywhere(rate)]));
+        let from = login_per_address.map(|rate| (Source::User(from), rate));
+        self.count(counted, from, at).await
     }
 
-    /// Counts a sign-up; or says how long to wait.
-    pub(super) fn sign_up(&self, from: Subscriber) -> Result<(), Duration> {
-        spend(self.0.sign_ups.as_ref(), self.0.hash(from), self.now()).map(drop)
+    /// Counts a sign-up.
+    pub(super) async fn sign_up(&self, from: Subscriber) -> Result<(), ServiceError> {
+        if self.0.nodes.is_none() {
+            return self.sign_up_at(self.now(), from).map_err(too_many);
+        }
+        let rate = self.0.settings.signup_per_address;
+        let from = rate.map(|rate| (Source::SignUp(from), rate));
+        self.count(&mut Counted::default(), from, None).await
+    }
+
+    /// Counts at all nodes, where there are several.
+    async fn count(
+        &self,
+        counted: &mut Counted,
+        from: Option<(Source, Rate)>,
+        at: Option<(&str, Subscriber, [Rate; 2])>,
+    ) -> Result<(), ServiceError> {
+        if let Some(nodes) = &self.0.nodes {
+            let asked = nodes.attempt(self.now(), from, at);
+            let backs = nodes.count(asked).await.map_err(|refused| match refused {
+                Refused::For(wait) => too_many(wait),
+                Refused::Unknown(error) => error.into(),
+            })?;
+            counted.everywhere = Some((Arc::clone(nodes), backs));
+        }
+        Ok(())
+    }
+
+    fn sign_up_at(&self, now: Duration, from: Subscriber) -> Result<(), Duration> {
+        spend(self.0.sign_ups.as_ref(), self.0.hash(from), now).map(drop)
     }
 
     fn user_at(&self, now: Duration, from: Subscriber) -> Result<Counted, Duration> {
         let spent = spend(self.0.addresses.as_ref(), self.0.hash(from), now)?;
-        Ok(Counted(spent.into_iter().collect()))
+        Ok(Counted::here(spent))
     }
 
     fn account_at(
@@ -144,7 +245,7 @@ impl Limits {
         let times = if attacked { pairs.count() } else { 1 };
         match pairs.try_spend(pair, now, times) {
             Ok(of_pair) => {
-                counted.0.extend([everywhere, of_pair]);
+                counted.here.extend([everywhere, of_pair]);
                 Ok(())
             }
             Err(wait) => {
@@ -164,6 +265,18 @@ impl Tables {
     fn hash(&self, key: impl std::hash::Hash) -> u64 {
         self.hasher.hash_one(key)
     }
+}
+
+/// What an account may fail from everywhere, where this is what it may from one address.
+fn everywhere(rate: Rate) -> Rate {
+    Rate {
+        count: rate.count.saturating_mul(EVERYWHERE),
+        ..rate
+    }
+}
+
+fn too_many(wait: Duration) -> ServiceError {
+    ServiceError::TooMany { wait }
 }
 
 fn spend(budget: Option<&Budget>, key: u64, now: Duration) -> Result<Option<Spent>, Duration> {

@@ -39,10 +39,9 @@ impl Service {
 
     /// Makes an account for a stranger, unless too many were asked for from the same address.
     pub async fn sign_up(&self, caller: &Caller, new: NewAccount) -> Result<Account, ServiceError> {
-        let counted = self.limits.sign_up(subscriber(&caller.origin));
-        counted
-            .map_err(|wait| ServiceError::TooMany { wait })
-            .inspect_err(|error| signup_refused(&caller.origin, error.code()))?;
+        let (limits, from) = (self.limits.clone(), subscriber(&caller.origin));
+        let counted = to_the_end(async move { limits.sign_up(from).await }).await;
+        counted.inspect_err(|error| signup_refused(&caller.origin, error.code()))?;
         self.create_user(caller, new).await
     }
 

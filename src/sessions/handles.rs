@@ -33,6 +33,15 @@ impl Handles {
         base64url::encode(self.derive("deployment", &[]))
     }
 
+    /// What attempts of this kind by these are counted under: nobody without the secret can find out who they are.
+    #[must_use]
+    pub fn counted_as(&self, kind: &str, parts: &[&[u8]]) -> i64 {
+        let derived = self.derive(&format!("attempts {kind}"), parts);
+        let mut number = [0; 8];
+        number.copy_from_slice(&derived[..8]);
+        i64::from_be_bytes(number)
+    }
+
     /// The tag under which all sessions of this user lie.
     #[must_use]
     pub fn user_tag(&self, user_id: &str) -> UserTag {

@@ -7,6 +7,7 @@ mod ends;
 mod failover;
 mod faults;
 mod keys;
+mod limits;
 mod moving;
 mod receipts;
 mod refused;

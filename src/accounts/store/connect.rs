@@ -75,7 +75,7 @@ const SQLITE_STEPS: [(&str, &str); 6] = [
         include_str!("../migrations/sqlite/0006_own_users.sql"),
     ),
 ];
-const POSTGRES_STEPS: [(&str, &str); 6] = [
+const POSTGRES_STEPS: [(&str, &str); 7] = [
     (
         "accounts",
         include_str!("../migrations/postgres/0001_accounts.sql"),
@@ -99,6 +99,11 @@ const POSTGRES_STEPS: [(&str, &str); 6] = [
     (
         "own users",
         include_str!("../migrations/postgres/0006_own_users.sql"),
+    ),
+    // For several nodes: one on a file counts by itself.
+    (
+        "attempts",
+        include_str!("../migrations/postgres/0007_attempts.sql"),
     ),
 ];
 

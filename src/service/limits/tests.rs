@@ -148,9 +148,9 @@ fn clients_are_counted_by_address_and_apart_from_users() {
 fn sign_ups_are_counted_by_address() {
     let limits = limits(1, 1);
     let address = at("192.0.2.1");
-    assert!(limits.sign_up(address).is_ok() && limits.sign_up(address).is_ok());
-    assert!(limits.sign_up(address).is_err());
-    assert!(limits.sign_up(at("192.0.2.2")).is_ok());
+    assert!(limits.sign_up_at(NOW, address).is_ok() && limits.sign_up_at(NOW, address).is_ok());
+    assert!(limits.sign_up_at(NOW, address).is_err());
+    assert!(limits.sign_up_at(NOW, at("192.0.2.2")).is_ok());
     assert!(guess(&limits, "ada", "192.0.2.1"), "log-ins count apart");
 }
 
