@@ -58,6 +58,7 @@ pub use self::outbox::{Ends, Kept, OutboxRow, Reach, Target};
 pub use self::owner::Owner;
 pub use self::password::{Password, PresentedPassword};
 pub use self::proving::Named;
+pub use self::store::Outdated;
 pub use self::subscriber::Subscriber;
 
 use self::account::first_roles;
@@ -179,6 +180,12 @@ impl Accounts {
     /// have claimed them keep their claim.
     pub async fn claim(&self, deployment: &str) -> Result<(), AccountsError> {
         self.inner.store.claim(deployment).await
+    }
+
+    /// Gives up connections of which `outdated` says, by their age, that they lead to a server that another one has taken
+    /// the place of. Such a server may live on, and would answer what isn't so any more (threat: stale-rights).
+    pub fn leave_where(&self, outdated: Outdated) {
+        self.inner.store.leave_where(outdated);
     }
 
     /// The URL of a `SQLite` database at `path`, for [`Accounts::open`].

@@ -67,6 +67,9 @@ macro_rules! columns {
     };
 }
 
+/// Says of a connection of this age whether it leads to a server that another one has taken the place of.
+pub type Outdated = Arc<dyn Fn(Duration) -> bool + Send + Sync>;
+
 /// Where the accounts are kept.
 #[derive(Clone)]
 pub(super) struct Store {
@@ -74,6 +77,8 @@ pub(super) struct Store {
     read: AnyPool,
     /// `SQLite`: a single connection, since it has a single writer.
     write: AnyPool,
+    /// `PostgreSQL`: which connections are given up.
+    outdated: connect::UntilOutdated,
     /// `SQLite`: the file of it.
     file: Option<Arc<DatabaseFile>>,
     /// `SQLite`: rows that needn't be asked for again. On a database of several machines nothing tells of
@@ -114,6 +119,11 @@ impl Store {
     /// `new_key` is kept where there is no such key yet.
     pub(super) async fn open(url: &str, new_key: MirrorKey) -> Result<Self, AccountsError> {
         connect::open(url, new_key).await
+    }
+
+    /// Gives up connections of which this says that they are outdated. Of two, the first is gone by.
+    pub(super) fn leave_where(&self, outdated: Outdated) {
+        let _ = self.outdated.set(outdated);
     }
 
     /// Writes down that these are the accounts of this deployment.

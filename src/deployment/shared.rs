@@ -95,6 +95,7 @@ pub(super) async fn parts(
         check_owner(owner, config)?;
     }
     let accounts = open_accounts(config, accounts_url, (clock, entropy), (owner, &name)).await?;
+    accounts.leave_where(Arc::new(store.outdated()));
     // A keyring is the sign that accounts were made.
     let keyring = if new {
         let sealed = keyring.seal(&ring, &mut entropy())?;

@@ -46,6 +46,7 @@ impl Pair {
             pair.deployment
                 .node()
                 .env("LACRE_ACCOUNTS__URL", &url)
+                .env("LACRE_LIMITS__LOGIN_PER_ACCOUNT", "off")
                 .start()
         };
         let nodes = [node(), node()];
@@ -93,6 +94,24 @@ fn ended(node: &Server, token: &Token) -> bool {
         503 | 401 => false,
         other => panic!("{other}"),
     }
+}
+
+/// Demands that a change of an account counts that is made where the database is now, however many log-ins ask at once.
+fn goes_by_the_new_accounts(deployment: &Deployment, nodes: [&Server; 2]) {
+    deployment.database.sql("UPDATE accounts SET active = 0");
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            scope.spawn(move || {
+                let node = nodes[number % 2];
+                let answer = until("the accounts answer", || {
+                    let answer = node.try_get_token(EMAIL, PASSWORD);
+                    (answer.status != 503).then_some(answer)
+                });
+                assert_eq!(answer.status, 401, "by an account of before: {answer:?}");
+            });
+        }
+    });
+    deployment.database.sql("UPDATE accounts SET active = 1");
 }
 
 fn takes_over(fault: Fault, full: usize) {
@@ -145,6 +164,7 @@ fn takes_over(fault: Fault, full: usize) {
                 "{:?}",
                 begun.elapsed()
             );
+            goes_by_the_new_accounts(&pair.deployment, [&a, &b]);
             over.store(true, Ordering::SeqCst);
             using.join().unwrap();
             let confirmed: Vec<_> = ending.into_iter().map(|end| end.join().unwrap()).collect();

@@ -48,7 +48,7 @@ use crate::key::{KeyRange, RecordKey, UserTag};
 use crate::note::{Note, NotePlace, SealedNote};
 use crate::stamps::Stamps;
 use crate::store::{Answer, Found, LeaseReport, RemovalWatcher, Stamp, Stats, Store, Write};
-use link::{LedSince, Link};
+use link::{LedSince, Link, is_outdated};
 use notes::Notes;
 use parts::{Inner, Made, PATIENCE};
 use poll::Polling;
@@ -150,6 +150,14 @@ impl PostgresStore {
     #[must_use]
     pub fn cluster(&self) -> Cluster {
         self.cluster.clone()
+    }
+
+    /// Says whether a connection of this age, to the database that this one is in, leads to a server that another one
+    /// has taken the place of: such a server may live on, and then answers what isn't so any more.
+    #[must_use = "it does nothing but say so"]
+    pub fn outdated(&self) -> impl Fn(Duration) -> bool + Send + Sync + 'static {
+        let led = Arc::clone(&self.inner.led);
+        move |age| is_outdated(&led, age)
     }
 
     /// Asks on the store's own threads: what was begun goes on where the caller stops waiting.

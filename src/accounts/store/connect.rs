@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
@@ -20,7 +20,11 @@ use super::super::owner::Owner;
 use super::file::DatabaseFile;
 use super::remembered::Remembered;
 use super::seen::{POSTGRES_TABLES, STEPS_DONE, Seen, at_start};
-use super::{MirrorKey, QUERY_TIMEOUT, Store};
+use super::{MirrorKey, Outdated, QUERY_TIMEOUT, Store};
+
+/// Says, once somebody knows, of a connection of this age whether it leads to a server that another one has taken the
+/// place of.
+pub(super) type UntilOutdated = Arc<OnceLock<Outdated>>;
 
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 8;
@@ -194,13 +198,20 @@ async fn open_sqlite(path: &Path, new_key: MirrorKey) -> Result<Store, AccountsE
         AccountsError::AccountsUnavailable
     })?;
     let url = sqlite_url(path);
-    let write = pool(&url, 1, Some(SQLITE_WRITER), QUERY_TIMEOUT).await?;
+    let never = UntilOutdated::default();
+    let write = pool(&url, 1, Some(SQLITE_WRITER), QUERY_TIMEOUT, &never).await?;
     migrate(&write, &SQLITE_STEPS).await?;
-    let read = pool(&url, SQLITE_READERS, Some(SQLITE_READER), QUERY_TIMEOUT).await?;
+    let readers = pool(
+        &url,
+        SQLITE_READERS,
+        Some(SQLITE_READER),
+        QUERY_TIMEOUT,
+        &never,
+    );
     let store = Store::new(
-        read,
-        write,
+        (readers.await?, write),
         (SQLITE_ALONE, SQLITE_SNAPSHOT, QUERY_TIMEOUT),
+        never,
         new_key,
     )
     .await?;
@@ -218,27 +229,35 @@ async fn open_sqlite(path: &Path, new_key: MirrorKey) -> Result<Store, AccountsE
 
 async fn open_postgres(url: &str, new_key: MirrorKey) -> Result<Store, AccountsError> {
     // A step may take its time, and waits for a node that is at it already.
-    let migrating = pool(url, 1, None, QUERY_TIMEOUT).await?;
+    let outdated = UntilOutdated::default();
+    let migrating = pool(url, 1, None, QUERY_TIMEOUT, &outdated).await?;
     migrate(&migrating, &POSTGRES_STEPS).await?;
     migrating.close().await;
     let settings = Some(POSTGRES_SETTINGS);
-    let write = pool(url, POSTGRES_CONNECTIONS, settings, POSTGRES_PATIENCE).await?;
-    let read = write.clone();
+    let write = pool(
+        url,
+        POSTGRES_CONNECTIONS,
+        settings,
+        POSTGRES_PATIENCE,
+        &outdated,
+    );
+    let write = write.await?;
     let own = (POSTGRES_ALONE, POSTGRES_SNAPSHOT, POSTGRES_PATIENCE);
-    Store::new(read, write, own, new_key).await
+    Store::new((write.clone(), write), own, outdated, new_key).await
 }
 
 impl Store {
     async fn new(
-        read: AnyPool,
-        write: AnyPool,
+        (read, write): (AnyPool, AnyPool),
         (alone, begin_snapshot, patience): (&'static str, &'static str, Duration),
+        outdated: UntilOutdated,
         new_key: MirrorKey,
     ) -> Result<Self, AccountsError> {
         let mirror = Arc::new(Self::mirror_key(&write, new_key).await?);
         Ok(Self {
             read,
             write,
+            outdated,
             file: None,
             remembered: None,
             patience,
@@ -274,8 +293,15 @@ async fn pool(
     connections: u32,
     settings: Option<&'static str>,
     patience: Duration,
+    outdated: &UntilOutdated,
 ) -> Result<AnyPool, AccountsError> {
+    let outdated = Arc::clone(outdated);
     let options = AnyPoolOptions::new()
+        .before_acquire(move |_, about| {
+            let is_outdated = outdated.get();
+            let is_outdated = is_outdated.is_some_and(|is_outdated| is_outdated(about.age));
+            Box::pin(std::future::ready(Ok(!is_outdated)))
+        })
         .max_connections(connections)
         .acquire_timeout(patience)
         .idle_timeout(Duration::from_mins(10))

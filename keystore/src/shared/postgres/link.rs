@@ -67,6 +67,12 @@ pub fn says_tls(url: &str) -> Option<bool> {
 /// Since when the server leads that the polls are answered by, where it has taken the place of another one.
 pub(in crate::shared) type LedSince = Arc<Mutex<Option<Instant>>>;
 
+/// Whether a connection of this age leads to a server that another one has taken the place of, and which may live on.
+pub(super) fn is_outdated(led: &LedSince, age: Duration) -> bool {
+    let since = *led.lock().unwrap_or_else(PoisonError::into_inner);
+    since.is_some_and(|since| age > since.elapsed())
+}
+
 /// Where the database is.
 #[derive(Clone)]
 pub(in crate::shared) struct Link(PgConnectOptions);
@@ -88,15 +94,13 @@ impl Link {
         }
     }
 
-    /// Connections that are made when they are needed. Those of before the time that `led` says lead to a server that
-    /// another one has taken the place of, and which may live on: they are given up.
+    /// Connections that are made when they are needed. Outdated ones are given up.
     pub(in crate::shared) fn pool(&self, connections: u32, led: &LedSince) -> PgPool {
         let led = Arc::clone(led);
         PgPoolOptions::new()
             .before_acquire(move |_, about| {
-                let since = *led.lock().unwrap_or_else(PoisonError::into_inner);
-                let is_old = since.is_some_and(|since| about.age > since.elapsed());
-                Box::pin(std::future::ready(Ok(!is_old)))
+                let outdated = is_outdated(&led, about.age);
+                Box::pin(std::future::ready(Ok(!outdated)))
             })
             .max_connections(connections)
             .acquire_timeout(CONNECTING)
