@@ -11,12 +11,15 @@
 //!
 //! Sessions alone are imported into a keystore that is missing, by the same rule.
 //!
+//! The databases of several nodes have to be empty (`restored/shared.rs`).
+//!
 //! This room must never replace what it hasn't been told to, and never remove what it replaces.
 
 mod error;
 mod given;
 mod place;
 mod reading;
+mod shared;
 mod told;
 
 pub use error::RestoreError;
@@ -53,9 +56,7 @@ pub async fn restore(
     (clock, entropy): (Arc<dyn Clock>, Entropy),
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Restored, RestoreError> {
-    if config.keystore.engine == Engine::Postgres {
-        return Err(RestoreError::SharedStore);
-    }
+    let shared = config.keystore.engine == Engine::Postgres;
     let backup = Backup::read(given, &master_keys(config), &mut progress)?;
     if wanted.holds == Holds::Everything && backup.about.holds == Holds::Sessions {
         return Err(RestoreError::SessionsOnly);
@@ -63,10 +64,10 @@ pub async fn restore(
     if wanted.keep_sessions && !backup.about.at_rest {
         return Err(RestoreError::NotAtRest);
     }
-    if wanted.keep_sessions && config.keystore.engine != Engine::Sled {
+    let all = wanted.holds == Holds::Everything || !shared;
+    if wanted.keep_sessions && all && config.keystore.engine != Engine::Sled {
         return Err(RestoreError::NotKept);
     }
-    let place = Place::take(config, wanted.holds)?;
     let work = Work {
         config,
         wanted,
@@ -74,7 +75,14 @@ pub async fn restore(
         clock,
         entropy,
     };
+    // What it is about isn't in the directory.
+    if shared && wanted.holds == Holds::Sessions {
+        let restored = work.sessions_shared().await?;
+        return work.finish(restored).await;
+    }
+    let place = Place::take(config, wanted.holds)?;
     let restored = match wanted.holds {
+        Holds::Everything if shared => work.everything_shared(&place).await?,
         Holds::Everything => work.everything(&place).await?,
         Holds::Sessions => work.sessions(&place).await?,
     };

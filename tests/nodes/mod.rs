@@ -11,6 +11,7 @@ mod limits;
 mod moving;
 mod receipts;
 mod refused;
+mod restore;
 mod started;
 mod tls;
 
@@ -37,6 +38,14 @@ impl Deployment {
             database: Database::start()?,
             keys: Arc::new(TempDir::new().unwrap()),
         })
+    }
+
+    /// Another one, on another database, of nodes with the same master key.
+    pub(crate) fn elsewhere(&self) -> Self {
+        Self {
+            database: Database::start().unwrap(),
+            keys: Arc::clone(&self.keys),
+        }
     }
 
     /// Where the nodes have their master key.

@@ -38,12 +38,18 @@ pub enum RestoreError {
     /// Sessions that had to end haven't.
     #[error("{0}")]
     Service(#[from] ServiceError),
-    /// The store is shared.
+    /// The databases of several nodes have something.
     #[error(
-        "a backup isn't restored into `keystore.engine = \"postgres\"` by this version: restore the database itself, and \
-         then end all sessions with `lacre sessions revoke --all`, since some that had ended may be back"
+        "the databases of `keystore.url` and `accounts.url` aren't both empty: nothing was changed. With \
+         `keystore.engine = \"postgres\"` a backup is restored into empty ones"
     )]
-    SharedStore,
+    DatabaseNotEmpty,
+    /// They are in use.
+    #[error(
+        "nodes are at work on the database of `keystore.url`, or were ten seconds ago: nothing was changed. A backup \
+         is restored into empty databases, and no node is started before"
+    )]
+    BesideNodes,
     /// There is something already.
     #[error(
         "{} isn't empty, or its accounts' database isn't: nothing was changed. With --replace the accounts of \
@@ -68,7 +74,10 @@ pub enum RestoreError {
     )]
     StillThere,
     /// No session lasts in memory.
-    #[error("sessions can be kept with `keystore.engine = \"sled\"` alone")]
+    #[error(
+        "sessions can be kept with `keystore.engine = \"sled\"` alone: restore there, and move them with \
+         `lacre keystore migrate`"
+    )]
     NotKept,
     /// Sessions are taken in by the deployment that they are of.
     #[error(
@@ -97,8 +106,8 @@ impl RestoreError {
             Self::Keystore(error) => error.code(),
             Self::Receipts(error) => error.code(),
             Self::Service(error) => error.code(),
-            Self::SharedStore => "not_with_shared_store",
-            Self::NotEmpty { .. } => "restore_not_empty",
+            Self::BesideNodes => "restore_beside_nodes",
+            Self::NotEmpty { .. } | Self::DatabaseNotEmpty => "restore_not_empty",
             Self::SessionsOnly => "backup_sessions_only",
             Self::NotAtRest => "backup_not_at_rest",
             Self::StillThere => "restore_keystore_there",

@@ -21,7 +21,7 @@ use crate::store::LeaseReport;
 
 /// For how long a process is counted among those at work that hasn't been heard of. It is longer than any lapse, and
 /// shorter than a restart that people wait for.
-const SILENCE: &str = "10 seconds";
+pub(super) const SILENCE: &str = "10 seconds";
 
 /// For how long a process waits for another one that has the store to itself.
 const ALONE_WITHIN: Duration = Duration::from_secs(30);

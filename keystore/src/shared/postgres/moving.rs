@@ -133,6 +133,25 @@ impl PostgresMove {
         Ok(count.cast_unsigned())
     }
 
+    /// How many processes are at work here, or were until some seconds ago.
+    pub async fn nodes_at_work(&self) -> Result<u64, KeystoreError> {
+        let mut connection = self.connection().await;
+        let connection = connection.get()?;
+        if !exists(connection, "keystore_nodes").await? {
+            return Ok(0);
+        }
+        let question = format!(
+            "SELECT count(*) FROM keystore_nodes WHERE seen_at > clock_timestamp() - interval '{}'",
+            cluster::SILENCE
+        );
+        let asked = sqlx::query_scalar(AssertSqlSafe(question));
+        let count: i64 = asked
+            .fetch_one(connection)
+            .await
+            .map_err(|error| failed(&error))?;
+        Ok(count.cast_unsigned())
+    }
+
     /// Keeps every process from starting here until [`ready`](Self::ready), and gives the number of the move: that of an
     /// earlier one of the same, which is gone on with. `None`, and nothing changed, where the database isn't free.
     pub async fn begin(&self, id: &str, about: &str) -> Result<Option<String>, KeystoreError> {
