@@ -161,7 +161,7 @@ fn an_end_that_wasnt_answered_is_repeated_at_another_node() {
     };
     let [mut a, b, c] = deployment.start();
     c.sign_up(EMAIL, PASSWORD);
-    for _ in 0..rounds(2, 50) {
+    for _ in 0..rounds(2, 250) {
         let token = a.get_token(EMAIL, PASSWORD);
         std::thread::scope(|scope| {
             let ask = Request::delete(&format!("/sessions/{}", token.crt)).bearer(&token.auth);
@@ -191,7 +191,7 @@ fn a_refresh_or_a_log_in_that_wasnt_answered_is_repeated_at_another_node() {
     let [mut a, b, c] = deployment.start();
     c.sign_up(EMAIL, PASSWORD);
     let log_in = Request::post("/getToken").json(json!({"email": EMAIL, "password": PASSWORD}));
-    for round in 0..rounds(3, 475) {
+    for round in 0..rounds(3, 750) {
         let token = c.get_token(EMAIL, PASSWORD);
         let refresh = token.refresh.as_deref().unwrap();
         let refreshing = Request::post("/refresh").bearer(refresh);
@@ -221,38 +221,4 @@ fn a_refresh_or_a_log_in_that_wasnt_answered_is_repeated_at_another_node() {
             a.refuses(&token.auth);
         }
     }
-}
-
-/// All nodes are replaced one after the other, while somebody uses the deployment by those that are ready.
-#[test]
-fn a_rolling_restart_logs_nobody_out() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
-    let [mut a, mut b, c] = deployment.start();
-    a.sign_up(EMAIL, PASSWORD);
-    let token = a.get_token(EMAIL, PASSWORD);
-    std::thread::scope(|scope| {
-        let (stop, stopped) = std::sync::mpsc::channel::<()>();
-        let (used, seen) = (&c, &token);
-        let going_on = scope.spawn(move || {
-            let mut count = 0;
-            while matches!(
-                stopped.try_recv(),
-                Err(std::sync::mpsc::TryRecvError::Empty)
-            ) {
-                used.accepts(&seen.auth);
-                used.accepts(&used.get_token(EMAIL, PASSWORD).auth);
-                count += 1;
-            }
-            count
-        });
-        for node in [&mut a, &mut b] {
-            assert!(node.stop().success());
-            node.restart();
-            node.accepts(&token.auth);
-        }
-        drop(stop);
-        assert!(going_on.join().unwrap() > 0);
-    });
 }

@@ -12,6 +12,7 @@ mod moving;
 mod receipts;
 mod refused;
 mod restore;
+mod rolling;
 mod started;
 mod tls;
 
