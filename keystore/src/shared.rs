@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `lease` | for how long a process may go by what it keeps |
 //! | `poller` | the thread that renews it |
+//! | `calls` | what every shared store answers alike |
 //! | `io` | the threads that ask a store on behalf of callers |
 //! | `journal` | ends, written down in `PostgreSQL` for a store that may lose them |
 //! | `postgres` | the store on `PostgreSQL` |
@@ -24,6 +25,8 @@
 //! This room must never let a poll count that isn't known to have been answered by the store that takes the
 //! changes, and never answer an end before the wait is over.
 
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod calls;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub(crate) mod io;
 #[cfg(feature = "redis")]

@@ -2,6 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `end` | an end, and its columns |
 //! | `writer` | what writes: many ends with one commit |
 //! | `pages` | what was written, to be made in the store once more |
 //!
@@ -16,6 +17,7 @@
 //!
 //! This room must never answer that an end is written down before that is durable.
 
+mod end;
 mod pages;
 mod writer;
 
@@ -30,10 +32,11 @@ use super::postgres::link::{LedSince, Link, failed};
 use super::postgres::notes::{self, Due, Notes};
 use super::postgres::schema;
 use crate::error::KeystoreError;
-use crate::key::{KeyBytes, RecordKey, UserTag};
+use crate::key::RecordKey;
 use crate::note::Note;
 use writer::Job;
 
+pub(in crate::shared) use end::End;
 pub(in crate::shared) use pages::{Pages, Place};
 pub(in crate::shared) use writer::Ticket;
 
@@ -69,17 +72,6 @@ pub struct Journal {
     notes: Arc<Notes>,
     jobs: mpsc::UnboundedSender<Job>,
     io: Io,
-}
-
-/// What an end is of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::shared) enum End {
-    /// A record.
-    Record(KeyBytes),
-    /// The records of a user, but one.
-    User(UserTag, Option<KeyBytes>),
-    /// All records.
-    All,
 }
 
 impl Journal {
@@ -210,50 +202,8 @@ async fn trim(pool: &PgPool) -> Result<(), KeystoreError> {
     }
 }
 
-impl End {
-    /// As the table has it: the key, and what is kept.
-    fn columns(&self) -> (Vec<u8>, Option<Vec<u8>>) {
-        match self {
-            Self::Record(key) => (key.to_vec(), None),
-            Self::User(user, keep) => (user.as_bytes().to_vec(), keep.map(|keep| keep.to_vec())),
-            Self::All => (Vec::new(), None),
-        }
-    }
-
-    fn of_columns(key: &[u8], keep: Option<&[u8]>) -> Option<Self> {
-        if let Ok(key) = key.try_into() {
-            return Some(Self::Record(key));
-        }
-        if let Ok(user) = key.try_into() {
-            let keep = keep.map(KeyBytes::try_from).transpose().ok()?;
-            return Some(Self::User(UserTag::from_bytes(user), keep));
-        }
-        key.is_empty().then_some(Self::All)
-    }
-}
-
 impl std::fmt::Debug for Journal {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Journal").finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_end_is_what_its_columns_say() {
-        for end in [
-            End::Record([7; 32]),
-            End::User(UserTag::from_bytes([8; 16]), None),
-            End::User(UserTag::from_bytes([8; 16]), Some([9; 32])),
-            End::All,
-        ] {
-            let (key, keep) = end.columns();
-            assert_eq!(End::of_columns(&key, keep.as_deref()), Some(end));
-        }
-        assert_eq!(End::of_columns(&[1; 31], None), None);
-        assert_eq!(End::of_columns(&[1; 16], Some(&[1; 31])), None);
     }
 }

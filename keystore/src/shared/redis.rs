@@ -163,20 +163,7 @@ impl RedisStore {
         Ok(())
     }
 
-    /// Asks on the store's own threads: what was begun goes on where the caller stops waiting.
-    async fn ask<T, A>(
-        &self,
-        patience: Duration,
-        question: impl FnOnce(Arc<Inner>) -> A,
-    ) -> Result<T, KeystoreError>
-    where
-        T: Send + 'static,
-        A: Future<Output = Result<T, KeystoreError>> + Send + 'static,
-    {
-        let asked = self.io.ask(question(Arc::clone(&self.inner)));
-        let answer = tokio::time::timeout(patience, asked).await;
-        answer.unwrap_or_else(|_| Err(KeystoreError::unavailable("it doesn't answer in time")))
-    }
+    super::calls::changes_of_records!(change::remove_all);
 
     /// Makes a change, and answers when no process goes by what was before.
     async fn change<T, A>(
@@ -208,47 +195,6 @@ impl RedisStore {
             tokio::time::sleep(wait).await;
         }
         Ok(answer)
-    }
-
-    /// Makes the writes, and leaves a note of each record that goes or whose place another one takes.
-    fn written(&self, writes: Vec<Write>, note: Option<Note>) -> Answer<'_, bool> {
-        if writes.is_empty() {
-            return Box::pin(async move {
-                self.inner.open()?;
-                // Also what nobody waits for any more.
-                let _none_under_way = self.inner.under_way.write().await;
-                Ok(true)
-            });
-        }
-        Box::pin(self.change(PATIENCE, |inner| async move {
-            change::apply(&inner, writes, note).await
-        }))
-    }
-
-    /// Removes a record, and leaves a note of it where there is one.
-    fn ended(&self, key: RecordKey, note: Option<Note>) -> Answer<'_, bool> {
-        Box::pin(self.change(PATIENCE, move |inner| async move {
-            change::remove(&inner, key, note).await
-        }))
-    }
-
-    /// The same for a user's records.
-    fn ended_of_user(
-        &self,
-        user: UserTag,
-        keep: Option<RecordKey>,
-        note: Option<Note>,
-    ) -> Answer<'_, Vec<RecordKey>> {
-        Box::pin(self.change(PATIENCE, move |inner| async move {
-            change::remove_user(&inner, user, keep, note).await
-        }))
-    }
-
-    /// The same for all records.
-    fn all_ended(&self, note: Option<Note>) -> Answer<'_, u64> {
-        Box::pin(self.change(LONG, |inner| async move {
-            change::remove_all(&inner, note).await
-        }))
     }
 
     /// Asks the database of the journal about notes.
@@ -322,47 +268,9 @@ impl Store for RedisStore {
         }))
     }
 
-    #[inline]
-    fn is_current(&self, key: &RecordKey, stamp: Stamp) -> bool {
-        self.inner.lease.holds() && self.inner.stamps.holds(&key.to_bytes(), stamp)
-    }
+    super::calls::changes_with_or_without_notes!();
 
-    fn apply(&self, writes: Vec<Write>) -> Answer<'_, bool> {
-        self.written(writes, None)
-    }
-
-    fn remove(&self, key: RecordKey) -> Answer<'_, bool> {
-        self.ended(key, None)
-    }
-
-    fn remove_user(&self, user: UserTag, keep: Option<RecordKey>) -> Answer<'_, Vec<RecordKey>> {
-        self.ended_of_user(user, keep, None)
-    }
-
-    fn remove_all(&self) -> Answer<'_, u64> {
-        self.all_ended(None)
-    }
-
-    fn apply_noting(&self, writes: Vec<Write>, note: Note) -> Answer<'_, bool> {
-        self.written(writes, Some(note))
-    }
-
-    fn remove_noting(&self, key: RecordKey, note: Note) -> Answer<'_, bool> {
-        self.ended(key, Some(note))
-    }
-
-    fn remove_user_noting(
-        &self,
-        user: UserTag,
-        keep: Option<RecordKey>,
-        note: Note,
-    ) -> Answer<'_, Vec<RecordKey>> {
-        self.ended_of_user(user, keep, Some(note))
-    }
-
-    fn remove_all_noting(&self, note: Note) -> Answer<'_, u64> {
-        self.all_ended(Some(note))
-    }
+    super::calls::calls_about_the_lease!();
 
     fn notes(&self, after: Option<NotePlace>, limit: usize) -> Answer<'_, Vec<SealedNote>> {
         self.of_notes(move |kept| async move { notes::page(&kept, None, after, limit).await })
@@ -445,25 +353,6 @@ impl Store for RedisStore {
         Box::pin(self.ask(PATIENCE, move |inner| async move {
             change::take_turn(&inner, chore, every).await
         }))
-    }
-
-    fn lease(&self) -> Option<LeaseReport> {
-        Some(LeaseReport {
-            heard: self.inner.heard.load(Ordering::Relaxed),
-            ..self.inner.lease.report()
-        })
-    }
-
-    fn watch_removals(&self, watcher: RemovalWatcher) -> bool {
-        self.inner.watcher.set(watcher).is_ok()
-    }
-
-    fn close(&self) -> Answer<'_, ()> {
-        Box::pin(async move {
-            self.inner.closed.store(true, Ordering::SeqCst);
-            let _none_under_way = self.inner.under_way.write().await;
-            Ok(())
-        })
     }
 }
 

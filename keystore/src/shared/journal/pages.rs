@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use sqlx::{Connection as _, PgConnection, PgPool};
 
-use super::End;
+use super::end::End;
 use crate::error::KeystoreError;
 use crate::shared::postgres::link::{LedSince, Link, failed};
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use sqlx::PgConnection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::End;
+use super::end::End;
 use crate::error::KeystoreError;
 use crate::shared::postgres::link::{LedSince, Link, failed};
 use crate::shared::postgres::notes::{self, Due, Notes};

@@ -10,9 +10,10 @@ use sqlx::{Acquire as _, PgConnection, Postgres};
 
 use super::era;
 use super::link::{ATTEMPTS, live, repeated};
+use super::named::named;
 use super::notes::{self, number};
 use super::parts::{Inner, Made, wait};
-use super::read::{self, named};
+use super::read;
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
 use crate::note::Note;

@@ -12,9 +12,9 @@ use std::time::Duration;
 use sqlx::{Acquire as _, Executor as _, PgConnection};
 
 use super::link::repeated;
+use super::named::named;
 use super::notes::{self, number};
 use super::parts::{Inner, Made, wait};
-use super::read::named;
 use crate::error::KeystoreError;
 use crate::key::RecordKey;
 use crate::note::Note;

@@ -137,7 +137,7 @@ pub(super) async fn left_of_read(
         return Ok(());
     };
     let named =
-        |key: &[u8]| super::read::named(key).map_err(|error| sqlx::Error::Decode(error.into()));
+        |key: &[u8]| super::named::named(key).map_err(|error| sqlx::Error::Decode(error.into()));
     let gone = keys.iter().zip(sealed);
     let gone = gone.map(|(key, sealed)| Ok((named(key)?, sealed.clone())));
     let gone = gone.collect::<Result<Vec<_>, sqlx::Error>>()?;
@@ -188,7 +188,7 @@ pub(in crate::shared) async fn page(
 }
 
 fn place(number: i64, at: i64, key: &[u8]) -> Result<NotePlace, KeystoreError> {
-    let key = super::read::named(key)?.to_bytes();
+    let key = super::named::named(key)?.to_bytes();
     Ok(NotePlace::new(
         at.cast_unsigned(),
         number.cast_unsigned(),

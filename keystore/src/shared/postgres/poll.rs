@@ -17,9 +17,9 @@ use sqlx::{PgConnection, Row as _};
 
 use super::cluster;
 use super::link::{Link, answering, failed};
+use super::named::named;
 use super::notes;
 use super::parts::Inner;
-use super::read::named;
 use crate::error::KeystoreError;
 use crate::shared::lease::Leader;
 use crate::shared::poller::Stop;

@@ -5,6 +5,7 @@
 use sqlx::PgPool;
 
 use super::link::{answering, failed, live};
+use super::named::named;
 use super::parts::{Inner, PATIENCE};
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
@@ -131,12 +132,4 @@ pub(super) async fn stats(inner: &Inner) -> Result<Stats, KeystoreError> {
         *counted = Some((stats, begun.saturating_add(took.saturating_mul(HOLDS))));
     }
     Ok(stats)
-}
-
-/// The key that these bytes are.
-pub(super) fn named(bytes: &[u8]) -> Result<RecordKey, KeystoreError> {
-    let bytes = bytes.try_into();
-    bytes
-        .map(RecordKey::from_bytes)
-        .map_err(|_| KeystoreError::corrupt("a key has another length than 32 bytes"))
 }
