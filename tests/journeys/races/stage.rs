@@ -21,6 +21,8 @@ pub(super) const USERS: usize = 2;
 /// A server that answers an earlier refresh token for longer than any play takes.
 pub(super) struct Stage {
     pub(super) server: Server,
+    /// The other nodes, where there are several.
+    others: Vec<Server>,
     shop: Client,
     admin: String,
 }
@@ -34,10 +36,18 @@ pub(super) struct User {
 
 impl Stage {
     pub(super) fn open() -> Self {
-        let server = Setup::new()
-            .env("LACRE_REFRESH__GRACE", "5m")
-            .env("LACRE_SESSION__MAX_PER_USER", &CAP.to_string())
-            .start();
+        Self::on(vec![Setup::new()])
+    }
+
+    /// With a node for each of these.
+    pub(super) fn on(nodes: Vec<Setup>) -> Self {
+        let nodes = nodes.into_iter().map(|node| {
+            node.env("LACRE_REFRESH__GRACE", "5m")
+                .env("LACRE_SESSION__MAX_PER_USER", &CAP.to_string())
+                .start()
+        });
+        let mut others: Vec<_> = nodes.collect();
+        let server = others.remove(0);
         let shop = server.add_client("shop");
         let made = server.operator(&[
             "users",
@@ -50,8 +60,22 @@ impl Stage {
         let made: Value = serde_json::from_str(&made).unwrap();
         Self {
             server,
+            others,
             shop,
             admin: made["id"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    /// How many nodes there are.
+    pub(super) fn nodes(&self) -> usize {
+        1 + self.others.len()
+    }
+
+    /// One of them.
+    pub(super) fn node(&self, number: usize) -> &Server {
+        match number {
+            0 => &self.server,
+            other => &self.others[other - 1],
         }
     }
 

@@ -3,32 +3,70 @@
 use super::record::{Entry, Record, Scope, Use};
 use lacre::internals::token::TokenKind;
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// The earliest answer by which a session has ended, or one token is noise.
+/// Nodes of one store. The answer of an end is knowledge about all of them; a refusal, or a listing, is knowledge about
+/// others only when their lease is over, since the end that it shows may not have been answered yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Nodes {
+    pub(super) count: usize,
+    /// The lease and one per cent of it.
+    pub(super) lease: Duration,
+}
+
+/// The earliest answer by which a session has ended, or one token is noise, as known about each node.
 #[derive(Default)]
 pub(super) struct Ends {
-    sessions: HashMap<usize, Instant>,
-    tokens: HashMap<(usize, TokenKind), Instant>,
+    nodes: Nodes,
+    sessions: Known<usize>,
+    tokens: Known<(usize, TokenKind)>,
     /// The session of each pair.
     pairs: Vec<usize>,
 }
 
-fn earlier<K: Eq + std::hash::Hash>(known: &mut HashMap<K, Instant>, key: K, at: Instant) {
-    let since = known.entry(key).or_insert(at);
-    *since = at.min(*since);
+/// By node.
+type Known<K> = HashMap<(usize, K), Instant>;
+
+/// About which nodes an answer is knowledge at once.
+#[derive(Clone, Copy)]
+enum About {
+    All,
+    One(usize),
+    None,
+}
+
+impl Nodes {
+    fn learn<K: Eq + Copy + std::hash::Hash>(
+        self,
+        known: &mut Known<K>,
+        key: K,
+        at: Instant,
+        about: About,
+    ) {
+        for node in 0..self.count {
+            let at_once = match about {
+                About::All => true,
+                About::One(one) => one == node,
+                About::None => false,
+            };
+            let at = if at_once { at } else { at + self.lease };
+            let since = known.entry((node, key)).or_insert(at);
+            *since = at.min(*since);
+        }
+    }
 }
 
 impl Ends {
-    pub(super) fn of(record: &Record) -> Self {
+    pub(super) fn of(record: &Record, nodes: Nodes) -> Self {
         let mut ends = Self {
+            nodes,
             pairs: record.sessions_of_pairs(),
             ..Self::default()
         };
         for entry in &record.entries {
             if entry.accepted {
                 ends.learns_from_success(record, entry);
-            } else {
+            } else if !entry.unknown {
                 ends.learns_from_refusal(entry);
             }
         }
@@ -36,14 +74,18 @@ impl Ends {
     }
 
     /// What is refused once stays refused. A refresh token is refused only where its session has
-    /// ended, or ends by its use.
+    /// ended, or ends by its use; the store says so, and what a node keeps of the session it may use for a lease.
     fn learns_from_refusal(&mut self, entry: &Entry) {
         match entry.used {
             Some((pair, Use::Access)) => {
-                earlier(&mut self.tokens, (pair, TokenKind::Access), entry.answered);
+                let (token, about) = ((pair, TokenKind::Access), About::One(entry.node));
+                self.nodes
+                    .learn(&mut self.tokens, token, entry.answered, about);
             }
             Some((pair, Use::Refresh)) => {
-                earlier(&mut self.sessions, self.pairs[pair], entry.answered);
+                let session = self.pairs[pair];
+                self.nodes
+                    .learn(&mut self.sessions, session, entry.answered, About::None);
             }
             Some((_, Use::LogOutByRefresh)) | None => {}
         }
@@ -55,6 +97,7 @@ impl Ends {
         }
         // What was there for certain when the request came in.
         let there = |given: usize| record.entries[given].answered < entry.asked;
+        let lease = self.nodes.lease;
         for (at, session) in record.sessions.iter().enumerate() {
             let of_listed_user = |(pair, _): (usize, Use)| record.user_of(pair) == session.user;
             let unlisted = entry.listed.as_ref().is_some_and(|listed| {
@@ -74,13 +117,25 @@ impl Ends {
                 Scope::AllOf(user) => *user == session.user,
             };
             if ended && there(session.begun) {
-                earlier(&mut self.sessions, at, entry.answered);
+                // A listing is of others' changes within a lease, as is what it shows.
+                let listed_late = record.entries[session.begun].answered + lease >= entry.asked;
+                let about = if !unlisted {
+                    About::All
+                } else if listed_late && !lease.is_zero() {
+                    continue;
+                } else {
+                    About::None
+                };
+                self.nodes
+                    .learn(&mut self.sessions, at, entry.answered, about);
             }
         }
         if let Scope::AccessOf(user) = entry.scope {
             for (at, pair) in record.pairs.iter().enumerate() {
                 if record.user_of(at) == user && there(pair.given) {
-                    earlier(&mut self.tokens, (at, TokenKind::Access), entry.answered);
+                    let token = (at, TokenKind::Access);
+                    self.nodes
+                        .learn(&mut self.tokens, token, entry.answered, About::All);
                 }
             }
         }
@@ -89,20 +144,21 @@ impl Ends {
     /// A refresh with this pair was answered: its access token and those before it are noise, and so
     /// are the refresh tokens before it.
     fn passes(&mut self, record: &Record, pair: usize, at: Instant) {
-        earlier(&mut self.tokens, (pair, TokenKind::Access), at);
+        let (nodes, access) = (self.nodes, (pair, TokenKind::Access));
+        nodes.learn(&mut self.tokens, access, at, About::All);
         let mut before = record.pairs[pair].parent;
         while let Some(pair) = before {
             for kind in [TokenKind::Access, TokenKind::Refresh] {
-                earlier(&mut self.tokens, (pair, kind), at);
+                nodes.learn(&mut self.tokens, (pair, kind), at, About::All);
             }
             before = record.pairs[pair].parent;
         }
     }
 
-    /// Since when this token is noise, as far as the answers say.
-    fn since(&self, pair: usize, kind: TokenKind) -> Option<Instant> {
-        let session = self.sessions.get(&self.pairs[pair]);
-        let token = self.tokens.get(&(pair, kind));
+    /// Since when this token is noise at this node, as far as the answers say.
+    fn since(&self, node: usize, pair: usize, kind: TokenKind) -> Option<Instant> {
+        let session = self.sessions.get(&(node, self.pairs[pair]));
+        let token = self.tokens.get(&(node, (pair, kind)));
         session.into_iter().chain(token).min().copied()
     }
 
@@ -112,12 +168,12 @@ impl Ends {
         let mut noise = Vec::new();
         for pair in 0..self.pairs.len() {
             for kind in [TokenKind::Access, TokenKind::Refresh] {
-                if self.since(pair, kind).is_some() {
+                if self.since(0, pair, kind).is_some() {
                     noise.push((pair, kind));
                 }
             }
         }
-        noise.sort_by_key(|(pair, _)| !self.sessions.contains_key(&self.pairs[*pair]));
+        noise.sort_by_key(|(pair, _)| !self.sessions.contains_key(&(0, self.pairs[*pair])));
         noise
     }
 
@@ -134,7 +190,7 @@ impl Ends {
                 Use::Refresh | Use::LogOutByRefresh => TokenKind::Refresh,
             };
             if self
-                .since(pair, kind)
+                .since(entry.node, pair, kind)
                 .is_some_and(|since| since < entry.asked)
             {
                 late += 1;
@@ -154,7 +210,7 @@ impl Ends {
             };
             let alive = record.sessions.iter().enumerate().any(|(at, session)| {
                 let begun = record.entries[session.begun].asked < entry.answered;
-                let since = self.sessions.get(&at);
+                let since = self.sessions.get(&(entry.node, at));
                 let ended = since.is_some_and(|since| *since < entry.asked);
                 session.crt == *crt && begun && !ended
             });
@@ -173,7 +229,7 @@ impl Ends {
     /// The access tokens of ended sessions.
     pub(super) fn access_of_ended(&self, record: &Record) -> Vec<String> {
         let all = 0..self.pairs.len();
-        all.filter(|pair| self.sessions.contains_key(&self.pairs[*pair]))
+        all.filter(|pair| self.sessions.contains_key(&(0, self.pairs[*pair])))
             .map(|pair| record.token(pair, TokenKind::Access).to_owned())
             .collect()
     }

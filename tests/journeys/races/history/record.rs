@@ -34,10 +34,14 @@ pub(super) enum Scope {
 
 #[derive(Debug)]
 pub(super) struct Entry {
+    /// The node that was asked.
+    pub(super) node: usize,
     pub(super) asked: Instant,
     pub(super) answered: Instant,
     pub(super) used: Option<(usize, Use)>,
     pub(super) accepted: bool,
+    /// Whether nobody knows what was done of it: it is no refusal, and may have ended what it would.
+    pub(super) unknown: bool,
     pub(super) scope: Scope,
     /// The pair that it brought.
     pub(super) child: Option<usize>,
