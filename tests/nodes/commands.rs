@@ -45,18 +45,6 @@ fn what_isnt_built_for_several_nodes_is_refused_by_name() {
     let Some(deployment) = Deployment::new() else {
         return;
     };
-    let [a] = deployment.start();
-    let file = a.setup().home().join("backup");
-    let file = file.to_str().unwrap();
-    for arguments in [&["restore", file][..], &["keystore", "import", file]] {
-        let output = a.setup().lacre(arguments).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(
-            said.trim_end().ends_with("(not_with_shared_store)"),
-            "{said}"
-        );
-    }
     let redis = deployment.node().env("LACRE_KEYSTORE__ENGINE", "redis");
     redis.start_refused().with(78, "config_not_built");
 }
