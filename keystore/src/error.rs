@@ -171,6 +171,13 @@ pub enum KeystoreError {
         /// What is wrong, and what to change.
         reason: Arc<str>,
     },
+    /// There is no store where there was one.
+    #[error(
+        "there is no session of this deployment where keystore.url leads, and nothing else of it: its servers have lost \
+         what they had, or are others than before. Lead keystore.url to those of before; or, where all sessions are lost, \
+         begin with none by `lacre keystore accept`"
+    )]
+    StoreEmptied,
     /// Another deployment made the store.
     #[error(
         "the store belongs to another deployment: give each deployment servers, or a database on one server, of its own"
@@ -205,6 +212,7 @@ impl KeystoreError {
             Self::StoreCorrupt { .. } => "store_corrupt",
             Self::StoreTooNew { .. } => "store_too_new",
             Self::StoreUnfit { .. } => "store_not_durable",
+            Self::StoreEmptied => "store_emptied",
         }
     }
 

@@ -180,6 +180,9 @@ pub use shared::postgres::{
 };
 #[cfg(feature = "redis")]
 pub use shared::redis::{
-    RedisOptions, RedisStore, RedisWeakness, redis_says_tls, redis_weaknesses,
+    RedisLookedAt, RedisOptions, RedisStore, RedisWeakness, redis_look, redis_says_tls,
+    redis_weaknesses,
 };
+#[cfg(all(feature = "postgres", feature = "redis"))]
+pub use shared::split::SplitStore;
 pub use store::{Checked, LeaseReport, Sealed, Stats, Store, Writes};

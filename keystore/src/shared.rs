@@ -9,6 +9,7 @@
 //! | `journal` | ends, written down in `PostgreSQL` for a store that may lose them |
 //! | `postgres` | the store on `PostgreSQL` |
 //! | `redis` | the store on Redis or Valkey, one server or a cluster |
+//! | `split` | records on Redis, and in `PostgreSQL` what all processes go by |
 //!
 //! A process keeps records and content keys in memory. It may use one only while it holds a lease: for a
 //! short time after it has *asked* the store what has ended, if all of the answer has been applied. Whatever
@@ -38,3 +39,5 @@ pub(crate) mod poller;
 pub(crate) mod postgres;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+#[cfg(all(feature = "postgres", feature = "redis"))]
+pub(crate) mod split;

@@ -148,6 +148,19 @@ impl PostgresStore {
         Ok(store)
     }
 
+    /// Whether there is a lease by this database. To be asked *before* what is kept is looked at.
+    #[cfg(feature = "redis")]
+    #[inline]
+    pub(crate) fn has_lease(&self) -> bool {
+        self.inner.lease.holds()
+    }
+
+    /// Waits until there is a lease by this database.
+    #[cfg(feature = "redis")]
+    pub(crate) async fn leased(&self) -> Result<(), KeystoreError> {
+        self.inner.lease.held(PATIENCE).await.map(drop)
+    }
+
     /// The processes on this store, seen from this one. What is asked of it fails once the store is dropped.
     #[must_use]
     pub fn cluster(&self) -> Cluster {

@@ -18,6 +18,7 @@
 //! | `change`, `read` | changes and reads |
 //! | `told` | which ends of its own a process has told of |
 //! | `trust` | whether servers keep what they say |
+//! | `look` | a look at a store, of which nothing is changed |
 //!
 //! A change that ends tokens changes the record and writes the feed in one step. It is answered when it is flushed to
 //! the disk of the server that leads, when every replica that may take its place has confirmed it, and when the lease of
@@ -37,6 +38,7 @@ mod change;
 mod feed;
 mod functions;
 mod layout;
+mod look;
 mod map;
 mod parts;
 mod place;
@@ -71,6 +73,7 @@ use place::Place;
 use poll::Polling;
 use prepare::Head;
 
+pub use look::{RedisLookedAt, redis_look};
 pub use place::redis_says_tls;
 pub use trust::RedisWeakness;
 
@@ -93,6 +96,8 @@ pub struct RedisOptions {
     pub node: i64,
     /// What the deployment is called. The first process writes it down; a store of another one is refused.
     pub deployment: String,
+    /// Whether the store may be made where there is none. Who knows that there was one is refused an empty one.
+    pub make: bool,
 }
 
 /// A [`Store`] on Redis or Valkey.
@@ -116,8 +121,8 @@ impl RedisStore {
     /// more, and waits for the first lease. The journal is of the same deployment, and of this process.
     ///
     /// `store_unavailable` where a server or the journal's database can't be reached, `store_not_durable` where one doesn't
-    /// keep what it says, with what to change; `store_too_new` where a later version of this program made the store, and
-    /// `store_foreign` where another deployment did.
+    /// keep what it says, with what to change; `store_too_new` where a later version of this program made the store,
+    /// `store_foreign` where another deployment did, and `store_emptied` where there is none and none is to be made.
     pub async fn open(
         url: &str,
         options: RedisOptions,
@@ -248,6 +253,9 @@ async fn prepared(
 ) -> Result<bool, KeystoreError> {
     let layout = fit(place).await?;
     let map = Map::connect(place, &layout, io, 0).await?;
+    if !options.make {
+        prepare::all_there(&map).await?;
+    }
     let nonce = inner.lease.now();
     prepare::buckets(&map, options.lease, &options.deployment, nonce).await?;
     let mut emptying = false;

@@ -9,10 +9,11 @@ use crate::postgres::{Schema, is_available, open, put};
 use crate::support::key;
 
 /// The layouts before this one, as their versions made them.
-const EARLIER: [&str; 3] = [
+const EARLIER: [&str; 4] = [
     include_str!("../../src/shared/postgres/schema/1.sql"),
     include_str!("../../src/shared/postgres/schema/2.sql"),
     include_str!("../../src/shared/postgres/schema/3.sql"),
+    include_str!("../../src/shared/postgres/schema/4.sql"),
 ];
 
 #[test]

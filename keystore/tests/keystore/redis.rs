@@ -1,5 +1,6 @@
 //! The store on Redis: the suite with two writers on one server, and what is particular to it.
 
+mod beside;
 mod cluster;
 mod faults;
 mod journal;
@@ -15,13 +16,15 @@ use lacre_keystore::conformance::Fixture;
 use lacre_keystore::store::{Sealed, Write};
 use lacre_keystore::{
     Journal, JournalOptions, KeyRange, Keystore, KeystoreError, PutOutcome, RecordKey,
-    RedisOptions, RedisStore, RedisWeakness, RunningClock, Store, Swap, redis_weaknesses,
+    RedisOptions, RedisStore, RedisWeakness, RunningClock, Store, Swap, redis_look,
+    redis_weaknesses,
 };
 use rand::rngs::SysRng;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::support::{child, key, record, ring, user};
-use server::{Server, is_available, journal_url};
+use beside::journal_url;
+use server::{Server, is_available};
 
 /// Short, so that the suite with its many ends takes seconds.
 const LEASE: Duration = Duration::from_millis(40);
@@ -40,6 +43,7 @@ fn options() -> RedisOptions {
         lease: LEASE,
         node: i64::from(std::process::id()) << 20 | NEXT.fetch_add(1, Ordering::SeqCst),
         deployment: "tests".to_owned(),
+        make: true,
     }
 }
 
@@ -421,6 +425,30 @@ fn a_store_of_a_later_version_or_of_another_deployment_is_refused() {
             .says(&["HSET", "{lacre-00}:m", "oldest", "98"]);
         let refused = opened(&url).await.unwrap_err();
         assert_eq!(refused.code(), "store_too_new");
+    });
+}
+
+/// Who knows that there was a store takes no empty one for it, and a look at either changes nothing.
+#[test]
+fn an_empty_store_is_refused_by_who_knows_that_there_was_one() {
+    with_stores(|stores| async move {
+        let (url, known) = (stores.server.url(), || {
+            let mut known = options();
+            known.make = false;
+            known
+        });
+        let looked = redis_look(&url).await.unwrap();
+        assert_eq!(looked.deployment.as_deref(), Some("tests"));
+        assert!(opened_with(&url, known()).await.is_ok());
+        let empty = Server::start(&[]);
+        let looked = redis_look(&empty.url()).await.unwrap();
+        assert_eq!(
+            (looked.deployment, looked.weaknesses),
+            (None, vec![RedisWeakness::Alone])
+        );
+        let refused = opened_with(&empty.url(), known()).await;
+        assert_eq!(refused.unwrap_err().code(), "store_emptied");
+        assert_eq!(empty.says(&["DBSIZE"]).trim(), "0", "nothing was made");
     });
 }
 

@@ -9,12 +9,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{Connection as _, Executor as _, PgConnection};
+use sqlx::{Connection as _, Executor as _, PgConnection, PgExecutor};
 use tokio::runtime::Handle;
 
 use super::link::{Link, failed, repeated};
 use super::member::{Common, Member};
 use super::parts::{Inner, Made, PATIENCE, wait};
+use super::schema::KNOWS_ELSEWHERE;
 use super::trust::{self, Weakness};
 use crate::error::KeystoreError;
 use crate::store::LeaseReport;
@@ -121,6 +122,31 @@ impl Cluster {
         Ok(version)
     }
 
+    /// Where the records of the deployment are, when they aren't in this database.
+    pub async fn elsewhere(&self) -> Result<Option<String>, KeystoreError> {
+        self.ask(|inner| async move { elsewhere(&inner.pool).await })
+            .await
+    }
+
+    /// Writes down where the records are, when they aren't in this database: programs that don't know that they may be
+    /// elsewhere are refused from then on. For whoever has the store to itself.
+    pub async fn put_elsewhere(&self, place: Option<String>) -> Result<(), KeystoreError> {
+        self.ask(move |inner| async move {
+            repeated(|| {
+                sqlx::query(
+                    "UPDATE keystore_meta SET records = $1, \
+                     oldest = CASE WHEN $1 IS NULL THEN oldest ELSE greatest(oldest, $2) END",
+                )
+                .bind(&place)
+                .bind(KNOWS_ELSEWHERE)
+                .execute(&inner.pool)
+            })
+            .await
+            .map(drop)
+        })
+        .await
+    }
+
     /// Has `member` decide about what polls bring from now on: when it returns there is a lease by a poll that it has
     /// decided about. Fails where there is another one, or where it refuses what all go by.
     pub async fn join(&self, member: Arc<dyn Member>) -> Result<(), KeystoreError> {
@@ -204,6 +230,16 @@ impl Drop for Alone {
             self.1.spawn(connection.close());
         }
     }
+}
+
+/// Where the records are, when they aren't in this database.
+pub(super) async fn elsewhere(
+    connection: impl PgExecutor<'_>,
+) -> Result<Option<String>, KeystoreError> {
+    sqlx::query_scalar("SELECT records FROM keystore_meta")
+        .fetch_one(connection)
+        .await
+        .map_err(|error| failed(&error))
 }
 
 /// What all go by.

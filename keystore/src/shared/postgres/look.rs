@@ -19,6 +19,8 @@ pub struct LookedAt {
     pub weaknesses: Vec<Weakness>,
     /// What all processes go by; nothing where there is no deployment yet.
     pub common: Option<Common>,
+    /// Where the records are, when they aren't in this database.
+    pub elsewhere: Option<String>,
     /// What a move of records has left here.
     pub moved: Option<Moved>,
     /// The database's time, in microseconds of Unix time.
@@ -38,13 +40,14 @@ pub async fn look(url: &str) -> Result<LookedAt, KeystoreError> {
 async fn within(connection: &mut PgConnection) -> Result<LookedAt, KeystoreError> {
     let weaknesses = trust::weaknesses(&mut *connection).await?;
     let layout = Layout::found(connection).await;
-    let common = match layout.map_err(|error| failed(&error))? {
-        Some(layout) => {
-            layout.check()?;
-            cluster::read(connection).await?
+    let (mut common, mut elsewhere) = (None, None);
+    if let Some(layout) = layout.map_err(|error| failed(&error))? {
+        layout.check()?;
+        common = cluster::read(connection).await?;
+        if layout.says_elsewhere() {
+            elsewhere = cluster::elsewhere(&mut *connection).await?;
         }
-        None => None,
-    };
+    }
     let moved = moving::moved(connection).await?;
     let unix_us: i64 =
         sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
@@ -54,6 +57,7 @@ async fn within(connection: &mut PgConnection) -> Result<LookedAt, KeystoreError
     Ok(LookedAt {
         weaknesses,
         common,
+        elsewhere,
         moved,
         unix_us: unix_us.cast_unsigned(),
     })

@@ -10,19 +10,23 @@ use super::link::{Link, failed};
 use crate::error::KeystoreError;
 
 /// What makes the tables of each layout from those of the one before.
-const STEPS: [(i32, &str); 4] = [
+const STEPS: [(i32, &str); 5] = [
     (1, include_str!("schema/1.sql")),
     (2, include_str!("schema/2.sql")),
     (3, include_str!("schema/3.sql")),
-    (VERSION, include_str!("schema/4.sql")),
+    (4, include_str!("schema/4.sql")),
+    (VERSION, include_str!("schema/5.sql")),
 ];
 
 /// The layout that this program knows.
-const VERSION: i32 = 4;
+const VERSION: i32 = 5;
 
 /// The oldest layout whose programs can go on beside this one. A step that they can't go on after has to wait for the
 /// version after the one that first does without what it changes.
 const OLDEST: i32 = 1;
+
+/// The first layout whose programs know that records may be elsewhere.
+pub(super) const KNOWS_ELSEWHERE: i32 = 5;
 
 /// A lock of our own, for the length of a transaction.
 const ALONE: &str = "SELECT pg_advisory_xact_lock(5494726353018883)";
@@ -56,6 +60,11 @@ impl Layout {
             .fetch_one(connection)
             .await?;
         Ok(Some(Self { version, oldest }))
+    }
+
+    /// Whether these tables can say that records are elsewhere.
+    pub(super) fn says_elsewhere(self) -> bool {
+        self.version >= KNOWS_ELSEWHERE
     }
 
     /// Fails where this program is too old for these tables. Those of a later version are used where that one says

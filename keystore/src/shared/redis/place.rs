@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
@@ -29,11 +30,13 @@ pub(super) struct Place {
     pub(super) user: Option<String>,
     pub(super) password: Option<Zeroizing<String>>,
     pub(super) database: i64,
+    /// The authorities that sign the servers' certificates; nothing for those that the machine trusts.
+    pub(super) authorities: Option<PathBuf>,
 }
 
 impl Place {
     /// `redis://` or `rediss://` and a server, `redis+cluster://` or `rediss+cluster://` and servers with commas between;
-    /// before them `user:password@`, with what is special in a URL as `%xx`.
+    /// before them `user:password@`, behind them `?sslrootcert=FILE`, with what is special in a URL as `%xx`.
     pub(super) fn of(url: &str) -> Result<Self, KeystoreError> {
         read(url).ok_or_else(|| KeystoreError::unavailable("its URL can't be read"))
     }
@@ -56,6 +59,15 @@ fn read(url: &str) -> Option<Place> {
         .map(|who| who.split_once(':').unwrap_or((who, "")))
         .unwrap_or_default();
     let (user, password) = (decoded(user)?, decoded(password)?);
+    let (rest, authorities) = match rest.split_once('?') {
+        Some((rest, parameter)) => (rest, Some(parameter.strip_prefix("sslrootcert=")?)),
+        None => (rest, None),
+    };
+    let authorities = match authorities {
+        Some(file) if tls && !file.is_empty() => Some(PathBuf::from(decoded(file)?.as_str())),
+        Some(_) => return None,
+        None => None,
+    };
     let (servers, database) = rest.split_once('/').unwrap_or((rest, ""));
     let database = match database {
         "" => 0,
@@ -74,6 +86,7 @@ fn read(url: &str) -> Option<Place> {
         user: (!user.is_empty()).then(|| user.to_string()),
         password: (!password.is_empty()).then_some(password),
         database,
+        authorities,
     })
 }
 
@@ -176,6 +189,10 @@ mod tests {
         assert!(place.cluster && place.tls);
         let place = Place::of("redis://a/7").unwrap();
         assert!(!place.cluster && !place.tls && place.database == 7);
+        assert_eq!(place.authorities, None);
+        let place = Place::of("rediss://ann@a/7?sslrootcert=%2Fetc/ca.pem").unwrap();
+        assert_eq!(place.authorities, Some(PathBuf::from("/etc/ca.pem")));
+        assert_eq!(place.database, 7);
     }
 
     #[test]
@@ -202,6 +219,8 @@ mod tests {
             "redis+cluster://a/1",
             "redis://a/-1",
             "redis://a?secret-word",
+            "redis://a?sslrootcert=secret-word",
+            "rediss://a?sslrootcert=",
             "redis://u:%zz@a",
             "redis://[::1",
         ] {

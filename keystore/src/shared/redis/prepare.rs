@@ -12,7 +12,7 @@ use super::functions::call;
 use super::map::{Map, Shard};
 use super::parts::Inner;
 use super::view::ASKED;
-use super::wire::{accepted, big_endian, items, number, strange, text};
+use super::wire::{Wire, accepted, big_endian, items, number, strange, text};
 use crate::error::KeystoreError;
 
 /// The layout that this program knows.
@@ -90,6 +90,9 @@ impl Head {
 }
 
 impl Said {
+    /// By the names of the fields, in the order in which they are read.
+    const FIELDS: [&'static str; 4] = ["version", "oldest", "lease", "deployment"];
+
     fn read(said: Vec<Value>) -> Option<Self> {
         let mut said = said.into_iter();
         Some(Self {
@@ -122,6 +125,38 @@ impl Said {
         }
         Ok(())
     }
+}
+
+/// Which deployment's store is there, by what the first bucket says; nothing where there is none. Nothing is changed.
+pub(super) async fn found(wire: &Wire) -> Result<Option<String>, KeystoreError> {
+    let [meta, ..] = Bucket::FIRST.keys();
+    let mut asked = redis::cmd("HMGET");
+    asked.arg(meta).arg(&Said::FIELDS);
+    let Some(said) = Said::read(items(wire.ask(asked).await?)) else {
+        return Ok(None);
+    };
+    said.check(&said.deployment)?;
+    Ok(Some(said.deployment))
+}
+
+/// Fails where a bucket isn't there: the store has lost what it had, or is another one.
+pub(super) async fn all_there(map: &Map) -> Result<(), KeystoreError> {
+    for shard in &map.shards {
+        let mut pipeline = redis::pipe();
+        for bucket in &shard.buckets {
+            pipeline.add_command(call("head", *bucket));
+        }
+        if shard.buckets.is_empty() {
+            continue;
+        }
+        for said in shard.polls.send(&pipeline).await? {
+            let said = items(accepted(said)?).into_iter().next();
+            if Said::read(items(said.ok_or_else(strange)?)).is_none() {
+                return Err(KeystoreError::StoreEmptied);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Makes the buckets where there are none. What the first one says counts for all of them.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo as _, Pipeline,
-    RedisConnectionInfo, RedisError, ServerError, Value,
+    RedisConnectionInfo, RedisError, ServerError, TlsCertificates, Value,
 };
 
 use super::place::{Address, Place};
@@ -55,7 +55,23 @@ impl Wire {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECTING))
             .set_response_timeout(None);
-        let client = Client::open(info).map_err(|error| failed(&error))?;
+        let client = match &place.authorities {
+            Some(file) => {
+                let trusted = std::fs::read(file).map_err(|error| {
+                    KeystoreError::unavailable(format!(
+                        "the file of sslrootcert can't be read: {}",
+                        error.kind()
+                    ))
+                })?;
+                let certificates = TlsCertificates {
+                    client_tls: None,
+                    root_cert: Some(trusted),
+                };
+                Client::build_with_tls(info, certificates)
+            }
+            None => Client::open(info),
+        };
+        let client = client.map_err(|error| failed(&error))?;
         let connecting = client.get_multiplexed_async_connection_with_config(&config);
         match tokio::time::timeout(CONNECTING, connecting).await {
             Ok(connected) => connected.map(Self).map_err(|error| failed(&error)),

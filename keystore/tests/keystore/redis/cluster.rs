@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use lacre_keystore::{Keystore, RedisWeakness, redis_weaknesses};
 
-use super::faults::put_back;
 use super::server::{Cluster, copied, is_available};
 use super::{LEASE, keystore, opened, put};
 use crate::support::key;
@@ -187,7 +186,7 @@ fn no_end_that_was_answered_is_back_where_a_primary_and_its_replica_are_as_they_
                 cluster.servers[server].kill();
             }
             for (server, earlier) in both.iter().zip(&earlier) {
-                put_back(&cluster.servers[*server], earlier.path());
+                cluster.servers[*server].put_back(earlier.path());
             }
             repaired(&cluster);
             back(&one, Duration::from_secs(15)).await;

@@ -1,12 +1,11 @@
 //! One server that crashes, stands still, or comes back as it was earlier.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lacre_keystore::{Keystore, KeystoreError, RecordKey, RedisOptions, Store, Swap};
 
-use super::server::{Server, copied, copy, is_available};
+use super::server::{Server, copied, is_available};
 use super::{LEASE, Redis, keystore, opened, opened_with, options, put, with_stores};
 use crate::support::{key, record, user};
 
@@ -106,18 +105,6 @@ fn while_a_server_stands_still_nobody_is_let_in_and_errors_come_within_a_second(
     });
 }
 
-/// Puts a copy of its files in the place of those of a server, which is killed for it.
-pub(crate) fn put_back(server: &Server, earlier: &Path) {
-    server.kill();
-    for entry in std::fs::read_dir(server.home()).unwrap() {
-        let entry = entry.unwrap().path();
-        let _ = std::fs::remove_file(&entry);
-        let _ = std::fs::remove_dir_all(&entry);
-    }
-    copy(earlier, server.home());
-    assert!(server.begin());
-}
-
 /// Sessions have ended since the copy was made, in every way in which sessions end. None is let in, neither by the
 /// processes that were at work nor by one that is started afterwards; and who has logged in anew stays.
 #[test]
@@ -150,7 +137,7 @@ fn no_end_that_was_answered_is_back_in_a_server_as_it_was_earlier() {
         // Who has ended and logs in anew under the same name.
         put(&ends, &key(2, 4)).await;
         let ended = |session| session < 4;
-        put_back(server, earlier.path());
+        server.put_back(earlier.path());
         let begun = Instant::now();
         while reads.get(&key(1, 9)).await.is_err() {
             for session in 0..4 {
@@ -201,7 +188,7 @@ fn the_end_of_all_is_made_once_more_and_spares_who_came_later() {
         put(&ends, &key(6, 2)).await;
         let later = copied(server.home());
         for (files, left) in [(later.path(), 1), (earlier.path(), 0)] {
-            put_back(server, files);
+            server.put_back(files);
             let fresh = keystore(&Arc::new(opened(&server.url()).await.unwrap()));
             assert_eq!(fresh.stats().await.unwrap().records, left);
         }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use lacre_keystore::{Journal, JournalOptions, Swap};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
-use super::faults::{back, put_back, unavailable};
+use super::beside::journal_url;
+use super::faults::{back, unavailable};
 use super::relay::{Relay, Way};
-use super::server::{Server, copied, journal_url};
+use super::server::{Server, copied};
 use super::{LEASE, Redis, keystore, opened, opened_beside, options, put, with_stores};
 use crate::support::{key, record};
 
@@ -82,7 +83,7 @@ fn without_its_journal_there_is_no_lease_on_a_server_that_was_started_anew() {
         let earlier = copied(stores.server.home());
         assert_eq!(reads.remove(&key(1, 1)).await, Ok(true));
         relay.set(Way::Cut);
-        put_back(&stores.server, earlier.path());
+        stores.server.put_back(earlier.path());
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(3) {
             let found = reads.get(&key(1, 1)).await;
@@ -116,7 +117,7 @@ fn very_many_ends_are_made_once_more_before_the_first_lease() {
                 by_hand.execute(many).await.unwrap();
             }
         }
-        put_back(server, earlier.path());
+        server.put_back(earlier.path());
         let fresh = keystore(&Arc::new(opened(&server.url()).await.unwrap()));
         assert_eq!(fresh.is_empty().await, Ok(true));
     });
@@ -142,7 +143,7 @@ fn an_end_counts_also_where_numbers_have_gone_back() {
             .await
             .unwrap();
         assert_eq!(ends.remove(&key(1, 7)).await, Ok(true));
-        put_back(server, earlier.path());
+        server.put_back(earlier.path());
         let fresh = keystore(&Arc::new(opened(&server.url()).await.unwrap()));
         assert!(fresh.get(&key(1, 7)).await.unwrap().is_none());
     });

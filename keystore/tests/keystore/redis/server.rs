@@ -1,4 +1,5 @@
-//! Real servers: one, or the six of a cluster, each a process with a directory of its own.
+//! Real servers: one, or the six of a cluster, each a process with a directory of its own. The tests of the program use them
+//! as well.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::postgres::Schema;
+use super::beside::Beside;
 use crate::skipped::skip;
 
 /// What a store needs of a server.
@@ -41,37 +42,7 @@ pub(crate) fn is_available() -> bool {
     if !available {
         skip("no session was kept in Redis", "run .ci/need redis");
     }
-    available && crate::postgres::is_available()
-}
-
-/// A schema for the journal of the server at this port.
-fn schema(port: u16) -> Schema {
-    let making = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(Schema::named(journal_of(port)))
-    });
-    making.join().unwrap()
-}
-
-/// What the schema is called: processes that are given the URL of a server find it.
-fn journal_of(port: u16) -> String {
-    format!("lacre_journal_{port}")
-}
-
-/// The URL of the journal for the store at this one.
-pub(crate) fn journal_url(store: &str) -> String {
-    let port = store.rsplit(':').next().and_then(|port| port.parse().ok());
-    // Where there is no such server, there is no such schema: what is made is left in the one that there is always.
-    let schema = match port {
-        Some(port) if port > 1_024 => journal_of(port),
-        _ => "public".to_owned(),
-    };
-    let server = crate::postgres::server().unwrap();
-    let glue = if server.contains('?') { '&' } else { '?' };
-    format!("{server}{glue}options=-c%20search_path%3D{schema}")
+    available && Beside::is_available()
 }
 
 /// A port that is free now, and its neighbour by 10000, which a cluster talks by.
@@ -99,8 +70,8 @@ pub(crate) struct Server {
     home: TempDir,
     settings: Vec<String>,
     process: Mutex<Option<Child>>,
-    /// Where the ends of a store on it are written down.
-    _journal: Schema,
+    /// What a suite has beside each server.
+    _beside: Beside,
 }
 
 impl Server {
@@ -110,7 +81,7 @@ impl Server {
             let port = free_port();
             let server = Self {
                 port,
-                _journal: schema(port),
+                _beside: Beside::of(port),
                 home: home(),
                 settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
                 process: Mutex::default(),
@@ -188,6 +159,18 @@ impl Server {
         }
     }
 
+    /// Puts a copy of its files in the place of its own, and starts it once more.
+    pub(crate) fn put_back(&self, earlier: &Path) {
+        self.kill();
+        for entry in std::fs::read_dir(self.home()).unwrap() {
+            let entry = entry.unwrap().path();
+            let _ = std::fs::remove_file(&entry);
+            let _ = std::fs::remove_dir_all(&entry);
+        }
+        copy(earlier, self.home());
+        assert!(self.begin());
+    }
+
     pub(crate) fn home(&self) -> &Path {
         self.home.path()
     }
@@ -206,7 +189,7 @@ pub(crate) fn copied(from: &Path) -> TempDir {
     to
 }
 
-pub(crate) fn copy(from: &Path, to: &Path) {
+fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let place: PathBuf = to.join(entry.file_name());

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::server::{Server, free_port, is_available, journal_url};
+use super::beside::journal_url;
+use super::server::{Server, free_port, is_available};
 use super::{keystore, opened_beside, options, put};
 use crate::skipped::skip;
 use crate::support::key;
@@ -74,6 +75,15 @@ fn a_server_is_asked_by_tls_only_where_its_certificate_is_trusted() {
         assert_eq!(refused.code(), "store_unavailable", "{refused}");
     });
     assert_eq!(server.says(&["DBSIZE"]).trim(), "0");
+    lacre_keystore::conformance::run(async {
+        let trusting = format!("{url}?sslrootcert={cert}");
+        assert!(opened_beside(&journal, &trusting, options()).await.is_ok());
+        for file in [&private, "/nowhere.pem"] {
+            let url = format!("{url}?sslrootcert={file}");
+            let refused = opened_beside(&journal, &url, options()).await;
+            assert_eq!(refused.unwrap_err().code(), "store_unavailable");
+        }
+    });
     // What is trusted is read once in a process.
     let mut trusting = Command::new(std::env::current_exe().unwrap())
         .args([
