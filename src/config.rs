@@ -248,11 +248,39 @@ impl Config {
         })
     }
 
-    /// The database that holds session records where nodes share them.
+    /// The database that nodes share: that of their session records, or with records on Redis that of the accounts.
     #[must_use]
-    pub fn keystore_url(&self) -> &str {
+    pub fn shared_url(&self) -> &str {
         let own = self.keystore.url.as_ref();
+        let own = own.filter(|_| self.keystore.engine != Engine::Redis);
         own.unwrap_or(&self.accounts.url).expose()
+    }
+
+    /// Where the records are with the engine `redis`, and who asks for them.
+    #[must_use]
+    pub fn redis_url(&self) -> Option<SecretText> {
+        let url = self.keystore.url.as_ref();
+        let url = url.filter(|_| self.keystore.engine == Engine::Redis)?;
+        Some(self.keystore.signed_in(url))
+    }
+
+    /// What nodes share that they reach without TLS: who is between reads and changes it. Each says what to do.
+    #[must_use]
+    pub fn stores_without_tls(&self) -> Vec<&'static str> {
+        let mut found = Vec::new();
+        let shared = self.keystore.engine.is_shared();
+        if shared && lacre_keystore::says_tls(self.shared_url()) == Some(false) {
+            found.push(match self.keystore.engine {
+                Engine::Redis => DATABASE_WITHOUT_TLS,
+                _ => STORE_WITHOUT_TLS,
+            });
+        }
+        let redis = self.redis_url();
+        let checked = redis.and_then(|url| lacre_keystore::redis_says_tls(url.expose()));
+        if checked == Some(false) {
+            found.push(REDIS_WITHOUT_TLS);
+        }
+        found
     }
 
     /// Every key with its value (secrets masked) and where the value came from, in the order of
@@ -262,6 +290,17 @@ impl Config {
         &self.settings
     }
 }
+
+const STORE_WITHOUT_TLS: &str = "keystore.url leads to another machine without a checked TLS certificate: who is between \
+    the two reads and changes what is stored. Add sslmode=verify-full to it, and sslrootcert=FILE where the authority is your \
+    own";
+
+const DATABASE_WITHOUT_TLS: &str = "accounts.url leads to another machine without a checked TLS certificate, and nodes \
+    share their keys there: who is between the two reads and changes what is stored. Add sslmode=verify-full to it, and \
+    sslrootcert=FILE where the authority is your own";
+
+const REDIS_WITHOUT_TLS: &str = "keystore.url leads to another machine without TLS: who is between the two reads and changes \
+    what is stored. Write rediss:// or rediss+cluster://, with ?sslrootcert=FILE where the authority is your own";
 
 #[cfg(test)]
 mod tests;

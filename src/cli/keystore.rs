@@ -70,7 +70,7 @@ pub(crate) enum Command {
     },
     /// Go on with a keystore that no start takes: ends all sessions in it
     #[command(
-        after_help = "Examples:\n  lacre keystore accept --dry-run\n  lacre keystore accept --yes\n  lacre keystore accept --keep-sessions\n\nFor store_older, epoch_missing, epoch_foreign, epoch_unset, store_incomplete and, where the files can be read, store_corrupt. No server may run. Which of the sessions have ended is not known then, so all of them end and are named, and users log in again. --keep-sessions says that none has ended since, as when the directory was moved to another machine. On a terminal it asks first, unless --yes. --json prints {\"refused\":CODE or null,\"records\":n,\"ended\":n,\"sessions\":[…],\"dry_run\":…,\"data_dir\":…}."
+        after_help = "Examples:\n  lacre keystore accept --dry-run\n  lacre keystore accept --yes\n  lacre keystore accept --keep-sessions\n\nFor store_older, epoch_missing, epoch_foreign, epoch_unset, store_incomplete and, where the files can be read, store_corrupt; and on Redis for store_emptied. No server may run. Which of the sessions have ended is not known then, so all of them end and are named, and users log in again. --keep-sessions says that none has ended since, as when the directory was moved to another machine. On a terminal it asks first, unless --yes. --json prints {\"refused\":CODE or null,\"records\":n,\"ended\":n,\"sessions\":[…],\"dry_run\":…,\"data_dir\":…}."
     )]
     Accept(Accept),
     /// Move all sessions to another store while the server serves: to a database, or from there to a directory

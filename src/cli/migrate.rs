@@ -61,6 +61,7 @@ impl Migrate {
         let mut shown = Shown(Progress::new());
         let moved = match config.keystore.engine {
             Engine::Postgres => self.out_of_database(&config, &target, &mut shown),
+            Engine::Redis => Err(failed(MoveError::NotBuilt)),
             Engine::Sled | Engine::Memory => {
                 self.out_of_directory(place, &config, &target, &mut shown)
             }

@@ -11,6 +11,7 @@ use std::path::Path;
 use super::error::ConfigError;
 use super::listen::Listen;
 use super::quantity::duration_text;
+use super::secret::SecretText;
 use super::sections::{
     AccountsConfig, Engine, GatewayConfig, KeystoreConfig, ServiceConfig, SessionConfig, TlsConfig,
     TokenConfig, Top,
@@ -108,18 +109,53 @@ pub(super) fn keystore(
     keystore: &KeystoreConfig,
     accounts: &AccountsConfig,
 ) -> Option<ConfigError> {
-    let shared = keystore.engine == Engine::Postgres;
-    let url = keystore.url.as_ref().unwrap_or(&accounts.url);
+    let (engine, url) = (keystore.engine, keystore.url.as_ref());
+    let shared = engine.is_shared();
+    let word = keystore.user.is_some() || keystore.password.is_some();
     let why = if shared && accounts.url.expose().starts_with("sqlite:") {
-        "keystore.engine = \"postgres\" is for several nodes, and accounts.url is a file of one: set it to a \
-         PostgreSQL database as well"
-    } else if shared && lacre_keystore::says_tls(url.expose()).is_none() {
-        "the URL of the database can't be read: it is `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with what isn't \
-         plain in a name or a password written as %XX"
-    } else if !shared && keystore.url.is_some() {
-        "keystore.url is set, and keystore.engine isn't \"postgres\""
+        "keystore.engine = \"postgres\" and \"redis\" are for several nodes, and accounts.url is a file of one: set it \
+         to a PostgreSQL database as well"
+    } else if !shared && url.is_some() {
+        "keystore.url is set, and keystore.engine is neither \"postgres\" nor \"redis\""
+    } else if engine != Engine::Redis && word {
+        "keystore.user and keystore.password are for keystore.engine = \"redis\", and it is another one: with \
+         PostgreSQL they stand in the URL"
+    } else if engine == Engine::Redis {
+        return redis(keystore, accounts);
+    } else if shared && !is_database(url.unwrap_or(&accounts.url)) {
+        UNREADABLE_DATABASE
     } else {
         return None;
+    };
+    Some(ConfigError::Keystore { why })
+}
+
+const UNREADABLE_DATABASE: &str = "the URL of the database can't be read: it is \
+     `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with what isn't plain in a name or a password written as %XX";
+
+fn is_database(url: &SecretText) -> bool {
+    lacre_keystore::says_tls(url.expose()).is_some() && url.expose().starts_with("postgres")
+}
+
+/// Records on Redis: where they are, and who asks for them.
+fn redis(keystore: &KeystoreConfig, accounts: &AccountsConfig) -> Option<ConfigError> {
+    let url = keystore.url.as_ref().map(SecretText::expose);
+    let why = match url {
+        None => {
+            "keystore.engine = \"redis\" has no default for keystore.url: set it to `redis://HOST:PORT`"
+        }
+        Some(url) if !url.starts_with("redis") || lacre_keystore::redis_says_tls(url).is_none() => {
+            "keystore.url can't be read: it is `redis://HOST:PORT` for one server and `redis+cluster://HOST:PORT,HOST:PORT` \
+             for a cluster, with TLS `rediss` in the place of `redis`, and with what isn't plain in a name or a password \
+             written as %XX"
+        }
+        Some(url)
+            if url.contains('@') && (keystore.user.is_some() || keystore.password.is_some()) =>
+        {
+            "keystore.url has a user, and keystore.user or keystore.password is set as well: take one of them away"
+        }
+        Some(_) if !is_database(&accounts.url) => UNREADABLE_DATABASE,
+        Some(_) => return None,
     };
     Some(ConfigError::Keystore { why })
 }

@@ -333,6 +333,32 @@ impl Kind for Url {
     }
 }
 
+/// A word that isn't shown: a user's name or a password.
+pub(super) struct Secret;
+
+impl Kind for Secret {
+    type Value = SecretText;
+
+    fn read(&self, written: &Written) -> Result<SecretText, Refusal> {
+        let text = good(written.text())?;
+        let fits = !text.is_empty() && text.len() <= 1024 && !text.chars().any(char::is_control);
+        good(fits.then(|| SecretText::new(text.to_owned())))
+    }
+
+    fn shown(&self, value: &SecretText) -> String {
+        value.expose().to_owned()
+    }
+
+    fn takes(&self) -> String {
+        "1 to 1024 printable bytes".to_owned()
+    }
+
+    #[cfg(test)]
+    fn samples(&self) -> BoxedStrategy<String> {
+        "[a-zA-Z0-9:/@%]{1,20}".boxed()
+    }
+}
+
 /// A duration of whole seconds.
 pub(super) struct Seconds {
     from: u64,

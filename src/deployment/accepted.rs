@@ -54,6 +54,20 @@ pub async fn accept(
     wanted: Accepting,
     (clock, entropy): (Arc<dyn Clock>, Entropy),
 ) -> Result<Option<AcceptedKeystore>, OpenError> {
+    if config.keystore.engine == Engine::Redis {
+        let emptied = super::shared::begin_anew(config, wanted == Accepting::DryRun, &entropy);
+        if !emptied.await? {
+            return Ok(None);
+        }
+        if wanted != Accepting::DryRun {
+            taken(config, wanted, (clock, entropy)).await?;
+        }
+        return Ok(Some(AcceptedKeystore {
+            refusal: KeystoreError::StoreEmptied,
+            records: 0,
+            named: Vec::new(),
+        }));
+    }
     if config.keystore.engine != Engine::Sled {
         return Ok(None);
     }
@@ -89,13 +103,7 @@ pub async fn accept(
         return Ok(None);
     };
     if wanted != Accepting::DryRun {
-        let deployment = Deployment::open(config, clock, entropy).await?;
-        let action = match wanted {
-            Accepting::KeepSessions => "keystore_kept",
-            _ => "keystore_accepted",
-        };
-        deployment.service().acted(&Caller::operator(), action);
-        deployment.close().await;
+        taken(config, wanted, (clock, entropy)).await?;
     }
     let handles = keys.keyring.handles();
     let named = accepted.records.iter().take(MAX_NAMED);
@@ -104,4 +112,20 @@ pub async fn accept(
         records: accepted.records.len() as u64,
         named: named.map(|key| handles.handle(key)).collect(),
     }))
+}
+
+/// The first opening after it.
+async fn taken(
+    config: &Config,
+    wanted: Accepting,
+    (clock, entropy): (Arc<dyn Clock>, Entropy),
+) -> Result<(), OpenError> {
+    let deployment = Deployment::open(config, clock, entropy).await?;
+    let action = match wanted {
+        Accepting::KeepSessions => "keystore_kept",
+        _ => "keystore_accepted",
+    };
+    deployment.service().acted(&Caller::operator(), action);
+    deployment.close().await;
+    Ok(())
 }

@@ -81,17 +81,40 @@ pub enum OpenError {
     /// The directory is that of a node of its own.
     #[cfg(feature = "server")]
     #[error(
-        "{} has the keys or the sessions of another keystore.engine, which `postgres` doesn't go on with: choose another \
+        "{} has the keys or the sessions of another keystore.engine, which `{engine}` doesn't go on with: choose another \
          data_dir for a new deployment, or go back to that engine",
         path.display()
     )]
     EngineChanged {
         /// The directory.
         path: PathBuf,
+        /// The engine of the configuration.
+        engine: &'static str,
+    },
+    /// The deployment's records are by another engine.
+    #[cfg(feature = "server")]
+    #[error(
+        "this database is of a deployment whose sessions are by keystore.engine = \"{theirs}\", and here it is \
+         \"{ours}\": give all nodes one configuration; sessions go from one engine to another by `lacre keystore migrate`"
+    )]
+    RecordsElsewhere {
+        /// The engine of the configuration.
+        ours: &'static str,
+        /// The deployment's.
+        theirs: &'static str,
+    },
+    /// A node is at work that none may be beside.
+    #[cfg(feature = "server")]
+    #[error(
+        "a node of this deployment is at work on {host}: stop all of them, and wait ten seconds"
+    )]
+    NodesAtWork {
+        /// Where it is.
+        host: String,
     },
     /// The server of the store doesn't keep what it says.
     #[cfg(feature = "server")]
-    #[error("the database of keystore.url can't hold sessions: {0}")]
+    #[error("the database that the nodes share can't hold what it has to: {0}")]
     StoreWeak(&'static str),
     /// The clock is further from the database's than tokens may be off.
     #[cfg(feature = "server")]
@@ -196,7 +219,9 @@ impl OpenError {
             Self::MoveUnfinished { .. } => "migration_unfinished",
             Self::NotCopied => "deployment_not_copied",
             #[cfg(feature = "server")]
-            Self::EngineChanged { .. } => "keystore_engine_changed",
+            Self::EngineChanged { .. } | Self::RecordsElsewhere { .. } => "keystore_engine_changed",
+            #[cfg(feature = "server")]
+            Self::NodesAtWork { .. } => "nodes_at_work",
             #[cfg(feature = "server")]
             Self::StoreWeak(_) => "store_not_durable",
             #[cfg(feature = "server")]

@@ -12,7 +12,7 @@ use super::kept_time;
 use super::parts::Keys;
 use crate::accounts::{Accounts, Owner};
 use crate::clock::UnixSeconds;
-use crate::config::{Config, Engine};
+use crate::config::Config;
 use lacre_keystore::{EpochFile, KeystoreError, noted_at};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -24,9 +24,9 @@ pub struct Examined {
     pub is_there: bool,
     /// Each reason for which a start would be refused.
     pub problems: Vec<OpenError>,
-    /// What the server of a shared store doesn't keep, in words that say what to change; what forbids a start is among
-    /// the problems.
-    pub weak: Vec<&'static str>,
+    /// What the servers of a shared store don't keep, by code, in words that say what to change; what forbids a start is
+    /// among the problems.
+    pub weak: Vec<(&'static str, &'static str)>,
     /// When something of it was last written, by the machine's clock.
     pub last_written: Option<SystemTime>,
     /// Files that a process left half-written beside the master keys, which lie outside of the directory.
@@ -66,7 +66,7 @@ pub async fn examine(config: &Config, now: UnixSeconds) -> Examined {
     if let Some(Err(error)) = file.as_deref().map(check_database) {
         examined.add(error.into());
     }
-    if config.keystore.engine == Engine::Postgres {
+    if config.keystore.engine.is_shared() {
         match super::shared::examine(config, now).await {
             Ok((weak, None)) => (examined.weak, examined.is_there) = (weak, false),
             Ok((weak, Some(keyring))) => {

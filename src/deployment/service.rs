@@ -64,7 +64,7 @@ impl Deployment {
 
     /// Whether there is a deployment that `config` describes. Makes and changes nothing.
     pub async fn exists(config: &Config) -> Result<bool, OpenError> {
-        if config.keystore.engine == Engine::Postgres {
+        if config.keystore.engine.is_shared() {
             return super::shared::exists(config).await;
         }
         Ok(DataDir::exists(&config.data_dir)?)
@@ -124,7 +124,7 @@ pub(super) async fn assemble(
         accounts,
         cluster,
         leeway,
-    } = if config.keystore.engine == Engine::Postgres {
+    } = if config.keystore.engine.is_shared() {
         Box::pin(super::shared::parts(config, data_dir, accounts_url, &parts)).await?
     } else {
         Box::pin(own_parts(config, (data_dir, accounts_url, epoch), &parts)).await?
@@ -218,7 +218,9 @@ async fn open_keystore(
 ) -> Result<Keystore, KeystoreError> {
     match config.keystore.engine {
         // Its records aren't in a directory.
-        Engine::Postgres => Err(KeystoreError::unavailable("its records are in a database")),
+        Engine::Postgres | Engine::Redis => {
+            Err(KeystoreError::unavailable("its records are elsewhere"))
+        }
         Engine::Memory => keystore_on(MemoryEngine::default(), master).await,
         Engine::Sled => {
             keystore_on(

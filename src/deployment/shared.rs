@@ -1,4 +1,5 @@
-//! A deployment of several nodes: the keyring and the records lie in one database, and each node has the master keys.
+//! A deployment of several nodes: the keyring lies in one database, the records there or on Redis, and each node has the
+//! master keys.
 //!
 //! The first node makes the deployment while it has the store alone, so that two that start at the same moment are of
 //! one. A node is refused that can't be one of them: another master key, other issuer or audience, a clock that is off, a
@@ -8,6 +9,8 @@
 //! This room must never make a keyring where the store has one, nor a master key.
 
 mod about;
+mod emptied;
+mod records;
 
 use super::data_dir::{
     COMING, DataDir, DataDirError, LEFT, MasterKeySource, UNFINISHED, read_move,
@@ -25,11 +28,13 @@ use crate::sessions::keyring::{Keyring, KeyringError};
 use crate::sessions::rotation::{Answer, KeyStorage, SharedKeys, StorageError, StorageErrorKind};
 use crate::token::base64url;
 use about::About;
+pub(super) use emptied::begin_anew;
 use lacre_keystore::{
-    Cluster, Common, Keystore, KeystoreError, LookedAt, MasterKey, MasterKeyRing, Member, Moved,
-    PostgresOptions, PostgresStore, look, says_tls,
+    Cluster, Common, KeystoreError, LookedAt, MasterKey, MasterKeyRing, Member, Moved,
+    PostgresOptions, PostgresStore, look,
 };
 use rand::Rng as _;
+pub(super) use records::Records;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,30 +51,34 @@ pub(super) async fn parts(
     accounts_url: &str,
     (clock, entropy): &(Arc<dyn Clock>, Entropy),
 ) -> Result<Parts, OpenError> {
-    check_directory(data_dir)?;
+    check_directory(data_dir, config)?;
+    let records = Records::of(config);
     let leeway = config.token.leeway.as_secs().max(LEEWAY);
-    let url = config.keystore_url();
+    let url = config.shared_url();
     let looked = look(url).await?;
-    check(&looked, clock.now(), leeway)?;
-    if says_tls(url) == Some(false) {
-        log::warn!(
-            code = "store_without_tls";
-            "keystore.url leads to another machine without a checked TLS certificate: who is between the two reads \
-             and changes what is stored; add sslmode=verify-full to it"
-        );
+    check(&looked, config, (clock.now(), leeway))?;
+    if looked.common.is_none() {
+        // Before anything is made in the database.
+        records.examine(&looked).await?;
     }
+    for advice in config.stores_without_tls() {
+        log::warn!(code = "store_without_tls"; "{advice}");
+    }
+    let writer = name(data_dir, entropy)?;
     let options = PostgresOptions {
         connections: config.keystore.connections,
         lease: config.keystore.lease,
         node: i64::from_be_bytes(drawn(entropy)),
-        writer: Some(name(data_dir, entropy)?),
+        writer: records.writes_notes_here().then(|| writer.clone()),
     };
     let store = PostgresStore::open(url, options, Arc::new(clock::running)).await?;
     let cluster = store.cluster();
     // Until all is there.
     let alone = cluster.alone().await?;
     // A move may have begun meanwhile.
-    check_moved(&look(url).await?)?;
+    let looked = look(url).await?;
+    check_moved(&looked)?;
+    records.check(&looked)?;
     let master = master_keys(config);
     let common = cluster.common().await?;
     let new = common.is_none();
@@ -96,18 +105,21 @@ pub(super) async fn parts(
     }
     let accounts = open_accounts(config, accounts_url, (clock, entropy), (owner, &name)).await?;
     accounts.leave_where(Arc::new(store.outdated()));
-    // A keyring is the sign that accounts were made.
+    let sealed = keyring.seal(&ring, &mut entropy())?;
+    let said = about.text(&ring);
+    let keystore = records
+        .open((store, &cluster), (ring, writer), (config, entropy))
+        .await?;
+    // A keyring is the sign that accounts were made, and the store of the records.
     let keyring = if new {
-        let sealed = keyring.seal(&ring, &mut entropy())?;
         let version = cluster.put_common(0, sealed).await?;
         keyring
             .at_version(version.ok_or_else(|| KeystoreError::unavailable("it isn't ours alone"))?)
     } else {
         keyring
     };
-    cluster.introduce(about.text(&ring)).await?;
+    cluster.introduce(said).await?;
     drop(alone);
-    let keystore = Keystore::open(store, ring, rand::rngs::SysRng)?;
     keystore.verify_opens().await?;
     let files = KeyFiles::of(data_dir, &master);
     Ok(Parts {
@@ -141,22 +153,30 @@ pub(super) async fn join(
 
 /// Whether the store of `config` has a deployment.
 pub(super) async fn exists(config: &Config) -> Result<bool, OpenError> {
-    Ok(look(config.keystore_url()).await?.common.is_some())
+    Ok(look(config.shared_url()).await?.common.is_some())
 }
+
+/// What a server doesn't keep: the code, and what to do.
+pub(super) type Weak = (&'static str, &'static str);
 
 /// What the server of the store doesn't keep, and the keyring of the deployment that this node could be of. For a look:
 /// nothing is made.
 pub(super) async fn examine(
     config: &Config,
     now: u64,
-) -> Result<(Vec<&'static str>, Option<Keyring>), OpenError> {
-    let looked = look(config.keystore_url()).await?;
-    check(&looked, now, config.token.leeway.as_secs().max(LEEWAY))?;
+) -> Result<(Vec<Weak>, Option<Keyring>), OpenError> {
+    let looked = look(config.shared_url()).await?;
+    let leeway = config.token.leeway.as_secs().max(LEEWAY);
+    check(&looked, config, (now, leeway))?;
     let master = master_keys(config);
-    let weak = looked.weaknesses.iter().map(|weakness| weakness.advice());
+    let weak = looked.weaknesses.iter();
+    let mut weak: Vec<_> = weak
+        .map(|weakness| ("store_no_standby", weakness.advice()))
+        .collect();
+    weak.extend(Records::of(config).examine(&looked).await?);
     let opened = looked.common.map(|common| opened(&common, &master));
     let keyring = opened.transpose()?.map(|(_, keyring)| keyring);
-    Ok((weak.collect(), keyring))
+    Ok((weak, keyring))
 }
 
 /// The name of this node, which its directory has from its first start on: its receipts lie there as well.
@@ -181,7 +201,7 @@ fn drawn<const N: usize>(entropy: &Entropy) -> [u8; N] {
 }
 
 /// A directory in which a node of its own worked isn't taken: its sessions would be left behind without a word.
-fn check_directory(data_dir: &DataDir) -> Result<(), OpenError> {
+fn check_directory(data_dir: &DataDir, config: &Config) -> Result<(), OpenError> {
     let path = data_dir.path();
     if path.join(UNFINISHED).exists() {
         return Err(OpenError::RestoreUnfinished {
@@ -198,6 +218,7 @@ fn check_directory(data_dir: &DataDir) -> Result<(), OpenError> {
     if !left && (data_dir.keyring().exists() || data_dir.keystore().exists()) {
         return Err(OpenError::EngineChanged {
             path: path.to_owned(),
+            engine: config.keystore.engine.name(),
         });
     }
     Ok(())
@@ -207,14 +228,15 @@ fn check_moved(looked: &LookedAt) -> Result<(), OpenError> {
     match &looked.moved {
         Some(Moved::Left { about, .. }) => Err(OpenError::Moved { to: about.clone() }),
         Some(Moved::Coming { .. }) => Err(OpenError::MoveUnfinished {
-            place: "the database of keystore.url".to_owned(),
+            place: "the database that the nodes share".to_owned(),
         }),
         Some(Moved::Came { .. }) | None => Ok(()),
     }
 }
 
-fn check(looked: &LookedAt, now: u64, leeway: u64) -> Result<(), OpenError> {
+fn check(looked: &LookedAt, config: &Config, (now, leeway): (u64, u64)) -> Result<(), OpenError> {
     check_moved(looked)?;
+    Records::of(config).check(looked)?;
     let weak = looked.weaknesses.iter();
     if let Some(weakness) = weak.clone().find(|weakness| weakness.forbids_serving()) {
         return Err(OpenError::StoreWeak(weakness.advice()));

@@ -92,7 +92,7 @@ fn deployment(config: &Config, examined: &Examined) -> Vec<Finding> {
         )];
     }
     let weak = examined.weak.iter();
-    let weak = weak.map(|text| Finding::advice("store_no_standby", *text));
+    let weak = weak.map(|(code, text)| Finding::advice(code, *text));
     let mut findings = vec![Finding::good(
         "deployment",
         format!(

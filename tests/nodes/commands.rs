@@ -3,11 +3,15 @@
 use super::{Deployment, EMAIL, PASSWORD};
 use serde_json::Value;
 
-#[test]
-fn a_command_on_one_node_and_one_without_any_act_on_all() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
+on_every_engine!(
+    postgres:
+        a_command_on_one_node_and_one_without_any_act_on_all;
+    redis:
+        a_command_on_one_node_and_one_without_any_act_on_all,
+        what_isnt_built_for_sessions_on_redis_is_refused_by_name;
+);
+
+fn a_command_on_one_node_and_one_without_any_act_on_all(deployment: &Deployment) {
     let [a, b] = deployment.start();
     a.sign_up(EMAIL, PASSWORD);
     let tokens = [a.get_token(EMAIL, PASSWORD), b.get_token(EMAIL, PASSWORD)];
@@ -40,13 +44,27 @@ fn a_command_on_one_node_and_one_without_any_act_on_all() {
     }
 }
 
-#[test]
-fn what_isnt_built_for_several_nodes_is_refused_by_name() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
-    let redis = deployment.node().env("LACRE_KEYSTORE__ENGINE", "redis");
-    redis.start_refused().with(78, "config_not_built");
+/// Nothing of it is changed.
+fn what_isnt_built_for_sessions_on_redis_is_refused_by_name(deployment: &Deployment) {
+    let [a] = deployment.start();
+    let file = a.setup().home().join("backup");
+    let file = file.to_str().unwrap();
+    a.operator(&["backup", file]);
+    let back = format!("sled:{}", a.setup().home().join("back").display());
+    for (arguments, code) in [
+        (&["restore", file][..], "not_with_redis"),
+        (&["keystore", "import", file], "not_with_redis"),
+        (
+            &["keystore", "migrate", "--to", &back],
+            "migration_not_built",
+        ),
+    ] {
+        let output = a.setup().lacre(arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.trim_end().ends_with(&format!("({code})")), "{said}");
+    }
+    a.is_well();
 }
 
 #[test]

@@ -7,6 +7,21 @@ use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+on_every_engine!(
+    postgres:
+        a_session_that_ended_at_one_node_is_refused_by_all_from_the_answer_on,
+        the_same_end_at_two_nodes_at_once_is_true_at_all_when_the_first_answers,
+        a_refresh_repeated_at_another_node_is_one_refresh,
+        an_account_that_is_disabled_or_changes_its_password_at_one_node_is_known_to_all,
+        all_sessions_end_at_all_nodes;
+    redis:
+        a_session_that_ended_at_one_node_is_refused_by_all_from_the_answer_on,
+        the_same_end_at_two_nodes_at_once_is_true_at_all_when_the_first_answers,
+        a_refresh_repeated_at_another_node_is_one_refresh,
+        an_account_that_is_disabled_or_changes_its_password_at_one_node_is_known_to_all,
+        all_sessions_end_at_all_nodes;
+);
+
 /// Rounds of each way to end a session: more in `make cluster`.
 #[allow(clippy::disallowed_methods)] // a switch of the tests, not configuration
 pub(super) fn rounds(quick: usize, full: usize) -> usize {
@@ -81,11 +96,7 @@ impl Drop for Over<'_> {
 /// A way to end the session of a token.
 type End<'e> = &'e dyn Fn(&Token);
 
-#[test]
-fn a_session_that_ended_at_one_node_is_refused_by_all_from_the_answer_on() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
+fn a_session_that_ended_at_one_node_is_refused_by_all_from_the_answer_on(deployment: &Deployment) {
     let [a, b, c] = deployment.start();
     let account = a.sign_up(EMAIL, PASSWORD);
     let log_in = |node: &Server| node.get_token(EMAIL, PASSWORD);
@@ -124,11 +135,9 @@ fn a_session_that_ended_at_one_node_is_refused_by_all_from_the_answer_on() {
 }
 
 /// What has ended already is answered after the same wait: the first end may not have been answered yet.
-#[test]
-fn the_same_end_at_two_nodes_at_once_is_true_at_all_when_the_first_answers() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
+fn the_same_end_at_two_nodes_at_once_is_true_at_all_when_the_first_answers(
+    deployment: &Deployment,
+) {
     let [a, b, c] = deployment.start();
     a.sign_up(EMAIL, PASSWORD);
     for _ in 0..rounds(6, 300) {
@@ -151,11 +160,7 @@ fn the_same_end_at_two_nodes_at_once_is_true_at_all_when_the_first_answers() {
 }
 
 /// The same refresh token at two nodes at once: one new generation, and the earlier access token is refused by all.
-#[test]
-fn a_refresh_repeated_at_another_node_is_one_refresh() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
+fn a_refresh_repeated_at_another_node_is_one_refresh(deployment: &Deployment) {
     let [a, b, c] = deployment.start();
     a.sign_up(EMAIL, PASSWORD);
     for _ in 0..rounds(5, 300) {
@@ -175,11 +180,9 @@ fn a_refresh_repeated_at_another_node_is_one_refresh() {
     }
 }
 
-#[test]
-fn an_account_that_is_disabled_or_changes_its_password_at_one_node_is_known_to_all() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
+fn an_account_that_is_disabled_or_changes_its_password_at_one_node_is_known_to_all(
+    deployment: &Deployment,
+) {
     let [a, b, c] = deployment.start();
     let account = a.sign_up(EMAIL, PASSWORD);
     let (kept, other) = (a.get_token(EMAIL, PASSWORD), b.get_token(EMAIL, PASSWORD));
@@ -204,11 +207,7 @@ fn an_account_that_is_disabled_or_changes_its_password_at_one_node_is_known_to_a
     }
 }
 
-#[test]
-fn all_sessions_end_at_all_nodes() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
+fn all_sessions_end_at_all_nodes(deployment: &Deployment) {
     let [a, b] = deployment.start();
     a.sign_up(EMAIL, PASSWORD);
     for _ in 0..rounds(2, 50) {

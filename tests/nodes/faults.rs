@@ -9,6 +9,21 @@ use rustix::process::Signal;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
+on_every_engine!(
+    postgres:
+        without_the_store_it_is_503_within_a_second_and_back_within_two,
+        a_node_that_stood_still_lets_nobody_in_who_has_ended_meanwhile,
+        a_node_that_is_killed_leaves_the_others_as_they_are,
+        an_end_that_wasnt_answered_is_repeated_at_another_node,
+        a_refresh_or_a_log_in_that_wasnt_answered_is_repeated_at_another_node;
+    redis:
+        without_the_store_it_is_503_within_a_second_and_back_within_two,
+        a_node_that_stood_still_lets_nobody_in_who_has_ended_meanwhile,
+        a_node_that_is_killed_leaves_the_others_as_they_are,
+        an_end_that_wasnt_answered_is_repeated_at_another_node,
+        a_refresh_or_a_log_in_that_wasnt_answered_is_repeated_at_another_node;
+);
+
 /// One of the node's routes for each way to need the store.
 fn needing(token: &Token) -> Vec<Request> {
     let bearer = |request: Request| request.bearer(&token.auth);
@@ -61,21 +76,15 @@ fn is_back(node: &Server, token: &Token) {
     assert!(begun.elapsed() < Duration::from_secs(4));
 }
 
-#[test]
-fn without_the_database_it_is_503_within_a_second_and_back_within_two() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
+fn without_the_store_it_is_503_within_a_second_and_back_within_two(deployment: &Deployment) {
     let [a, b] = deployment.start();
     a.sign_up(EMAIL, PASSWORD);
-    for round in 0..rounds(2, 20) {
+    let outages = deployment.outages();
+    for round in 0..rounds(outages.len(), 10 * outages.len()) {
         let token = a.get_token(EMAIL, PASSWORD);
         b.accepts(&token.auth);
-        if round % 2 == 0 {
-            deployment.database.halt();
-        } else {
-            deployment.database.down();
-        }
+        let outage = outages[round % outages.len()];
+        deployment.out(outage);
         // The lease is over, and a little.
         std::thread::sleep(Duration::from_millis(100));
         for node in [&a, &b] {
@@ -86,11 +95,7 @@ fn without_the_database_it_is_503_within_a_second_and_back_within_two() {
             (ready.status == 503).then(|| ready.json())
         });
         assert_eq!(ready["ready"], false);
-        if round % 2 == 0 {
-            deployment.database.go_on();
-        } else {
-            deployment.database.up();
-        }
+        deployment.back(outage);
         for node in [&a, &b] {
             // A logout that was sent while nobody answered may have ended it: then all refuse it.
             let token = until("an answer", || {
@@ -107,11 +112,7 @@ fn without_the_database_it_is_503_within_a_second_and_back_within_two() {
 }
 
 /// A node that stands still while a session ends elsewhere must not go on by what it kept.
-#[test]
-fn a_node_that_stood_still_lets_nobody_in_who_has_ended_meanwhile() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
+fn a_node_that_stood_still_lets_nobody_in_who_has_ended_meanwhile(deployment: &Deployment) {
     let [a, b] = deployment.start();
     a.sign_up(EMAIL, PASSWORD);
     for round in 0..rounds(6, 200) {
@@ -132,11 +133,7 @@ fn a_node_that_stood_still_lets_nobody_in_who_has_ended_meanwhile() {
     }
 }
 
-#[test]
-fn a_node_that_is_killed_leaves_the_others_as_they_are() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
+fn a_node_that_is_killed_leaves_the_others_as_they_are(deployment: &Deployment) {
     let [a, mut b, c] = deployment.start();
     a.sign_up(EMAIL, PASSWORD);
     for _ in 0..rounds(2, 20) {
@@ -154,11 +151,7 @@ fn a_node_that_is_killed_leaves_the_others_as_they_are() {
 }
 
 /// An end whose caller hears nothing is asked for once more at another node, which answers when it is true everywhere.
-#[test]
-fn an_end_that_wasnt_answered_is_repeated_at_another_node() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
+fn an_end_that_wasnt_answered_is_repeated_at_another_node(deployment: &Deployment) {
     let [mut a, b, c] = deployment.start();
     c.sign_up(EMAIL, PASSWORD);
     for _ in 0..rounds(2, 250) {
@@ -183,11 +176,7 @@ fn an_end_that_wasnt_answered_is_repeated_at_another_node() {
 
 /// A refresh and a log-in of which nobody heard whether they were made: at another node they give what is good, and of the
 /// earlier token nothing is left.
-#[test]
-fn a_refresh_or_a_log_in_that_wasnt_answered_is_repeated_at_another_node() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
+fn a_refresh_or_a_log_in_that_wasnt_answered_is_repeated_at_another_node(deployment: &Deployment) {
     let [mut a, b, c] = deployment.start();
     c.sign_up(EMAIL, PASSWORD);
     let log_in = Request::post("/getToken").json(json!({"email": EMAIL, "password": PASSWORD}));

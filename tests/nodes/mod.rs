@@ -1,5 +1,19 @@
-//! Several real nodes on one real `PostgreSQL`: what has ended is refused by all of them from the answer on, whatever
-//! fails.
+//! Several real nodes on one real `PostgreSQL`, alone or with Redis: what has ended is refused by all of them from the answer
+//! on, whatever fails.
+
+/// Runs each test on the engines that it is named under: `PostgreSQL`, one server of Redis, or a cluster of six.
+macro_rules! on_every_engine {
+    ($($engine:ident: $($test:ident),+;)+) => {
+        $(mod $engine {
+            $(#[test]
+            fn $test() {
+                if let Some(deployment) = crate::nodes::Deployment::$engine() {
+                    super::$test(&deployment);
+                }
+            })+
+        })+
+    };
+}
 
 mod backup;
 mod commands;
@@ -10,6 +24,7 @@ mod keys;
 mod limits;
 mod moving;
 mod receipts;
+mod redis;
 mod refused;
 mod restore;
 mod rolling;
@@ -17,6 +32,7 @@ mod started;
 mod tls;
 
 use crate::support::database::Database;
+use crate::support::redis::{self as real, Cluster};
 use crate::support::server::{Server, Setup};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,18 +41,58 @@ use tempfile::TempDir;
 pub(crate) const EMAIL: &str = "ann@example.com";
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
+/// Where the sessions are.
+pub(crate) enum Store {
+    /// In the database.
+    Database,
+    /// On one server of Redis.
+    One(real::Server),
+    /// On a cluster of three primaries with their replicas.
+    Six(Cluster),
+}
+
+/// What is out of order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outage {
+    /// The database stands still.
+    DatabaseHalted,
+    /// The database is stopped.
+    DatabaseDown,
+    /// The server of Redis stands still.
+    RedisHalted,
+    /// The server of Redis is killed.
+    RedisDown,
+}
+
 /// A deployment of which nodes can be had.
-#[derive(Debug)]
 pub(crate) struct Deployment {
     pub(crate) database: Database,
+    pub(crate) store: Store,
     keys: Arc<TempDir>,
 }
 
 impl Deployment {
     /// One on a database of its own; `None` where there can be none here.
     pub(crate) fn new() -> Option<Self> {
+        Self::with(|| Store::Database)
+    }
+
+    pub(crate) fn postgres() -> Option<Self> {
+        Self::new()
+    }
+
+    pub(crate) fn redis() -> Option<Self> {
+        real::is_available().then(|| Self::with(|| Store::One(real::Server::start(&[]))))?
+    }
+
+    pub(crate) fn cluster() -> Option<Self> {
+        real::is_available().then(|| Self::with(|| Store::Six(Cluster::start(true))))?
+    }
+
+    fn with(store: impl FnOnce() -> Store) -> Option<Self> {
         Some(Self {
             database: Database::start()?,
+            store: store(),
             keys: Arc::new(TempDir::new().unwrap()),
         })
     }
@@ -45,6 +101,7 @@ impl Deployment {
     pub(crate) fn elsewhere(&self) -> Self {
         Self {
             database: Database::start().unwrap(),
+            store: Store::Database,
             keys: Arc::clone(&self.keys),
         }
     }
@@ -56,10 +113,18 @@ impl Deployment {
 
     /// How a node is started, with a directory of its own.
     pub(crate) fn node(&self) -> Setup {
-        Setup::new()
-            .env("LACRE_KEYSTORE__ENGINE", "postgres")
+        let node = Setup::new()
             .env("LACRE_ACCOUNTS__URL", &self.database.url())
-            .env("LACRE_MASTER_KEY_FILE", self.master_key().to_str().unwrap())
+            .env("LACRE_MASTER_KEY_FILE", self.master_key().to_str().unwrap());
+        let on = |url: String| {
+            let node = node.clone().env("LACRE_KEYSTORE__ENGINE", "redis");
+            node.env("LACRE_KEYSTORE__URL", &url)
+        };
+        match &self.store {
+            Store::Database => node.env("LACRE_KEYSTORE__ENGINE", "postgres"),
+            Store::One(server) => on(server.url()),
+            Store::Six(cluster) => on(cluster.url()),
+        }
     }
 
     /// So many nodes at work.
@@ -68,5 +133,34 @@ impl Deployment {
         let first = self.node().start();
         let mut first = Some(first);
         std::array::from_fn(|_| first.take().unwrap_or_else(|| self.node().start()))
+    }
+
+    /// What of it may be out of order.
+    pub(crate) fn outages(&self) -> Vec<Outage> {
+        let mut all = vec![Outage::DatabaseHalted, Outage::DatabaseDown];
+        if let Store::One(_) = &self.store {
+            all.extend([Outage::RedisHalted, Outage::RedisDown]);
+        }
+        all
+    }
+
+    pub(crate) fn out(&self, outage: Outage) {
+        match (outage, &self.store) {
+            (Outage::DatabaseHalted, _) => self.database.halt(),
+            (Outage::DatabaseDown, _) => self.database.down(),
+            (Outage::RedisHalted, Store::One(server)) => server.pause(),
+            (Outage::RedisDown, Store::One(server)) => server.kill(),
+            _ => panic!("{outage:?} of what isn't there"),
+        }
+    }
+
+    pub(crate) fn back(&self, outage: Outage) {
+        match (outage, &self.store) {
+            (Outage::DatabaseHalted, _) => self.database.go_on(),
+            (Outage::DatabaseDown, _) => self.database.up(),
+            (Outage::RedisHalted, Store::One(server)) => server.go_on(),
+            (Outage::RedisDown, Store::One(server)) => assert!(server.begin()),
+            _ => panic!("{outage:?} of what isn't there"),
+        }
     }
 }

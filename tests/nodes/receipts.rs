@@ -10,6 +10,13 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+on_every_engine!(
+    postgres:
+        an_end_at_one_node_is_explained_by_all_and_has_one_receipt_at_its_own;
+    redis:
+        an_end_at_one_node_is_explained_by_all_and_has_one_receipt_at_its_own;
+);
+
 /// An export of a node's receipts, and the deployment's public keys.
 fn exported(node: &Server) -> (PathBuf, PathBuf) {
     let (file, keys) = (
@@ -54,11 +61,7 @@ fn proven(nodes: &[&Server]) -> BTreeMap<String, usize> {
     all
 }
 
-#[test]
-fn an_end_at_one_node_is_explained_by_all_and_has_one_receipt_at_its_own() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
+fn an_end_at_one_node_is_explained_by_all_and_has_one_receipt_at_its_own(deployment: &Deployment) {
     let [a, b, c] = deployment.start();
     a.sign_up(EMAIL, PASSWORD);
     let tokens = [&a, &b, &c].map(|node| node.get_token(EMAIL, PASSWORD));

@@ -104,7 +104,7 @@ fn a_database_that_is_down_or_no_database_is_told_at_the_start() {
         .env("LACRE_KEYSTORE__URL", "postgres://h/d")
         .start_refused()
         .with(78, "config_keystore_unusable")
-        .saying("keystore.engine isn't");
+        .saying("keystore.engine is neither");
 }
 
 #[test]

@@ -5,6 +5,15 @@ use crate::support::http::Request;
 use serde_json::Value;
 use std::time::Duration;
 
+on_every_engine!(
+    postgres:
+        readiness_and_metrics_tell_of_the_lease,
+        the_cap_and_named_sessions_are_those_of_the_deployment;
+    redis:
+        readiness_and_metrics_tell_of_the_lease,
+        the_cap_and_named_sessions_are_those_of_the_deployment;
+);
+
 #[test]
 fn two_nodes_that_start_at_the_same_moment_for_the_first_time_are_one_deployment() {
     let Some(deployment) = Deployment::new() else {
@@ -67,11 +76,7 @@ fn private(path: &std::path::Path) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-#[test]
-fn readiness_and_metrics_tell_of_the_lease() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
+fn readiness_and_metrics_tell_of_the_lease(deployment: &Deployment) {
     let [node] = deployment.start();
     let ready = node.manage("/readyz").expect(200).json();
     assert_eq!(ready["stores"]["keystore"], "up");
@@ -97,14 +102,10 @@ fn readiness_and_metrics_tell_of_the_lease() {
 }
 
 /// The cap holds over nodes, and so does the name of a session.
-#[test]
-fn the_cap_and_named_sessions_are_those_of_the_deployment() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
+fn the_cap_and_named_sessions_are_those_of_the_deployment(deployment: &Deployment) {
     let capped =
         |deployment: &Deployment| deployment.node().env("LACRE_SESSION__MAX_PER_USER", "2");
-    let (one, two) = (capped(&deployment).start(), capped(&deployment).start());
+    let (one, two) = (capped(deployment).start(), capped(deployment).start());
     let account = one.sign_up(EMAIL, PASSWORD);
     let tokens = [&one, &two, &one, &two].map(|node| {
         let token = node.get_token(EMAIL, PASSWORD);

@@ -2,6 +2,7 @@
 
 use super::page::Page;
 use crate::support::database::Database;
+use crate::support::redis::is_available;
 use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
@@ -18,6 +19,16 @@ fn add(script: &mut String, line: &str, count: &mut usize) {
              for _ in {{1..600}}; do grep -q '^listening on' {out} && break; sleep 0.05; done\n\
              grep '^listening on' {out} || {{ cat log-{count}.txt; exit 1; }}\n"
         );
+    } else if let Some((_, port)) = line
+        .split_once("redis-server")
+        .and(line.split_once("--port "))
+    {
+        let port = port.split(' ').next().unwrap();
+        let _ = write!(
+            script,
+            "{line}\nnodes=\"${{nodes:-}} $!\"; trap 'kill $nodes; wait' EXIT\n\
+             for _ in {{1..200}}; do [ \"$(redis-cli -p {port} PING)\" = PONG ] && break; sleep 0.05; done\n"
+        );
     } else {
         let _ = writeln!(script, "{line}");
     }
@@ -25,7 +36,7 @@ fn add(script: &mut String, line: &str, count: &mut usize) {
 
 /// Runs what a section says, on this database, with so many servers, and gives what it printed.
 fn run(title: &str, database: &Database, servers: usize) -> String {
-    let ports = [(); 3].map(|()| {
+    let ports = [(); 4].map(|()| {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         free.local_addr().unwrap().port().to_string()
     });
@@ -38,6 +49,7 @@ fn run(title: &str, database: &Database, servers: usize) -> String {
             .replace("8081", &ports[0])
             .replace("8082", &ports[1])
             .replace("8083", &ports[2])
+            .replace("7201", &ports[3])
             .replace("postgres://lacre@127.0.0.1/lacre", &database.url()),
     };
     let root = tempfile::tempdir().unwrap();
@@ -76,6 +88,16 @@ fn two_nodes_and_a_database_from_nothing_by_the_commands_of_the_page() {
         return;
     };
     let out = run("Two nodes in ten minutes", &database, 2);
+    assert!(out.contains("Access Granted"), "{out}");
+    assert!(out.lines().any(|line| line.ends_with("401")), "{out}");
+}
+
+#[test]
+fn two_nodes_with_their_sessions_on_redis_by_the_commands_of_the_page() {
+    let (true, Some(database)) = (is_available(), Database::start()) else {
+        return;
+    };
+    let out = run("Sessions on Redis or Valkey", &database, 2);
     assert!(out.contains("Access Granted"), "{out}");
     assert!(out.lines().any(|line| line.ends_with("401")), "{out}");
 }

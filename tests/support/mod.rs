@@ -13,6 +13,7 @@ pub(crate) mod memory;
 pub(crate) mod postgres;
 pub(crate) mod preload;
 pub(crate) mod promise;
+pub(crate) mod redis;
 pub(crate) mod relay;
 pub(crate) mod robbed;
 pub(crate) mod server;

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::config::key::{DefaultValue, Key, Row, key};
-use crate::config::kind::{Choice, FilePath, Milliseconds, Url, Whole};
+use crate::config::kind::{Choice, FilePath, Milliseconds, Secret, Url, Whole};
 use crate::config::reader::{Noted, Reader};
 use crate::config::secret::SecretText;
 use std::path::PathBuf;
+use zeroize::Zeroizing;
 
 /// How session records are kept.
 #[derive(Clone, Debug)]
@@ -18,11 +19,15 @@ pub struct KeystoreConfig {
     pub cache_bytes: u64,
     /// The file, outside of the data directory, that says how far the records on disk have come.
     pub epoch_file: Option<PathBuf>,
-    /// The database of the engine `postgres`, where it isn't that of the accounts. It may hold a password.
+    /// The store of an engine that nodes share, where it isn't the accounts' database. It may hold a password.
     pub url: Option<SecretText>,
+    /// The user on the servers of the engine `redis`.
+    pub user: Option<SecretText>,
+    /// That user's password.
+    pub password: Option<SecretText>,
     /// The lease of a deployment that is new.
     pub lease: Duration,
-    /// The most connections to that database.
+    /// The most connections to the database that the nodes share.
     pub connections: u32,
 }
 
@@ -35,6 +40,27 @@ pub enum Engine {
     Memory,
     /// In a database that several nodes share.
     Postgres,
+    /// On Redis or Valkey, which several nodes share, with the rest of what they share in the accounts' database.
+    Redis,
+}
+
+impl Engine {
+    /// Whether several nodes share its store.
+    #[must_use]
+    pub fn is_shared(self) -> bool {
+        matches!(self, Self::Postgres | Self::Redis)
+    }
+
+    /// As the configuration says it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sled => "sled",
+            Self::Memory => "memory",
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+        }
+    }
 }
 
 static ENGINE: Key<Choice<Engine>> = key(
@@ -44,22 +70,50 @@ static ENGINE: Key<Choice<Engine>> = key(
             ("sled", Engine::Sled),
             ("memory", Engine::Memory),
             ("postgres", Engine::Postgres),
+            ("redis", Engine::Redis),
         ],
-        planned: &["redis"],
+        planned: &[],
     },
     DefaultValue::Value(|| Engine::Sled),
     "Where session records live: on disk; in memory, where every session ends with the process; or in a \
-     PostgreSQL that several nodes share, see [scaling.md](scaling.md).",
+     PostgreSQL, or on Redis or Valkey, which several nodes share, see [scaling.md](scaling.md).",
 );
 
 static URL: Key<Url> = Key {
     name: "keystore.url",
     kind: Url {
-        schemes: &["postgres://", "postgresql://"],
+        schemes: &[
+            "postgres://",
+            "postgresql://",
+            "redis://",
+            "rediss://",
+            "redis+cluster://",
+            "rediss+cluster://",
+        ],
     },
-    default: DefaultValue::Described("`accounts.url`"),
-    doc: "The database of the engine `postgres`. It may hold a password, so it is never shown. Beyond this machine \
-          it should end in `?sslmode=verify-full`, with `&sslrootcert=FILE` where the authority is your own.",
+    default: DefaultValue::Described(
+        "`accounts.url` with the engine `postgres`; none with `redis`",
+    ),
+    doc: "Where the store of the engines `postgres` and `redis` is. It may hold a password, so it is never shown. \
+          `redis://HOST:PORT` is one server, `redis+cluster://HOST:PORT,HOST:PORT` is a cluster, by some of its servers. \
+          Beyond this machine use TLS: `postgres://` with `?sslmode=verify-full`, and `rediss://` or \
+          `rediss+cluster://`; with `sslrootcert=FILE` among the parameters where the authority is your own.",
+    secret: true,
+};
+
+static USER: Key<Secret> = Key {
+    name: "keystore.user",
+    kind: Secret,
+    default: DefaultValue::Described("the user in `keystore.url`, else the servers' default user"),
+    doc: "Engine `redis`: the user that the servers know this node by.",
+    secret: true,
+};
+
+static PASSWORD: Key<Secret> = Key {
+    name: "keystore.password",
+    kind: Secret,
+    default: DefaultValue::Described("the password in `keystore.url`, else none"),
+    doc: "Engine `redis`: that user's password. Here it is written as it is, and not as in a URL.",
     secret: true,
 };
 
@@ -70,7 +124,7 @@ static LEASE: Key<Milliseconds> = key(
         to: 10_000,
     },
     DefaultValue::Value(|| Duration::from_millis(50)),
-    "Engine `postgres`: for how long a node may go by what it last heard of ends, and by how much later an end is \
+    "Engines `postgres` and `redis`: for how long a node may go by what it last heard of ends, and by how much later an end is \
      answered. It is written into the store by the first start; after that the store's own counts.",
 );
 
@@ -78,7 +132,8 @@ static CONNECTIONS: Key<Whole> = key(
     "keystore.connections",
     Whole { from: 2, to: 1_000 },
     DefaultValue::Value(|| 16),
-    "Engine `postgres`: the most connections of a node for session records. One more is used to hear of ends.",
+    "Engines `postgres` and `redis`: the most connections of a node to the database that has the session records, or with \
+     `redis` what else the nodes share. One more is used to hear of changes.",
 );
 
 static CACHE_MIB: Key<Whole> = key(
@@ -102,13 +157,34 @@ static EPOCH_FILE: Key<FilePath> = key(
      together with the data; see [operating.md](operating.md#a-data-directory-of-before).",
 );
 
-pub(super) static KEYS: &[&dyn Row] =
-    &[&ENGINE, &URL, &LEASE, &CONNECTIONS, &CACHE_MIB, &EPOCH_FILE];
+pub(super) static KEYS: &[&dyn Row] = &[
+    &ENGINE,
+    &URL,
+    &USER,
+    &PASSWORD,
+    &LEASE,
+    &CONNECTIONS,
+    &CACHE_MIB,
+    &EPOCH_FILE,
+];
 
 impl KeystoreConfig {
+    /// The URL with the user and the password that have keys of their own.
+    pub(in crate::config) fn signed_in(&self, url: &SecretText) -> SecretText {
+        let (scheme, rest) = url.expose().split_once("://").unwrap_or_default();
+        let word =
+            |secret: &Option<SecretText>| secret.as_ref().map(|secret| escaped(secret.expose()));
+        let (user, password) = match (word(&self.user), word(&self.password)) {
+            (None, None) => return url.clone(),
+            (user, password) => (user.unwrap_or_default(), password.unwrap_or_default()),
+        };
+        SecretText::new(format!("{scheme}://{}:{}@{rest}", *user, *password))
+    }
+
     pub(in crate::config) fn read(reader: &mut Reader) -> Result<Self, Noted> {
         let engine = reader.value(&ENGINE);
         let url = reader.optional(&URL);
+        let (user, password) = (reader.optional(&USER), reader.optional(&PASSWORD));
         let lease = reader.value(&LEASE);
         let connections = reader.value(&CONNECTIONS);
         let cache_mib = reader.value(&CACHE_MIB);
@@ -116,10 +192,37 @@ impl KeystoreConfig {
         Ok(Self {
             engine: engine?,
             url: url?,
+            user: user?,
+            password: password?,
             lease: lease?,
             connections: connections?,
             cache_bytes: u64::from(cache_mib?) << 20,
             epoch_file: epoch_file?,
         })
+    }
+}
+
+/// As it is written in a URL.
+fn escaped(text: &str) -> Zeroizing<String> {
+    let mut escaped = Zeroizing::new(String::with_capacity(3 * text.len()));
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            escaped.push(char::from(byte));
+        } else {
+            let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+            escaped.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn what_is_special_in_a_url_is_escaped() {
+        assert_eq!(*escaped("ann"), "ann");
+        assert_eq!(*escaped("p@ss:/?%é"), "p%40ss%3a%2f%3f%25%c3%a9");
     }
 }

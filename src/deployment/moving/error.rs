@@ -19,6 +19,12 @@ pub enum MoveError {
          directory, as `sled:/PATH`"
     )]
     NoTarget,
+    /// To Redis, or away from it.
+    #[error(
+        "sessions aren't moved to Redis, nor away from it, by this version: nodes on Redis begin with none, and users log in \
+         once more"
+    )]
+    NotBuilt,
     /// It is of the kind that is in use.
     #[error(
         "--to is a store of the kind that is in use, `{0}`: to move a directory stop the server and move its files; to \
@@ -86,6 +92,7 @@ impl MoveError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoTarget => "migration_target_invalid",
+            Self::NotBuilt => "migration_not_built",
             Self::SameEngine(_) => "migration_same_engine",
             Self::Used(_) => "migration_target_used",
             Self::Elsewhere(_) => "migration_elsewhere",

@@ -11,9 +11,9 @@ use super::target::Target;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::deployment::settled::master_keys;
-use crate::deployment::shared::opened;
+use crate::deployment::shared::{Records, opened};
 use crate::entropy::Entropy;
-use lacre_keystore::{Moved, PostgresMove};
+use lacre_keystore::{Moved, PostgresMove, look};
 use std::sync::Arc;
 
 /// Moves the sessions out of the database that `config` names, while nodes work on it.
@@ -27,7 +27,9 @@ pub async fn move_from_database(
     let Target::Directory(path) = target else {
         return Err(MoveError::SameEngine("postgres"));
     };
-    let source = PostgresMove::open(config.keystore_url(), config.keystore.lease).await;
+    // Its records may be elsewhere.
+    Records::of(config).check(&look(config.shared_url()).await.map_err(MoveError::source)?)?;
+    let source = PostgresMove::open(config.shared_url(), config.keystore.lease).await;
     let source = Database(source.map_err(MoveError::source)?);
     let place = target.to_string();
     match source.0.moved().await.map_err(MoveError::source)? {

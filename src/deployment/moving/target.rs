@@ -30,6 +30,9 @@ impl Target {
             {
                 Ok(Self::Postgres(text.to_owned()))
             }
+            Some("redis" | "rediss" | "redis+cluster" | "rediss+cluster") => {
+                Err(MoveError::NotBuilt)
+            }
             Some("sled") => {
                 let path = text.trim_start_matches("sled:").trim_start_matches("//");
                 if path.is_empty() {
@@ -117,6 +120,8 @@ mod tests {
             assert!(!format!("{target:?}").contains("pass"));
             assert_eq!(Target::parse(&target.expose()).unwrap(), target);
         }
+        let redis = Target::parse("rediss+cluster://a,b").unwrap_err();
+        assert_eq!(redis.code(), "migration_not_built");
         for none in [
             "",
             "data",

@@ -39,7 +39,7 @@ impl Work<'_> {
         let deployment = &self.backup.about.deployment;
         let about = format!("restore of {deployment}");
         let lease = self.config.keystore.lease;
-        let store = PostgresMove::open(self.config.keystore_url(), lease).await?;
+        let store = PostgresMove::open(self.config.shared_url(), lease).await?;
         if store.nodes_at_work().await? > 0 {
             place.give_up()?;
             return Err(RestoreError::BesideNodes);
@@ -80,7 +80,7 @@ impl Work<'_> {
     /// The sessions alone. The database that has the keys has the sessions, too, and knows which have ended: it stays as
     /// it is.
     pub(super) async fn sessions_shared(&self) -> Result<Restored, RestoreError> {
-        let store = PostgresMove::open(self.config.keystore_url(), self.config.keystore.lease);
+        let store = PostgresMove::open(self.config.shared_url(), self.config.keystore.lease);
         let common = store.await?.common().await?;
         let common = common.ok_or(RestoreError::OtherDeployment)?;
         let (_, keyring) = opened(&common, &master_keys(self.config))?;
@@ -100,6 +100,7 @@ impl Work<'_> {
         if directory.keyring().exists() || directory.keystore().exists() {
             return Err(OpenError::EngineChanged {
                 path: directory.path().to_owned(),
+                engine: self.config.keystore.engine.name(),
             }
             .into());
         }

@@ -8,6 +8,9 @@ use lacre_keystore::{MasterKey, MasterKeyRing, Peer};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// A machine of which no more is known.
+const UNNAMED: &str = "a machine that doesn't say its name";
+
 /// What tokens are written with, and where this is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct About {
@@ -65,10 +68,15 @@ impl About {
         Ok(())
     }
 
+    /// Which machine a node is on.
+    pub(super) fn host(peer: &Peer) -> String {
+        of(peer).map_or_else(|| UNNAMED.to_owned(), |other| other.host)
+    }
+
     /// Which machine a node is on that doesn't say that it has this key.
     pub(super) fn lacks(peer: &Peer, key: &MasterKey) -> Option<String> {
         let Some(other) = of(peer) else {
-            return Some("a machine that doesn't say its name".to_owned());
+            return Some(UNNAMED.to_owned());
         };
         let has = other.keys.get(&key.id()) == Some(&check(key));
         (!has).then_some(other.host)

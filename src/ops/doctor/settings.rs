@@ -9,7 +9,7 @@ use crate::sessions::rules::Location;
 /// One look at the settings.
 type Look = fn(&Config) -> Option<Finding>;
 
-const LOOKS: [Look; 9] = [
+const LOOKS: [Look; 8] = [
     everybody_is_a_proxy,
     no_proxy_in_public,
     nobody_has_an_address,
@@ -18,12 +18,13 @@ const LOOKS: [Look; 9] = [
     token_in_urls,
     no_limits,
     memory_alone,
-    store_without_tls,
 ];
 
 /// What the settings give rise to, or that there is nothing.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
-    let found: Vec<_> = LOOKS.iter().filter_map(|look| look(config)).collect();
+    let mut found: Vec<_> = LOOKS.iter().filter_map(|look| look(config)).collect();
+    let stores = config.stores_without_tls().into_iter();
+    found.extend(stores.map(|advice| Finding::advice("store_without_tls", advice)));
     if found.is_empty() {
         return vec![Finding::good(
             "settings",
@@ -145,17 +146,6 @@ fn memory_alone(config: &Config) -> Option<Finding> {
         Finding::advice(
             "keystore_in_memory",
             "keystore.engine = \"memory\": every session ends with the process",
-        )
-    })
-}
-
-fn store_without_tls(config: &Config) -> Option<Finding> {
-    let shared = config.keystore.engine == Engine::Postgres;
-    (shared && lacre_keystore::says_tls(config.keystore_url()) == Some(false)).then(|| {
-        Finding::advice(
-            "store_without_tls",
-            "keystore.url leads to another machine without a checked TLS certificate: who is between the two reads and \
-             changes what is stored. Add sslmode=verify-full to it, and sslrootcert=FILE where the authority is your own",
         )
     })
 }

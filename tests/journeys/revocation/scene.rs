@@ -41,7 +41,7 @@ impl House {
         let engine = match engine {
             Engine::Sled => "sled",
             Engine::Memory => "memory",
-            Engine::Postgres => unreachable!("tests/nodes has its own ends"),
+            Engine::Postgres | Engine::Redis => unreachable!("tests/nodes has its own ends"),
         };
         let brief = matches!(rules, Rules::Brief);
         let (key, value) = match rules {

@@ -1,0 +1,280 @@
+//! Nodes with their sessions on Redis: what is refused, and what becomes of servers.
+
+use super::ends::never_after;
+use super::{Deployment, EMAIL, PASSWORD, Store};
+use crate::support::database::Database;
+use crate::support::redis::{Cluster, Server, copied, is_available};
+use crate::support::server::Setup;
+use crate::support::wait::until;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+fn one(deployment: &Deployment) -> &Server {
+    match &deployment.store {
+        Store::One(server) => server,
+        _ => panic!("it has no server of its own"),
+    }
+}
+
+fn doctor(setup: &Setup) -> Vec<(String, String)> {
+    let output = setup.lacre(["doctor", "--json"]).output().unwrap();
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let found = found.as_array().unwrap().iter();
+    found
+        .map(|one| (text(&one["code"]), text(&one["text"])))
+        .collect()
+}
+
+#[test]
+fn servers_that_dont_keep_what_they_say_are_refused_and_doctor_says_the_same() {
+    let Some(deployment) = Deployment::redis() else {
+        return;
+    };
+    let server = one(&deployment);
+    for (name, value, good) in [
+        ("maxmemory-policy", "allkeys-lru", "noeviction"),
+        ("appendfsync", "everysec", "always"),
+        ("appendonly", "no", "yes"),
+    ] {
+        server.says(&["CONFIG", "SET", name, value]);
+        let node = deployment.node();
+        node.start_refused()
+            .with(78, "store_not_durable")
+            .saying(&format!("set {name} {good}"));
+        let found = doctor(&node);
+        let (_, text) = found
+            .iter()
+            .find(|(code, _)| code == "store_not_durable")
+            .unwrap();
+        assert!(text.contains(&format!("set {name} {good}")), "{text}");
+        server.says(&["CONFIG", "SET", name, good]);
+    }
+    let nothing = "SELECT to_regclass('keystore_meta') IS NULL";
+    assert_eq!(deployment.database.sql(nothing), "t", "nothing was made");
+    assert_eq!(server.says(&["DBSIZE"]).trim(), "0");
+    let [node] = deployment.start();
+    let codes: Vec<_> = doctor(node.setup())
+        .into_iter()
+        .map(|(code, _)| code)
+        .collect();
+    for code in ["deployment", "store_alone", "store_no_standby"] {
+        assert!(codes.iter().any(|found| found == code), "{codes:?}");
+    }
+}
+
+/// The database says which store it is: no node goes by another one, whatever its configuration says.
+#[test]
+fn nodes_have_one_store_and_a_store_has_one_deployment() {
+    let Some(deployment) = Deployment::redis() else {
+        return;
+    };
+    let [mut running] = deployment.start();
+    let empty = Server::start(&[]);
+    let elsewhere = || deployment.node().env("LACRE_KEYSTORE__URL", &empty.url());
+    elsewhere()
+        .start_refused()
+        .with(78, "store_emptied")
+        .saying("Lead keystore.url to those of before");
+    assert!(
+        doctor(&elsewhere())
+            .iter()
+            .any(|(code, _)| code == "store_emptied")
+    );
+    assert_eq!(empty.says(&["DBSIZE"]).trim(), "0");
+    let accept = |arguments: &[&str]| {
+        let arguments = [&["keystore", "accept"], arguments].concat();
+        elsewhere().lacre(arguments).output().unwrap()
+    };
+    let beside = accept(&["--yes"]);
+    let said = String::from_utf8(beside.stderr).unwrap();
+    assert!(said.trim_end().ends_with("(nodes_at_work)"), "{said}");
+    // Another engine on the same database.
+    deployment
+        .node()
+        .env("LACRE_KEYSTORE__ENGINE", "postgres")
+        .env("LACRE_KEYSTORE__URL", &deployment.database.url())
+        .start_refused()
+        .with(78, "keystore_engine_changed")
+        .saying("sessions are by keystore.engine = \"redis\"");
+    // Another deployment on the same server.
+    let Some(other) = Database::start() else {
+        return;
+    };
+    let another = Setup::new()
+        .env("LACRE_KEYSTORE__ENGINE", "redis")
+        .env("LACRE_ACCOUNTS__URL", &other.url())
+        .env("LACRE_KEYSTORE__URL", &one(&deployment).url());
+    another.start_refused().with(78, "store_foreign");
+    running.sign_up(EMAIL, PASSWORD);
+    let token = running.get_token(EMAIL, PASSWORD);
+    // All sessions are lost, and an operator says that nodes are to begin with none: those of before aren't used again.
+    assert!(running.stop().success());
+    assert!(accept(&["--yes"]).status.success());
+    let node = elsewhere().start();
+    node.refuses(&token.auth);
+    node.accepts(&node.get_token(EMAIL, PASSWORD).auth);
+    deployment.node().start_refused().with(78, "store_foreign");
+}
+
+#[test]
+fn a_password_comes_from_a_file_and_is_in_no_line() {
+    let Some(deployment) = Deployment::redis() else {
+        return;
+    };
+    let server = one(&deployment);
+    let user = [
+        "ACL",
+        "SETUSER",
+        "ann",
+        "on",
+        ">secret/word",
+        "~{lacre-*",
+        "&*",
+        "+@all",
+    ];
+    assert_eq!(server.says(&user).trim(), "OK");
+    let node = || deployment.node().env("LACRE_KEYSTORE__USER", "ann");
+    let with = |password: &str| {
+        let node = node();
+        let file = node.home().join("password");
+        std::fs::write(&file, format!("{password}\n")).unwrap();
+        node.env("LACRE_KEYSTORE__PASSWORD_FILE", file.to_str().unwrap())
+    };
+    let refused = with("another secret/word").start_refused();
+    assert!(!refused.stderr.contains("secret"), "{refused:?}");
+    refused.with(69, "store_unavailable");
+    let setup = with("secret/word");
+    let node = setup.start();
+    node.is_well();
+    let shown = setup.lacre(["config", "show"]).output().unwrap();
+    assert!(!String::from_utf8(shown.stdout).unwrap().contains("secret"));
+    assert!(!node.written().contains("secret"));
+    // Nobody is there.
+    let gone = deployment
+        .node()
+        .env("LACRE_KEYSTORE__URL", "redis://127.0.0.1:1");
+    gone.start_refused().with(69, "store_unavailable");
+}
+
+/// A replica takes the place of a primary that is killed, with all that was answered.
+#[test]
+fn a_primary_that_is_killed_brings_no_ended_session_back() {
+    let Some(deployment) = Deployment::cluster() else {
+        return;
+    };
+    let Store::Six(cluster) = &deployment.store else {
+        return;
+    };
+    let [a, b] = deployment.start();
+    a.sign_up(EMAIL, PASSWORD);
+    let kept = a.get_token(EMAIL, PASSWORD);
+    let ended: Vec<_> = (0..3).map(|_| a.get_token(EMAIL, PASSWORD)).collect();
+    for token in &ended {
+        b.accepts(&token.auth);
+    }
+    for token in &ended {
+        never_after(&[&a, &b], &token.auth, || {
+            // Until it is answered: a busy machine confirms some changes too late.
+            until("the end is answered", || {
+                let revoke = ["sessions", "revoke", &token.crt];
+                let ended = a.setup().lacre(revoke).output().unwrap();
+                ended.status.success().then_some(())
+            });
+        });
+    }
+    // Whichever has the user's sessions.
+    let primaries = cluster.servers.iter();
+    let holds =
+        |server: &&Server| server.says(&["ROLE"]).starts_with("master") && has_records(server);
+    let primary = primaries.into_iter().find(holds).unwrap();
+    primary.kill();
+    let begun = Instant::now();
+    for node in [&a, &b] {
+        let again = until("a replica has taken over", || {
+            for token in &ended {
+                let answer = node.call("GET", "/headers", &token.auth);
+                assert!(matches!(answer.status, 401 | 503), "{answer:?}");
+            }
+            let answer = node.call("GET", "/headers", &kept.auth);
+            (answer.status == 200).then_some(answer)
+        });
+        drop(again);
+    }
+    assert!(
+        begun.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        begun.elapsed()
+    );
+    for node in [&a, &b] {
+        for token in &ended {
+            node.refuses(&token.auth);
+        }
+        node.accepts(&node.get_token(EMAIL, PASSWORD).auth);
+    }
+}
+
+/// Sessions have ended since the copy was made that a server comes back with: none is let in, neither by the nodes that were
+/// at work nor by one that starts afterwards.
+#[test]
+fn a_server_as_it_was_earlier_brings_no_session_back_that_nodes_have_ended() {
+    let Some(deployment) = Deployment::redis() else {
+        return;
+    };
+    let server = one(&deployment);
+    let [a, b] = deployment.start();
+    a.sign_up(EMAIL, PASSWORD);
+    let kept = a.get_token(EMAIL, PASSWORD);
+    let ended = [&a, &b].map(|node| node.get_token(EMAIL, PASSWORD));
+    let earlier = copied(server.home());
+    a.revoke(&ended[0].auth, &ended[0].crt).expect(204);
+    b.call("POST", "/logout", &ended[1].auth).expect(204);
+    server.put_back(earlier.path());
+    let c = deployment.node().start();
+    for node in [&a, &b, &c] {
+        until("the node lets in again", || {
+            for token in &ended {
+                let answer = node.call("GET", "/headers", &token.auth);
+                assert!(matches!(answer.status, 401 | 503), "{answer:?}");
+            }
+            let answer = node.call("GET", "/headers", &kept.auth);
+            (answer.status == 200).then_some(())
+        });
+        for token in &ended {
+            node.refuses(&token.auth);
+        }
+    }
+    c.operator(&["sessions", "revoke", "--all", "--yes"]);
+    server.put_back(earlier.path());
+    for node in [&a, &b, &c] {
+        until("the node knows that all have ended", || {
+            let answer = node.call("GET", "/headers", &kept.auth);
+            assert!(matches!(answer.status, 401 | 503), "{answer:?}");
+            (answer.status == 401).then_some(())
+        });
+    }
+}
+
+fn has_records(server: &Server) -> bool {
+    let keys = server.says(&["--scan", "--pattern", "*:r"]);
+    !keys.trim().is_empty()
+}
+
+/// A cluster whose primaries have no replicas keeps nothing when one of them dies.
+#[test]
+fn a_cluster_without_replicas_is_refused() {
+    if !is_available() {
+        return;
+    }
+    let Some(database) = Database::start() else {
+        return;
+    };
+    let cluster = Cluster::start(false);
+    let node = Setup::new()
+        .env("LACRE_KEYSTORE__ENGINE", "redis")
+        .env("LACRE_ACCOUNTS__URL", &database.url())
+        .env("LACRE_KEYSTORE__URL", &cluster.url());
+    node.start_refused()
+        .with(78, "store_not_durable")
+        .saying("add a replica to each primary");
+}
