@@ -147,7 +147,7 @@ pub(super) fn lack_changes(setup: &Setup) -> bool {
     lack
 }
 
-/// SQLite would go on with what is whole, with the password of before.
+/// `SQLite` would go on with what is whole, with the password of before.
 #[test]
 fn accounts_whose_log_was_damaged_are_refused_until_they_are_restored() {
     let setup = Setup::new();

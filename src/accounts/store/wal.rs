@@ -176,14 +176,9 @@ impl Sum {
     /// A multiple of eight bytes.
     fn add(&mut self, bytes: &[u8]) {
         let [mut first, mut second] = self.of;
-        for pair in bytes.as_chunks::<8>().0 {
-            let [a, b, c, d, e, f, g, h] = *pair;
-            first = first
-                .wrapping_add((self.word)([a, b, c, d]))
-                .wrapping_add(second);
-            second = second
-                .wrapping_add((self.word)([e, f, g, h]))
-                .wrapping_add(first);
+        for [one, two] in bytes.as_chunks::<4>().0.as_chunks::<2>().0 {
+            first = first.wrapping_add((self.word)(*one)).wrapping_add(second);
+            second = second.wrapping_add((self.word)(*two)).wrapping_add(first);
         }
         self.of = [first, second];
     }
