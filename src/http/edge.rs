@@ -47,7 +47,7 @@ pub const MAX_HEADERS: usize = crate::defaults::MAX_HEADER;
 /// again together.
 const SPREAD: u8 = 4;
 
-/// The longest that the answer waits which tells them so.
+/// The longest that an answer waits which sends somebody away.
 const LONGEST_WAIT: Duration = Duration::from_millis(255);
 
 /// The outermost middleware of every listener.
@@ -283,13 +283,13 @@ where
     }
 }
 
-/// How long an answer waits before it leaves: that to somebody who found the queue of passwords full, for a moment that is
-/// nobody else's. Those who came together and ask again at once, whatever `Retry-After` says, then don't come together
+/// How long an answer waits before it leaves: that to somebody who found the queue of passwords full, or whose attempts are
+/// too many, for a moment that is nobody else's. Those who came together and ask again at once, whatever `Retry-After` says, then don't come together
 /// again (`docs/decisions/0066-held-refusals.md`).
 fn wait<B>(response: &HttpResponse<B>, id: RequestId) -> Option<Duration> {
     let problem = response.error()?.as_error::<Problem>()?;
-    let busy = problem.code() == Code::HashingBusy;
-    busy.then(|| LONGEST_WAIT * u32::from(id.number()) / u32::from(u8::MAX))
+    let sent_away = matches!(problem.code(), Code::HashingBusy | Code::RateLimited);
+    sent_away.then(|| LONGEST_WAIT * u32::from(id.number()) / u32::from(u8::MAX))
 }
 
 fn too_large(request: &ServiceRequest, max_target: usize, max_headers: usize) -> Option<Code> {

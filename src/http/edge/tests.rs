@@ -77,22 +77,24 @@ fn who_finds_the_queue_of_passwords_full_comes_again_at_a_time_of_its_own() {
 
 /// Of those who ask again at once, each does so at a time of its own.
 #[test]
-fn a_refusal_by_a_full_queue_of_passwords_waits_for_a_moment_of_chance() {
+fn who_is_sent_away_waits_for_a_moment_of_chance() {
     let mut rng = StdRng::seed_from_u64(2);
     let mut waits = |code: Code| {
         let response = HttpResponse::from_error(Problem::new(code));
         wait(&response, RequestId::fresh(&mut rng))
     };
-    let mut seen = [0; 4];
-    for _ in 0..4_000 {
-        let wait = waits(Code::HashingBusy).unwrap();
-        assert!(wait <= LONGEST_WAIT);
-        seen[usize::try_from(wait.as_millis()).unwrap() / 64] += 1;
+    for code in [Code::HashingBusy, Code::RateLimited] {
+        let mut seen = [0; 4];
+        for _ in 0..4_000 {
+            let wait = waits(code).unwrap();
+            assert!(wait <= LONGEST_WAIT);
+            seen[usize::try_from(wait.as_millis()).unwrap() / 64] += 1;
+        }
+        assert!(
+            seen.iter().all(|times| (800..1_200).contains(times)),
+            "{seen:?}"
+        );
     }
-    assert!(
-        seen.iter().all(|times| (800..1_200).contains(times)),
-        "{seen:?}"
-    );
     assert_eq!(waits(Code::StoreUnavailable), None);
     assert_eq!(waits(Code::InvalidCredentials), None);
     let fine = HttpResponse::Ok().finish();
