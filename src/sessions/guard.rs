@@ -206,21 +206,25 @@ impl Guard {
     ) -> Result<LiveSession, Refusal> {
         let now = self.records.now();
         let unopened = self.parse(token)?;
-        let (key, stored, (opened, known)) = self.open(unopened, now).await?;
-        let generation = opened.generation();
-        let mut session = match self.check(opened, key, &stored.record, kind, now) {
-            Ok(session) => session,
-            Err(TokenError::Generation) => {
-                let refused = self.records.end_behind(&key, &stored, generation).await?;
-                return Err(refused.into());
+        // What opens the token has gone before anything is waited for: what is held meanwhile stays in the memory of
+        // the future, of which nobody wipes the copies.
+        let (key, stored, generation) = {
+            let (key, stored, (opened, known)) = self.open(unopened, now).await?;
+            let generation = opened.generation();
+            match self.check(opened, key, &stored.record, kind, now) {
+                Ok(mut session) => {
+                    session.is_behind = self.notes.note_use(&key, stored.record.last_seen_at, now);
+                    if kind == TokenKind::Access {
+                        self.keep(known.into(), key, stored);
+                    }
+                    return Ok(session);
+                }
+                Err(TokenError::Generation) => (key, stored, generation),
+                Err(refused) => return Err(refused.into()),
             }
-            Err(refused) => return Err(refused.into()),
         };
-        session.is_behind = self.notes.note_use(&key, stored.record.last_seen_at, now);
-        if kind == TokenKind::Access {
-            self.keep(known.into(), key, stored);
-        }
-        Ok(session)
+        let refused = self.records.end_behind(&key, &stored, generation).await?;
+        Err(refused.into())
     }
 
     /// Says what verifying this token as one of its own kind comes to, and what is known of it. It is no
