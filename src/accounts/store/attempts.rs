@@ -13,6 +13,9 @@ const FORGET: &str = "DELETE FROM attempts WHERE key IN (SELECT key FROM attempt
      WHERE used_up_to < (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT \
      LIMIT 10000 FOR UPDATE SKIP LOCKED)";
 
+/// How many rows that takes at most, so that none of it lasts long.
+const FORGET_AT_ONCE: u64 = 10_000;
+
 impl Store {
     pub(in super::super) async fn count_attempt(
         &self,
@@ -56,8 +59,15 @@ impl Store {
     }
 
     pub(in super::super) async fn forget_attempts(&self) -> Result<u64, AccountsError> {
-        let done = within(self.patience, sqlx::query(FORGET).execute(&self.write)).await?;
-        Ok(done.rows_affected())
+        let mut forgotten = 0;
+        // An attack from many addresses leaves more rows in a minute than one statement takes.
+        loop {
+            let done = within(self.patience, sqlx::query(FORGET).execute(&self.write)).await?;
+            forgotten += done.rows_affected();
+            if done.rows_affected() < FORGET_AT_ONCE {
+                return Ok(forgotten);
+            }
+        }
     }
 }
 
