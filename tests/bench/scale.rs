@@ -2,7 +2,8 @@
 //!
 //! `scale begin` fills a data directory that `lacre serve` can serve; `scale open` opens one that is
 //! there, in a process that has done nothing else; `scale turn` ends all sessions and begins as many
-//! anew, some rounds. Each prints lines of JSON. `tests/bench/million.py` runs them.
+//! anew, some rounds. Each prints lines of JSON. `tests/bench/million.py` runs them, and
+//! `tests/bench/nodes_million.py` fills the store of several nodes.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // not a service: it says so and stops
 
@@ -12,9 +13,14 @@ mod rules;
 use clap::Parser as _;
 use futures_util::FutureExt as _;
 use lacre::Lacre;
+use lacre::clock::SystemClock;
+use lacre::internals::config::Config;
+use lacre::internals::deployment::Deployment;
+use lacre::internals::entropy;
 use rules::rules;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::runtime::{Builder, Runtime};
 
@@ -25,6 +31,9 @@ struct Arguments {
     /// The data directory.
     #[arg(long, global = true, default_value = "target/bench/scale")]
     data_dir: PathBuf,
+    /// Opens the store of several nodes that the environment names (`LACRE_KEYSTORE__ENGINE`), as one of them.
+    #[arg(long, global = true)]
+    node: bool,
 }
 
 #[derive(clap::Subcommand)]
@@ -57,7 +66,13 @@ fn main() {
         Arguments::parse_from(std::env::args().filter(|argument| argument != "--bench"));
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let before = Instant::now();
-    let lacre = Lacre::open(&arguments.data_dir, rules()).unwrap();
+    let node = arguments
+        .node
+        .then(|| runtime.block_on(node(&arguments.data_dir)));
+    let lacre = node.as_ref().map_or_else(
+        || Lacre::open(&arguments.data_dir, rules()).unwrap(),
+        |node| node.service().lacre().clone(),
+    );
     let opened = before.elapsed().as_secs_f64();
     match arguments.task {
         Task::Begin {
@@ -74,27 +89,41 @@ fn main() {
             let put = before.elapsed().as_secs_f64();
             println!(
                 "{}",
-                state(&lacre, json!({ "begin_s": begun, "put_s": put }))
+                state(&runtime, &lacre, json!({ "begin_s": begun, "put_s": put }))
             );
         }
         Task::Open { unread } => {
-            println!("{}", state(&lacre, json!({ "open_s": opened })));
+            println!("{}", state(&runtime, &lacre, json!({ "open_s": opened })));
             if unread {
                 return;
             }
             let before = Instant::now();
             let live = live(&lacre);
             let seen = json!({ "read_s": before.elapsed().as_secs_f64(), "live_bytes": live });
-            println!("{}", state(&lacre, seen));
+            println!("{}", state(&runtime, &lacre, seen));
         }
         Task::Turn { rounds } => {
-            println!("{}", state(&lacre, json!({ "round": 0 })));
+            println!("{}", state(&runtime, &lacre, json!({ "round": 0 })));
             for round in 1..=rounds {
                 turn(&runtime, &lacre, round);
             }
         }
     }
-    runtime.block_on(lacre.keystore().close());
+    runtime.block_on(async {
+        lacre.keystore().close().await;
+        if let Some(node) = node {
+            node.close().await;
+        }
+    });
+}
+
+/// A node that serves nobody.
+async fn node(data_dir: &Path) -> Deployment {
+    let directory = ("data_dir".to_owned(), data_dir.to_str().unwrap().to_owned());
+    let config = Config::load(None, vec![directory], false).unwrap();
+    let clock = Arc::new(SystemClock::default());
+    let opened = Deployment::open(&config, clock, entropy::system());
+    opened.await.unwrap()
 }
 
 /// Ends all sessions and begins as many.
@@ -110,7 +139,7 @@ fn turn(runtime: &Runtime, lacre: &Lacre, round: usize) {
     filling::put_more(runtime, lacre, count);
     let put = before.elapsed().as_secs_f64();
     let seen = json!({ "round": round, "end_s": end, "put_s": put });
-    println!("{}", state(lacre, seen));
+    println!("{}", state(runtime, lacre, seen));
 }
 
 /// The bytes of all names and sealed records, each read once. Records of one page are taken to be
@@ -134,9 +163,8 @@ fn live(lacre: &Lacre) -> usize {
 }
 
 /// `seen`, and what the store and this process take now.
-fn state(lacre: &Lacre, mut seen: Value) -> Value {
-    let stats = lacre.keystore().stats().now_or_never();
-    let stats = stats.unwrap().unwrap();
+fn state(runtime: &Runtime, lacre: &Lacre, mut seen: Value) -> Value {
+    let stats = runtime.block_on(lacre.keystore().stats()).unwrap();
     let process = std::fs::read_to_string("/proc/self/status").unwrap();
     let resident = process.lines().find_map(|line| {
         let kib = line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?;
