@@ -16,7 +16,7 @@ APART = --bench server --bench scale --bench instructions --bench oracle
 PROGRAM ?=
 OUT ?= target/dist
 
-.PHONY: cluster deb image dist package-test help run test soak model faults backup-drill bench bench-steps bench-peers bench-million bench-ten-million bench-page bench-check \
+.PHONY: cluster deb image dist package-test help run test soak model faults backup-drill bench bench-steps bench-peers bench-million bench-ten-million bench-nodes bench-nodes-million bench-page bench-check \
 	bench-cost bench-instructions bench-oracle bench-oracle-dialects bench-python bench-gateway interop interop-apache browser fuzz vectors mutations mutants lint
 
 help: ## Show this list
@@ -94,6 +94,13 @@ bench-million: ## Measure a store of a million sessions (ARGS="1000 100000" for 
 
 bench-ten-million: ## Measure a store of ten million sessions (ARGS=fill fills it alone, which takes long)
 	@$(BENCH)/ten_million.py $(ARGS); python3 tests/bench/page.py
+
+# Groups of processes, by which nodes have equal shares of the processor, are made by root.
+bench-nodes: ## Measure several nodes on PostgreSQL, Redis and a cluster of it, as root (ARGS="ends idle" measures some, and keeps nothing)
+	@.ci/need postgres redis; $(BENCH)/nodes.py $(ARGS); python3 tests/bench/page.py
+
+bench-nodes-million: ## Measure a million sessions in the stores of several nodes, as root (ARGS=100000 for another number)
+	@.ci/need postgres redis; $(BENCH)/nodes_million.py $(ARGS); python3 tests/bench/page.py
 
 bench-python: ## Measure a route of Flask behind the package for Python and behind Flask-JWT-Extended
 	@$(BENCH)/python.py; python3 tests/bench/page.py

@@ -11,6 +11,7 @@ from beside import OURS
 from cost import KEY_PAIR, LOG_IN, ONE_LOG_IN, ONE_TOKEN, SEAL, TOKEN
 from gateway import AUTHZ, HANDLER, NGINX
 from harness import kept
+from nodes import ENGINES, OPS
 from service import FIRST, REFRESH, STORMS
 
 
@@ -59,6 +60,31 @@ def ratio(above, below):
 def level(million, sessions):
     """What was measured with so many sessions."""
     return next((one for one in million.get("levels", []) if one["sessions"] == sessions), {})
+
+
+def node_bars(nodes):
+    """Of several nodes on one store."""
+    words = {"postgres": "PostgreSQL", "redis": "Redis", "cluster": "a cluster of Redis"}
+    found = []
+    for engine in ENGINES:
+        one = at(nodes, "ends", engine)
+        due = nodes.get("lease_ms", 50) + 20
+        found += [
+            Bar(f"nodes on {words[engine]}: an end at one node, from its sending to the first refusal at another, p99",
+                at(one, "denied_ms", "99"), 50, False, " ms"),
+            Bar(f"nodes on {words[engine]}: an end answered, p99", at(one, "answered_ms", "99"), due, False, " ms"),
+            Bar(f"nodes on {words[engine]}: let in after the answer of an end", at(one, "late"), 0, False),
+            Bar(f"warm guard of a node on {words[engine]} against the embedded engine",
+                at(nodes, "guard", engine, "of_sled"), 0.97, True),
+        ]
+    for engine in ENGINES[:2]:
+        for op in OPS:
+            one, two = (at(nodes, "growth", engine, count, op) for count in "12")
+            is_full = two and (two["stores_busy"] > 0.85 or two["share_used"] < 0.85)
+            found.append(Bar(f"{op}: two nodes on {words[engine]} against one" +
+                             (", where the store is the limit" if is_full else ""),
+                             ratio(at(two, "rate"), at(one, "rate")), 1.8, True))
+    return found
 
 
 def bars():
@@ -169,6 +195,7 @@ def bars():
         *(Bar(f"a route of Flask behind `{ours}` against HS256 with a blocklist in Redis",
               ratio(flask(ours), flask("Flask-JWT-Extended, HS256, blocklist in Redis")), 1, True)
           for ours in ("lacre.flask", "lacre.flask_jwt_extended")),
+        *node_bars(kept("nodes")),
         Bar("start-up to the first answer", at(service, "rest", "start_ms"), 200, False, " ms"),
         Bar("memory at rest", at(service, "rest", "rest_mib"), 30, False, " MiB"),
         Bar("the program's size", at(service, "rest", "program_mib"), 30, False, " MiB"),
@@ -183,7 +210,7 @@ def main():
         missing += bar.value is None
         print(f"{mark}  {bar.got():>12}  {bar.wanted():>10}  {bar.what}")
     commits = {kept(part).get("commit") for part in ("guards", "steps", "service", "cost", "peers", "million",
-                                                     "ten_million")}
+                                                     "ten_million", "nodes", "nodes_million")}
     if len(commits) > 1:
         print(f"\nThe parts were measured at different commits: "
               f"{', '.join(sorted(str(one) for one in commits))}.")

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes docs/performance.md and its plots from tests/bench/page.md and the numbers measured last.
+"""Writes docs/performance.md and its plots from tests/bench/page.md and the numbers measured last, and the numbers of
+docs/scaling.md from tests/bench/sizing.md.
 
 The prose is the template's, written by hand; `{{name}}` stands for a table or a number. A name that
 nothing was measured for is shown as a dash.
@@ -11,10 +12,13 @@ from beside import OURS, PEERS
 from check import at, bars, kept, ratio, shown
 from cost import KEY_PAIR, SEAL, TOKEN
 from gateway import HANDLER, INTROSPECT, NGINX
+import nodes_page
+from nodes import ENDERS
 from harness import HERE, RESULTS, ROOT
 from plots import COLOURS, bars as bar_plot, lines, spaced
 
-PARTS = ("guards", "steps", "service", "million", "instructions", "python", "gateway", "cost", "peers", "ten_million")
+PARTS = ("guards", "steps", "service", "million", "instructions", "python", "gateway", "cost", "peers", "ten_million",
+         "nodes", "nodes_million")
 GUARDS = [
     ("no guard", "no guard"),
     ("lacre", "**lacre's guard, token in use**"),
@@ -280,9 +284,31 @@ def arithmetic(guards, steps, cost):
     return {name: "-" for name in names} | {name: "-" if one is None else shown(one) for name, one in found.items()}
 
 
+def several(nodes, many):
+    """What is said of several nodes."""
+    waiting = "Not measured yet: `make bench-nodes`."
+    tables = {"ends": nodes_page.ends_table, "guard": nodes_page.guard_table, "growth": nodes_page.growth_table,
+              "idle": nodes_page.idle_table, "statements": nodes_page.statement_table}
+    told = nodes_page.measured(nodes, many)
+    moved = f"in {told['move_s']} s, changes refused for {told['held_s']} s of them" if many else "whose time is shown"
+    return {**{f"nodes_{name}": made(nodes) if nodes else waiting for name, made in tables.items()},
+            "nodes_million": nodes_page.million_table(many) if many else "Not measured yet: `make bench-nodes-million`.",
+            "nodes_share": shown(nodes.get("share", 0.2)), "enders": ENDERS, "listed": many.get("listed", 10), "move": moved}
+
+
+def sized(nodes, many):
+    """Puts the numbers into docs/scaling.md."""
+    page = ROOT / "docs" / "scaling.md"
+    known = nodes_page.measured(nodes, many) | {"sizing": nodes_page.sizing(nodes, many)}
+    text = re.sub(r"\{\{(\w+)\}\}", lambda found: known[found[1]], (HERE / "sizing.md").read_text())
+    page.write_text(re.sub(r"(<!-- numbers: .*? -->\n).*?(<!-- end of numbers -->)", lambda found: found[1] + text + found[2],
+                           page.read_text(), flags=re.S))
+
+
 def values(parts):
-    guards, steps, service, million, instructions, python, gateway, cost, peers, ten = parts.values()
+    guards, steps, service, million, instructions, python, gateway, cost, peers, ten, nodes, many = parts.values()
     return {
+        **several(nodes, many),
         "bars": bar_table(),
         "measured": measured_table(parts),
         "guards": guard_table(guards),
@@ -312,8 +338,9 @@ def main():
     if not parts["million"]:  # takes long: the rest of the page doesn't wait for it
         template = re.sub(r"(## Sessions by the million\n).*?(?=\n## )",
                           r"\1\nNot measured yet: `make bench-million`.\n", template, flags=re.S)
-    page = re.sub(r"\{\{(\w+)\}\}", lambda found: known[found[1]], template)
+    page = re.sub(r"\{\{(\w+)\}\}", lambda found: str(known[found[1]]), template)
     (ROOT / "docs" / "performance.md").write_text(page)
+    sized(parts["nodes"], parts["nodes_million"])
     guards, steps, service, million, *_ = parts.values()
     for name, svg in plots(guards, steps, service, million).items():
         (RESULTS / f"{name}.svg").write_text(svg)

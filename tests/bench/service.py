@@ -45,9 +45,10 @@ LEISURE = 10
 class Program:
     """The program with a data directory of its own, a client and many users."""
 
-    def __init__(self, lacre):
+    def __init__(self, lacre, name="service", **environment):
         self.lacre = lacre
-        self.place = folder("service")
+        self.place = folder(name)
+        self.environment = os.environ | environment
         # Names of sessions that no measurement has by itself.
         self.sessions = 500_000_000
         self.data = ["--data-dir", str(self.place / "data")]
@@ -61,7 +62,7 @@ class Program:
 
     def tell(self, *command, typed=""):
         done = subprocess.run([self.lacre, *command, *self.data, "--json"], check=True, input=typed,
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=self.environment)
         return json.loads(done.stdout)
 
     def more_users(self, like):
@@ -79,7 +80,7 @@ class Program:
         return ids
 
     def start(self):
-        child, told, _ = started(self.serve, "listening")
+        child, told, _ = started(self.serve, "listening", env=self.environment)
         self.management = told["management on"]
         return child, told["listening on"]
 
@@ -87,10 +88,11 @@ class Program:
         """A file with one token of so many new sessions, or more, one a line."""
         kept, whole = self.place / f"minted-{member}", []
         while len(whole) < count:
+            # A node may refuse one while something else keeps the machine busy, and a refusal has no token.
             load(f"{url}/getToken", connections=ISSUERS, seconds=(count - len(whole)) / 1500, keep=kept, member=member,
-                 body=SESSION, users=self.place / "users", basic=self.basic, **{"from": self.sessions})
+                 body=SESSION, users=self.place / "users", basic=self.basic, may_refuse=True, **{"from": self.sessions})
             self.sessions += 1_000_000
-            whole += kept.read_text().split()
+            whole += [line for line in kept.read_text().splitlines() if line.strip()]
         kept.write_text("\n".join(whole) + "\n")
         return kept
 

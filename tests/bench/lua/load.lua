@@ -3,6 +3,7 @@
 --     wrk -s load.lua URL -- NAME=VALUE...
 --
 --     tokens=FILE   one token a line, each request with the next of them
+--     method=NAME   of these requests, GET by default
 --     order=random  ... with any of them
 --     from=N        begins behind the first N tokens, or with {i} at N
 --     junk=TOKEN    the token with an encrypted key that is new and wrong for each request
@@ -12,7 +13,7 @@
 --     basic=TEXT    HTTP Basic credentials
 --     pause=MS      each connection waits so long after an answer
 --     keep=FILE     what each answer has in `member`, one a line
---     member=NAME   a member of the answer's JSON, whose value is a text
+--     member=NAME   a member of the answer's JSON, whose value is a text; or several, as a,b, with a blank between the values
 --     spent=FILE    POST; each request with one of its lines in `member`, and then with what the answers have in it
 --
 -- Requests are made before the run where that is possible, so that the generator's own work is
@@ -27,7 +28,7 @@ local function lines(path)
 end
 
 local function get(token)
-  return wrk.format("GET", nil, { ["Host"] = wrk.headers["Host"], ["Authorization"] = "Bearer " .. token })
+  return wrk.format(given.method or "GET", nil, { ["Host"] = wrk.headers["Host"], ["Authorization"] = "Bearer " .. token })
 end
 
 local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -41,9 +42,13 @@ local function noise(length)
   return table.concat(out)
 end
 
--- The value of a member of an answer.
+-- The value of a member of an answer, or of several.
 local function told(body)
-  return body:match('"' .. given.member .. '":"([^"]*)"')
+  local found = {}
+  for member in given.member:gmatch("[^,]+") do
+    found[#found + 1] = body:match('"' .. member .. '":"([^"]*)"')
+  end
+  return table.concat(found, " ")
 end
 
 function init(arguments)
