@@ -2,7 +2,9 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `end` | an end, and its columns |
+//! | `end` | an end, its columns, and by what it is found |
+//! | `statement` | what is written with one commit |
+//! | `line` | the connection that writes |
 //! | `writer` | what writes: many ends with one commit |
 //! | `pages` | what was written, to be made in the store once more |
 //!
@@ -18,7 +20,9 @@
 //! This room must never answer that an end is written down before that is durable.
 
 mod end;
+mod line;
 mod pages;
+mod statement;
 mod writer;
 
 use std::sync::Arc;
@@ -26,6 +30,7 @@ use std::time::Duration;
 
 use sqlx::{Connection as _, PgPool};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::io::Io;
 use super::postgres::link::{LedSince, Link, failed};
@@ -36,9 +41,9 @@ use crate::key::RecordKey;
 use crate::note::Note;
 use writer::Job;
 
-pub(in crate::shared) use end::End;
+pub(in crate::shared) use end::{End, Ticket};
+pub(in crate::shared) use line::PATIENCE;
 pub(in crate::shared) use pages::{Pages, Place};
-pub(in crate::shared) use writer::Ticket;
 
 /// The lease that new tables have, which this store's is not.
 const LEASE: Duration = Duration::from_millis(50);
@@ -99,7 +104,8 @@ impl Journal {
             connection.close().await.map_err(|error| failed(&error))?;
             trim(&pool).await?;
             let (jobs, asked) = mpsc::unbounded_channel();
-            let writes = writer::run(opening, Arc::clone(&led), Arc::clone(&notes), asked);
+            let (led_since, back) = (Arc::clone(&led), jobs.downgrade());
+            let writes = writer::run(opening, led_since, Arc::clone(&notes), asked, back);
             tokio::spawn(writes);
             tokio::spawn(trimming(pool.clone()));
             Ok((pool, led, notes, jobs))
@@ -115,16 +121,19 @@ impl Journal {
         })
     }
 
-    /// Writes ends down, all under one number that is greater than `above`.
+    /// Writes ends down, all under one number that is greater than `above`. Fails at that time at the latest; then they are
+    /// taken back where they are written down all the same.
     pub(in crate::shared) async fn write(
         &self,
         ends: Vec<End>,
         above: u64,
+        until: Instant,
     ) -> Result<Ticket, KeystoreError> {
-        Job::end(&self.jobs, ends, above).await
+        Job::end(&self.jobs, ends, above, until).await
     }
 
-    /// Leaves the notes of records that went, with these sealed bytes.
+    /// Leaves the notes of records that went, with these sealed bytes. Where that fails for time they may be left all the
+    /// same.
     pub(in crate::shared) async fn leave(
         &self,
         note: &Note,
@@ -134,7 +143,7 @@ impl Journal {
             return Ok(());
         }
         let due = gone.iter().map(|(key, sealed)| Due::of(note, key, sealed));
-        Job::note(&self.jobs, due.collect()).await
+        Job::note(&self.jobs, due.collect(), Instant::now() + PATIENCE).await
     }
 
     /// Takes back what was written down of ends that were not made. It is not waited for.

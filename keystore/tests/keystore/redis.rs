@@ -6,6 +6,7 @@ mod faults;
 mod journal;
 mod relay;
 mod server;
+mod stalled;
 mod tls;
 
 use std::sync::Arc;

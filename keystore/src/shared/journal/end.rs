@@ -1,4 +1,6 @@
-//! An end, and how the table has it.
+//! An end, how the table has it, and by what it is found there.
+
+use std::ops::RangeInclusive;
 
 use crate::key::{KeyBytes, UserTag};
 
@@ -11,6 +13,25 @@ pub(in crate::shared) enum End {
     User(UserTag, Option<KeyBytes>),
     /// All records.
     All,
+}
+
+/// Which ends were written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::shared) struct Ticket {
+    /// Their number.
+    pub(in crate::shared) number: u64,
+    pub(super) places: RangeInclusive<i32>,
+}
+
+impl Ticket {
+    /// So many of this number, behind those of it that others have.
+    pub(super) fn behind(number: u64, others: usize, count: usize) -> Self {
+        let place = |place: usize| i32::try_from(place).unwrap_or(i32::MAX);
+        Self {
+            number,
+            places: place(others + 1)..=place(others + count),
+        }
+    }
 }
 
 impl End {

@@ -1,60 +1,53 @@
 //! What writes ends and notes down: many with one commit.
 //!
-//! It has a connection of its own, and makes another one after each failure: the server that answered may not be the one
-//! that leads any more.
+//! Who asks is answered within a time from then on, whatever else is under way. An end of which he was told that it isn't
+//! written down may be all the same: because the database answers later, or because the time was over between the answer
+//! and his hearing it. Nobody has asked the store for it then, so it is taken back. Where nobody knows whether it was
+//! written, because the connection broke, it counts. A note is of an end that was made, and is left also where nobody waits
+//! for it any more.
 //!
-//! This room must never write an end down for a caller who has been told that it wasn't.
+//! This room must never tell somebody that an end is written down that is taken back.
 
-use std::ops::RangeInclusive;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sqlx::PgConnection;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::end::End;
+use super::end::{End, Ticket};
+use super::line::{Failure, Line, UnderWay, late};
+use super::statement::Statement;
 use crate::error::KeystoreError;
-use crate::shared::postgres::link::{LedSince, Link, failed};
-use crate::shared::postgres::notes::{self, Due, Notes};
+use crate::shared::postgres::link::{LedSince, Link};
+use crate::shared::postgres::notes::{Due, Notes};
 
-/// How many ends go together at most.
+/// How many jobs go together at most.
 const MANY: usize = 512;
 
-/// How long one write may take, and how long it may be waited for.
-const PATIENCE: Duration = Duration::from_millis(800);
+/// After what time it is tried again, also where nobody asks, to write what has to be written.
+const AGAIN: Duration = Duration::from_millis(500);
 
 type Answer<T> = oneshot::Sender<Result<T, KeystoreError>>;
 
-/// Which ends were written down.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::shared) struct Ticket {
-    /// Their number.
-    pub(in crate::shared) number: u64,
-    places: RangeInclusive<i32>,
-}
-
 /// What is asked for.
 pub(super) enum Job {
-    End {
-        ends: Vec<End>,
-        above: u64,
-        asked_at: Instant,
-        answer: Answer<Ticket>,
-    },
-    Note {
-        due: Vec<Due>,
-        asked_at: Instant,
-        answer: Answer<()>,
-    },
+    End(Asked),
+    Note(Vec<Due>, Answer<()>),
     TakeBack(Ticket),
+}
+
+/// Ends that are to be written down.
+pub(super) struct Asked {
+    ends: Vec<End>,
+    /// Their number has to be greater.
+    above: u64,
+    /// How long the answer is waited for.
+    until: Instant,
+    answer: Answer<Ticket>,
 }
 
 fn closed() -> KeystoreError {
     KeystoreError::unavailable("the journal of ends is closed")
-}
-
-fn late() -> KeystoreError {
-    KeystoreError::unavailable("the database of the journal of ends doesn't answer in time")
 }
 
 impl Job {
@@ -62,57 +55,46 @@ impl Job {
         jobs: &mpsc::UnboundedSender<Self>,
         ends: Vec<End>,
         above: u64,
+        until: Instant,
     ) -> Result<Ticket, KeystoreError> {
         let (answer, said) = oneshot::channel();
-        let asked_at = Instant::now();
-        let job = Self::End {
+        let asked = Asked {
             ends,
             above,
-            asked_at,
+            until,
             answer,
         };
-        jobs.send(job).map_err(|_| closed())?;
-        said.await.map_err(|_| closed())?
+        jobs.send(Self::End(asked)).map_err(|_| closed())?;
+        heard(said, until).await
     }
 
     pub(super) async fn note(
         jobs: &mpsc::UnboundedSender<Self>,
         due: Vec<Due>,
+        until: Instant,
     ) -> Result<(), KeystoreError> {
         let (answer, said) = oneshot::channel();
-        let asked_at = Instant::now();
-        let job = Self::Note {
-            due,
-            asked_at,
-            answer,
-        };
-        jobs.send(job).map_err(|_| closed())?;
-        said.await.map_err(|_| closed())?
+        jobs.send(Self::Note(due, answer)).map_err(|_| closed())?;
+        heard(said, until).await
     }
 
     pub(super) fn take_back(jobs: &mpsc::UnboundedSender<Self>, ticket: Ticket) {
         // Where it can't be taken back the end may come: it was asked for.
         let _ = jobs.send(Self::TakeBack(ticket));
     }
+}
 
-    /// Whether whoever asked is being told that it took too long.
-    fn is_late(&self) -> bool {
-        match self {
-            Self::End { asked_at, .. } | Self::Note { asked_at, .. } => {
-                asked_at.elapsed() >= PATIENCE
-            }
-            Self::TakeBack(_) => false,
-        }
+/// What is said until then. Who says it later learns that nobody has heard it.
+async fn heard<T>(
+    mut said: oneshot::Receiver<Result<T, KeystoreError>>,
+    until: Instant,
+) -> Result<T, KeystoreError> {
+    if let Ok(said) = timeout_at(until, &mut said).await {
+        return said.map_err(|_| closed())?;
     }
-
-    fn fail(self, error: KeystoreError) {
-        // Nobody may wait any more.
-        match self {
-            Self::End { answer, .. } => drop(answer.send(Err(error))),
-            Self::Note { answer, .. } => drop(answer.send(Err(error))),
-            Self::TakeBack(_) => {}
-        }
-    }
+    said.close();
+    // It may have been said in between.
+    said.try_recv().unwrap_or_else(|_| Err(late()))
 }
 
 /// Writes until nobody can ask any more.
@@ -121,225 +103,153 @@ pub(super) async fn run(
     led: LedSince,
     notes: Arc<Notes>,
     mut jobs: mpsc::UnboundedReceiver<Job>,
+    back: mpsc::WeakUnboundedSender<Job>,
 ) {
     let mut writer = Writer {
-        link,
+        line: Line::to(link),
         notes,
-        connection: None,
+        jobs: back,
+        due: Vec::new(),
+        back: Vec::new(),
     };
     let mut asked = Vec::new();
-    while jobs.recv_many(&mut asked, MANY).await > 0 {
-        let (mut ends, mut due, mut back) = (Vec::new(), Vec::new(), Vec::new());
-        for job in asked.drain(..) {
-            match job {
-                late_one if late_one.is_late() => late_one.fail(late()),
-                Job::End { .. } => ends.push(job),
-                Job::Note { .. } => due.push(job),
-                Job::TakeBack(ticket) => back.push(ticket),
-            }
+    loop {
+        let more = jobs.recv_many(&mut asked, MANY);
+        let more = if writer.owes() {
+            timeout(AGAIN, more).await
+        } else {
+            Ok(more.await)
+        };
+        if more == Ok(0) {
+            return;
         }
-        let written = [
-            writer.ends(ends).await,
-            writer.notes(due).await,
-            writer.take_back(back).await,
-        ];
-        if written.contains(&false) {
+        if !writer.writes(&mut asked).await {
             // What others have may lead to a server that leads no more.
             let mut led = led.lock().unwrap_or_else(PoisonError::into_inner);
-            *led = Some(Instant::now());
+            *led = Some(std::time::Instant::now());
         }
     }
 }
 
 struct Writer {
-    link: Link,
+    line: Line,
     notes: Arc<Notes>,
-    connection: Option<PgConnection>,
+    /// How what was written too late is given in to be taken back.
+    jobs: mpsc::WeakUnboundedSender<Job>,
+    /// Notes that haven't been asked for yet.
+    due: Vec<(Vec<Due>, Answer<()>)>,
+    /// Ends that haven't been taken back yet.
+    back: Vec<Ticket>,
 }
 
 impl Writer {
-    /// Writes ends down under one number, and answers; whether that went well.
-    async fn ends(&mut self, jobs: Vec<Job>) -> bool {
-        if jobs.is_empty() {
+    fn owes(&self) -> bool {
+        !self.due.is_empty() || !self.back.is_empty()
+    }
+
+    /// Writes what was asked for; whether all of it went well. What comes behind a failure waits for the next time, so that
+    /// a database that stands still is waited for once.
+    async fn writes(&mut self, asked: &mut Vec<Job>) -> bool {
+        let mut ends = Vec::new();
+        for job in asked.drain(..) {
+            match job {
+                Job::End(asked) if asked.until <= Instant::now() => {
+                    // Nobody may wait any more, here and below.
+                    let _ = asked.answer.send(Err(late()));
+                }
+                Job::End(asked) => ends.push(asked),
+                Job::Note(due, answer) => self.due.push((due, answer)),
+                Job::TakeBack(ticket) => self.back.push(ticket),
+            }
+        }
+        self.ends(ends).await && self.leave().await && self.take_back().await
+    }
+
+    /// Writes ends down under one number, and answers.
+    async fn ends(&mut self, asked: Vec<Asked>) -> bool {
+        if asked.is_empty() {
             return true;
         }
-        let (mut keys, mut kept, mut floor) = (Vec::new(), Vec::new(), 0);
-        for job in &jobs {
-            if let Job::End { ends, above, .. } = job {
-                for end in ends {
-                    let (key, keep) = end.columns();
-                    keys.push(key);
-                    kept.push(keep);
-                }
-                floor = floor.max(*above);
+        let above = asked.iter().map(|asked| asked.above).max();
+        let ends = asked.iter().flat_map(|asked| &asked.ends);
+        let statement = Statement::ends(ends, above.unwrap_or_default());
+        let error = match self.line.make(statement).await {
+            Ok(number) => {
+                self.tell(asked, number.cast_unsigned());
+                return true;
             }
-        }
-        let floor = floor.cast_signed();
-        let written = self.made(&Statement::Ends { keys, kept, floor }).await;
-        let well = written.is_ok();
-        let mut place = 1;
-        for job in jobs {
-            match (job, &written) {
-                (Job::End { ends, answer, .. }, Ok(number)) => {
-                    let last = place + i32::try_from(ends.len()).unwrap_or(i32::MAX) - 1;
-                    let ticket = Ticket {
-                        number: number.cast_unsigned(),
-                        places: place..=last,
-                    };
-                    place = last + 1;
-                    let _ = answer.send(Ok(ticket));
-                }
-                (job, Ok(_)) => job.fail(closed()),
-                (job, Err(error)) => job.fail(error.clone()),
+            Err(Failure::Late(under_way)) => {
+                self.take_back_later(under_way, asked.iter().map(|asked| asked.ends.len()).sum());
+                late()
             }
-        }
-        well
-    }
-
-    /// Leaves notes, and answers; whether that went well.
-    async fn notes(&mut self, jobs: Vec<Job>) -> bool {
-        if jobs.is_empty() {
-            return true;
-        }
-        let (mut all, mut answers) = (Vec::new(), Vec::new());
-        for job in jobs {
-            if let Job::Note { due, answer, .. } = job {
-                all.extend(due);
-                answers.push(answer);
-            }
-        }
-        let statement = Statement::Notes(Arc::clone(&self.notes), all);
-        let left = self.made(&statement).await.map(drop);
-        let well = left.is_ok();
-        for answer in answers {
-            let _ = answer.send(left.clone());
-        }
-        well
-    }
-
-    async fn take_back(&mut self, tickets: Vec<Ticket>) -> bool {
-        if tickets.is_empty() {
-            return true;
-        }
-        let (mut numbers, mut first, mut last) = (Vec::new(), Vec::new(), Vec::new());
-        for ticket in &tickets {
-            numbers.push(ticket.number.cast_signed());
-            first.push(*ticket.places.start());
-            last.push(*ticket.places.end());
-        }
-        let taken = self.made(&Statement::TakeBack(numbers, first, last)).await;
-        match taken {
-            Ok(_) => true,
-            Err(error) => {
-                log::warn!("ends that were not made stay written down: {error}");
-                false
-            }
-        }
-    }
-
-    /// Makes a write, once more where the connection had broken before it.
-    async fn made(&mut self, statement: &Statement) -> Result<i64, KeystoreError> {
-        let begun = Instant::now();
-        let had_one = self.connection.is_some();
-        match self.once(statement, PATIENCE).await {
-            // An end that is written down twice is one; a note would be two.
-            Err(Failure::Broken(_)) if had_one && !matches!(statement, Statement::Notes(..)) => {
-                let rest = PATIENCE.saturating_sub(begun.elapsed());
-                let again = self.once(statement, rest).await;
-                again.map_err(Failure::into_error)
-            }
-            made => made.map_err(Failure::into_error),
-        }
-    }
-
-    async fn once(&mut self, statement: &Statement, patience: Duration) -> Result<i64, Failure> {
-        let writing = async {
-            let mut connection = match self.connection.take() {
-                Some(connection) => connection,
-                None => self.link.connect().await.map_err(Failure::Other)?,
-            };
-            match statement.make(&mut connection).await {
-                Ok(made) => {
-                    // One that has failed, or whose answer isn't waited for, isn't used again.
-                    self.connection = Some(connection);
-                    Ok(made)
-                }
-                Err(error) if error.as_database_error().is_none() => {
-                    Err(Failure::Broken(failed(&error)))
-                }
-                Err(error) => Err(Failure::Other(failed(&error))),
+            Err(Failure::Unreached(error) | Failure::Refused(error) | Failure::Broken(error)) => {
+                error
             }
         };
-        let written = tokio::time::timeout(patience, writing).await;
-        written.unwrap_or_else(|_| Err(Failure::Other(late())))
+        for asked in asked {
+            let _ = asked.answer.send(Err(error.clone()));
+        }
+        false
     }
-}
 
-/// What is written with one commit.
-enum Statement {
-    Ends {
-        keys: Vec<Vec<u8>>,
-        kept: Vec<Option<Vec<u8>>>,
-        /// The number has to be greater.
-        floor: i64,
-    },
-    Notes(Arc<Notes>, Vec<Due>),
-    /// Numbers, and the first and the last place of each.
-    TakeBack(Vec<i64>, Vec<i32>, Vec<i32>),
-}
-
-impl Statement {
-    /// Answers with the number of ends.
-    async fn make(&self, connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-        match self {
-            Self::Ends { keys, kept, floor } => {
-                sqlx::query_scalar(
-                    "WITH d AS MATERIALIZED (SELECT nextval('keystore_journal_number') AS number), \
-                     n AS MATERIALIZED (SELECT CASE WHEN number > $1 THEN number \
-                       ELSE setval('keystore_journal_number', $1 + 1) END AS number FROM d), \
-                     w AS (INSERT INTO keystore_journal (number, place, key, keep) \
-                       SELECT n.number, e.place, e.key, e.keep \
-                       FROM n, unnest($2::bytea[], $3::bytea[]) WITH ORDINALITY AS e (key, keep, place) \
-                       RETURNING number) \
-                     SELECT max(number) FROM w",
-                )
-                .bind(floor)
-                .bind(keys)
-                .bind(kept)
-                .fetch_one(connection)
-                .await
-            }
-            Self::Notes(notes, due) => {
-                notes::leave(connection, notes.writer(), due.iter().cloned()).await?;
-                Ok(0)
-            }
-            Self::TakeBack(numbers, first, last) => {
-                sqlx::query(
-                    "DELETE FROM keystore_journal j \
-                     USING unnest($1::bigint[], $2::integer[], $3::integer[]) AS t (number, first, last) \
-                     WHERE j.number = t.number AND j.place BETWEEN t.first AND t.last",
-                )
-                .bind(numbers)
-                .bind(first)
-                .bind(last)
-                .execute(connection)
-                .await?;
-                Ok(0)
+    /// Says under which number they were written down, and takes those back of which nobody hears it.
+    fn tell(&mut self, asked: Vec<Asked>, number: u64) {
+        let mut others = 0;
+        for Asked { ends, answer, .. } in asked {
+            let ticket = Ticket::behind(number, others, ends.len());
+            others += ends.len();
+            if let Err(Ok(ticket)) = answer.send(Ok(ticket)) {
+                self.back.push(ticket);
             }
         }
     }
-}
 
-enum Failure {
-    /// Of the connection.
-    Broken(KeystoreError),
-    Other(KeystoreError),
-}
+    /// Takes so many ends back once they are written down: whoever asked for them was told that they aren't.
+    fn take_back_later(&self, under_way: UnderWay, count: usize) {
+        let jobs = self.jobs.clone();
+        tokio::spawn(async move {
+            if let Some(number) = under_way.made().await
+                && let Some(jobs) = jobs.upgrade()
+            {
+                Job::take_back(&jobs, Ticket::behind(number.cast_unsigned(), 0, count));
+            }
+        });
+    }
 
-impl Failure {
-    fn into_error(self) -> KeystoreError {
-        match self {
-            Self::Broken(error) | Self::Other(error) => error,
+    /// Leaves notes, and answers.
+    async fn leave(&mut self) -> bool {
+        if self.due.is_empty() {
+            return true;
         }
+        let all = self.due.iter().flat_map(|(due, _)| due).cloned();
+        let statement = Statement::Notes(Arc::clone(&self.notes), all.collect());
+        let left = match self.line.make(statement).await {
+            Ok(_) => Ok(()),
+            // None of them is left, so none is left twice.
+            Err(Failure::Unreached(_)) => return false,
+            Err(Failure::Late(_)) => Err(late()),
+            Err(Failure::Refused(error) | Failure::Broken(error)) => Err(error),
+        };
+        for (_, answer) in self.due.drain(..) {
+            let _ = answer.send(left.clone());
+        }
+        left.is_ok()
+    }
+
+    /// Takes ends back.
+    async fn take_back(&mut self) -> bool {
+        if self.back.is_empty() {
+            return true;
+        }
+        let statement = Statement::take_back(&self.back);
+        match self.line.make(statement).await {
+            Err(Failure::Unreached(_) | Failure::Broken(_) | Failure::Late(_)) => return false,
+            Ok(_) => {}
+            Err(Failure::Refused(error)) => {
+                log::warn!("ends that were not made stay written down: {error}");
+            }
+        }
+        self.back.clear();
+        true
     }
 }

@@ -5,7 +5,8 @@
 //! what it has written is confirmed after that other change, and waits as long.
 //!
 //! What takes records away is written down in the journal before the servers are asked to make it. An end that names a
-//! version of a record may turn out not to fit: then it is taken back there.
+//! version of a record may turn out not to fit, and a server may refuse one that comes too late: then it is taken back
+//! there.
 //!
 //! This room must never let a change that ends something be answered without the wait, nor ask a server for an end that
 //! isn't written down.
@@ -15,17 +16,18 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use redis::{Cmd, Value};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::bucket::Bucket;
 use super::functions::call;
 use super::parts::Inner;
 use super::read::{end as limit, named};
-use super::wire::{big_endian, bytes, items, number, strange};
+use super::wire::{accepted, big_endian, bytes, items, number, says_late, strange};
 use super::writer::Job;
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
 use crate::note::Note;
-use crate::shared::journal::{End, Ticket};
+use crate::shared::journal::{End, PATIENCE, Ticket};
 use crate::store::Write;
 
 /// For how long the removal of all may go on: the journal reckons with an hour.
@@ -95,17 +97,22 @@ async fn end(
     ends: &[End],
     ask: impl Fn(&mut Cmd),
 ) -> Result<(u64, Ticket, Said), KeystoreError> {
-    let mut above = 0;
+    let (mut above, until) = (0, Instant::now() + PATIENCE);
     for _ in 0..ATTEMPTS {
         // Nothing is written down that nobody can be asked for.
         inner.map()?;
         // Before it is written down: what is made later than that by more than the deadline isn't made.
         let begun = inner.lease.now();
-        let ticket = inner.journal.write(ends.to_vec(), above).await?;
+        let ticket = inner.journal.write(ends.to_vec(), above, until).await?;
         let (number_of_it, mut asked) = change(inner, what, bucket, begun)?;
         asked.arg(&ticket.number.to_be_bytes()[..]);
         ask(&mut asked);
-        let said = Said::of(made(inner, bucket, asked).await?)?;
+        let answer = answered(inner, bucket, asked).await?;
+        if says_late(&answer) {
+            // It isn't made, and would be if ends were made once more.
+            inner.journal.take_back(ticket.clone());
+        }
+        let said = Said::of(accepted(answer)?)?;
         let Some(overtaken_by) = said.overtaken()? else {
             return Ok((number_of_it, ticket, said));
         };
@@ -293,7 +300,8 @@ pub(super) async fn remove_all(
     let who = format!("{}:{}", inner.node, inner.next_change());
     inner.map()?;
     let written_at = inner.lease.now();
-    let ticket = inner.journal.write(vec![End::All], 0).await?;
+    let until = Instant::now() + PATIENCE;
+    let ticket = inner.journal.write(vec![End::All], 0, until).await?;
     note_emptying(inner, &who, true).await?;
     let (mut count, mut latest) = (0, NO_WAIT);
     for bucket in Bucket::all() {
@@ -389,8 +397,13 @@ fn change(
     Ok((number_of_it, asked))
 }
 
-/// Has the server's writer make a change.
+/// Has the server's writer make a change that isn't refused.
 async fn made(inner: &Inner, bucket: Bucket, asked: Cmd) -> Result<Value, KeystoreError> {
+    accepted(answered(inner, bucket, asked).await?)
+}
+
+/// Has the server's writer make a change. The answer may be the server's refusal.
+async fn answered(inner: &Inner, bucket: Bucket, asked: Cmd) -> Result<Value, KeystoreError> {
     let (answer, said) = oneshot::channel();
     let map = inner.map()?;
     let gone = || KeystoreError::unavailable("another server has taken over");

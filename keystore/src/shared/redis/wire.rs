@@ -122,6 +122,11 @@ pub(super) fn says_elsewhere(answer: &Value) -> bool {
     matches!(answer, Value::ServerError(error) if codes.contains(&error.code()))
 }
 
+/// Whether a refusal says that a change came too late: it isn't made, and won't be.
+pub(super) fn says_late(answer: &Value) -> bool {
+    matches!(answer, Value::ServerError(error) if error.code() == "LACRELATE")
+}
+
 /// A refusal, by its code alone: the rest may repeat what was sent.
 fn refused(error: &ServerError) -> KeystoreError {
     match error.code() {

@@ -9,7 +9,7 @@ use redis::{Cmd, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::view::{ASKED, Lack, Witness};
-use super::wire::{Wire, accepted, says_elsewhere, strange};
+use super::wire::{Wire, says_elsewhere, strange};
 use crate::error::KeystoreError;
 
 /// How many changes go together at most.
@@ -18,7 +18,7 @@ const MANY: usize = 256;
 /// How long replicas get.
 const PATIENCE_MS: u64 = 300;
 
-/// A change that is asked for.
+/// A change that is asked for. Its answer is what the server says, a refusal as well.
 pub(super) struct Job {
     pub(super) asked: Cmd,
     pub(super) answer: oneshot::Sender<Result<Value, KeystoreError>>,
@@ -65,7 +65,7 @@ pub(super) async fn run(
         }
         for (job, answer) in asked.drain(..).zip(answers) {
             let answer = match &confirmed {
-                Ok(()) => accepted(answer),
+                Ok(()) => Ok(answer),
                 Err(lack) => Err(lack.clone().into_error()),
             };
             let _ = job.answer.send(answer);

@@ -19,7 +19,7 @@ async fn by_hand(server: &Server) -> PgConnection {
         .unwrap()
 }
 
-async fn rows(server: &Server) -> i64 {
+pub(crate) async fn rows(server: &Server) -> i64 {
     let mut connection = by_hand(server).await;
     sqlx::query_scalar("SELECT count(*) FROM keystore_journal")
         .fetch_one(&mut connection)
