@@ -16,6 +16,11 @@ use crate::accounts::{
 use crate::federation::{Accept, FederationError, Identity};
 use crate::telemetry::audit::Origin;
 use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long the look for an account and the count of the attempt may take together: where the database doesn't answer,
+/// whoever asks is told so within a second. One that answers an account only later than that isn't asked to count.
+const COUNTED_WITHIN: Duration = Duration::from_millis(850);
 
 /// The code of an attempt that nobody waited for: whether the credentials were right is unknown.
 const ABANDONED: &str = "abandoned";
@@ -51,14 +56,21 @@ impl Attempt {
         }
     }
 
-    /// Counts it at the account as well, or ends it.
-    async fn at(mut self, limits: &Limits, named: &Named) -> Result<Self, ServiceError> {
+    /// Counts it at the account as well, or ends it, at that time at the latest.
+    async fn at(
+        mut self,
+        limits: &Limits,
+        named: &Named,
+        until: Instant,
+    ) -> Result<Self, ServiceError> {
         self.user = named.user().cloned().or(self.user.take());
         let from = subscriber(&self.from);
         let counted = self.counted.get_or_insert_default();
-        match limits.account(counted, named.counted_as(), from).await {
-            Ok(()) => Ok(self),
-            Err(error) => self.ended(Err(error)),
+        let counting = limits.account(counted, named.counted_as(), from);
+        match tokio::time::timeout_at(until, counting).await {
+            Ok(Ok(())) => Ok(self),
+            Ok(Err(error)) => self.ended(Err(error)),
+            Err(_) => self.ended(Err(AccountsError::AccountsUnavailable.into())),
         }
     }
 
@@ -149,9 +161,10 @@ impl Service {
         let attempt = Attempt::begin(counted, from, user, None)?;
         let limits = self.limits.clone();
         let accounts = self.accounts.asked_by(Some(subscriber(from)));
+        let until = Instant::now() + COUNTED_WITHIN;
         to_the_end(async move {
             match accounts.look_up(&by).await {
-                Ok(named) => Ok((attempt.at(&limits, &named).await?, named)),
+                Ok(named) => Ok((attempt.at(&limits, &named, until).await?, named)),
                 Err(error) => attempt.ended(Err(error.into())),
             }
         })

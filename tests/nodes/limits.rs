@@ -192,11 +192,22 @@ fn what_cannot_be_counted_is_not_tried() {
             let locks = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'attempts'::regclass";
             (deployment.database.sql(locks) == "1").then_some(())
         });
-        let begun = Instant::now();
-        log_in(&node, EMAIL, PASSWORD, "192.0.2.1").refused(503, "store_unavailable");
-        // The look for the account and the count have 0.8 s each.
-        let took = begun.elapsed();
-        assert!(took < Duration::from_millis(2_400), "{took:?}");
+        // Those of before hold the connections by which the account is looked for.
+        let log_ins = (0..4).map(|_| {
+            scope.spawn(|| {
+                for _ in 0..3 {
+                    let begun = Instant::now();
+                    log_in(&node, EMAIL, PASSWORD, "192.0.2.1").refused(503, "store_unavailable");
+                    let took = begun.elapsed();
+                    // A second, and a little for the machine of the tests.
+                    assert!(took < Duration::from_millis(1_300), "{took:?}");
+                }
+            })
+        });
+        let log_ins: Vec<_> = log_ins.collect();
+        for log_in in log_ins {
+            log_in.join().unwrap();
+        }
     });
     assert_eq!(log_in(&node, EMAIL, PASSWORD, "192.0.2.1").status, 200);
 }
