@@ -9,7 +9,7 @@
 
 use super::end::End;
 use super::records::Records;
-use crate::telemetry::audit::{Actor, Cause};
+use crate::telemetry::audit::{Actor, Cause, Event, MaskedHandle, Origin, UserId};
 use crate::token::TokenError;
 use lacre_keystore::{KeystoreError, RecordKey, Stored};
 
@@ -33,6 +33,15 @@ impl Records {
                 log::error!(
                     "a session was older than a token of it, and has ended: the store has lost a refresh"
                 );
+                let handle = self.handle_of(key);
+                // Here, since every guard may come to it, also one that stands before no service.
+                let ended = Event::SessionEnded {
+                    user: UserId::new(&seen.record.user_id),
+                    session: MaskedHandle::of(handle.as_str()),
+                    cause: end.cause,
+                    by: &end.by,
+                };
+                ended.record(&Origin::default());
             }
         }
         Ok(TokenError::Generation)

@@ -67,6 +67,11 @@ impl Captured {
 
 /// The audit events of this request, from the one logger of the process. It writes into memory.
 pub(crate) fn audited(request_id: &str) -> Vec<String> {
+    written_with(&format!("request_id={request_id}"))
+}
+
+/// The lines that were written so far with this in them.
+pub(crate) fn written_with(field: &str) -> Vec<String> {
     static CAPTURED: OnceLock<Memory> = OnceLock::new();
     let written = CAPTURED.get_or_init(|| {
         let written = Memory::default();
@@ -77,8 +82,7 @@ pub(crate) fn audited(request_id: &str) -> Vec<String> {
         written
     });
     let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
-    let of_request = format!("request_id={request_id}");
-    let lines = text.lines().filter(|line| line.contains(&of_request));
+    let lines = text.lines().filter(|line| line.contains(field));
     lines.map(str::to_owned).collect()
 }
 

@@ -4,6 +4,8 @@ use crate::lacre::testing::Fixture;
 use crate::sessions::grant::{Issued, Subject};
 use crate::sessions::guard::Refusal;
 use crate::sessions::refresh::RefreshError;
+use crate::telemetry::audit::MaskedHandle;
+use crate::telemetry::tests::written_with;
 use crate::token::{TokenError, TokenKind};
 use lacre_keystore::{Record, Swap};
 use std::convert::Infallible;
@@ -56,7 +58,14 @@ async fn rolled_back(fixture: &Fixture) -> [Issued; 2] {
 async fn an_access_token_that_is_ahead_of_its_record_ends_the_session() {
     let fixture = Fixture::new();
     let [first, second] = rolled_back(&fixture).await;
+    // From now on what is logged is kept.
+    written_with("");
     assert_eq!(guard(&fixture, &second).await, "token_generation");
+    let session = MaskedHandle::of(first.handle.as_str());
+    let audited = written_with(&format!("event=session_ended user=u1 session={session} "));
+    assert_eq!(audited.len(), 1, "{audited:?}");
+    let why = "cause=record_behind by=lacre";
+    assert!(audited[0].contains(why), "{audited:?}");
     for issued in [&first, &second] {
         assert_eq!(guard(&fixture, issued).await, "session_unknown");
     }
