@@ -29,14 +29,6 @@ pub enum ConfigError {
         value: Option<String>,
         expected: String,
     },
-    /// The documents name this value, and this version hasn't got it yet.
-    #[error("{}: {key} = `{value}` is not built yet: this version takes {expected}", .source_of_value)]
-    NotBuilt {
-        key: String,
-        source_of_value: Source,
-        value: &'static str,
-        expected: String,
-    },
     /// One source sets a key twice: as itself and by its file, or by a repeated flag.
     #[error("{}: {key} is set twice: give {key} or {file_key}, once", .source_of_value)]
     SetTwice {
@@ -114,7 +106,6 @@ impl ConfigError {
         match self {
             Self::UnknownKey { .. } => "config_unknown_key",
             Self::BadValue { .. } => "config_bad_value",
-            Self::NotBuilt { .. } => "config_not_built",
             Self::SetTwice { .. } => "config_set_twice",
             Self::FileUnreadable { .. } => "config_file_unreadable",
             Self::FileInvalid { .. } => "config_file_invalid",

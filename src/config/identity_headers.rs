@@ -2,7 +2,7 @@
 //!
 //! This room must never take the name of a field that means something to a proxy or to the answer itself.
 
-use super::kind::{Kind, Refusal};
+use super::kind::{Bad, Kind};
 use super::written::Written;
 
 /// What a header field tells of who came.
@@ -129,14 +129,14 @@ impl IdentityHeader {
 impl Kind for IdentityHeaders {
     type Value = Vec<IdentityHeader>;
 
-    fn read(&self, written: &Written) -> Result<Vec<IdentityHeader>, Refusal> {
-        let words = written.items().ok_or(Refusal::Bad)?;
+    fn read(&self, written: &Written) -> Result<Vec<IdentityHeader>, Bad> {
+        let words = written.items().ok_or(Bad)?;
         let mut headers: Vec<IdentityHeader> = Vec::new();
         for word in words {
-            let header = IdentityHeader::read(word).ok_or(Refusal::Bad)?;
+            let header = IdentityHeader::read(word).ok_or(Bad)?;
             let same = |other: &IdentityHeader| other.name.eq_ignore_ascii_case(&header.name);
             if headers.iter().any(same) || headers.len() == MAX_HEADERS {
-                return Err(Refusal::Bad);
+                return Err(Bad);
             }
             headers.push(header);
         }

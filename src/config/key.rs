@@ -58,8 +58,6 @@ pub(super) trait Row: Sync {
     fn default_text(&self) -> String;
     /// What the key takes, in words that follow "expected".
     fn takes(&self) -> String;
-    /// Words that the documents name and that this version refuses.
-    fn planned(&self) -> &'static [&'static str];
     /// Whether the value is a list.
     #[cfg(test)]
     fn is_list(&self) -> bool;
@@ -101,10 +99,6 @@ impl<K: Kind> Row for Key<K> {
 
     fn takes(&self) -> String {
         self.kind.takes()
-    }
-
-    fn planned(&self) -> &'static [&'static str] {
-        self.kind.planned()
     }
 
     #[cfg(test)]

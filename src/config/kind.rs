@@ -1,7 +1,6 @@
 //! The kinds of value that a key may take: how each is read, shown and described.
 //!
-//! This room must never accept a value that nothing acts on: a word that the documents name and
-//! that isn't built is refused by name.
+//! This room must never accept a value that nothing acts on.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,15 +25,11 @@ pub(super) trait Kind: Sync {
     type Value: 'static;
 
     /// Reads a value.
-    fn read(&self, written: &Written) -> Result<Self::Value, Refusal>;
+    fn read(&self, written: &Written) -> Result<Self::Value, Bad>;
     /// The text that [`read`](Self::read) reads as this value.
     fn shown(&self, value: &Self::Value) -> String;
     /// What this kind takes, in words that follow "expected".
     fn takes(&self) -> String;
-    /// Words that the documents name and that this version refuses.
-    fn planned(&self) -> &'static [&'static str] {
-        &[]
-    }
     /// Whether the file gives it as an array, and text as words with commas between.
     fn is_list(&self) -> bool {
         false
@@ -44,17 +39,12 @@ pub(super) trait Kind: Sync {
     fn samples(&self) -> BoxedStrategy<String>;
 }
 
-/// Why a value was not taken.
+/// A value that isn't taken: it is none of the kind, or outside of the limits.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// It is none of the kind, or outside of the limits.
-    Bad,
-    /// The documents name it, this version doesn't have it.
-    NotBuilt(&'static str),
-}
+pub(super) struct Bad;
 
-fn good<T>(read: Option<T>) -> Result<T, Refusal> {
-    read.ok_or(Refusal::Bad)
+fn good<T>(read: Option<T>) -> Result<T, Bad> {
+    read.ok_or(Bad)
 }
 
 /// Printable text of 1 to 255 characters.
@@ -63,7 +53,7 @@ pub(super) struct Text;
 impl Kind for Text {
     type Value = String;
 
-    fn read(&self, written: &Written) -> Result<String, Refusal> {
+    fn read(&self, written: &Written) -> Result<String, Bad> {
         let text = good(written.text())?;
         let long = text.chars().count() > 255;
         let blank = text.trim() != text || text.is_empty();
@@ -91,11 +81,11 @@ pub(super) struct Texts;
 impl Kind for Texts {
     type Value = Vec<String>;
 
-    fn read(&self, written: &Written) -> Result<Vec<String>, Refusal> {
+    fn read(&self, written: &Written) -> Result<Vec<String>, Bad> {
         let words = good(written.items())?;
         let repeated = |i: usize| words[..i].contains(&words[i]);
         if (0..words.len()).any(repeated) {
-            return Err(Refusal::Bad);
+            return Err(Bad);
         }
         let text = |word: &str| Text.read(&Written::Text(word.to_owned().into()));
         words.into_iter().map(text).collect()
@@ -127,7 +117,7 @@ pub(super) struct Label;
 impl Kind for Label {
     type Value = String;
 
-    fn read(&self, written: &Written) -> Result<String, Refusal> {
+    fn read(&self, written: &Written) -> Result<String, Bad> {
         let text = good(written.text())?;
         let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let whole = (1..=63).contains(&text.len()) && text.bytes().all(inner);
@@ -155,12 +145,12 @@ pub(super) struct Switch;
 impl Kind for Switch {
     type Value = bool;
 
-    fn read(&self, written: &Written) -> Result<bool, Refusal> {
+    fn read(&self, written: &Written) -> Result<bool, Bad> {
         match (written, written.text()) {
             (Written::Truth(is), _) => Ok(*is),
             (_, Some("true")) => Ok(true),
             (_, Some("false")) => Ok(false),
-            _ => Err(Refusal::Bad),
+            _ => Err(Bad),
         }
     }
 
@@ -184,9 +174,9 @@ pub(super) struct Place;
 impl Kind for Place {
     type Value = Listen;
 
-    fn read(&self, written: &Written) -> Result<Listen, Refusal> {
+    fn read(&self, written: &Written) -> Result<Listen, Bad> {
         let text = good(written.text())?;
-        text.parse().map_err(|NoPlace| Refusal::Bad)
+        text.parse().map_err(|NoPlace| Bad)
     }
 
     fn shown(&self, value: &Listen) -> String {
@@ -217,7 +207,7 @@ pub(super) struct Stream;
 impl Kind for Stream {
     type Value = AuditStream;
 
-    fn read(&self, written: &Written) -> Result<AuditStream, Refusal> {
+    fn read(&self, written: &Written) -> Result<AuditStream, Bad> {
         match good(written.text())? {
             "stderr" => Ok(AuditStream::StandardError),
             "stdout" => Ok(AuditStream::StandardOutput),
@@ -258,7 +248,7 @@ pub(super) struct FilePath;
 impl Kind for FilePath {
     type Value = PathBuf;
 
-    fn read(&self, written: &Written) -> Result<PathBuf, Refusal> {
+    fn read(&self, written: &Written) -> Result<PathBuf, Bad> {
         let text = good(written.text())?;
         good((!text.is_empty() && !text.contains('\0')).then(|| PathBuf::from(text)))
     }
@@ -283,7 +273,7 @@ pub(super) struct MasterKeys;
 impl Kind for MasterKeys {
     type Value = SecretText;
 
-    fn read(&self, written: &Written) -> Result<SecretText, Refusal> {
+    fn read(&self, written: &Written) -> Result<SecretText, Bad> {
         let text = good(written.text())?;
         good((!text.trim().is_empty()).then(|| SecretText::new(text.to_owned())))
     }
@@ -310,7 +300,7 @@ pub(super) struct Url {
 impl Kind for Url {
     type Value = SecretText;
 
-    fn read(&self, written: &Written) -> Result<SecretText, Refusal> {
+    fn read(&self, written: &Written) -> Result<SecretText, Bad> {
         let text = good(written.text())?;
         let known = |scheme: &&str| text.len() > scheme.len() && text.starts_with(*scheme);
         let fits = self.schemes.iter().any(known) && !text.chars().any(char::is_control);
@@ -339,7 +329,7 @@ pub(super) struct Secret;
 impl Kind for Secret {
     type Value = SecretText;
 
-    fn read(&self, written: &Written) -> Result<SecretText, Refusal> {
+    fn read(&self, written: &Written) -> Result<SecretText, Bad> {
         let text = good(written.text())?;
         let fits = !text.is_empty() && text.len() <= 1024 && !text.chars().any(char::is_control);
         good(fits.then(|| SecretText::new(text.to_owned())))
@@ -373,7 +363,7 @@ pub(super) const fn seconds(from: u64, to: u64) -> Seconds {
 impl Kind for Seconds {
     type Value = Duration;
 
-    fn read(&self, written: &Written) -> Result<Duration, Refusal> {
+    fn read(&self, written: &Written) -> Result<Duration, Bad> {
         let read = written.text().and_then(duration);
         good(read.filter(|read| (self.from..=self.to).contains(&read.as_secs())))
     }
@@ -404,7 +394,7 @@ pub(super) struct Milliseconds {
 impl Kind for Milliseconds {
     type Value = Duration;
 
-    fn read(&self, written: &Written) -> Result<Duration, Refusal> {
+    fn read(&self, written: &Written) -> Result<Duration, Bad> {
         let read = written.text().and_then(short_duration);
         let bounds = Duration::from_millis(self.from)..=Duration::from_millis(self.to);
         good(read.filter(|read| bounds.contains(read)))
@@ -437,7 +427,7 @@ pub(super) struct Size {
 impl Kind for Size {
     type Value = u64;
 
-    fn read(&self, written: &Written) -> Result<u64, Refusal> {
+    fn read(&self, written: &Written) -> Result<u64, Bad> {
         let read = written.text_or_number().and_then(|text| size(&text));
         good(read.filter(|read| (self.from..=self.to).contains(read)))
     }
@@ -466,7 +456,7 @@ pub(super) struct Whole {
 impl Kind for Whole {
     type Value = u32;
 
-    fn read(&self, written: &Written) -> Result<u32, Refusal> {
+    fn read(&self, written: &Written) -> Result<u32, Bad> {
         let read = written.text_or_number().and_then(|text| count(&text));
         let read = read.and_then(|read| u32::try_from(read).ok());
         good(read.filter(|read| (self.from..=self.to).contains(read)))
@@ -492,7 +482,7 @@ pub(super) struct Frequency;
 impl Kind for Frequency {
     type Value = Option<Rate>;
 
-    fn read(&self, written: &Written) -> Result<Option<Rate>, Refusal> {
+    fn read(&self, written: &Written) -> Result<Option<Rate>, Bad> {
         match good(written.text())? {
             "off" => Ok(None),
             text => good(rate(text)).map(Some),
@@ -531,7 +521,7 @@ impl Threads {
 impl Kind for Threads {
     type Value = usize;
 
-    fn read(&self, written: &Written) -> Result<usize, Refusal> {
+    fn read(&self, written: &Written) -> Result<usize, Bad> {
         let text = good(written.text_or_number())?;
         if text == "cores" {
             return Ok(self.cores());
@@ -562,37 +552,30 @@ impl Kind for Threads {
 
 /// One of some words.
 pub(super) struct Choice<T: 'static> {
-    /// The words that this version takes, and what each means.
-    pub(super) built: &'static [(&'static str, T)],
-    /// The words that the documents name and that this version refuses.
-    pub(super) planned: &'static [&'static str],
+    /// The words, and what each means.
+    pub(super) words: &'static [(&'static str, T)],
 }
 
 impl<T: Clone + PartialEq + Sync> Choice<T> {
-    fn choose(&self, word: &str) -> Result<T, Refusal> {
-        if let Some((_, value)) = self.built.iter().find(|(name, _)| *name == word) {
-            return Ok(value.clone());
-        }
-        match self.planned.iter().find(|name| **name == word) {
-            Some(name) => Err(Refusal::NotBuilt(name)),
-            None => Err(Refusal::Bad),
-        }
+    fn choose(&self, word: &str) -> Result<T, Bad> {
+        let found = self.words.iter().find(|(name, _)| *name == word);
+        found.map(|(_, value)| value.clone()).ok_or(Bad)
     }
 
     fn word(&self, value: &T) -> &'static str {
-        let found = self.built.iter().find(|(_, other)| other == value);
+        let found = self.words.iter().find(|(_, other)| other == value);
         found.map_or("", |(word, _)| word)
     }
 
     fn words(&self) -> Vec<&'static str> {
-        self.built.iter().map(|(word, _)| *word).collect()
+        self.words.iter().map(|(word, _)| *word).collect()
     }
 }
 
 impl<T: Clone + PartialEq + Sync> Kind for Choice<T> {
     type Value = T;
 
-    fn read(&self, written: &Written) -> Result<T, Refusal> {
+    fn read(&self, written: &Written) -> Result<T, Bad> {
         self.choose(good(written.text())?)
     }
 
@@ -602,10 +585,6 @@ impl<T: Clone + PartialEq + Sync> Kind for Choice<T> {
 
     fn takes(&self) -> String {
         either(&self.words())
-    }
-
-    fn planned(&self) -> &'static [&'static str] {
-        self.planned
     }
 
     #[cfg(test)]
@@ -622,11 +601,11 @@ pub(super) struct Choices<T: 'static>(pub(super) Choice<T>);
 impl<T: Clone + PartialEq + Sync> Kind for Choices<T> {
     type Value = Vec<T>;
 
-    fn read(&self, written: &Written) -> Result<Vec<T>, Refusal> {
+    fn read(&self, written: &Written) -> Result<Vec<T>, Bad> {
         let words = good(written.items())?;
         let repeated = |i: usize| words[..i].contains(&words[i]);
         if words.is_empty() || (0..words.len()).any(repeated) {
-            return Err(Refusal::Bad);
+            return Err(Bad);
         }
         words.into_iter().map(|word| self.0.choose(word)).collect()
     }
@@ -638,10 +617,6 @@ impl<T: Clone + PartialEq + Sync> Kind for Choices<T> {
 
     fn takes(&self) -> String {
         format!("a list of {}", self.0.takes())
-    }
-
-    fn planned(&self) -> &'static [&'static str] {
-        self.0.planned
     }
 
     fn is_list(&self) -> bool {
@@ -660,10 +635,10 @@ pub(super) struct Networks;
 impl Kind for Networks {
     type Value = Vec<Proxy>;
 
-    fn read(&self, written: &Written) -> Result<Vec<Proxy>, Refusal> {
+    fn read(&self, written: &Written) -> Result<Vec<Proxy>, Bad> {
         let words = good(written.items())?;
         let networks: Result<_, NotANetwork> = words.iter().map(|word| word.parse()).collect();
-        networks.map_err(|NotANetwork| Refusal::Bad)
+        networks.map_err(|NotANetwork| Bad)
     }
 
     fn shown(&self, value: &Vec<Proxy>) -> String {
@@ -695,10 +670,10 @@ pub(super) struct Ranges;
 impl Kind for Ranges {
     type Value = Vec<Network>;
 
-    fn read(&self, written: &Written) -> Result<Vec<Network>, Refusal> {
+    fn read(&self, written: &Written) -> Result<Vec<Network>, Bad> {
         let words = good(written.items())?;
         let ranges: Result<_, NotANetwork> = words.iter().map(|word| word.parse()).collect();
-        ranges.map_err(|NotANetwork| Refusal::Bad)
+        ranges.map_err(|NotANetwork| Bad)
     }
 
     fn shown(&self, value: &Vec<Network>) -> String {

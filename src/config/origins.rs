@@ -2,7 +2,7 @@
 //!
 //! This room must never take what no browser sends.
 
-use super::kind::{Kind, Refusal};
+use super::kind::{Bad, Kind};
 use super::written::Written;
 use crate::web_origin::{NotAnOrigin, WebOrigin};
 
@@ -12,10 +12,10 @@ pub(super) struct Origins;
 impl Kind for Origins {
     type Value = Vec<WebOrigin>;
 
-    fn read(&self, written: &Written) -> Result<Vec<WebOrigin>, Refusal> {
-        let words = written.items().ok_or(Refusal::Bad)?;
+    fn read(&self, written: &Written) -> Result<Vec<WebOrigin>, Bad> {
+        let words = written.items().ok_or(Bad)?;
         let origins: Result<_, NotAnOrigin> = words.iter().map(|word| word.parse()).collect();
-        origins.map_err(|NotAnOrigin| Refusal::Bad)
+        origins.map_err(|NotAnOrigin| Bad)
     }
 
     fn shown(&self, value: &Vec<WebOrigin>) -> String {

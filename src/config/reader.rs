@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::error::ConfigError;
 use super::key::{DefaultValue, Key};
-use super::kind::{Kind, Refusal};
+use super::kind::Kind;
 use super::setting::{Setting, Source};
 use super::written::Found;
 
@@ -141,31 +141,18 @@ impl Reader {
             return Ok(None);
         };
         let shown = written.shown(key.kind.is_list());
-        match key.kind.read(&written) {
-            Ok(value) => {
-                let shown = if key.secret { MASK.to_owned() } else { shown };
-                self.setting(key.name, shown, source);
-                Ok(Some(value))
-            }
-            Err(refusal) => {
-                let expected = key.kind.takes();
-                self.errors.push(match refusal {
-                    Refusal::Bad => ConfigError::BadValue {
-                        key: name,
-                        source_of_value: source,
-                        value: (!key.secret).then_some(shown),
-                        expected,
-                    },
-                    Refusal::NotBuilt(word) => ConfigError::NotBuilt {
-                        key: name,
-                        source_of_value: source,
-                        value: word,
-                        expected,
-                    },
-                });
-                Err(Noted)
-            }
-        }
+        let Ok(value) = key.kind.read(&written) else {
+            self.errors.push(ConfigError::BadValue {
+                key: name,
+                source_of_value: source,
+                value: (!key.secret).then_some(shown),
+                expected: key.kind.takes(),
+            });
+            return Err(Noted);
+        };
+        let shown = if key.secret { MASK.to_owned() } else { shown };
+        self.setting(key.name, shown, source);
+        Ok(Some(value))
     }
 
     /// A default is no secret, and says where the data is.

@@ -24,7 +24,7 @@ name would have to say which entry it means.
 A secret key is never shown. It may also be given as the path of a file that holds it, by the key
 with `_file` behind its name.
 
-An unknown key or variable, a value outside its limits, a value that isn't built yet, and values
+An unknown key or variable, a value outside its limits, and values
 that don't go together (two listeners at one address, access tokens that outlive sessions, a
 `data_dir` that is a file, an issuer twice, two services of one audience) are errors, all reported at once, with exit status 78;
 `lacre config check` reports the same as `lacre serve` without starting anything.
@@ -59,18 +59,6 @@ fn entry(key: &dyn Row, shape: Shape) -> String {
     let mut text = format!("### `{}`\n\n{}\n\n", key.name(), key.doc());
     let _ = writeln!(text, "- default: {}", key.default_text());
     let _ = writeln!(text, "- takes: {}", key.takes());
-    if !key.planned().is_empty() {
-        let words: Vec<_> = key
-            .planned()
-            .iter()
-            .map(|word| format!("`{word}`"))
-            .collect();
-        let _ = writeln!(
-            text,
-            "- refused, for it isn't built yet: {}",
-            words.join(", ")
-        );
-    }
     if shape == Shape::Single {
         let _ = writeln!(text, "- environment: `{}`", variable(key.name()));
     } else {

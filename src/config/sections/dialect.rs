@@ -69,7 +69,7 @@ pub struct DialectTexts {
 pub(super) static DIALECT: Key<Choice<Dialect>> = key(
     "dialect",
     Choice {
-        built: &[
+        words: &[
             ("lacre", Dialect::Lacre),
             ("jwe-flask", Dialect::JweFlask),
             ("flask-jwt-extended", Dialect::FlaskJwtExtended),
@@ -77,7 +77,6 @@ pub(super) static DIALECT: Key<Choice<Dialect>> = key(
             ("x-access-token", Dialect::XAccessToken),
             ("api-users", Dialect::ApiUsers),
         ],
-        planned: &[],
     },
     DefaultValue::Value(|| Dialect::Lacre),
     "Whose paths, members, statuses and texts the public listener speaks, for clients of another \

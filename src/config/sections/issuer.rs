@@ -72,13 +72,12 @@ static NETWORKS: Key<Ranges> = key(
 static ALGORITHMS: Key<Choices<Algorithm>> = key(
     "issuer.algorithms",
     Choices(Choice {
-        built: &[
+        words: &[
             (Algorithm::Rs256.name(), Algorithm::Rs256),
             (Algorithm::Es256.name(), Algorithm::Es256),
             (Algorithm::Ps256.name(), Algorithm::Ps256),
             (Algorithm::EdDsa.name(), Algorithm::EdDsa),
         ],
-        planned: &[],
     }),
     DefaultValue::Described("none; it has to be set"),
     "What its tokens may be signed with. RSA keys have 2048 bits at least.",
@@ -87,8 +86,7 @@ static ALGORITHMS: Key<Choices<Algorithm>> = key(
 static ACCEPT: Key<Choice<Accept>> = key(
     "issuer.accept",
     Choice {
-        built: &[("exchange", Accept::Exchange), ("direct", Accept::Direct)],
-        planned: &[],
+        words: &[("exchange", Accept::Exchange), ("direct", Accept::Direct)],
     },
     DefaultValue::Value(|| Accept::Exchange),
     "What its tokens are good for. With `exchange`, `POST /getToken` gives a session for one. With \

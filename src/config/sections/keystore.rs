@@ -66,13 +66,12 @@ impl Engine {
 static ENGINE: Key<Choice<Engine>> = key(
     "keystore.engine",
     Choice {
-        built: &[
+        words: &[
             ("sled", Engine::Sled),
             ("memory", Engine::Memory),
             ("postgres", Engine::Postgres),
             ("redis", Engine::Redis),
         ],
-        planned: &[],
     },
     DefaultValue::Value(|| Engine::Sled),
     "Where session records live: on disk; in memory, where every session ends with the process; or in a \

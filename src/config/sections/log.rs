@@ -20,8 +20,7 @@ pub struct LogConfig {
 static FORMAT: Key<Choice<Format>> = key(
     "log.format",
     Choice {
-        built: &[("logfmt", Format::Logfmt), ("json", Format::Json)],
-        planned: &[],
+        words: &[("logfmt", Format::Logfmt), ("json", Format::Json)],
     },
     DefaultValue::Value(|| Format::Logfmt),
     "The form of the lines of the log, audit events included. The first lines of a start, before the \
@@ -31,12 +30,11 @@ static FORMAT: Key<Choice<Format>> = key(
 static REQUESTS: Key<Choice<RequestLines>> = key(
     "log.requests",
     Choice {
-        built: &[
+        words: &[
             ("off", RequestLines::Off),
             ("refused", RequestLines::Refused),
             ("all", RequestLines::All),
         ],
-        planned: &[],
     },
     DefaultValue::Value(RequestLines::default),
     "Which requests to the public listener and the gateway have [a line each](operating.md#a-line-for-each-request): \

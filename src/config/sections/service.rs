@@ -84,8 +84,7 @@ static OPTIONAL: Key<Switch> = key(
 static LOCATIONS: Key<Choices<Location>> = key(
     "service.locations",
     Choices(Choice {
-        built: &[("header", Location::Header), ("cookie", Location::Cookie)],
-        planned: &[],
+        words: &[("header", Location::Header), ("cookie", Location::Cookie)],
     }),
     DefaultValue::Described(
         "those of `token.locations` that are `header` or `cookie`, else `header`",

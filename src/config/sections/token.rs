@@ -73,13 +73,12 @@ static LEEWAY: Key<Seconds> = key(
 static LOCATIONS: Key<Choices<Location>> = key(
     "token.locations",
     Choices(Choice {
-        built: &[
+        words: &[
             ("header", Location::Header),
             ("cookie", Location::Cookie),
             ("query", Location::Query),
             ("json", Location::Json),
         ],
-        planned: &[],
     }),
     DefaultValue::Value(|| defaults::LOCATIONS.to_vec()),
     "Where a request may carry its token: `header` is `Authorization: Bearer` (RFC 6750 §2.1), \

@@ -79,8 +79,7 @@ static MASTER_KEY: Key<MasterKeys> = Key {
 static SIGNUP: Key<Choice<Signup>> = key(
     "signup",
     Choice {
-        built: &[("closed", Signup::Closed), ("open", Signup::Open)],
-        planned: &[],
+        words: &[("closed", Signup::Closed), ("open", Signup::Open)],
     },
     DefaultValue::Dev {
         usual: || Signup::Closed,
