@@ -16,7 +16,7 @@ APART = --bench server --bench scale --bench instructions --bench oracle
 PROGRAM ?=
 OUT ?= target/dist
 
-.PHONY: cluster deb image dist package-test help run test soak model faults backup-drill bench bench-steps bench-peers bench-million bench-ten-million bench-nodes bench-nodes-million bench-page bench-check \
+.PHONY: cluster cluster-upgrade deb image dist package-test help run test soak model faults backup-drill bench bench-steps bench-peers bench-million bench-ten-million bench-nodes bench-nodes-million bench-page bench-check \
 	bench-cost bench-instructions bench-oracle bench-oracle-dialects bench-python bench-gateway interop interop-apache browser fuzz vectors mutations mutants lint
 
 help: ## Show this list
@@ -62,12 +62,22 @@ BENCH = flags=$$(.ci/need build bench); export CARGO_FLAGS="$$flags"; python3 te
 
 # Needs the programs of a PostgreSQL and of a Redis server, of which each test starts some of its own.
 cluster: ## Break several nodes on one database, and a cluster of Redis, again and again, which takes long (QUICK=1: minutes; ARGS=name runs some)
-	@flags=$$(.ci/need build postgres redis); $(if $(QUICK),,export LACRE_TEST_CLUSTER=1;) $(CARGO) test --locked $$flags --test main -- \
+	@flags=$$(.ci/need build postgres redis proxies); $(if $(QUICK),,export LACRE_TEST_CLUSTER=1;) $(CARGO) test --locked $$flags --test main -- \
 		--nocapture --test-threads 2 $(or $(ARGS),nodes::); \
 	.ci/with-postgres $(CARGO) test --locked $$flags -p lacre-keystore --test keystore -- --test-threads 2 \
 		$(or $(ARGS),redis::cluster redis::faults); \
 	$(if $(ARGS),:,.ci/with-postgres $(CARGO) test --locked $$flags -p lacre-keystore --all-features --test keystore \
 		no_end_is_missed_among_many_writers)
+
+# The earlier program is built in a work tree of its own, below the directory of what is built.
+cluster-upgrade: ## Replace three nodes of an earlier commit, one after the other, by this program under load (FROM=commit)
+	@[ -n "$(FROM)" ] || { echo "say FROM=commit" >&2; exit 2; }; \
+	flags=$$(.ci/need build postgres redis); earlier=$$(realpath -m "$${CARGO_TARGET_DIR:-target}")/earlier; \
+	if [ -e "$$earlier/source" ]; then git -C "$$earlier/source" checkout -q --detach $$(git rev-parse --verify "$(FROM)^{commit}"); \
+	else git worktree add -q --detach "$$earlier/source" "$(FROM)"; fi; \
+	(cd "$$earlier/source" && CARGO_TARGET_DIR="$$earlier/built" $(CARGO) build --locked $$flags --bin lacre); \
+	LACRE_TEST_EARLIER="$$earlier/built/debug/lacre" $(CARGO) test --locked $$flags --test main -- \
+		--nocapture --include-ignored --exact nodes::rolling::an_upgrade_under_load_fails_no_request_and_logs_nobody_out
 
 model: ## Search the lease of several processes with all faults at once (4 GiB of memory, some minutes)
 	@flags=$$(.ci/need build); $(CARGO) test --release --locked $$flags -p lacre-keystore --test lease -- \

@@ -85,7 +85,7 @@ pub(super) fn never_after(nodes: &[&Server], token: &str, end: impl FnOnce()) ->
 }
 
 /// Says that it is over, however it ends.
-struct Over<'o>(&'o AtomicBool);
+pub(super) struct Over<'o>(pub(super) &'o AtomicBool);
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {

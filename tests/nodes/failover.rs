@@ -1,6 +1,6 @@
 //! A standby that takes over: what was answered holds, and the service is back.
 
-use super::ends::rounds;
+use super::ends::{Over, rounds};
 use super::{Deployment, EMAIL, PASSWORD};
 use crate::support::database::Database;
 use crate::support::http::Request;
@@ -114,6 +114,80 @@ fn goes_by_the_new_accounts(deployment: &Deployment, nodes: [&Server; 2]) {
     deployment.database.sql("UPDATE accounts SET active = 1");
 }
 
+/// Ends the session, however often it has to be asked for.
+pub(super) fn ended_at_last(node: &Server, token: &Token) {
+    until("the end is answered", || {
+        let revoke = ["sessions", "revoke", &token.crt];
+        let ended = node.setup().lacre(revoke).output().unwrap();
+        ended.status.success().then_some(())
+    });
+}
+
+/// Ends sessions at two nodes one after the other, in the middle of which `fault` comes. None of them is let in from its
+/// answer on, the nodes are back in time, and nobody is logged out who has this token. Returns what `fault` does, and how
+/// many ends were answered when they were asked for first.
+pub(super) fn ends_around<T>(
+    [a, b]: [&Server; 2],
+    kept: &Token,
+    fault: impl FnOnce() -> T,
+) -> (T, usize) {
+    let tokens: Vec<_> = (0..ENDS).map(|_| a.get_token(EMAIL, PASSWORD)).collect();
+    for token in &tokens {
+        b.accepts(&token.auth);
+    }
+    let (over, begun) = (AtomicBool::new(false), Instant::now());
+    let (done, confirmed) = std::thread::scope(|scope| {
+        let ending: Vec<_> = tokens
+            .iter()
+            .enumerate()
+            .map(|(number, token)| {
+                let (node, other) = if number % 2 == 0 { (a, b) } else { (b, a) };
+                scope.spawn(move || {
+                    std::thread::sleep(Duration::from_millis(25 * number as u64));
+                    let was = ended(node, token);
+                    // From the answer on.
+                    if was {
+                        let answer = other.call("GET", "/headers", &token.auth);
+                        assert_ne!(answer.status, 200, "let in after the answer");
+                    }
+                    was
+                })
+            })
+            .collect();
+        // Somebody uses a session of before all the time, and is never logged out.
+        let using = scope.spawn(|| {
+            while !over.load(Ordering::SeqCst) {
+                let answer = b.call("GET", "/headers", &kept.auth);
+                assert!(matches!(answer.status, 200 | 503), "{answer:?}");
+            }
+        });
+        let not_yet = Over(&over);
+        std::thread::sleep(Duration::from_millis(120));
+        let done = fault();
+        for node in [a, b] {
+            until("the node is back", || {
+                (node.call("GET", "/headers", &kept.auth).status == 200).then_some(())
+            });
+        }
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(15), "{took:?}");
+        drop(not_yet);
+        using.join().unwrap();
+        let confirmed: Vec<_> = ending.into_iter().map(|end| end.join().unwrap()).collect();
+        (done, confirmed)
+    });
+    for (token, confirmed) in tokens.iter().zip(&confirmed) {
+        if !confirmed {
+            ended_at_last(a, token);
+        }
+        for node in [a, b] {
+            let answer = node.call("GET", "/headers", &token.auth);
+            assert_eq!(answer.status, 401, "answered {confirmed}: {answer:?}");
+        }
+    }
+    (done, confirmed.iter().filter(|was| **was).count())
+}
+
 fn takes_over(fault: Fault, full: usize) {
     let Some((mut pair, [a, b])) = Pair::start() else {
         return;
@@ -122,68 +196,9 @@ fn takes_over(fault: Fault, full: usize) {
     let kept = a.get_token(EMAIL, PASSWORD);
     let mut answered = 0;
     for _ in 0..rounds(1, full) {
-        let tokens: Vec<_> = (0..ENDS).map(|_| a.get_token(EMAIL, PASSWORD)).collect();
-        for token in &tokens {
-            b.accepts(&token.auth);
-        }
-        let (over, begun) = (AtomicBool::new(false), Instant::now());
-        let (before, confirmed) = std::thread::scope(|scope| {
-            let ending: Vec<_> = tokens
-                .iter()
-                .enumerate()
-                .map(|(number, token)| {
-                    let (node, other) = if number % 2 == 0 { (&a, &b) } else { (&b, &a) };
-                    scope.spawn(move || {
-                        std::thread::sleep(Duration::from_millis(25 * number as u64));
-                        let was = ended(node, token);
-                        // From the answer on.
-                        if was {
-                            let answer = other.call("GET", "/headers", &token.auth);
-                            assert_ne!(answer.status, 200, "{fault:?}: let in after the answer");
-                        }
-                        was
-                    })
-                })
-                .collect();
-            // Somebody uses a session of before all the time, and is never logged out.
-            let using = scope.spawn(|| {
-                while !over.load(Ordering::SeqCst) {
-                    let answer = b.call("GET", "/headers", &kept.auth);
-                    assert!(matches!(answer.status, 200 | 503), "{answer:?}");
-                }
-            });
-            std::thread::sleep(Duration::from_millis(120));
-            let before = pair.fail(fault);
-            for node in [&a, &b] {
-                until("the node is back", || {
-                    (node.call("GET", "/headers", &kept.auth).status == 200).then_some(())
-                });
-            }
-            assert!(
-                begun.elapsed() < Duration::from_secs(15),
-                "{:?}",
-                begun.elapsed()
-            );
-            goes_by_the_new_accounts(&pair.deployment, [&a, &b]);
-            over.store(true, Ordering::SeqCst);
-            using.join().unwrap();
-            let confirmed: Vec<_> = ending.into_iter().map(|end| end.join().unwrap()).collect();
-            (before, confirmed)
-        });
-        for (token, confirmed) in tokens.iter().zip(confirmed) {
-            if confirmed {
-                answered += 1;
-            } else {
-                a.operator(&["sessions", "revoke", &token.crt]);
-            }
-            for node in [&a, &b] {
-                let answer = node.call("GET", "/headers", &token.auth);
-                assert_eq!(
-                    answer.status, 401,
-                    "{fault:?}, answered {confirmed}: {answer:?}"
-                );
-            }
-        }
+        let (before, first) = ends_around([&a, &b], &kept, || pair.fail(fault));
+        answered += first;
+        goes_by_the_new_accounts(&pair.deployment, [&a, &b]);
         drop(before);
         pair.follow();
     }

@@ -17,6 +17,7 @@ macro_rules! on_every_engine {
 
 mod backup;
 mod commands;
+mod cut;
 mod ends;
 mod failover;
 mod faults;
@@ -87,6 +88,11 @@ impl Deployment {
 
     pub(crate) fn cluster() -> Option<Self> {
         real::is_available().then(|| Self::with(|| Store::Six(Cluster::start(true))))?
+    }
+
+    /// One on a cluster with servers at these places.
+    pub(crate) fn cluster_at(places: &[real::Place]) -> Option<Self> {
+        real::is_available().then(|| Self::with(|| Store::Six(Cluster::start_at(places, true))))?
     }
 
     fn with(store: impl FnOnce() -> Store) -> Option<Self> {

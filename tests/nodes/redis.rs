@@ -1,10 +1,11 @@
 //! Nodes with their sessions on Redis: what is refused, and what becomes of servers.
 
 use super::ends::never_after;
+use super::failover::ended_at_last;
 use super::{Deployment, EMAIL, PASSWORD, Store};
 use crate::support::database::Database;
 use crate::support::redis::{Cluster, Server, copied, is_available};
-use crate::support::server::Setup;
+use crate::support::server::{Setup, Token};
 use crate::support::wait::until;
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -174,21 +175,10 @@ fn a_primary_that_is_killed_brings_no_ended_session_back() {
         b.accepts(&token.auth);
     }
     for token in &ended {
-        never_after(&[&a, &b], &token.auth, || {
-            // Until it is answered: a busy machine confirms some changes too late.
-            until("the end is answered", || {
-                let revoke = ["sessions", "revoke", &token.crt];
-                let ended = a.setup().lacre(revoke).output().unwrap();
-                ended.status.success().then_some(())
-            });
-        });
+        // A busy machine confirms some changes too late.
+        never_after(&[&a, &b], &token.auth, || ended_at_last(&a, token));
     }
-    // Whichever has the user's sessions.
-    let primaries = cluster.servers.iter();
-    let holds =
-        |server: &&Server| server.says(&["ROLE"]).starts_with("master") && has_records(server);
-    let primary = primaries.into_iter().find(holds).unwrap();
-    primary.kill();
+    cluster.servers[with_sessions(cluster)].kill();
     let begun = Instant::now();
     for node in [&a, &b] {
         let again = until("a replica has taken over", || {
@@ -253,6 +243,135 @@ fn a_server_as_it_was_earlier_brings_no_session_back_that_nodes_have_ended() {
             (answer.status == 401).then_some(())
         });
     }
+}
+
+/// Whoever asks for an end is told within a second that there is none, however many do, and none is made afterwards.
+#[test]
+fn ends_are_503_within_a_second_while_their_journal_stands_still() {
+    let Some(deployment) = Deployment::redis() else {
+        return;
+    };
+    let nodes = deployment.start::<2>();
+    nodes[0].sign_up(EMAIL, PASSWORD);
+    let tokens: Vec<_> = (0..24)
+        .map(|_| nodes[0].get_token(EMAIL, PASSWORD))
+        .collect();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let held =
+                "BEGIN; LOCK TABLE keystore_journal, keystore_notes; SELECT pg_sleep(2.5); COMMIT";
+            deployment.database.sql(held)
+        });
+        until("it is locked", || {
+            let locks = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' \
+                         AND relation = 'keystore_notes'::regclass";
+            (deployment.database.sql(locks) == "1").then_some(())
+        });
+        let ending = tokens.iter().enumerate().map(|(number, token)| {
+            let node = &nodes[number % 2];
+            scope.spawn(move || {
+                std::thread::sleep(Duration::from_millis(60 * number as u64));
+                let begun = Instant::now();
+                let answer = match number % 3 {
+                    0 => node.revoke(&token.auth, &token.crt),
+                    1 => node.call("POST", "/logout", &token.auth),
+                    _ => node.call("DELETE", "/sessions?except=current", &token.auth),
+                };
+                let took = begun.elapsed();
+                assert!(took < Duration::from_millis(1_300), "{took:?}");
+                answer.refused(503, "store_unavailable");
+            })
+        });
+        let ending: Vec<_> = ending.collect();
+        for end in ending {
+            end.join().unwrap();
+        }
+    });
+    let taken_back = || {
+        deployment
+            .database
+            .sql("SELECT count(*) FROM keystore_journal")
+            == "0"
+    };
+    until("what is written down is taken back", || {
+        taken_back().then_some(())
+    });
+    // Nor when ends are made once more.
+    let server = one(&deployment);
+    server.kill();
+    assert!(server.begin());
+    for node in &nodes {
+        until("the node lets in", || {
+            let answer = node.call("GET", "/headers", &tokens[0].auth);
+            assert!(matches!(answer.status, 200 | 503), "{answer:?}");
+            (answer.status == 200).then_some(())
+        });
+        for token in &tokens {
+            node.accepts(&token.auth);
+        }
+    }
+    nodes[1].revoke(&tokens[0].auth, &tokens[0].crt).expect(204);
+    nodes[0].refuses(&tokens[0].auth);
+}
+
+/// The server that leads and has sessions, where all are of one user. One that is cut off isn't asked what the others know: of
+/// those that say they lead, it is the one with the latest epoch.
+pub(super) fn with_sessions(cluster: &Cluster) -> usize {
+    let epoch = |server: &Server| -> u64 {
+        let said = server.says(&["CLUSTER", "NODES"]);
+        let own = said.lines().find(|line| line.contains("myself"));
+        let epoch = own.and_then(|line| line.split(' ').nth(6)?.parse().ok());
+        epoch.unwrap_or_default()
+    };
+    let servers = cluster.servers.iter().enumerate();
+    let leading = servers
+        .filter(|(_, server)| server.says(&["ROLE"]).starts_with("master") && has_records(server));
+    let latest = leading.max_by_key(|(_, server)| epoch(server));
+    latest.expect("no server has sessions").0
+}
+
+/// Whether all servers are there again, three of them replicas that follow.
+pub(super) fn is_repaired(cluster: &Cluster) -> bool {
+    let follows = |role: &str| role.starts_with("slave") && role.contains("connected");
+    let well = |server: &Server| {
+        let info = server.says(&["CLUSTER", "INFO"]);
+        info.contains("cluster_state:ok") && !server.says(&["CLUSTER", "NODES"]).contains("fail")
+    };
+    let roles = cluster.servers.iter().map(|server| server.says(&["ROLE"]));
+    roles.filter(|role| follows(role)).count() == 3 && cluster.servers.iter().all(well)
+}
+
+/// A refresh since is lost: the tokens of before are good until a later one is shown. Then the session ends, which the audit
+/// log and the metrics say.
+#[test]
+fn a_server_as_it_was_before_a_refresh_ends_the_session_when_its_token_is_shown() {
+    let Some(deployment) = Deployment::redis() else {
+        return;
+    };
+    let server = one(&deployment);
+    let [node] = deployment.start();
+    node.sign_up(EMAIL, PASSWORD);
+    let first = node.get_token(EMAIL, PASSWORD);
+    let earlier = copied(server.home());
+    let second = Token::of(&node.refresh(&first));
+    server.put_back(earlier.path());
+    until("the node lets in what was good then", || {
+        let answer = node.call("GET", "/headers", &first.auth);
+        (answer.status == 200).then_some(())
+    });
+    for token in [&second, &first] {
+        node.refuses(&token.auth);
+    }
+    let written = node.written();
+    let mut ends = written
+        .lines()
+        .filter(|line| line.contains("event=session_ended"));
+    let end = ends.next().expect("no end is written");
+    let session = format!("session={}… cause=record_behind by=lacre", &second.crt[..8]);
+    assert!(end.contains(&session), "{end}");
+    assert_eq!(ends.next(), None);
+    let counted = "lacre_sessions_ended_total{cause=\"record_behind\"} 1\n";
+    assert!(node.manage("/metrics").text().contains(counted));
 }
 
 fn has_records(server: &Server) -> bool {

@@ -1,15 +1,19 @@
 //! All nodes replaced one after the other under load: no request fails, and nobody is logged out.
 //!
 //! The load comes through what a balancer does that takes the next node where a connection is refused, or ends before a
-//! byte of the answer has come, as `retry-on conn-failure empty-response` has `HAProxy` do.
+//! byte of the answer has come, as `retry-on conn-failure empty-response` has `HAProxy` do; and through `HAProxy`.
 
+use super::ends::{Over, never_after, rounds};
 use super::{Deployment, EMAIL, PASSWORD};
-use crate::support::http::{Answer, Connection, Request};
-use crate::support::server::{Server, Token};
+use crate::support::http::{Answer, Connection, Request, send};
+use crate::support::proxy::Haproxy;
+use crate::support::server::{Server, Setup, Token};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// The nodes behind one address.
 struct Balancer {
@@ -58,71 +62,91 @@ impl Balancer {
         }
         panic!("no node takes {request:?}");
     }
-
-    /// Log-ins, refreshes and calls, until it is over. Returns how many sessions are all still good.
-    fn load(&self, over: &AtomicBool) -> Vec<Token> {
-        let log_in = serde_json::json!({"email": EMAIL, "password": PASSWORD});
-        let log_in = Request::post("/getToken").json(log_in);
-        let mut sessions = Vec::new();
-        while !over.load(Ordering::Relaxed) {
-            let begun = Token::of(&self.send(&log_in));
-            let refresh = Request::post("/refresh").bearer(begun.refresh.as_deref().unwrap());
-            let token = Token::of(&self.send(&refresh));
-            for _ in 0..5 {
-                let call = Request::get("/headers").bearer(&token.auth);
-                let answer = self.send(&call);
-                assert_eq!(answer.status, 200, "{answer:?}");
-            }
-            sessions.push(token);
-            // Those of before are good as well.
-            let earlier = &sessions[sessions.len() / 2];
-            let answer = self.send(&Request::get("/headers").bearer(&earlier.auth));
-            assert_eq!(answer.status, 200, "{answer:?}");
-        }
-        sessions
-    }
 }
 
-/// Replaces the nodes one after the other while others log in, refresh and call; `between` comes before each start.
-fn replaced(deployment: &Deployment, between: impl Fn(usize)) -> (Vec<Server>, Vec<Token>) {
-    let mut nodes: Vec<Server> = (0..3)
-        .map(|_| {
-            let most = "10000".to_owned();
-            let node = deployment.node();
-            node.env("LACRE_SESSION__MAX_PER_USER", &most).start()
-        })
-        .collect();
-    nodes[0].sign_up(EMAIL, PASSWORD);
-    let balancer = Balancer::to(&nodes);
-    let over = AtomicBool::new(false);
-    let sessions = std::thread::scope(|scope| {
-        let loads: Vec<_> = (0..4)
-            .map(|_| scope.spawn(|| balancer.load(&over)))
-            .collect();
-        for (number, node) in nodes.iter_mut().enumerate() {
-            std::thread::sleep(std::time::Duration::from_millis(300));
-            assert!(node.stop().success());
-            between(number);
-            node.restart();
-            balancer.nodes.lock().unwrap()[number] = node.public;
+/// Log-ins, refreshes and calls, until it is over. Returns how many sessions are all still good.
+fn load(send: impl Fn(&Request) -> Answer, over: &AtomicBool) -> Vec<Token> {
+    let log_in = serde_json::json!({"email": EMAIL, "password": PASSWORD});
+    let log_in = Request::post("/getToken").json(log_in);
+    let mut sessions = Vec::new();
+    while !over.load(Ordering::Relaxed) {
+        let begun = Token::of(&send(&log_in));
+        let refresh = Request::post("/refresh").bearer(begun.refresh.as_deref().unwrap());
+        let token = Token::of(&send(&refresh));
+        for _ in 0..5 {
+            let call = Request::get("/headers").bearer(&token.auth);
+            let answer = send(&call);
+            assert_eq!(answer.status, 200, "{answer:?}");
         }
-        over.store(true, Ordering::Relaxed);
-        let sessions = loads.into_iter().flat_map(|load| load.join().unwrap());
-        sessions.collect::<Vec<_>>()
-    });
-    assert!(balancer.refused.load(Ordering::Relaxed) > 0);
-    for node in &nodes {
-        for token in &sessions {
-            node.accepts(&token.auth);
-        }
+        sessions.push(token);
+        // Those of before are good as well.
+        let earlier = &sessions[sessions.len() / 2];
+        let answer = send(&Request::get("/headers").bearer(&earlier.auth));
+        assert_eq!(answer.status, 200, "{answer:?}");
     }
+    sessions
+}
+
+/// Four of those at once, for as long as `meanwhile` takes.
+fn loaded<T>(
+    send: impl Fn(&Request) -> Answer + Sync,
+    meanwhile: impl FnOnce() -> T,
+) -> (T, Vec<Token>) {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let loads: Vec<_> = (0..4).map(|_| scope.spawn(|| load(&send, &over))).collect();
+        let not_yet = Over(&over);
+        let done = meanwhile();
+        drop(not_yet);
+        let sessions = loads.into_iter().flat_map(|load| load.join().unwrap());
+        (done, sessions.collect())
+    })
+}
+
+/// Replaces the nodes one after the other while others log in, refresh and call. `again` starts the one of this number, which
+/// was stopped.
+fn replaced(nodes: &mut [Server], again: impl Fn(usize, &mut Server)) -> Vec<Token> {
+    nodes[0].sign_up(EMAIL, PASSWORD);
+    let balancer = Balancer::to(nodes);
+    let ((), sessions) = loaded(
+        |request| balancer.send(request),
+        || {
+            for (number, node) in nodes.iter_mut().enumerate() {
+                std::thread::sleep(Duration::from_millis(300));
+                assert!(node.stop().success());
+                again(number, node);
+                balancer.nodes.lock().unwrap()[number] = node.public;
+            }
+        },
+    );
+    assert!(balancer.refused.load(Ordering::Relaxed) > 0);
+    all_good(nodes, &sessions);
     println!(
         "{} sessions, {} connections refused, {} without an answer",
         sessions.len(),
         balancer.refused.load(Ordering::Relaxed),
         balancer.empty.load(Ordering::Relaxed)
     );
-    (nodes, sessions)
+    sessions
+}
+
+fn all_good(nodes: &[Server], sessions: &[Token]) {
+    for node in nodes {
+        for token in sessions {
+            node.accepts(&token.auth);
+        }
+    }
+}
+
+/// Three nodes, on whose sessions there is no bound that matters.
+fn nodes(deployment: &Deployment) -> Vec<Server> {
+    let node = || node(deployment).start();
+    vec![node(), node(), node()]
+}
+
+fn node(deployment: &Deployment) -> Setup {
+    let node = deployment.node();
+    node.env("LACRE_SESSION__MAX_PER_USER", "10000")
 }
 
 #[test]
@@ -130,8 +154,73 @@ fn a_rolling_restart_under_load_fails_no_request_and_logs_nobody_out() {
     let Some(deployment) = Deployment::new() else {
         return;
     };
-    let (_, sessions) = replaced(&deployment, |_| {});
+    let sessions = replaced(&mut nodes(&deployment), |_, node| node.restart());
     assert!(sessions.len() >= 4);
+}
+
+/// The same behind a real balancer, by the recipe of the documentation.
+#[test]
+fn a_rolling_restart_behind_haproxy_fails_no_request_and_logs_nobody_out() {
+    let Some(deployment) = Deployment::new() else {
+        return;
+    };
+    let Some(haproxy) = Haproxy::before_nodes() else {
+        return;
+    };
+    let nodes = haproxy.nodes.iter().map(|(public, management)| {
+        let node = node(&deployment).env("LACRE_TRUSTED_PROXIES", "127.0.0.1");
+        node.listen(public).management(management).start()
+    });
+    let mut nodes: Vec<_> = nodes.collect();
+    nodes[0].sign_up(EMAIL, PASSWORD);
+    haproxy.sees_all();
+    let (rounds, sessions) = loaded(
+        |request| send(haproxy.address, request),
+        || {
+            let rounds = rounds(1, 20);
+            for _ in 0..rounds {
+                for node in &mut nodes {
+                    std::thread::sleep(Duration::from_millis(300));
+                    assert!(node.stop().success());
+                    node.restart();
+                    haproxy.sees_all();
+                }
+            }
+            rounds
+        },
+    );
+    assert!(sessions.len() >= 4);
+    all_good(&nodes, &sessions);
+    println!("{} sessions, {rounds} times all nodes", sessions.len());
+}
+
+/// From an earlier version to this one, node by node: nodes of both are at work beside each other.
+#[test]
+#[ignore = "needs the program of an earlier commit: make cluster-upgrade FROM=commit"]
+#[allow(clippy::disallowed_methods)] // a switch of the tests, not configuration
+fn an_upgrade_under_load_fails_no_request_and_logs_nobody_out() {
+    let earlier = std::env::var_os("LACRE_TEST_EARLIER").expect("LACRE_TEST_EARLIER is set");
+    for deployment in [Deployment::new(), Deployment::redis()] {
+        let deployment = deployment.expect("PostgreSQL and Redis are installed");
+        let start = || node(&deployment).program(Path::new(&earlier)).start();
+        let mut nodes = [start(), start(), start()];
+        let own = std::fs::read(env!("CARGO_BIN_EXE_lacre")).unwrap();
+        assert_ne!(
+            std::fs::read(&earlier).unwrap(),
+            own,
+            "it is the same program"
+        );
+        let sessions = replaced(&mut nodes, |_, node| node.upgrade());
+        assert!(sessions.len() >= 4);
+        // Beside each other once more, and what one of them ends both refuse.
+        let old = start();
+        for (at, by) in [(&old, &nodes[0]), (&nodes[0], &old)] {
+            let token = at.get_token(EMAIL, PASSWORD);
+            never_after(&[at, by], &token.auth, || {
+                by.revoke(&token.auth, &token.crt).expect(204);
+            });
+        }
+    }
 }
 
 /// A new master key is put on every node as it is restarted, then everything is sealed under it, under load.
@@ -140,31 +229,20 @@ fn a_rolling_change_of_the_master_key_logs_nobody_out() {
     let Some(deployment) = Deployment::new() else {
         return;
     };
-    let path = deployment.master_key();
-    let (nodes, sessions) = replaced(&deployment, |number| {
+    let (path, mut nodes) = (deployment.master_key(), nodes(&deployment));
+    let sessions = replaced(&mut nodes, |number, node| {
         if number == 0 {
             let before = std::fs::read_to_string(&path).unwrap();
             let newer = format!("{before}2:D2mTCRxEnIhF0cLFmLpGXYqSe1xNLvWbiQ0n4MZ1f7k\n");
             std::fs::write(&path, newer).unwrap();
         }
+        node.restart();
     });
     let balancer = Balancer::to(&nodes);
-    let over = AtomicBool::new(false);
-    let during = std::thread::scope(|scope| {
-        let loads: Vec<_> = (0..2)
-            .map(|_| scope.spawn(|| balancer.load(&over)))
-            .collect();
-        // One of the nodes may have begun with it already.
-        nodes[1].operator(&["keys", "rotate", "--master"]);
-        over.store(true, Ordering::Relaxed);
-        let during = loads.into_iter().flat_map(|load| load.join().unwrap());
-        during.collect::<Vec<_>>()
-    });
+    // One of the nodes may have begun with it already.
+    let rotate = || nodes[1].operator(&["keys", "rotate", "--master"]);
+    let (_, during) = loaded(|request| balancer.send(request), rotate);
     let sealed = "SELECT DISTINCT encode(substr(sealed, 1, 5), 'hex') FROM keystore_sessions";
     assert_eq!(deployment.database.sql(sealed), "0100000002");
-    for node in &nodes {
-        for token in sessions.iter().chain(&during) {
-            node.accepts(&token.auth);
-        }
-    }
+    all_good(&nodes, &[sessions, during].concat());
 }

@@ -26,8 +26,13 @@ struct Certified {
 
 /// The certificates of an authority and of a server that it vouches for as `localhost`, and the server's key, as PEM.
 pub(crate) fn certificates() -> [Vec<u8>; 3] {
+    certificates_for("localhost")
+}
+
+/// The same for a server of this name or address.
+pub(crate) fn certificates_for(name: &str) -> [Vec<u8>; 3] {
     let authority = certified("an authority", None);
-    let server = certified("localhost", Some(&authority));
+    let server = certified(name, Some(&authority));
     [
         authority.certificate.to_pem().unwrap(),
         server.certificate.to_pem().unwrap(),
@@ -104,8 +109,12 @@ fn certified(name: &str, issuer: Option<&Certified>) -> Certified {
         builder
             .set_issuer_name(issuer.certificate.subject_name())
             .unwrap();
-        let names = SubjectAlternativeName::new()
-            .dns(name)
+        let mut names = SubjectAlternativeName::new();
+        match name.parse::<std::net::IpAddr>() {
+            Ok(_) => names.ip(name),
+            Err(_) => names.dns(name),
+        };
+        let names = names
             .build(&builder.x509v3_context(Some(&issuer.certificate), None))
             .unwrap();
         builder.append_extension(names).unwrap();

@@ -19,4 +19,6 @@ mod beside {
     }
 }
 
-pub(crate) use server::{Cluster, Server, copied, is_available};
+pub(crate) use server::{
+    Cluster, Place, SETTINGS_OF_A_CLUSTER, Server, copied, free_port, is_available,
+};

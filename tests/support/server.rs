@@ -31,6 +31,9 @@ pub(crate) struct Setup {
     data_dir: PathBuf,
     dev: bool,
     listen: String,
+    management: String,
+    /// Another program than the one that is tested.
+    program: Option<PathBuf>,
     arguments: Vec<OsString>,
     environment: Vec<(String, String)>,
     wrapper: Vec<OsString>,
@@ -62,6 +65,8 @@ impl Setup {
             _temp: Arc::new(temp),
             dev: true,
             listen: "127.0.0.1:0".to_owned(),
+            management: "127.0.0.1:0".to_owned(),
+            program: None,
             arguments: Vec::new(),
             environment,
             wrapper: Vec::new(),
@@ -89,6 +94,17 @@ impl Setup {
 
     pub(crate) fn listen(mut self, address: &str) -> Self {
         address.clone_into(&mut self.listen);
+        self
+    }
+
+    pub(crate) fn management(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.management);
+        self
+    }
+
+    /// With this program, such as one of an earlier version, in the place of the one that is tested.
+    pub(crate) fn program(mut self, path: &Path) -> Self {
+        self.program = Some(path.to_owned());
         self
     }
 
@@ -132,7 +148,8 @@ impl Setup {
         A: AsRef<OsStr>,
     {
         let mut words = self.wrapper.clone();
-        words.push(env!("CARGO_BIN_EXE_lacre").into());
+        let tested = || env!("CARGO_BIN_EXE_lacre").into();
+        words.push(self.program.clone().map_or_else(tested, Into::into));
         let mut command = Command::new(&words[0]);
         command
             .args(&words[1..])
@@ -154,7 +171,7 @@ impl Setup {
         }
         command
             .args(["--listen", &self.listen])
-            .args(["--management-listen", "127.0.0.1:0"])
+            .args(["--management-listen", &self.management])
             .args(&self.arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -196,6 +213,7 @@ impl Setup {
         let file = std::fs::read_to_string(self.home.join("lacre.toml")).unwrap_or_default();
         let by_file = file.lines().any(|line| line.starts_with("dialect "));
         !by_file
+            && self.program.is_none()
             && self
                 .environment
                 .iter()
@@ -524,6 +542,12 @@ impl Server {
         assert!(self.process.is_none(), "stop it first");
         let again = self.setup.start();
         *self = again;
+    }
+
+    /// The same with the program that is tested, if it was another one before.
+    pub(crate) fn upgrade(&mut self) {
+        self.setup.program = None;
+        self.restart();
     }
 
     fn process(&self) -> &Process {

@@ -13,9 +13,7 @@ use super::beside::Beside;
 use crate::skipped::skip;
 
 /// What a store needs of a server.
-const SETTINGS: [&str; 14] = [
-    "--bind",
-    "127.0.0.1",
+const SETTINGS: [&str; 12] = [
     "--appendonly",
     "yes",
     "--appendfsync",
@@ -30,11 +28,57 @@ const SETTINGS: [&str; 14] = [
     "0",
 ];
 
+/// What a server of a cluster needs besides.
+pub(crate) const SETTINGS_OF_A_CLUSTER: [&str; 6] = [
+    "--cluster-enabled",
+    "yes",
+    // They may be on a network of the test's own.
+    "--protected-mode",
+    "no",
+    "--cluster-node-timeout",
+    NODE_TIMEOUT,
+];
+
 /// After what time the servers of a cluster take one for dead that doesn't answer.
 const NODE_TIMEOUT: &str = "1000";
 
+/// The program: `redis-server`, or what `LACRE_TEST_REDIS_SERVER` names, as that of Valkey.
+#[allow(clippy::disallowed_methods)] // a switch of the tests, not configuration
+fn program() -> String {
+    std::env::var("LACRE_TEST_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
+}
+
+/// Where a server runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Its address.
+    pub(crate) host: String,
+    /// What runs a program there; nothing on this machine's own network.
+    pub(crate) within: Vec<String>,
+}
+
+impl Place {
+    fn here() -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            within: Vec::new(),
+        }
+    }
+
+    fn command(&self, program: &str) -> Command {
+        match self.within.split_first() {
+            None => Command::new(program),
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+        }
+    }
+}
+
 pub(crate) fn is_available() -> bool {
-    let found = Command::new("redis-server")
+    let found = Command::new(program())
         .arg("--version")
         .stdout(Stdio::null())
         .status();
@@ -67,6 +111,7 @@ fn home() -> TempDir {
 /// One server.
 pub(crate) struct Server {
     pub(crate) port: u16,
+    place: Place,
     home: TempDir,
     settings: Vec<String>,
     process: Mutex<Option<Child>>,
@@ -76,11 +121,16 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(settings: &[&str]) -> Self {
+        Self::start_at(&Place::here(), settings)
+    }
+
+    pub(crate) fn start_at(place: &Place, settings: &[&str]) -> Self {
         // Another program may take the port before the server does: try until one try wins.
         for _ in 0..5 {
             let port = free_port();
             let server = Self {
                 port,
+                place: place.clone(),
                 _beside: Beside::of(port),
                 home: home(),
                 settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
@@ -98,7 +148,9 @@ impl Server {
         if let Some(mut before) = self.process.lock().unwrap().take() {
             before.wait().unwrap();
         }
-        let process = Command::new("redis-server")
+        let mut server = self.place.command(&program());
+        let process = server
+            .args(["--bind", &self.place.host])
             .args(["--port", &self.port.to_string(), "--dir"])
             .arg(self.home.path())
             .args(SETTINGS)
@@ -123,13 +175,18 @@ impl Server {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}", self.address())
+    }
+
+    fn address(&self) -> String {
+        format!("{}:{}", self.place.host, self.port)
     }
 
     /// The answer to a command.
     pub(crate) fn says(&self, command: &[&str]) -> String {
-        let said = Command::new("redis-cli")
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
+        let mut asks = self.place.command("redis-cli");
+        let said = asks
+            .args(["-h", &self.place.host, "-p", &self.port.to_string()])
             .args(command)
             .output()
             .unwrap();
@@ -209,23 +266,32 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn start(replicas: bool) -> Self {
-        let settings = [
-            "--cluster-enabled",
-            "yes",
-            "--cluster-node-timeout",
-            NODE_TIMEOUT,
-        ];
-        let count = if replicas { 6 } else { 3 };
-        let servers: Vec<_> = (0..count).map(|_| Server::start(&settings)).collect();
+        let places = vec![Place::here(); if replicas { 6 } else { 3 }];
+        Self::start_at(&places, replicas)
+    }
+
+    /// With a server at each of these places.
+    pub(crate) fn start_at(places: &[Place], replicas: bool) -> Self {
+        let servers = places.iter();
+        let servers = servers.map(|place| Server::start_at(place, &SETTINGS_OF_A_CLUSTER));
+        let servers: Vec<_> = servers.collect();
+        let addresses: Vec<_> = servers.iter().map(Server::address).collect();
+        Self::of_servers(servers, &addresses, replicas, &[])
+    }
+
+    /// One of these servers, made by these of their addresses, of which a client is told this besides.
+    pub(crate) fn of_servers(
+        servers: Vec<Server>,
+        addresses: &[String],
+        replicas: bool,
+        asking: &[&str],
+    ) -> Self {
+        let count = servers.len();
         let cluster = Self { servers };
         let made = Command::new("redis-cli")
+            .args(asking)
             .args(["--cluster", "create"])
-            .args(
-                cluster
-                    .servers
-                    .iter()
-                    .map(|server| format!("127.0.0.1:{}", server.port)),
-            )
+            .args(addresses)
             .args(["--cluster-replicas", if replicas { "1" } else { "0" }])
             .arg("--cluster-yes")
             .output()
@@ -267,7 +333,7 @@ impl Cluster {
     /// By some of them.
     pub(crate) fn url(&self) -> String {
         let places = self.servers.iter().skip(1).step_by(2);
-        let places = places.map(|server| format!("127.0.0.1:{}", server.port));
+        let places = places.map(Server::address);
         format!("redis+cluster://{}", places.collect::<Vec<_>>().join(","))
     }
 
@@ -295,9 +361,9 @@ impl Cluster {
             .unwrap();
         let replica = nodes.iter().find(|node| node[3] == primary[0]);
         let index = |node: &[&str]| {
-            let port = node[1].split(['@', ':']).nth(1).unwrap();
-            let port = port.parse::<u16>().unwrap();
-            let place = self.servers.iter().position(|server| server.port == port);
+            let address = node[1].split('@').next().unwrap();
+            let mut servers = self.servers.iter();
+            let place = servers.position(|server| server.address() == address);
             place.unwrap()
         };
         (index(primary), replica.map(|node| index(node)))
