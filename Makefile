@@ -10,7 +10,7 @@ TARGET ?= stages
 SECONDS_LONG ?= 300
 
 # Programs that `--all-targets` leaves out, for they are no benchmarks of `cargo bench`.
-APART = --bench server --bench scale --bench instructions --bench oracle
+APART = --bench server --bench scale --bench oracle
 
 # What packages are made of: a release build, or PROGRAM=path of one that is built already.
 PROGRAM ?=

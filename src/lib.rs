@@ -78,7 +78,7 @@
 
 // Without the program, parts of the rooms have no caller.
 #![cfg_attr(
-    not(feature = "internals"),
+    not(feature = "server"),
     allow(dead_code, unreachable_pub, unused_imports)
 )]
 

@@ -72,7 +72,7 @@ def counts(program, tokens):
 
 
 def main():
-    program = build("instructions", "bench", "--bench", "instructions", "--no-run",
+    program = build("instructions", "build", "--package", "lacre-instructions",
                     "--profile", "instructions")
     before, kind = kept("instructions"), platform.machine()
     if sys.argv[1:] == ["--write"]:

@@ -7,7 +7,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // not a service: it says so and stops
 
+#[path = "../rules.rs"]
 mod rules;
+#[path = "../sample.rs"]
 mod sample;
 
 use futures_util::FutureExt as _;
