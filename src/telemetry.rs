@@ -53,7 +53,9 @@ pub use requests::{RequestLines, Requested};
 #[cfg(feature = "server")]
 pub use standard_error::{LeadsNowhere, leads_somewhere};
 #[cfg(feature = "server")]
-pub use started::{audit_trouble, counts, finish, has_room, init, never_wait, trouble, written};
+pub use started::{
+    audit_trouble, counts, finish, has_room, init, never_wait, together, trouble, written,
+};
 #[cfg(feature = "server")]
 pub use stream::{
     AuditStream, audit_has_standard_output, audit_is_kept, is_discarded, reopen_audit,

@@ -8,6 +8,7 @@
 
 use crate::accounts::{Authority, ClientId};
 use crate::sessions::end::End;
+use crate::telemetry;
 use crate::telemetry::audit::{Actor, Cause, Change, Event, MaskedHandle, Origin, UserId};
 use crate::token::Handle;
 
@@ -84,7 +85,15 @@ impl Caller {
         Event::LoginSucceeded { user, by }.record(&self.origin);
     }
 
-    pub(super) fn started(&self, user: &str, session: &Handle) {
+    /// Records what began with proven credentials: the log-in, and its session.
+    pub(super) fn began(&self, user: &str, session: &Handle) {
+        telemetry::together(|| {
+            self.logged_in(user);
+            self.started(user, session);
+        });
+    }
+
+    fn started(&self, user: &str, session: &Handle) {
         Event::SessionStarted {
             user: UserId::new(user),
             session: MaskedHandle::of(session.as_str()),

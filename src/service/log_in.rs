@@ -102,8 +102,7 @@ impl Service {
         }
         let stands = self.still_stands(account, &grant.occasion).await;
         if matches!(stands, Ok(true)) {
-            caller.logged_in(user);
-            caller.started(user, &issued.handle);
+            caller.began(user, &issued.handle);
         }
         // They have ended in either case.
         caller.ended(user, &issued.evicted, Cause::Evicted);

@@ -11,7 +11,7 @@ use super::batch::Batch;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 
 /// How many bytes of ordinary lines may wait.
 const MAX_ORDINARY: usize = 1 << 20;
@@ -96,8 +96,6 @@ pub(super) struct Queue {
     more: Condvar,
     /// A line was written.
     less: Condvar,
-    /// How many lines were written.
-    written: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -111,6 +109,9 @@ struct State {
     told: (u64, u64),
     /// How many lines were put in.
     taken: u64,
+    /// Who waits until so many lines are written, the fewest first. Each is woken once, when its own are: all are woken for
+    /// each write otherwise.
+    waiting: VecDeque<(u64, oneshot::Sender<()>)>,
     /// Whether the writer waits for a line: waking one who doesn't would be a call of the system for nothing.
     idle: bool,
     /// When the write under way began, or last got on.
@@ -127,12 +128,17 @@ impl Queue {
             state: Mutex::default(),
             more: Condvar::new(),
             less: Condvar::new(),
-            written: watch::Sender::new(0),
         }
     }
 
-    /// Puts a line in, or drops it and counts it. Never waits for a write.
+    /// Puts a line in, or drops it and counts it, and has it written. Never waits for a write.
     pub(super) fn push(&self, kind: Kind, text: &[u8]) {
+        self.put(kind, text);
+        self.wake();
+    }
+
+    /// The same for a line that others follow at once: whoever puts them in wakes the writer after the last.
+    pub(super) fn put(&self, kind: Kind, text: &[u8]) {
         let size = text.len() + PLACE;
         let mut state = self.state();
         match kind {
@@ -152,9 +158,15 @@ impl Queue {
             text: text.into(),
             kind,
         });
-        let idle = std::mem::take(&mut state.idle);
+    }
+
+    /// Wakes the writer where there is a line and it sleeps.
+    pub(super) fn wake(&self) {
+        let mut state = self.state();
+        let due = state.idle && !state.lines.is_empty();
+        state.idle &= !due;
         drop(state);
-        if idle {
+        if due {
             self.more.notify_one();
         }
     }
@@ -185,19 +197,21 @@ impl Queue {
     /// Waits until what is in the queue now is written, for so long at most, and not at all where the
     /// writer doesn't get on. Whether it was written.
     pub(super) async fn written(&self, limit: Duration) -> bool {
-        let taken = {
-            let state = self.state();
+        let written = {
+            let mut state = self.state();
             if state.lines.is_empty() {
                 return true;
             }
             if state.failing.is_some() || state.writes_for().is_some_and(|time| time > limit) {
                 return false;
             }
-            state.taken
+            let (reached, written) = oneshot::channel();
+            let taken = state.taken;
+            state.waiting.push_back((taken, reached));
+            written
         };
-        let mut written = self.written.subscribe();
-        let waiting = written.wait_for(|written| *written >= taken);
-        tokio::time::timeout(limit, waiting).await.is_ok()
+        let reached = tokio::time::timeout(limit, written).await;
+        reached.is_ok_and(|told| told.is_ok())
     }
 
     /// Waits until everything is written, for so long at most; what is left then.
@@ -263,9 +277,14 @@ impl Queue {
         if has_room {
             state.told = dropped;
         }
+        let reached = state.waiting.partition_point(|(due, _)| *due <= written);
+        let reached: Vec<_> = state.waiting.drain(..reached).collect();
         drop(state);
         self.less.notify_all();
-        self.written.send_replace(written);
+        for (_, waiting) in reached {
+            // Who waits no more has gone, or has waited long enough.
+            let _ = waiting.send(());
+        }
         if has_room { untold } else { (0, 0) }
     }
 
@@ -302,6 +321,9 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::task::{Context, Wake};
 
     const LINE: &[u8] = b"line\n";
     const SIZE: usize = LINE.len() + PLACE;
@@ -452,5 +474,41 @@ mod tests {
         queue.next();
         queue.failed(Trouble::Failing);
         assert!(!queue.written(long).await, "no wait where writing fails");
+    }
+
+    /// How often a task was woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_woken_once_and_when_its_own_lines_are_written() {
+        let queue = Queue::new(1 << 20);
+        let woken = [Arc::<Woken>::default(), Arc::default()];
+        let mut waiting = [(); 2].map(|()| Box::pin(queue.written(Duration::from_mins(1))));
+        let mut batches = Vec::new();
+        let counts = || woken.each_ref().map(|woken| woken.0.load(Relaxed));
+        for (waits, woken) in waiting.iter_mut().zip(&woken) {
+            queue.push(Kind::Event, &[b'x'; 4_096]);
+            let waker = Arc::clone(woken).into();
+            let polled = waits.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+        }
+        for due in [[1, 0], [1, 1]] {
+            let batch = queue.next();
+            queue.done(&batch);
+            assert_eq!(counts(), due);
+            batches.push(batch.lines());
+        }
+        assert_eq!(batches, [1, 1]);
+        for waits in waiting {
+            assert!(waits.await);
+        }
+        assert!(queue.state().waiting.is_empty());
     }
 }

@@ -36,6 +36,9 @@ static LOST: AtomicU64 = AtomicU64::new(0);
 thread_local! {
     /// What this thread's logger is writing.
     static WRITING: Cell<Kind> = const { Cell::new(Kind::Ordinary) };
+
+    /// Whether more lines of this thread follow at once.
+    static TOGETHER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Starts logging to standard error, and reports panics there.
@@ -141,6 +144,21 @@ pub fn counts() -> Counts {
     all.map(Queue::counts).fold(Counts::default(), Counts::and)
 }
 
+/// Does what logs several lines, and has them written when all are there: whoever writes them is woken once.
+pub fn together(work: impl FnOnce()) {
+    struct Ends;
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            TOGETHER.set(false);
+            let queues = QUEUES.get().into_iter().flat_map(Queues::all);
+            queues.for_each(Queue::wake);
+        }
+    }
+    TOGETHER.set(true);
+    let _ends = Ends;
+    work();
+}
+
 /// Waits until the lines up to now are written, for a tenth of a second at most, and not at all where the
 /// log doesn't get on. So a line is out before the answer to what it tells of, as long as somebody reads.
 pub async fn written() {
@@ -171,7 +189,12 @@ impl Write for Outlet {
         match QUEUES.get() {
             Some(queues) => {
                 let kind = WRITING.get();
-                queues.of(kind).push(kind, line);
+                let queue = queues.of(kind);
+                if TOGETHER.get() {
+                    queue.put(kind, line);
+                } else {
+                    queue.push(kind, line);
+                }
             }
             None => write_now(line)?,
         }
