@@ -27,6 +27,9 @@ use log::{Level, Log, Record};
 /// The log target of all audit events.
 pub const TARGET: &str = "lacre::audit";
 
+/// No event has more fields.
+const MOST_FIELDS: usize = 8;
+
 /// What this process has recorded.
 #[cfg(feature = "server")]
 static TALLY: tally::Tally = tally::Tally::new();
@@ -131,8 +134,8 @@ impl Event<'_> {
     }
 
     fn record_to(&self, logger: &dyn Log, origin: &Origin) {
-        let address = origin.address.map(|address| address.to_string());
-        let mut fields = vec![("event", Value::from(self.name()))];
+        let mut fields = Vec::with_capacity(MOST_FIELDS);
+        fields.push(("event", Value::from(self.name())));
         self.fields(&mut fields);
         let actor_id = self.by().and_then(Actor::id).map(UserId::new);
         if let Some(by) = self.by() {
@@ -144,8 +147,8 @@ impl Event<'_> {
         if let Some(id) = &origin.request_id {
             fields.push(("request_id", Value::from(id.as_str())));
         }
-        if let Some(address) = &address {
-            fields.push(("address", Value::from(address.as_str())));
+        if let Some(address) = &origin.address {
+            fields.push(("address", Value::from_display(address)));
         }
         logger.log(
             &Record::builder()

@@ -3,7 +3,7 @@
 //! This room must never let a character out that ends a line, moves a cursor or turns the
 //! direction of text (log injection, threat: log-injection).
 
-use std::fmt::{self, Write as _};
+use std::fmt::{self, Display, Write as _};
 
 use super::invisible::is_invisible;
 use log::Record;
@@ -12,14 +12,19 @@ use log::kv::{Error, Key, Value, VisitSource};
 /// The most characters of one value; what is longer is cut and ends in `…`.
 const MAX_VALUE: usize = 1024;
 
+/// Bytes that most lines don't have more of.
+const ORDINARY: usize = 256;
+
 /// The line without its time and its end: `LEVEL target msg=… key=value …`.
 pub(super) fn event(record: &Record<'_>) -> String {
-    let mut line = format!("{} ", record.level());
+    let mut line = String::with_capacity(ORDINARY);
+    line.push_str(record.level().as_str());
+    line.push(' ');
     put(&mut line, record.target());
-    let message = record.args().to_string();
-    if !message.is_empty() {
-        line.push_str(" msg=");
-        put(&mut line, &message);
+    let before = line.len();
+    line.push_str(" msg=");
+    if !show(&mut line, record.args()) {
+        line.truncate(before);
     }
     // Visiting fails only where a pair does, and ours doesn't.
     let _ = record.key_values().visit(&mut Pairs(&mut line));
@@ -33,19 +38,43 @@ impl<'kvs> VisitSource<'kvs> for Pairs<'_> {
         self.0.push(' ');
         put(self.0, key.as_str());
         self.0.push('=');
-        put(self.0, &value.to_string());
+        if !show(self.0, &value) {
+            put(self.0, "");
+        }
         Ok(())
     }
 }
 
+/// Appends what is shown of `value`, which most often is bare and is there then. `false` where that is nothing.
+fn show(line: &mut String, value: &impl Display) -> bool {
+    let begin = line.len();
+    // Writing into a string doesn't fail.
+    let _ = write!(line, "{value}");
+    let shown = line.len() > begin;
+    if shown && !is_bare(&line[begin..]) {
+        let text = line.split_off(begin);
+        put(line, &text);
+    }
+    shown
+}
+
+/// Whether `text` can't be mistaken for anything else, and nothing has to be cut off.
+fn is_bare(text: &str) -> bool {
+    let bare = |c: char| match c {
+        '"' | '\\' | '=' => false,
+        '…' => true,
+        c => c.is_ascii_graphic() || c.is_alphanumeric(),
+    };
+    !text.is_empty() && text.chars().all(bare) && !cut(text).1
+}
+
 /// Appends `text`: bare where it can't be mistaken, else in quotes and escaped.
 fn put(line: &mut String, text: &str) {
-    let bare = |c: char| c.is_alphanumeric() || "!#$%&'()*+,-./:;<>?@[]^_`{|}~…".contains(c);
-    let (kept, is_cut) = cut(text);
-    if !kept.is_empty() && !is_cut && kept.chars().all(bare) {
-        line.push_str(kept);
+    if is_bare(text) {
+        line.push_str(text);
         return;
     }
+    let (kept, is_cut) = cut(text);
     line.push('"');
     for c in kept.chars() {
         let _ = escape(line, c);
@@ -55,6 +84,10 @@ fn put(line: &mut String, text: &str) {
 
 /// What is written of a value, and whether that isn't all of it.
 pub(super) fn cut(text: &str) -> (&str, bool) {
+    // No text has more characters than bytes.
+    if text.len() <= MAX_VALUE {
+        return (text, false);
+    }
     match text.char_indices().nth(MAX_VALUE) {
         Some((end, _)) => (&text[..end], true),
         None => (text, false),

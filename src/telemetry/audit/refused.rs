@@ -44,9 +44,6 @@ pub fn refused_lately(request_id: &str) -> Option<Refused> {
 
 /// Keeps the refusal, in place of the oldest where there is no room.
 pub(super) fn keep(event: &Event<'_>, origin: &Origin) {
-    let Some(request_id) = origin.request_id.clone() else {
-        return;
-    };
     let (code, session, user) = match event {
         Event::TokenRefused { code, session } => (code, session.as_ref(), None),
         Event::AccessDenied {
@@ -57,6 +54,9 @@ pub(super) fn keep(event: &Event<'_>, origin: &Origin) {
         Event::LoginFailed { code, user, .. } => (code, None, user.as_ref()),
         Event::SignupRefused { code } => (code, None, None),
         _ => return,
+    };
+    let Some(request_id) = origin.request_id.clone() else {
+        return;
     };
     let refused = Refused {
         request_id,
