@@ -45,16 +45,28 @@ def guard_table(nodes):
                  [(NAMES[engine], spaced(one["rate"]), f"{one['of_sled']:.3f}") for engine, one in (at(nodes, "guard") or {}).items()])
 
 
+def cost(nodes, engine, op, count="1"):
+    """Microseconds of a node and of the stores for one of what is asked, without what they do for nodes that are asked nothing."""
+    one, rest = at(nodes, "growth", engine, count, op), at(nodes, "idle", engine)
+    if one is None or (rest is None and engine != "sled"):
+        return None
+    # Of each second; the rate is that of good answers, the cost of all.
+    asked = one["requests"] / one["seconds"]
+    node, stores = rest["node_ms"] if rest else 0, rest["stores_ms"] if rest else {}
+    spent = {name: us - (stores[count][name] if rest else 0) * 1000 / asked for name, us in one["store_us"].items()}
+    return {"node": max(0, one["node_us"] - node * int(count) * 1000 / asked), "stores": {name: max(0, us) for name, us in spent.items()}}
+
+
 def growth_table(nodes):
     rows = []
     for op in OPS:
         for engine, counts in (at(nodes, "growth") or {}).items():
             of = {count: one[op] for count, one in counts.items()}
-            rates = {count: one["rate"] for count, one in of.items()}
+            rates, alone = {count: one["rate"] for count, one in of.items()}, cost(nodes, engine, op)
             most = of[max(of)]
             rows.append((op, NAMES[engine], *(cell(rates.get(count)) for count in "123"),
                          *(cell(ratio(rates.get(count), rates["1"])) for count in "23"),
-                         cell(of["1"]["node_us"]), cell(sum(of["1"]["store_us"].values())),
+                         cell(at(alone, "node")), cell(sum(alone["stores"].values()) if alone and engine != "sled" else None),
                          *(cell(of.get(count, {}).get("share_used")) for count in "12"), cell(most["stores_busy"])))
     return table(("what is asked", "sessions on", "one node, a second", "two", "three", "two of one", "three of one", "node, µs for each",
                   "stores, µs for each", "share used: one node", "two", "stores busy, cores, most nodes"), rows)
@@ -108,6 +120,12 @@ def bytes_of(million, engine):
     return (levels[-1][name] - levels[0][name]) / (levels[-1]["sessions"] - levels[0]["sessions"])
 
 
+def idle_of(nodes, engine, store):
+    """What each node that is asked nothing costs a store, in milliseconds of the processor a second."""
+    spent = at(nodes, "idle", engine, "stores_ms")
+    return (spent["3"][store] - spent["0"][store]) / 3 if spent else None
+
+
 def hash_ms():
     """What the hash of a log-in by password takes of a node."""
     hashed = at(kept("service"), "issuing", "log-ins by password", "rate")
@@ -122,18 +140,18 @@ def kept_bytes(million, engine):
 
 def needs(nodes, million, engine):
     """What the calls and sessions of the arithmetic need, by engine; `None` where anything isn't measured."""
-    warm, growth = at(nodes, "guard", engine, "rate"), at(nodes, "growth", engine, "1")
+    warm, costs = at(nodes, "guard", engine, "rate"), {op: cost(nodes, engine, op) for op in OPS}
     size, token, polls = bytes_of(million, engine), kept_bytes(million, engine), at(nodes, "idle", engine)
     asked, hashed = at(nodes, "statements", engine), hash_ms()
-    if not (warm and growth and size and token and polls and asked and hashed):
+    if not (warm and all(costs.values()) and size and token and polls and asked and hashed):
         return None
     refreshes, log_ins = SESSIONS / IN_USE / RENEWED_S, SESSIONS / LIVES_S
     # Each renewed token is opened once where a session's calls come to one node.
     events = {"first opens": refreshes, "refresh": refreshes, "getToken": log_ins, "revoke": log_ins}
-    cores = CALLS / warm + log_ins * hashed / 1000 + sum(rate * growth[op]["node_us"] for op, rate in events.items()) / 1e6
+    cores = CALLS / warm + log_ins * hashed / 1000 + sum(rate * costs[op]["node"] for op, rate in events.items()) / 1e6
     count = math.ceil(cores / FULL / CORES)
-    idle = {name: (polls["stores_ms"]["1"][name] - polls["stores_ms"]["0"][name]) / 1000 for name in ("postgres", "redis")}
-    stores = {name: sum(rate * growth[op]["store_us"][name] for op, rate in events.items()) / 1e6 + count * idle[name]
+    idle = {name: idle_of(nodes, engine, name) / 1000 for name in ("postgres", "redis")}
+    stores = {name: sum(rate * costs[op]["stores"][name] for op, rate in events.items()) / 1e6 + count * idle[name]
               for name in idle}
     said = {name: sum(rate * asked[op][name] for op, rate in events.items()) + count * asked["idle, a second"][name]
             for name in idle}
@@ -173,7 +191,7 @@ def measured(nodes, million):
 
     levels = {engine: of_engine(million, engine) for engine in ENGINES[:2]}
     found = {
-        "idle_postgres": first("idle", "postgres", "stores_ms", "1", "postgres"),
+        "idle_postgres": cell(idle_of(nodes, "postgres", "postgres")),
         "warm": first("guard", "postgres", "rate"), "hash_ms": cell(hash_ms()),
         "kept": cell(kept_bytes(million, "postgres"), 1 / 1024),
         "postgres_bytes": cell(bytes_of(million, "postgres")), "redis_bytes": cell(bytes_of(million, "redis")),
@@ -181,9 +199,9 @@ def measured(nodes, million):
     for op in OPS:
         name = op.replace(" ", "_").lower()
         for engine in ENGINES[:2]:
-            found[f"{engine}_{name}_node"] = first("growth", engine, "1", op, "node_us")
-            one = at(nodes, "growth", engine, "1", op, "store_us")
-            found[f"{engine}_{name}_store"] = cell(sum(one.values()) if one else None)
+            one = cost(nodes, engine, op)
+            found[f"{engine}_{name}_node"] = cell(at(one, "node"))
+            found[f"{engine}_{name}_store"] = cell(sum(one["stores"].values()) if one else None)
     for engine, of in levels.items():
         found[f"{engine}_ready"] = cell(of[-1]["ready_ms"] if of else None)
         found[f"{engine}_ready_few"] = cell(of[0]["ready_ms"] if of else None)
