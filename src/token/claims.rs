@@ -7,6 +7,7 @@ mod reading;
 
 use super::{Handle, TokenError, own_user};
 use crate::clock::UnixSeconds;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value};
 
 /// What an inner token says (RFC 7519 §4.1, RFC 9068 §2.2).
@@ -101,22 +102,30 @@ impl Claims {
     /// The claims as the JSON object that is signed.
     #[must_use]
     pub fn to_json(&self) -> Map<String, Value> {
-        let mut members = Map::new();
-        let mut put = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
-        put("iss", self.issuer.as_str().into());
-        put("sub", self.subject.as_str().into());
-        put(
-            "aud",
-            match self.audience.as_slice() {
-                [one] => one.as_str().into(),
-                several => several.into(),
-            },
-        );
-        put("iat", self.issued_at.into());
-        put("exp", self.expires_at.into());
-        put("jti", self.token_id.as_str().into());
-        put("sid", self.session.as_str().into());
-        put("gen", self.generation.into());
+        match serde_json::to_value(self) {
+            Ok(Value::Object(members)) => members,
+            // Texts, numbers and what was JSON always are JSON.
+            _ => Map::new(),
+        }
+    }
+}
+
+/// Written member by member, with nothing in between: this is done for every token. An additional claim never
+/// replaces a registered one.
+impl Serialize for Claims {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("iss", &self.issuer)?;
+        members.serialize_entry("sub", &self.subject)?;
+        match self.audience.as_slice() {
+            [one] => members.serialize_entry("aud", one)?,
+            several => members.serialize_entry("aud", several)?,
+        }
+        members.serialize_entry("iat", &self.issued_at)?;
+        members.serialize_entry("exp", &self.expires_at)?;
+        members.serialize_entry("jti", &self.token_id)?;
+        members.serialize_entry("sid", self.session.as_str())?;
+        members.serialize_entry("gen", &self.generation)?;
         let texts = [
             ("id", &self.id),
             ("email", &self.email),
@@ -127,12 +136,12 @@ impl Claims {
         ];
         for (name, value) in texts {
             if let Some(value) = value {
-                put(name, value.as_str().into());
+                members.serialize_entry(name, value)?;
             }
         }
         for (name, list) in [("roles", &self.roles), ("permissions", &self.permissions)] {
             if !list.is_empty() {
-                put(name, list.as_slice().into());
+                members.serialize_entry(name, list)?;
             }
         }
         for (name, number) in [
@@ -140,18 +149,18 @@ impl Claims {
             ("auth_time", self.authenticated_at),
         ] {
             if let Some(number) = number {
-                put(name, number.into());
+                members.serialize_entry(name, &number)?;
             }
         }
         if let Some(fresh) = self.fresh {
-            put("fresh", fresh.into());
+            members.serialize_entry("fresh", &fresh)?;
         }
         for (name, value) in &self.additional {
-            members
-                .entry(name.as_str())
-                .or_insert_with(|| value.clone());
+            if !RESERVED_CLAIMS.contains(&name.as_str()) {
+                members.serialize_entry(name, value)?;
+            }
         }
-        members
+        members.end()
     }
 }
 
@@ -290,6 +299,10 @@ pub(super) mod tests {
         claims.not_before = Some(100);
         let written = claims.to_json();
         assert!(written.values().all(|value| value != "forged"));
+        assert_eq!(written.len(), 19 + 1);
+        // No name is there twice, which a reader would refuse.
+        let text = serde_json::to_vec(&claims).unwrap();
+        assert_eq!(crate::token::json::object(&text), Some(written));
     }
 
     proptest! {

@@ -9,8 +9,13 @@ use super::content::{BLOCK, ContentKey};
 use super::header::Header;
 use super::{Handle, MAX_TOKEN_LENGTH, SigningKey, TokenError, TokenKind, base64url};
 use rand::CryptoRng;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
+
+/// Bytes that most claims, and most tokens, don't have more of.
+const ORDINARY_CLAIMS: usize = 1024;
+const ORDINARY_TOKEN: usize = 2048;
 
 /// Whom a token is sealed for and how it is named.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +36,7 @@ pub fn seal(
     claims: &Claims,
     rng: &mut impl CryptoRng,
 ) -> Result<String, TokenError> {
-    seal_members(recipient, signer, kind, &claims.to_json(), rng)
+    seal_json(recipient, signer, kind, claims, rng)
 }
 
 /// Seals claims as they are given, without a look at what they say: for `lacre token seal`, which
@@ -43,8 +48,19 @@ pub fn seal_members(
     claims: &Map<String, Value>,
     rng: &mut impl CryptoRng,
 ) -> Result<String, TokenError> {
-    let claims = Zeroizing::new(serde_json::to_vec(claims).map_err(|_| TokenError::Claims)?);
-    let jws = signer.sign(kind, &claims)?;
+    seal_json(recipient, signer, kind, claims, rng)
+}
+
+fn seal_json(
+    recipient: Recipient<'_>,
+    signer: &SigningKey,
+    kind: TokenKind,
+    claims: &impl Serialize,
+    rng: &mut impl CryptoRng,
+) -> Result<String, TokenError> {
+    let mut text = Zeroizing::new(Vec::with_capacity(ORDINARY_CLAIMS));
+    serde_json::to_writer(&mut *text, claims).map_err(|_| TokenError::Claims)?;
+    let jws = signer.sign(kind, &text)?;
 
     let ephemeral = SessionKey::generate(rng);
     let content_key = ContentKey::generate(rng);
@@ -55,7 +71,8 @@ pub fn seal_members(
         handle: recipient.handle.clone(),
         epk: ephemeral.public_key()?,
     };
-    let mut token = base64url::encode(header.to_json());
+    let mut token = String::with_capacity(ORDINARY_TOKEN);
+    base64url::encode_into(header.to_json(), &mut token);
     let encrypted_key = ephemeral.wrap(recipient.key, &content_key)?;
     let (ciphertext, tag) = content_key.seal(iv, token.as_bytes(), jws)?;
     for segment in [&encrypted_key[..], &iv, &ciphertext, &tag] {
