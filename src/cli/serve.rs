@@ -5,12 +5,17 @@
 //!
 //! This room must never announce an address that nobody answers on.
 
+mod announced;
+mod chores;
+
 use super::failure::{self, Failure};
 use super::handed_over::HandedOver;
 use super::measured::measure;
 use super::notify;
 use super::place::Place;
-use super::stand_in::{INSECURE_ISSUE, StandIn};
+use super::stand_in::StandIn;
+use announced::{Addresses, announce_aside};
+use chores::{reload, rotate, sweep};
 use clap::Args;
 use futures_util::future::{Either, select};
 use futures_util::{Stream, StreamExt as _};
@@ -35,20 +40,6 @@ use lacre::internals::service::Service;
 use lacre::internals::telemetry;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::oneshot;
-
-/// Said where the log would have said it.
-const LOG_DISCARDED: &str = "lacre: standard error is /dev/null, or was closed: the log is discarded, and the audit \
-                             events with it (log_discarded)";
-/// The same where they have a stream of their own.
-const AUDIT_DISCARDED: &str = "lacre: standard output is /dev/null, or was closed: the audit events are discarded \
-                               (log_discarded)";
-
-/// How often expired sessions are swept out of the keystore.
-const SWEEP_EVERY: Duration = Duration::from_mins(1);
-/// For how long the turn of one node keeps it from the others: somewhat less, so that each minute has one.
-const SWEEP_TURN: Duration = Duration::from_secs(50);
 
 #[derive(Debug, Args)]
 #[command(
@@ -248,32 +239,6 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-/// What SIGHUP is for, each time: the file of the audit is opened anew, and the certificate read anew. The
-/// configuration is read at a start alone.
-async fn reload(
-    mut hang_ups: impl Stream<Item = ()> + Unpin,
-    certificate: Option<Arc<Certificate>>,
-    clock: Arc<SystemClock>,
-) {
-    while hang_ups.next().await.is_some() {
-        let reopened = telemetry::reopen_audit();
-        if reopened {
-            log::info!("SIGHUP: the file of the audit is opened anew");
-        }
-        match &certificate {
-            Some(certificate) => match certificate.reload(clock.now()) {
-                Ok(()) => log::info!("SIGHUP: the certificate was read anew"),
-                Err(error) => {
-                    let code = error.code();
-                    log::error!(code; "SIGHUP: the certificate of before stays in use: {error}");
-                }
-            },
-            None if reopened => {}
-            None => log::info!("SIGHUP: nothing to reopen; the configuration is read at a start"),
-        }
-    }
-}
-
 /// The certificate of the public listener, where it speaks TLS itself.
 fn certificate(config: &Config) -> Result<Option<Arc<Certificate>>, Failure> {
     let read = config
@@ -329,58 +294,6 @@ fn operators_view(
     Management::new(metrics, ready, gauges)
 }
 
-/// Goes on with a rotation of the master key. Where there are several nodes it may be begun by a key that an operator
-/// gives them one after the other.
-async fn rotate(service: Service) {
-    let shares = service.lacre().lease().is_some();
-    loop {
-        let turn = service.lacre().takes_turn("rotate", SWEEP_TURN).await;
-        if turn.is_ok_and(|turn| turn) {
-            service.go_on_rotating().await;
-        }
-        if !shares {
-            return;
-        }
-        tokio::time::sleep(SWEEP_EVERY).await;
-    }
-}
-
-/// Removes what has expired, on which nothing depends but the size of the keystore: the guard refuses
-/// an expired session whether it is swept or not. And ends what a change of an account has left.
-async fn sweep(service: Service) {
-    let mut ticks = tokio::time::interval(SWEEP_EVERY);
-    loop {
-        ticks.tick().await;
-        // Both end sessions, which could not be recorded.
-        if !telemetry::has_room() {
-            continue;
-        }
-        service.announce_keys().await;
-        // Of several nodes one does it for all.
-        match service.lacre().takes_turn("sweep", SWEEP_TURN).await {
-            Ok(true) => {}
-            Ok(false) => continue,
-            Err(error) => {
-                log::error!(code = error.code(); "sweeping failed: {error}");
-                continue;
-            }
-        }
-        match service.sweep().await {
-            Ok(0) => {}
-            Ok(swept) => log::debug!(swept; "expired sessions were swept"),
-            Err(error) => log::error!(code = error.code(); "sweeping failed: {error}"),
-        }
-        service.drop_signing_keys().await;
-        match service.deliver_rest().await {
-            Ok(0) => {}
-            Ok(delivered) => {
-                log::warn!(delivered; "ended sessions that changes of accounts had left");
-            }
-            Err(error) => log::error!(code = error.code(); "sessions are left to end: {error}"),
-        }
-    }
-}
-
 /// What the configuration couldn't check: who can reach a socket that was handed over.
 fn check_reach(
     config: &Config,
@@ -417,105 +330,6 @@ fn check_reach(
         );
     }
     Ok(())
-}
-
-/// Where the listeners can be reached.
-struct Addresses {
-    public: Reached,
-    management: Reached,
-    gateway: Option<Reached>,
-}
-
-/// Announces on a thread of its own: whoever doesn't read on must not keep signals from being heard. The
-/// thread ends with the process.
-fn announce_aside(
-    dev: bool,
-    insecure_issue: bool,
-    addresses: Addresses,
-) -> std::io::Result<oneshot::Receiver<std::io::Result<()>>> {
-    let (said, announced) = oneshot::channel();
-    std::thread::Builder::new()
-        .name("lacre-announce".to_owned())
-        .spawn(move || {
-            let _ = said.send(announce(dev, insecure_issue, &addresses));
-        })?;
-    Ok(announced)
-}
-
-/// Says where the service is; the last line is the sign that it answers. Where standard output is the stream
-/// of the audit, that is said on standard error.
-fn announce(dev: bool, insecure_issue: bool, addresses: &Addresses) -> std::io::Result<()> {
-    if telemetry::audit_has_standard_output() {
-        announce_to(
-            &mut std::io::stderr().lock(),
-            dev,
-            insecure_issue,
-            addresses,
-        )
-    } else {
-        announce_to(
-            &mut std::io::stdout().lock(),
-            dev,
-            insecure_issue,
-            addresses,
-        )
-    }
-}
-
-fn announce_to(
-    out: &mut impl std::io::Write,
-    dev: bool,
-    insecure_issue: bool,
-    addresses: &Addresses,
-) -> std::io::Result<()> {
-    if dev {
-        write!(out, "{}", next_steps(&addresses.public))?;
-    }
-    if insecure_issue {
-        writeln!(out, "{INSECURE_ISSUE}")?;
-    }
-    if telemetry::is_discarded() {
-        let said = if telemetry::audit_has_standard_output() {
-            AUDIT_DISCARDED
-        } else {
-            LOG_DISCARDED
-        };
-        writeln!(out, "{said}")?;
-    }
-    writeln!(out, "management on {}", addresses.management)?;
-    if let Some(gateway) = &addresses.gateway {
-        writeln!(out, "gateway on {gateway}")?;
-    }
-    writeln!(out, "listening on {}", addresses.public)?;
-    out.flush()
-}
-
-fn next_steps(public: &Reached) -> String {
-    // The line feed behind each body is for the terminal: JSON ends without one.
-    let (url, curl) = match public {
-        Reached::Tcp(_) => (public.to_string(), "curl".to_owned()),
-        // Whom the certificate names is for whoever made it to know.
-        Reached::Tls(_) => (public.to_string(), "curl -k".to_owned()),
-        Reached::Unix(path) => {
-            let path = path.display().to_string().replace('\'', "'\\''");
-            (
-                "http://lacre".to_owned(),
-                format!("curl --unix-socket '{path}'"),
-            )
-        }
-    };
-    format!(
-        r#"Next steps, to paste into another terminal:
-
-  {curl} -sw '\n' {url}/signup -d email=ada@example.com -d 'password=correct horse battery'
-  TOKEN=$({curl} -s {url}/getToken -d email=ada@example.com \
-      -d 'password=correct horse battery' | sed 's/.*"auth":"\([^"]*\)".*/\1/')
-  {curl} -iw '\n' {url}/me -H "Authorization: Bearer $TOKEN"
-  {curl} -i -X POST {url}/logout -H "Authorization: Bearer $TOKEN"
-  {curl} -iw '\n' {url}/me -H "Authorization: Bearer $TOKEN"
-
-"#
-    )
 }
 
 impl From<ServerError> for Failure {
