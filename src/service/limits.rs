@@ -2,7 +2,8 @@
 //!
 //! An attempt is counted when it begins, and the count is given back where it was no failure: who
 //! hangs up before the answer has had a guess all the same. So a busy gateway with the right
-//! passwords is limited by how many are under way at once, never by how many there were.
+//! passwords is limited by how many are under way at once, never by how many there were. Secrets of clients, which nobody can
+//! guess, are counted when they were wrong, or when nobody waited to hear.
 //!
 //! Nothing locks an account: attempts are counted for the address, and for the pair of account and
 //! address. Where an account has failed ten times as often from all addresses together, one failure
@@ -13,8 +14,8 @@
 //! Counting is GCRA over keyed hashes in tables of a fixed size. A limit has to be given back, and to
 //! count uses beyond it where it only warns; the rate limiters at hand do neither.
 //!
-//! Where several nodes are one deployment, they count together, in the accounts' database ([`of_nodes`]). Secrets of
-//! clients are counted by each node, and those that were wrong by all as well.
+//! Where several nodes are one deployment, they count together, in the accounts' database ([`of_nodes`]). Wrong secrets of
+//! clients are counted by each node and by all.
 //!
 //! This room must never remember a name or an address as text.
 
@@ -73,6 +74,23 @@ pub(super) struct Counted {
     here: Vec<Spent>,
     /// At all nodes.
     everywhere: Option<(Arc<OfNodes>, Vec<Back>)>,
+    /// A client's, which is counted when it has failed.
+    client: Option<Owed>,
+}
+
+/// An attempt of a client that counts as a failure when this is dropped.
+struct Owed {
+    limits: Limits,
+    /// `None` once it was none.
+    from: Option<u64>,
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if let (Some(from), Some(clients)) = (self.from, &self.limits.0.clients) {
+            let _ = clients.spend(from, self.limits.now());
+        }
+    }
 }
 
 impl Counted {
@@ -84,12 +102,15 @@ impl Counted {
         if let Some((nodes, backs)) = self.everywhere {
             nodes.give_back(backs);
         }
+        if let Some(mut owed) = self.client {
+            owed.from = None;
+        }
     }
 
     fn here(spent: impl IntoIterator<Item = Spent>) -> Self {
         Self {
             here: spent.into_iter().collect(),
-            everywhere: None,
+            ..Self::default()
         }
     }
 }
@@ -151,16 +172,27 @@ impl Limits {
         Ok(counted)
     }
 
-    /// Counts an attempt of a client from this address; or says how long to wait. Secrets can't be
-    /// guessed; what is limited is the noise.
+    /// Lets a client try its secret from this address; or says how long to wait. Secrets can't be guessed; what is limited
+    /// is the noise. So an attempt is counted when it has failed, or when nobody waits for its end, and a back end that asks
+    /// for many tokens at once gets them all.
     pub(super) fn client(&self, from: Subscriber) -> Result<Counted, Duration> {
         let nodes = self.0.nodes.as_ref();
         if let Some(wait) = nodes.and_then(|nodes| nodes.refused(self.now(), Source::Client(from)))
         {
             return Err(wait);
         }
-        let spent = spend(self.0.clients.as_ref(), self.0.hash(from), self.now())?;
-        Ok(Counted::here(spent))
+        let from = self.0.hash(from);
+        let clients = self.0.clients.as_ref();
+        if let Some(wait) = clients.and_then(|clients| clients.wait(from, self.now())) {
+            return Err(wait);
+        }
+        Ok(Counted {
+            client: Some(Owed {
+                limits: self.clone(),
+                from: Some(from),
+            }),
+            ..Counted::default()
+        })
     }
 
     /// The secret was wrong: has the other nodes count it too. So a right one costs no question.

@@ -193,6 +193,28 @@ fn back_ends_are_not_held_up_by_their_neighbours() {
 }
 
 #[test]
+fn a_back_end_that_asks_for_many_tokens_at_once_gets_them_all() {
+    let mut server = start(&[("LOGIN_PER_ADDRESS", "3/1h")]);
+    let client = server.add_client("shop");
+    let id = server.sign_up("grace@example.com", PASSWORD).id;
+    for _ in 0..3 {
+        // What is remembered of a client is forgotten with the process.
+        server.stop();
+        server.restart();
+        std::thread::scope(|scope| {
+            for n in 0..24 {
+                let (server, client, id) = (&server, &client, &id);
+                scope.spawn(move || {
+                    server
+                        .client_token(client, id, &format!("s{n}"))
+                        .expect(200)
+                });
+            }
+        });
+    }
+}
+
+#[test]
 fn sign_ups_are_counted_for_each_address() {
     let server = start(&[("SIGNUP_PER_ADDRESS", "2/1h")]);
     let sign_up = |n: usize, address: &str| {
