@@ -11,12 +11,14 @@ mod record;
 use super::rounds;
 use super::stage::{CAP, NAMES, Pick, Stage, USERS, User};
 use crate::nodes::Deployment;
-use crate::support::http::Request;
+use crate::support::http::{Answer, Connection, Request};
+use crate::support::server::Server;
 use ends::{Ends, Nodes};
 use lacre::internals::token::TokenKind;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use record::{Record, Scope, Use};
+use rustix::process::Signal;
 use serde_json::json;
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,6 +39,8 @@ enum Deed {
     Refresh(Pick),
     LogOut(Pick, TokenKind),
     EndOne(Pick, Pick),
+    /// A session ends at one node while another one stands still that would let it in.
+    EndUnheard(Pick),
     EndOthers(Pick),
     EndAll(Pick),
     ChangePassword(usize),
@@ -55,6 +59,7 @@ fn schedule() -> impl Strategy<Value = Vec<Vec<Deed>>> {
         12 => Pick::any().prop_map(Deed::Refresh),
         1 => (Pick::any(), kind).prop_map(|(pick, kind)| Deed::LogOut(pick, kind)),
         1 => (Pick::any(), Pick::any()).prop_map(|(by, target)| Deed::EndOne(by, target)),
+        2 => Pick::any().prop_map(Deed::EndUnheard),
         1 => Pick::any().prop_map(Deed::EndOthers),
         1 => Pick::any().prop_map(Deed::EndAll),
         1 => user().prop_map(Deed::ChangePassword),
@@ -72,6 +77,8 @@ struct Play<'a> {
     record: Mutex<Record>,
     /// Whose turn it is, of the nodes.
     turn: AtomicUsize,
+    /// Held by whoever has a node stand still: two would wait for each other.
+    still: Mutex<()>,
 }
 
 /// One of the threads.
@@ -89,7 +96,13 @@ impl<'a> Play<'a> {
             users,
             record: Mutex::default(),
             turn: AtomicUsize::new(0),
+            still: Mutex::default(),
         }
+    }
+
+    /// The node whose turn it is.
+    fn turn(&self) -> usize {
+        self.turn.fetch_add(1, Ordering::Relaxed) % self.stage.nodes()
     }
 
     fn actor(&'a self) -> Actor<'a> {
@@ -154,9 +167,22 @@ impl Actor<'_> {
     /// Sends a request and writes down what was answered. `used` is the token that it carries, and
     /// `scope` what it ends if it is let in.
     fn asks(&mut self, request: &Request, used: Option<(usize, Use)>, scope: Scope) -> Answered {
+        let play = self.play;
+        // A connection of its own: on a busy machine one that waits for its turn would be cut off.
+        let send = |node: usize| play.stage.node(node).send(request);
+        self.asks_at(play.turn(), send, used, scope)
+    }
+
+    /// The same at this node, sent by that.
+    fn asks_at(
+        &mut self,
+        node: usize,
+        mut send: impl FnMut(usize) -> Answer,
+        used: Option<(usize, Use)>,
+        scope: Scope,
+    ) -> Answered {
         let asked = Instant::now();
         let stage = self.play.stage;
-        let node = self.play.turn.fetch_add(1, Ordering::Relaxed) % stage.nodes();
         let entry = |accepted, scope| record::Entry {
             node,
             asked,
@@ -170,8 +196,7 @@ impl Actor<'_> {
         };
         let mut answer;
         loop {
-            // A connection of its own: on a busy machine one that waits for its turn would be cut off.
-            answer = stage.node(node).send(request);
+            answer = send(node);
             if answer.status != 503 || stage.nodes() == 1 {
                 break;
             }
@@ -278,6 +303,41 @@ impl Actor<'_> {
         self.writes(answered);
     }
 
+    /// The node that stands still hears of nothing, and goes on with what it knew: when its lease is over by then, it asks
+    /// before it lets anybody in. Where there is one node, the session just ends.
+    fn ends_unheard(&mut self, pair: usize) {
+        let (play, stage) = (self.play, self.play.stage);
+        let _alone = play.still.lock().unwrap();
+        let (still, at) = (play.turn(), play.turn());
+        let call = Request::get("/headers").bearer(&self.token(pair, TokenKind::Access));
+        let used = Some((pair, Use::Access));
+        let node = stage.node(still);
+        let mut kept = Connection::open(node.public).unwrap();
+        // It knows the token from now on, where it is good.
+        let known = self.asks_at(still, |_| kept.send(&call).unwrap(), used, Scope::Nothing);
+        if !self.writes(known) {
+            return;
+        }
+        let stopped = (still != at).then(|| Still::of(node));
+        let crt = self.play.record.lock().unwrap().crt_of(pair).to_owned();
+        let end = Request::delete(&format!("/sessions/{crt}"));
+        let end = end.bearer(&self.token(pair, TokenKind::Access));
+        let send = |at: usize| stage.node(at).send(&end);
+        let ended = self.asks_at(at, send, used, Scope::Handle(crt));
+        self.writes(ended);
+        let mut stopped = stopped;
+        let send = |still: usize| {
+            // What was sent lies there when it goes on.
+            let written = kept.write(&call.bytes());
+            drop(stopped.take());
+            let answer = written.and_then(|()| kept.answer(false));
+            // One that was cut off meanwhile has said nothing.
+            answer.unwrap_or_else(|_| stage.node(still).send(&call))
+        };
+        let called = self.asks_at(still, send, used, Scope::Nothing);
+        self.writes(called);
+    }
+
     fn changes_password(&mut self, user: usize) {
         let Some(pair) = self.begins(user, None) else {
             return;
@@ -322,6 +382,7 @@ impl Actor<'_> {
             Deed::Call(pick)
             | Deed::List(pick)
             | Deed::Refresh(pick)
+            | Deed::EndUnheard(pick)
             | Deed::LogOut(pick, _)
             | Deed::EndOthers(pick)
             | Deed::EndAll(pick) => {
@@ -342,6 +403,7 @@ impl Actor<'_> {
             Deed::Refresh(_) => {
                 self.refreshes(pair);
             }
+            Deed::EndUnheard(_) => self.ends_unheard(pair),
             Deed::LogOut(_, kind) => self.logs_out(pair, *kind),
             Deed::EndOthers(_) => {
                 let request = Request::delete("/sessions?except=current");
@@ -359,6 +421,22 @@ impl Actor<'_> {
     }
 }
 
+/// A node that stands still for as long as the value lives.
+struct Still<'n>(&'n Server);
+
+impl<'n> Still<'n> {
+    fn of(node: &'n Server) -> Self {
+        node.signal(Signal::STOP);
+        Self(node)
+    }
+}
+
+impl Drop for Still<'_> {
+    fn drop(&mut self) {
+        self.0.signal(Signal::CONT);
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Accepted {
     Yes,
@@ -369,7 +447,7 @@ enum Accepted {
 /// An answer that is not written down yet.
 struct Answered {
     entry: record::Entry,
-    answer: crate::support::http::Answer,
+    answer: Answer,
 }
 
 #[test]
