@@ -3,6 +3,8 @@
 use super::page::Page;
 use crate::support::database::Database;
 use crate::support::redis::is_available;
+use crate::support::skipped::skip;
+use serde_json::Value;
 use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
@@ -109,4 +111,69 @@ fn from_one_machine_to_several_and_back_by_the_commands_of_the_page() {
     };
     let out = run("From one machine to several, and back", &database, 3);
     assert_eq!(out.matches("Access Granted").count(), 2, "{out}");
+}
+
+/// YAML as JSON, by a parser; `None`, said on standard error, where there is none.
+fn parsed(yaml: &str) -> Option<Value> {
+    let script = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.argv[1])))";
+    let own = super::page::root().join("target/interop/venv/bin/python3");
+    for python in [own.as_path(), Path::new("python3")] {
+        let has_one = Command::new(python).args(["-c", "import yaml"]).output();
+        if has_one.is_ok_and(|tried| tried.status.success()) {
+            let parsed = Command::new(python).args(["-c", script, yaml]).output();
+            let parsed = parsed.unwrap();
+            assert!(parsed.status.success(), "{yaml}\n{parsed:?}");
+            return Some(serde_json::from_slice(&parsed.stdout).unwrap());
+        }
+    }
+    skip(
+        "no parser of YAML read the compose file",
+        "run .ci/need interop",
+    );
+    None
+}
+
+/// What a compose file names is there, and the addition for Redis fits into it.
+#[test]
+fn the_compose_file_is_whole() {
+    let page = Page::named("docs/scaling.md");
+    let blocks = page.blocks();
+    let mut yaml = blocks.iter().filter(|block| block.language == "yaml");
+    let (Some(file), Some(redis), None) = (yaml.next(), yaml.next(), yaml.next()) else {
+        panic!("the page has two blocks of YAML");
+    };
+    let (Some(mut file), Some(redis)) = (parsed(&file.text), parsed(&redis.text)) else {
+        return;
+    };
+    let services = file["services"].as_object_mut().unwrap();
+    services.extend(redis.as_object().unwrap().clone());
+    // As the page says.
+    assert!(page.text.contains("`volumes: {db: {}, redis: {}}`"));
+    file["volumes"]["redis"] = serde_json::json!({});
+    let services = file["services"].as_object().unwrap();
+    for name in ["db", "one", "two", "redis"] {
+        assert!(services.contains_key(name), "{name}");
+    }
+    assert_eq!(services["one"]["image"], services["two"]["image"]);
+    assert_ne!(services["one"]["ports"], services["two"]["ports"]);
+    let listed = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    for (name, service) in services {
+        assert!(service["image"].is_string(), "{name}");
+        for volume in listed(&service["volumes"]) {
+            let (from, _) = volume.as_str().unwrap().split_once(':').unwrap();
+            let there = from.starts_with("./") || file["volumes"].get(from).is_some();
+            assert!(there, "{name}: {from}");
+        }
+        for secret in listed(&service["secrets"]) {
+            let secret = secret.as_str().or(secret["source"].as_str()).unwrap();
+            let file = &file["secrets"][secret]["file"];
+            assert!(file.is_string(), "{name}: {secret}");
+        }
+        for other in listed(&service["depends_on"]) {
+            assert!(
+                services.contains_key(other.as_str().unwrap()),
+                "{name}: {other}"
+            );
+        }
+    }
 }
