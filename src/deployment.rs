@@ -47,6 +47,7 @@ pub use inspected::Inspected;
 #[cfg(feature = "server")]
 pub use moving::{
     Heard, MoveError, MovedAll, Target, Waiting, finish, move_from_database, move_from_directory,
+    move_from_redis,
 };
 #[cfg(feature = "server")]
 pub use restored::{Given, GoneOn, RestoreError, Restored, RestoredSessions, Wanted, restore};

@@ -183,6 +183,20 @@ pub enum KeystoreError {
         "the store belongs to another deployment: give each deployment servers, or a database on one server, of its own"
     )]
     StoreForeign,
+    /// The records have left for another store.
+    #[error(
+        "the sessions of this deployment were moved to {to}: set keystore.engine and keystore.url (or data_dir) to it"
+    )]
+    StoreMoved {
+        /// Where they are.
+        to: Arc<str>,
+    },
+    /// Records are being brought to this store from another one.
+    #[error(
+        "sessions are being brought to the store that keystore.url leads to, from another one which is still the one in \
+         use: run `lacre keystore migrate` to its end"
+    )]
+    StoreUnfinished,
 }
 
 impl KeystoreError {
@@ -213,6 +227,8 @@ impl KeystoreError {
             Self::StoreTooNew { .. } => "store_too_new",
             Self::StoreUnfit { .. } => "store_not_durable",
             Self::StoreEmptied => "store_emptied",
+            Self::StoreMoved { .. } => "store_moved",
+            Self::StoreUnfinished => "migration_unfinished",
         }
     }
 

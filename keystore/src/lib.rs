@@ -180,7 +180,7 @@ pub use shared::postgres::{
 };
 #[cfg(feature = "redis")]
 pub use shared::redis::{
-    RedisLookedAt, RedisOptions, RedisStore, RedisWeakness, redis_look, redis_says_tls,
+    RedisLookedAt, RedisMove, RedisOptions, RedisStore, RedisWeakness, redis_look, redis_says_tls,
     redis_weaknesses,
 };
 #[cfg(all(feature = "postgres", feature = "redis"))]

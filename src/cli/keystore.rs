@@ -73,9 +73,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  lacre keystore accept --dry-run\n  lacre keystore accept --yes\n  lacre keystore accept --keep-sessions\n\nFor store_older, epoch_missing, epoch_foreign, epoch_unset, store_incomplete and, where the files can be read, store_corrupt; and on Redis for store_emptied. No server may run. Which of the sessions have ended is not known then, so all of them end and are named, and users log in again. --keep-sessions says that none has ended since, as when the directory was moved to another machine. On a terminal it asks first, unless --yes. --json prints {\"refused\":CODE or null,\"records\":n,\"ended\":n,\"sessions\":[…],\"dry_run\":…,\"data_dir\":…}."
     )]
     Accept(Accept),
-    /// Move all sessions to another store while the server serves: to a database, or from there to a directory
+    /// Move all sessions to another store while the server serves: a directory, a database, or Redis
     #[command(
-        after_help = "Examples:\n  lacre keystore migrate --to 'postgres://lacre@db.example/lacre?sslmode=verify-full' --dry-run\n  lacre keystore migrate --to-file /root/target-url\n  lacre keystore migrate --to sled:/var/lib/lacre-back --json\n\nNobody is logged out. At the end the store of before refuses everything, for good, and a server on it doesn't start again: start servers that use the new one. Run the same command again where it was cut off."
+        after_help = "Examples:\n  lacre keystore migrate --to 'postgres://lacre@db.example/lacre?sslmode=verify-full' --dry-run\n  lacre keystore migrate --to-file /root/target-url\n  lacre keystore migrate --to redis+cluster://redis-1.internal,redis-2.internal\n  lacre keystore migrate --to sled:/var/lib/lacre-back --json\n\nNobody is logged out. At the end the store of before refuses everything, for good, and a server on it doesn't start again: start servers that use the new one. Run the same command again where it was cut off."
     )]
     Migrate(Migrate),
     /// Bring the keystore down to the room that it needs

@@ -16,7 +16,7 @@ use lacre::clock::SystemClock;
 use lacre::internals::config::{Config, Engine};
 use lacre::internals::deployment::data_dir::read_secret;
 use lacre::internals::deployment::{
-    Heard, MoveError, MovedAll, Target, Waiting, finish, move_from_database,
+    Heard, MoveError, MovedAll, Target, Waiting, finish, move_from_database, move_from_redis,
 };
 use lacre::internals::entropy;
 use lacre::internals::ops::{AdminError, Answer, KeystoreRequest, Request, Secret, Step};
@@ -36,7 +36,7 @@ pub(crate) struct Migrate {
         long,
         value_name = "URL",
         required_unless_present = "to_file",
-        help = "The store to move to: postgres://USER:PASSWORD@HOST/DATABASE, or sled:DIRECTORY"
+        help = "The store to move to: postgres://USER:PASSWORD@HOST/DATABASE, redis://USER:PASSWORD@HOST, redis+cluster://HOST,HOST, or sled:DIRECTORY"
     )]
     to: Option<String>,
     /// A file whose first line is that URL, where it has a password that a list of processes would show
@@ -60,8 +60,7 @@ impl Migrate {
         }
         let mut shown = Shown(Progress::new());
         let moved = match config.keystore.engine {
-            Engine::Postgres => self.out_of_database(&config, &target, &mut shown),
-            Engine::Redis => Err(failed(MoveError::NotBuilt)),
+            Engine::Postgres | Engine::Redis => self.out_of_nodes(&config, &target, &mut shown),
             Engine::Sled | Engine::Memory => {
                 self.out_of_directory(place, &config, &target, &mut shown)
             }
@@ -78,7 +77,7 @@ impl Migrate {
         }
     }
 
-    fn out_of_database(
+    fn out_of_nodes(
         &self,
         config: &Config,
         target: &Target,
@@ -86,7 +85,13 @@ impl Migrate {
     ) -> Result<MovedAll, Failure> {
         let runtime = runtime()?;
         let parts = (Arc::new(SystemClock::default()) as _, entropy::system());
-        let moved = move_from_database(config, target, self.dry_run, parts, shown);
+        let moved = async {
+            if config.keystore.engine == Engine::Redis {
+                move_from_redis(config, target, self.dry_run, parts, shown).await
+            } else {
+                move_from_database(config, target, self.dry_run, parts, shown).await
+            }
+        };
         runtime.block_on(moved).map_err(failed)
     }
 
@@ -176,6 +181,9 @@ impl Migrate {
             Target::Postgres(_) => {
                 "keystore.engine = \"postgres\", and keystore.url to that database; accounts.url as well where the \
                  accounts were in a file"
+            }
+            Target::Redis(_) => {
+                "keystore.engine = \"redis\", and keystore.url to those servers; accounts.url stays"
             }
             Target::Directory(_) => {
                 "keystore.engine = \"sled\" and data_dir to that directory; accounts.url stays"

@@ -7,7 +7,9 @@
 //! | `steps` | the steps of a move, in the one order that loses nothing |
 //! | `database` | a database as either side |
 //! | `embedded` | a directory as either side, and the way out of one |
-//! | `shared` | the way out of a database |
+//! | `redis` | servers of Redis as either side, with a database that the rest is in |
+//! | `within` | a database as either side in which the rest stays |
+//! | `shared` | the way out of a database, or of Redis |
 //!
 //! Everything is copied while the store of before serves. Then that one takes no more changes, what differs is copied
 //! once more, and it answers nothing any more, for good; only then may the new one be used. So there is no moment at
@@ -19,13 +21,15 @@
 mod database;
 mod embedded;
 mod error;
+mod redis;
 mod shared;
 mod sides;
 mod steps;
 mod target;
+mod within;
 
 pub use embedded::{finish, move_from_directory};
 pub use error::MoveError;
-pub use shared::move_from_database;
+pub use shared::{move_from_database, move_from_redis};
 pub use steps::{Heard, MovedAll, Waiting};
 pub use target::Target;

@@ -143,7 +143,9 @@ pub(super) async fn assemble(
         .build();
     let home = cluster.is_none().then(|| Home {
         directory: data_dir.path().to_owned(),
-        accounts_in_file: Accounts::sqlite_file(accounts_url).is_some(),
+        accounts_url: Accounts::sqlite_file(accounts_url)
+            .is_none()
+            .then(|| config.accounts.url.clone()),
         lease: config.keystore.lease,
         moving: tokio::sync::Mutex::default(),
     });

@@ -34,7 +34,7 @@ use lacre_keystore::{
     PostgresOptions, PostgresStore, look,
 };
 use rand::Rng as _;
-pub(super) use records::Records;
+pub(super) use records::{Records, name_on_redis, on_redis};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -147,6 +147,7 @@ pub(super) async fn join(
         lacre: lacre.downgrade(),
         clock,
         leeway,
+        records: cluster.elsewhere().await?,
     };
     Ok(cluster.join(Arc::new(watch)).await?)
 }
@@ -214,7 +215,10 @@ fn check_directory(data_dir: &DataDir, config: &Config) -> Result<(), OpenError>
         });
     }
     // What the sessions have left is left behind with a word.
-    let left = read_move(path, LEFT)?.is_some_and(|mark| mark.about.starts_with("postgres"));
+    let left = read_move(path, LEFT)?.is_some_and(|mark| {
+        let shared = ["postgres", "redis"];
+        shared.iter().any(|engine| mark.about.starts_with(engine))
+    });
     if !left && (data_dir.keyring().exists() || data_dir.keystore().exists()) {
         return Err(OpenError::EngineChanged {
             path: path.to_owned(),
@@ -391,11 +395,23 @@ struct Watch {
     lacre: WeakLacre,
     clock: Arc<dyn Clock>,
     leeway: u64,
+    /// Where this node has the records, when they aren't in the database.
+    records: Option<String>,
 }
 
 impl Member for Watch {
     fn hear_time(&self, unix_us: u64) -> Result<(), String> {
         off(self.clock.now(), unix_us, self.leeway)
+    }
+
+    fn hear_elsewhere(&self, elsewhere: Option<&str>) -> Result<(), String> {
+        if records::is_same(self.records.as_deref(), elsewhere) {
+            return Ok(());
+        }
+        Err(
+            "the sessions were moved to another store: set keystore.engine and keystore.url to it"
+                .to_owned(),
+        )
     }
 
     fn take_up(&self, common: &Common) -> Result<(), String> {

@@ -3,6 +3,7 @@
 //! This room must never read or write there.
 
 use crate::accounts::Snapshot;
+use crate::config::SecretText;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,8 +13,8 @@ use tokio::sync::Mutex;
 pub struct Home {
     /// Its directory.
     pub directory: PathBuf,
-    /// Whether its accounts are in a file.
-    pub accounts_in_file: bool,
+    /// The database of its accounts; nothing where they are in a file.
+    pub accounts_url: Option<SecretText>,
     /// The lease of nodes, where it becomes one of several.
     pub lease: Duration,
     /// Held by whoever moves it. Once the sessions have left, the accounts are kept from changing.

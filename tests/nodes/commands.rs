@@ -50,14 +50,9 @@ fn what_isnt_built_for_sessions_on_redis_is_refused_by_name(deployment: &Deploym
     let file = a.setup().home().join("backup");
     let file = file.to_str().unwrap();
     a.operator(&["backup", file]);
-    let back = format!("sled:{}", a.setup().home().join("back").display());
     for (arguments, code) in [
         (&["restore", file][..], "not_with_redis"),
         (&["keystore", "import", file], "not_with_redis"),
-        (
-            &["keystore", "migrate", "--to", &back],
-            "migration_not_built",
-        ),
     ] {
         let output = a.setup().lacre(arguments).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();

@@ -1,6 +1,8 @@
 //! All sessions moved from a directory into a database and back, under load, with kills of every process: nobody is
 //! logged out, and nothing that has ended comes back.
 
+mod redis;
+
 use super::{EMAIL, PASSWORD};
 use crate::support::database::Database;
 use crate::support::filled::fill;
@@ -167,6 +169,9 @@ fn move_under_load(server: &Server, account: (&Client, &str), to: &str, round: u
             said.push_str(&line);
         }
         let status = moving.wait().unwrap();
+        if let Some(held) = held {
+            println!("to {to}: changes were refused for {:?}", held.elapsed());
+        }
         over.store(true, Ordering::SeqCst);
         assert!(status.success(), "{said}");
         let mut all = Known::default();
@@ -196,8 +201,10 @@ fn is_left(server: &Server, token: &Token) {
     assert_eq!(answer.status, 503, "{answer:?}");
     let answer = server.refresh(token);
     assert_eq!(answer.status, 503, "{answer:?}");
-    let answer = server.manage("/readyz");
-    assert_eq!(answer.status, 503, "{answer:?}");
+    // A lease that is over is waited for by readiness.
+    until("the server isn't ready", || {
+        (server.manage("/readyz").status == 503).then_some(())
+    });
 }
 
 fn keys(setup: &Setup) -> Value {
@@ -480,6 +487,15 @@ fn what_cannot_be_moved_to_is_refused_and_changes_nothing() {
         &sled(setup.data()),
         1,
         "migration_target_used",
+    );
+    // A disk that has no room.
+    refused(node.setup(), "sled:/proc/lacre", 1, "migration_no_room");
+    // Accounts in a file, which nodes on Redis can't have.
+    refused(
+        &setup,
+        "redis://127.0.0.1:1",
+        1,
+        "migration_accounts_in_file",
     );
     // Other master keys lie where its own would.
     let keyed = other.home().join("keyed");

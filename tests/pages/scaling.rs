@@ -105,6 +105,15 @@ fn two_nodes_with_their_sessions_on_redis_by_the_commands_of_the_page() {
 }
 
 #[test]
+fn to_redis_and_back_by_the_commands_of_the_page() {
+    let (true, Some(database)) = (is_available(), Database::start()) else {
+        return;
+    };
+    let out = run("Sessions moved to Redis, and away from it", &database, 3);
+    assert_eq!(out.matches("Access Granted").count(), 2, "{out}");
+}
+
+#[test]
 fn from_one_machine_to_several_and_back_by_the_commands_of_the_page() {
     let Some(database) = Database::start() else {
         return;

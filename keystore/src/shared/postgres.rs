@@ -37,6 +37,7 @@ mod read;
 pub(super) mod schema;
 mod told;
 mod trust;
+mod within;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -18,6 +18,7 @@
 //! | `change`, `read` | changes and reads |
 //! | `told` | which ends of its own a process has told of |
 //! | `trust` | whether servers keep what they say |
+//! | `moving` | the store as a side of a move of all records |
 //! | `look` | a look at a store, of which nothing is changed |
 //!
 //! A change that ends tokens changes the record and writes the feed in one step. It is answered when it is flushed to
@@ -40,6 +41,7 @@ mod functions;
 mod layout;
 mod look;
 mod map;
+mod moving;
 mod parts;
 mod place;
 mod poll;
@@ -74,6 +76,7 @@ use poll::Polling;
 use prepare::Head;
 
 pub use look::{RedisLookedAt, redis_look};
+pub use moving::RedisMove;
 pub use place::redis_says_tls;
 pub use trust::RedisWeakness;
 
@@ -253,6 +256,7 @@ async fn prepared(
 ) -> Result<bool, KeystoreError> {
     let layout = fit(place).await?;
     let map = Map::connect(place, &layout, io, 0).await?;
+    prepare::in_use(&map).await?;
     if !options.make {
         prepare::all_there(&map).await?;
     }

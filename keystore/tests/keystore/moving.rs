@@ -150,13 +150,16 @@ fn a_database_is_arrived_at_once_and_by_the_same_deployment() {
         assert_eq!(begun("1", "a").await.as_deref(), Some("1"));
         assert_eq!(begun("2", "a").await.as_deref(), Some("1"));
         assert_eq!(begun("2", "b").await, None);
-        assert!(!arriving.ready("2").await.unwrap());
-        assert!(!arriving.ready("1").await.unwrap(), "there is no keyring");
+        assert!(!arriving.ready("2", None).await.unwrap());
+        assert!(
+            !arriving.ready("1", None).await.unwrap(),
+            "there is no keyring"
+        );
         assert_eq!(arriving.common().await.unwrap(), None);
         arriving.furnish(b"sealed").await.unwrap();
-        assert!(!arriving.ready("2").await.unwrap());
-        assert!(arriving.ready("1").await.unwrap());
-        assert!(arriving.ready("1").await.unwrap());
+        assert!(!arriving.ready("2", None).await.unwrap());
+        assert!(arriving.ready("1", None).await.unwrap());
+        assert!(arriving.ready("1", None).await.unwrap());
         let common = arriving.common().await.unwrap().unwrap();
         assert_eq!((common.version, &common.sealed[..]), (1, &b"sealed"[..]));
         let came = Moved::Came { id: "1".to_owned() };

@@ -4,6 +4,7 @@ mod beside;
 mod cluster;
 mod faults;
 mod journal;
+mod moving;
 mod relay;
 mod server;
 mod stalled;

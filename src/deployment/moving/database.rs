@@ -61,6 +61,6 @@ impl Arriving for Database {
     }
 
     fn ready<'a>(&'a self, id: &'a str) -> Step<'a, bool> {
-        Box::pin(async move { self.0.ready(id).await.map_err(MoveError::target) })
+        Box::pin(async move { self.0.ready(id, None).await.map_err(MoveError::target) })
     }
 }

@@ -4,6 +4,7 @@
 
 use super::database::Database;
 use super::error::MoveError;
+use super::redis::Arrivals;
 use super::sides::{Arriving, Leaving, Step};
 use super::steps::{MovedAll, Waiting, move_all, number};
 use super::target::Target;
@@ -28,12 +29,13 @@ use rand::SeedableRng as _;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::MutexGuard;
 
 /// What a session takes in a directory at the most, with what the engine needs besides.
 const ROOM_OF_ONE: u64 = 3 << 10;
 /// For how long another move is waited for.
-const OTHERS: std::time::Duration = std::time::Duration::from_secs(5);
+const OTHERS: Duration = Duration::from_secs(5);
 /// What a directory takes without any.
 const ROOM: u64 = 4 << 20;
 
@@ -45,15 +47,18 @@ pub async fn move_from_directory(
     entropy: &Entropy,
     waiting: &mut dyn Waiting,
 ) -> Result<MovedAll, MoveError> {
-    let Target::Postgres(url) = target else {
-        return Err(MoveError::SameEngine("sled"));
-    };
     let home = service.home().ok_or(MoveError::Nothing)?;
+    let url = match (target, &home.accounts_url) {
+        (Target::Directory(_), _) => return Err(MoveError::SameEngine("sled")),
+        (Target::Postgres(url), _) => url.as_str(),
+        (Target::Redis(_), Some(url)) => url.expose(),
+        (Target::Redis(_), None) => return Err(MoveError::AccountsInFile),
+    };
     // One that nobody waits for any more needs a moment to give up.
     let kept = tokio::time::timeout(OTHERS, home.moving.lock()).await;
     let kept = kept.map_err(|_| MoveError::UnderWay)?;
     if let Some(mark) = read_move(&home.directory, LEFT)? {
-        return gone_on(&mark, target, home.lease).await;
+        return gone_on(&mark, target, (url, home.lease)).await;
     }
     let deployment = service.lacre().deployment_name();
     let looked = look(url).await.map_err(MoveError::target)?;
@@ -66,7 +71,10 @@ pub async fn move_from_directory(
     if !is_ours && (looked.moved.is_some() || looked.common.is_some()) {
         return Err(MoveError::Used(target.to_string()));
     }
-    if home.accounts_in_file {
+    if let Target::Redis(url) = target {
+        Arrivals::check(url, &deployment, target).await?;
+    }
+    if home.accounts_url.is_none() {
         owner(url, &deployment, target).await?;
     }
     let departure = Departure {
@@ -83,33 +91,46 @@ pub async fn move_from_directory(
             ..MovedAll::default()
         });
     }
-    let database = PostgresMove::open(url, home.lease).await;
-    let database = Database(database.map_err(MoveError::target)?);
     let (id, place) = (number(entropy), target.to_string());
-    move_all(&departure, &database, (&id, &deployment, &place), waiting).await
+    let to = arriving(target, url, (home.lease, &id)).await?;
+    move_all(&departure, &*to, (&id, &deployment, &place), waiting).await
+}
+
+/// The target of a move that leaves a directory: nothing of the deployment is there yet. `url` is that of the database.
+async fn arriving(
+    target: &Target,
+    url: &str,
+    (lease, id): (Duration, &str),
+) -> Result<Box<dyn Arriving>, MoveError> {
+    let database = PostgresMove::open(url, lease).await;
+    let database = database.map_err(MoveError::target)?;
+    Ok(match target {
+        Target::Redis(url) => Box::new(Arrivals::new(url, id, (database, lease)).await?),
+        _ => Box::new(Database(database)),
+    })
 }
 
 /// Goes on with a move out of the directory of `config`, where no server works there and the sessions have left it.
 pub async fn finish(config: &Config, target: &Target) -> Result<MovedAll, MoveError> {
     let mark = read_move(&config.data_dir, LEFT)?.ok_or(MoveError::Nothing)?;
-    gone_on(&mark, target, config.keystore.lease).await
+    let url = match target {
+        Target::Postgres(url) => url.as_str(),
+        _ => config.accounts.url.expose(),
+    };
+    gone_on(&mark, target, (url, config.keystore.lease)).await
 }
 
 async fn gone_on(
     mark: &MoveMark,
     target: &Target,
-    lease: std::time::Duration,
+    (url, lease): (&str, Duration),
 ) -> Result<MovedAll, MoveError> {
     let place = target.to_string();
-    let Target::Postgres(url) = target else {
-        return Err(MoveError::Elsewhere(mark.about.clone()));
-    };
     if mark.about != place {
         return Err(MoveError::Elsewhere(mark.about.clone()));
     }
-    let database = PostgresMove::open(url, lease).await;
-    let database = Database(database.map_err(MoveError::target)?);
-    if database.ready(&mark.id).await? {
+    let to = arriving(target, url, (lease, &mark.id)).await?;
+    if to.ready(&mark.id).await? {
         return Ok(MovedAll::default());
     }
     Err(MoveError::Used(place))
@@ -165,7 +186,7 @@ impl Leaving for Departure<'_> {
 
     fn take_along(&self) -> Step<'_, Option<u64>> {
         Box::pin(async move {
-            if !self.home.accounts_in_file {
+            if self.home.accounts_url.is_some() {
                 return Ok(None);
             }
             let lacre = self.service.lacre();
@@ -201,6 +222,7 @@ impl Leaving for Departure<'_> {
 /// A directory that sessions arrive in.
 pub(super) struct Arrival<'c> {
     config: &'c Config,
+    from: &'static str,
     data_dir: DataDir,
     ring: MasterKeyRing,
     keyring: Keyring,
@@ -260,6 +282,7 @@ impl<'c> Arrival<'c> {
     ) -> Result<Self, MoveError> {
         Ok(Self {
             config,
+            from: config.keystore.engine.name(),
             data_dir: DataDir::open(path)?,
             ring,
             keyring,
@@ -384,7 +407,7 @@ impl Arriving for Arrival<'_> {
             }
             let (signers, now) = (self.keyring.signers(), self.clock.now());
             let said = Event::Moved {
-                from: "postgres".to_owned(),
+                from: self.from.to_owned(),
             };
             let chain = || new_chain(&mut (self.entropy)());
             let path = self.data_dir.receipts();

@@ -15,16 +15,22 @@ use thiserror::Error;
 pub enum MoveError {
     /// What was named is no store.
     #[error(
-        "--to is a store's URL: `postgres://USER:PASSWORD@HOST/DATABASE`, or for keystore.engine = \"sled\" the data \
-         directory, as `sled:/PATH`"
+        "--to is a store's URL: `postgres://USER:PASSWORD@HOST/DATABASE`, `redis://USER:PASSWORD@HOST`, `redis+cluster://HOST,HOST`, \
+         or for keystore.engine = \"sled\" the data directory, as `sled:/PATH`"
     )]
     NoTarget,
-    /// To Redis, or away from it.
+    /// To Redis, of a deployment whose accounts are in a file.
     #[error(
-        "sessions aren't moved to Redis, nor away from it, by this version: nodes on Redis begin with none, and users log in \
-         once more"
+        "the accounts are in a file, and nodes on Redis have them in PostgreSQL: move to postgres://… first, which takes them \
+         along, and from there to Redis"
     )]
-    NotBuilt,
+    AccountsInFile,
+    /// The store took changes again before the move was over.
+    #[error(
+        "the store that is in use took changes again before the move was over, because this command stood still, or a \
+         server was replaced or came back as it was earlier: it was given up, and can be gone on with"
+    )]
+    HoldOver,
     /// It is of the kind that is in use.
     #[error(
         "--to is a store of the kind that is in use, `{0}`: to move a directory stop the server and move its files; to \
@@ -67,7 +73,7 @@ pub enum MoveError {
     #[error("there is no deployment in the store that is in use")]
     Nothing,
     /// The database of the new store doesn't keep what it says.
-    #[error("the database that --to names can't hold sessions: {0}")]
+    #[error("the store that --to names can't hold sessions: {0}")]
     Weak(&'static str),
     /// Something of the deployment.
     #[error("{0}")]
@@ -92,12 +98,12 @@ impl MoveError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoTarget => "migration_target_invalid",
-            Self::NotBuilt => "migration_not_built",
+            Self::AccountsInFile => "migration_accounts_in_file",
             Self::SameEngine(_) => "migration_same_engine",
             Self::Used(_) => "migration_target_used",
             Self::Elsewhere(_) => "migration_elsewhere",
             Self::UnderWay => "migration_under_way",
-            Self::GivenUp => "migration_given_up",
+            Self::GivenUp | Self::HoldOver => "migration_given_up",
             Self::OtherMasterKey(_) => "migration_master_key_other",
             Self::NoRoom { .. } => "migration_no_room",
             Self::Nothing => "deployment_missing",

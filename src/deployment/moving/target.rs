@@ -3,7 +3,7 @@
 //! This room must never show what a URL has of secrets.
 
 use super::error::MoveError;
-use lacre_keystore::says_tls;
+use lacre_keystore::{redis_says_tls, says_tls};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -12,6 +12,8 @@ use std::path::PathBuf;
 pub enum Target {
     /// The database of this URL.
     Postgres(String),
+    /// The servers of Redis of this URL.
+    Redis(String),
     /// A data directory.
     Directory(PathBuf),
 }
@@ -30,8 +32,10 @@ impl Target {
             {
                 Ok(Self::Postgres(text.to_owned()))
             }
-            Some("redis" | "rediss" | "redis+cluster" | "rediss+cluster") => {
-                Err(MoveError::NotBuilt)
+            Some("redis" | "rediss" | "redis+cluster" | "rediss+cluster")
+                if redis_says_tls(text).is_some() =>
+            {
+                Ok(Self::Redis(text.to_owned()))
             }
             Some("sled") => {
                 let path = text.trim_start_matches("sled:").trim_start_matches("//");
@@ -49,7 +53,7 @@ impl Target {
     pub fn absolute(self) -> std::io::Result<Self> {
         match &self {
             Self::Directory(path) => std::path::absolute(path).map(Self::Directory),
-            Self::Postgres(_) => Ok(self),
+            Self::Postgres(_) | Self::Redis(_) => Ok(self),
         }
     }
 
@@ -58,6 +62,7 @@ impl Target {
     pub fn engine(&self) -> &'static str {
         match self {
             Self::Postgres(_) => "postgres",
+            Self::Redis(_) => "redis",
             Self::Directory(_) => "sled",
         }
     }
@@ -66,10 +71,15 @@ impl Target {
     #[must_use]
     pub fn expose(&self) -> String {
         match self {
-            Self::Postgres(url) => url.clone(),
+            Self::Postgres(url) | Self::Redis(url) => url.clone(),
             Self::Directory(path) => format!("sled:{}", path.display()),
         }
     }
+}
+
+/// What a URL has behind its scheme.
+fn rest(url: &str) -> &str {
+    url.split_once("://").map_or("", |(_, rest)| rest)
 }
 
 /// Without user, password and parameters.
@@ -77,10 +87,16 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Postgres(url) => {
-                let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-                let rest = rest.split(['?', '#']).next().unwrap_or_default();
+                let rest = rest(url).split(['?', '#']).next().unwrap_or_default();
                 let place = rest.rsplit('@').next().unwrap_or_default();
                 write!(f, "postgres://{place}")
+            }
+            Self::Redis(url) => {
+                let scheme = url.split_once("://").map_or("redis", |(scheme, _)| scheme);
+                // As the store reads it: a password may have what begins the parameters.
+                let place = rest(url).rsplit('@').next().unwrap_or_default();
+                let place = place.split('?').next().unwrap_or_default();
+                write!(f, "{scheme}://{place}")
             }
             Self::Directory(path) => write!(f, "sled:{}", path.display()),
         }
@@ -114,14 +130,18 @@ mod tests {
             ("sled:///var/lib/lacre", "sled", "sled:/var/lib/lacre"),
             ("sled:data", "sled", "sled:data"),
             ("./data", "sled", "sled:./data"),
+            (
+                "rediss+cluster://lacre:pass?word@a,b:7001?sslrootcert=ca.pem",
+                "redis",
+                "rediss+cluster://a,b:7001",
+            ),
+            ("redis://127.0.0.1/3", "redis", "redis://127.0.0.1/3"),
         ] {
             let target = Target::parse(text).unwrap();
             assert_eq!((target.engine(), &*target.to_string()), (engine, shown));
             assert!(!format!("{target:?}").contains("pass"));
             assert_eq!(Target::parse(&target.expose()).unwrap(), target);
         }
-        let redis = Target::parse("rediss+cluster://a,b").unwrap_err();
-        assert_eq!(redis.code(), "migration_not_built");
         for none in [
             "",
             "data",
@@ -130,6 +150,9 @@ mod tests {
             "postgres:",
             "postgres://",
             "http://a/b",
+            "redis://",
+            "redis://a,b",
+            "rediss:a",
         ] {
             let refused = Target::parse(none).unwrap_err();
             assert_eq!(refused.code(), "migration_target_invalid", "{none}");

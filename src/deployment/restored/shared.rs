@@ -71,7 +71,7 @@ impl Work<'_> {
             store
                 .furnish(sealed.ok_or(RestoreError::SessionsOnly)?)
                 .await?;
-            store.ready(&id).await?;
+            store.ready(&id, None).await?;
         }
         place.end()?;
         Ok(restored)

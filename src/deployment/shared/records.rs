@@ -12,7 +12,7 @@ use crate::deployment::error::OpenError;
 use crate::entropy::Entropy;
 use crate::token::base64url;
 use lacre_keystore::{
-    Cluster, Journal, JournalOptions, Keystore, KeystoreError, LookedAt, MasterKeyRing,
+    Cluster, Journal, JournalOptions, Keystore, KeystoreError, LookedAt, MasterKeyRing, Moved,
     PostgresStore, RedisOptions, RedisStore, SplitStore, redis_look,
 };
 use std::sync::Arc;
@@ -81,6 +81,16 @@ impl Records {
             .into());
         }
         let place = looked.elsewhere.as_deref().and_then(Place::read);
+        let is_ours = place.as_ref().map(|place| &place.name) == found.deployment.as_ref();
+        match found.moved {
+            Some(Moved::Left { about, .. }) if is_ours => {
+                return Err(KeystoreError::StoreMoved { to: about.into() }.into());
+            }
+            Some(Moved::Coming { .. }) if is_ours => {
+                return Err(KeystoreError::StoreUnfinished.into());
+            }
+            _ => {}
+        }
         match (place, found.deployment) {
             (Some(place), Some(name)) if place.name != name => {
                 return Err(KeystoreError::StoreForeign.into());
@@ -152,6 +162,23 @@ impl Records {
         let store = SplitStore::new(records, rest);
         Ok(Keystore::open(store, ring, rand::rngs::SysRng)?)
     }
+}
+
+/// What the database says of the store on Redis of this name, once it is made.
+pub(in crate::deployment) fn on_redis(name: &str) -> String {
+    let name = name.to_owned();
+    Place { name, made: true }.text()
+}
+
+/// Which store on Redis the database names.
+pub(in crate::deployment) fn name_on_redis(elsewhere: &str) -> Option<String> {
+    Place::read(elsewhere).map(|place| place.name)
+}
+
+/// Whether the database names the same place twice, made by now or not.
+pub(super) fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
+    let place = |text: Option<&str>| text.map(|text| text.trim_end_matches(UNMADE).to_owned());
+    place(one) == place(other)
 }
 
 /// A store on Redis, as the database names it.

@@ -17,6 +17,12 @@ pub trait Member: Send + Sync {
     /// The database's time, in microseconds of Unix time.
     fn hear_time(&self, unix_us: u64) -> Result<(), String>;
 
+    /// Where the records are, when they aren't in this database: a process that has them somewhere else refuses.
+    fn hear_elsewhere(&self, elsewhere: Option<&str>) -> Result<(), String> {
+        let _ = elsewhere;
+        Ok(())
+    }
+
     /// The bytes that all go by from now on.
     fn take_up(&self, common: &Common) -> Result<(), String>;
 }

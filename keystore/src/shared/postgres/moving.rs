@@ -16,7 +16,7 @@ use super::link::{Link, failed, live};
 use super::member::Common;
 use super::named::named;
 use super::parts::wait;
-use super::schema;
+use super::schema::{self, KNOWS_ELSEWHERE};
 use crate::error::KeystoreError;
 use crate::key::RecordKey;
 use crate::moving::{Change, Destination, Origin};
@@ -39,10 +39,17 @@ const TABLES: &str = "CREATE TABLE keystore_moves (\
 
 /// What refuses everything on a database that was left. `LM001` is ours alone.
 const REFUSING: &str = "CREATE OR REPLACE FUNCTION keystore_left() RETURNS trigger LANGUAGE plpgsql AS \
-    $$ BEGIN RAISE EXCEPTION 'the sessions were moved to another store' USING ERRCODE = 'LM001'; END $$";
+    $$ BEGIN IF current_setting('lacre.moving', true) IS DISTINCT FROM 'on' THEN \
+    RAISE EXCEPTION 'the sessions were moved to another store' USING ERRCODE = 'LM001'; END IF; RETURN NULL; END $$";
+
+/// Says in a transaction that it is of a move, which may change records that nobody else may.
+const MOVES: &str = "SET LOCAL lacre.moving = 'on'";
 
 /// What is refused then: changes of records and keys, and the polls by which processes have their lease.
-const REFUSED: [&str; 3] = ["keystore_sessions", "keystore_common", "keystore_nodes"];
+const REFUSED: [&str; 3] = [RECORDS, "keystore_common", "keystore_nodes"];
+
+/// The table of records.
+pub(super) const RECORDS: &str = "keystore_sessions";
 
 /// A transaction that says nothing for so long is ended by the database, and its locks with it: the machine that moves
 /// records may have gone without a word.
@@ -96,7 +103,7 @@ impl PostgresMove {
         })
     }
 
-    async fn connection(&self) -> Connected<'_> {
+    pub(super) async fn connection(&self) -> Connected<'_> {
         Connected(self.connection.lock().await)
     }
 
@@ -200,9 +207,9 @@ impl PostgresMove {
             .map_err(|error| failed(&error))
     }
 
-    /// Lets processes start here, where this move has come: the origin was left. Says whether it has; it may have been
-    /// said before.
-    pub async fn ready(&self, id: &str) -> Result<bool, KeystoreError> {
+    /// Lets processes start here, where this move has come: the origin was left. The records are here, or at `elsewhere`.
+    /// Says whether it has; it may have been said before.
+    pub async fn ready(&self, id: &str, elsewhere: Option<&str>) -> Result<bool, KeystoreError> {
         let mut connection = self.connection().await;
         let mut all = connection
             .get()?
@@ -210,6 +217,18 @@ impl PostgresMove {
             .await
             .map_err(|error| failed(&error))?;
         tables(&mut all).await?;
+        if elsewhere.is_some() {
+            sqlx::query(
+                "UPDATE keystore_meta SET records = $1, oldest = greatest(oldest, $2) \
+                 WHERE EXISTS (SELECT 1 FROM keystore_moves WHERE way = 'coming' AND id = $3)",
+            )
+            .bind(elsewhere)
+            .bind(KNOWS_ELSEWHERE)
+            .bind(id)
+            .execute(&mut *all)
+            .await
+            .map_err(|error| failed(&error))?;
+        }
         sqlx::query(
             "INSERT INTO keystore_common (version, sealed) SELECT 1, sealed FROM keystore_moves \
              WHERE way = 'coming' AND id = $1 AND sealed IS NOT NULL",
@@ -270,24 +289,8 @@ impl PostgresMove {
     pub async fn leave(&self, id: &str, about: &str) -> Result<(), KeystoreError> {
         let mut connection = self.connection().await;
         let connection = connection.get()?;
-        let lease_us: i64 = sqlx::query_scalar("SELECT lease_us FROM keystore_meta")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(|error| failed(&error))?;
-        connection
-            .execute(REFUSING)
-            .await
-            .map_err(|error| failed(&error))?;
-        for table in REFUSED {
-            let trigger = format!(
-                "CREATE TRIGGER keystore_left BEFORE INSERT OR UPDATE OR DELETE ON {table} \
-                 FOR EACH STATEMENT EXECUTE FUNCTION keystore_left()"
-            );
-            let made = connection
-                .execute(sqlx::query(AssertSqlSafe(trigger)))
-                .await;
-            made.map_err(|error| failed(&error))?;
-        }
+        let lease_us = lease_us(connection).await?;
+        refuse(connection, &REFUSED).await?;
         sqlx::query("INSERT INTO keystore_moves (way, id, about) VALUES ('left', $1, $2)")
             .bind(id)
             .bind(about)
@@ -304,11 +307,44 @@ impl PostgresMove {
     }
 }
 
+/// How long a process may go by what it keeps.
+pub(super) async fn lease_us(connection: &mut PgConnection) -> Result<i64, KeystoreError> {
+    sqlx::query_scalar("SELECT lease_us FROM keystore_meta")
+        .fetch_one(connection)
+        .await
+        .map_err(|error| failed(&error))
+}
+
+/// Refuses changes of these tables from the commit on.
+pub(super) async fn refuse(
+    connection: &mut PgConnection,
+    refused: &[&str],
+) -> Result<(), KeystoreError> {
+    connection
+        .execute(REFUSING)
+        .await
+        .map_err(|error| failed(&error))?;
+    for table in refused {
+        let before = format!("DROP TRIGGER IF EXISTS keystore_left ON {table}");
+        let trigger = format!(
+            "CREATE TRIGGER keystore_left BEFORE INSERT OR UPDATE OR DELETE ON {table} \
+             FOR EACH STATEMENT EXECUTE FUNCTION keystore_left()"
+        );
+        for question in [before, trigger] {
+            let made = connection
+                .execute(sqlx::query(AssertSqlSafe(question)))
+                .await;
+            made.map_err(|error| failed(&error))?;
+        }
+    }
+    Ok(())
+}
+
 /// The one connection, while somebody uses it.
-struct Connected<'m>(MutexGuard<'m, Option<PgConnection>>);
+pub(super) struct Connected<'m>(MutexGuard<'m, Option<PgConnection>>);
 
 impl Connected<'_> {
-    fn get(&mut self) -> Result<&mut PgConnection, KeystoreError> {
+    pub(super) fn get(&mut self) -> Result<&mut PgConnection, KeystoreError> {
         let closed = || KeystoreError::unavailable("the connection is closed");
         self.0.as_mut().ok_or_else(closed)
     }
@@ -421,6 +457,7 @@ impl Destination for PostgresMove {
                 .begin()
                 .await
                 .map_err(|error| failed(&error))?;
+            all.execute(MOVES).await.map_err(|error| failed(&error))?;
             let (mut gone, mut keys, mut sealed, mut expires) =
                 (Vec::new(), Vec::new(), Vec::new(), Vec::new());
             for Change { key, now, .. } in changes {
@@ -442,7 +479,8 @@ impl Destination for PostgresMove {
             sqlx::query(
                 "INSERT INTO keystore_sessions (key, sealed, expires_at) \
                  SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[]) \
-                 ON CONFLICT (key) DO UPDATE SET sealed = EXCLUDED.sealed, expires_at = EXCLUDED.expires_at",
+                 ON CONFLICT (key) DO UPDATE SET sealed = EXCLUDED.sealed, expires_at = EXCLUDED.expires_at, \
+                 era = EXCLUDED.era",
             )
             .bind(keys)
             .bind(sealed)

@@ -67,7 +67,7 @@ const POLL: &str = concat!(
      SELECT (SELECT count(*) FROM me) = 1 AS known, lease_us, era, pg_current_snapshot()::text AS snapshot, \
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin, \
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS unix_us, \
-       coalesce((SELECT version FROM keystore_common), 0) AS common, ",
+       coalesce((SELECT version FROM keystore_common), 0) AS common, records, ",
     answering!(),
     ", ",
     timeline!(),
@@ -115,6 +115,8 @@ struct Round {
     unix_us: u64,
     /// The version of what all go by.
     common: u64,
+    /// Where the records are, when they aren't in this database.
+    elsewhere: Option<String>,
     ended: Vec<Ended>,
 }
 
@@ -261,6 +263,9 @@ async fn decided(
         return Ok(());
     };
     let mut decision = member.hear_time(round.unix_us);
+    if decision.is_ok() {
+        decision = member.hear_elsewhere(round.elsewhere.as_deref());
+    }
     if decision.is_ok()
         && round.common != inner.taken_up.load(Ordering::SeqCst)
         && let Some(common) = cluster::read(connection).await?
@@ -317,6 +322,7 @@ async fn asked(
             lease: Duration::from_micros(lease_us.cast_unsigned()),
             unix_us: row.try_get::<i64, _>("unix_us")?.cast_unsigned(),
             common: row.try_get::<i64, _>("common")?.cast_unsigned(),
+            elsewhere: row.try_get("records")?,
             server: Server {
                 leader: Leader(row.try_get::<i64, _>("leader")?.cast_unsigned()),
                 timeline: row.try_get("timeline")?,

@@ -22,7 +22,7 @@ use super::bucket::Bucket;
 use super::functions::call;
 use super::parts::Inner;
 use super::read::{end as limit, named};
-use super::wire::{accepted, big_endian, bytes, items, number, says_late, strange};
+use super::wire::{accepted, big_endian, bytes, changes_held, items, number, says_late, strange};
 use super::writer::Job;
 use crate::error::KeystoreError;
 use crate::key::{KeyRange, RecordKey, UserTag};
@@ -48,6 +48,9 @@ pub(super) struct Made {
     /// How long the answer has to wait, where it says that something has ended.
     pub(super) wait: Option<Duration>,
 }
+
+/// What a bucket says that takes no changes now.
+const HELD: u64 = 3;
 
 const NO_WAIT: Made = Made { wait: None };
 
@@ -77,6 +80,14 @@ impl Said {
             lease_us,
             rest,
         })
+    }
+
+    /// Fails where the change wasn't made because changes are held.
+    fn taken(self) -> Result<Self, KeystoreError> {
+        if self.what == HELD {
+            return Err(changes_held());
+        }
+        Ok(self)
     }
 
     /// The number that the one of the journal has to be greater than, where it was too small.
@@ -113,6 +124,11 @@ async fn end(
             inner.journal.take_back(ticket.clone());
         }
         let said = Said::of(accepted(answer)?)?;
+        if said.what == HELD {
+            // The same.
+            inner.journal.take_back(ticket);
+            return Err(changes_held());
+        }
         let Some(overtaken_by) = said.overtaken()? else {
             return Ok((number_of_it, ticket, said));
         };
@@ -165,7 +181,8 @@ pub(super) async fn apply(
         let (number_of_it, mut asked) = change(inner, "apply", bucket, inner.lease.now())?;
         asked.arg("");
         ask(&mut asked);
-        (number_of_it, Said::of(made(inner, bucket, asked).await?)?)
+        let said = Said::of(made(inner, bucket, asked).await?)?;
+        (number_of_it, said.taken()?)
     } else {
         let (number_of_it, ticket, said) = end(inner, ("apply", bucket), &ends, ask).await?;
         if said.what == 0 {
@@ -302,7 +319,10 @@ pub(super) async fn remove_all(
     let written_at = inner.lease.now();
     let until = Instant::now() + PATIENCE;
     let ticket = inner.journal.write(vec![End::All], 0, until).await?;
-    note_emptying(inner, &who, true).await?;
+    if !note_emptying(inner, &who, true).await? {
+        inner.journal.take_back(ticket);
+        return Err(changes_held());
+    }
     let (mut count, mut latest) = (0, NO_WAIT);
     for bucket in Bucket::all() {
         let mut from = limit(b'[', &KeyRange::ALL.first());
@@ -323,7 +343,8 @@ pub(super) async fn remove_all(
                 .arg(u8::from(note.is_some()))
                 // What was put after it had begun.
                 .arg(1);
-            let removed = Removed::of(Said::of(made(inner, bucket, asked).await?)?)?;
+            let said = Said::of(made(inner, bucket, asked).await?)?;
+            let removed = Removed::of(said.taken()?)?;
             latest = Made {
                 wait: latest.wait.max(removed.made.wait),
             };
@@ -342,10 +363,12 @@ pub(super) async fn remove_all(
     Ok((count, latest))
 }
 
-async fn note_emptying(inner: &Inner, who: &str, begun: bool) -> Result<(), KeystoreError> {
+/// Whether it is noted: not while changes are held.
+async fn note_emptying(inner: &Inner, who: &str, begun: bool) -> Result<bool, KeystoreError> {
     let mut asked = call("emptying", Bucket::FIRST);
     asked.arg(who).arg(u8::from(begun));
-    made(inner, Bucket::FIRST, asked).await.map(drop)
+    let said = made(inner, Bucket::FIRST, asked).await?;
+    Ok(number(said) != Some(HELD))
 }
 
 /// A change of this process's own at every server, confirmed after whatever was found changed, and the wait for it.

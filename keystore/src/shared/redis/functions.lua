@@ -13,8 +13,22 @@ local function lease(keys)
     return redis.call('HGET', keys[1], 'lease')
 end
 
-local function emptied()
+-- Why there is no lease. Nobody goes by a bucket without one, whatever his version of these functions is: so it has none
+-- while records are being brought to it, and none after they have left it.
+local function unused(keys)
+    if redis.call('HEXISTS', keys[1], 'moved') == 1 then
+        return redis.error_reply('LACREMOVED the records were moved to another store')
+    end
+    if redis.call('HEXISTS', keys[1], 'coming') == 1 then
+        return redis.error_reply('LACRECOMING records are being brought here')
+    end
     return redis.error_reply('LACREGONE the store has been emptied')
+end
+
+-- The server's time, in microseconds.
+local function time_us()
+    local time = redis.call('TIME')
+    return time[1] * 1000000 + time[2]
 end
 
 -- What has ended: names of 32 bytes, each with 1 where the record has gone and 0 where it has changed.
@@ -25,13 +39,29 @@ end
 -- A change that comes later than its caller is told that its outcome isn't known is not made: a server that stood
 -- still must not make it when it goes on. The third argument is until when, in microseconds of the server's time.
 local function late(args)
-    local time = redis.call('TIME')
-    return time[1] * 1000000 + time[2] > tonumber(args[3])
+    return time_us() > tonumber(args[3])
 end
 
 local function too_late()
     return redis.error_reply('LACRELATE the change came too late')
 end
+
+-- Whether somebody who moves all records elsewhere has this bucket take no changes. That ends by itself, for he may have gone:
+-- the first change that comes later takes it away, so that he finds out if he hasn't.
+local function held(keys)
+    local hold = redis.call('HMGET', keys[1], 'hold', 'hold_until')
+    if not hold[1] then
+        return false
+    end
+    if time_us() <= tonumber(hold[2]) then
+        return true
+    end
+    redis.call('HDEL', keys[1], 'hold', 'hold_until')
+    return false
+end
+
+-- The answer to a change that isn't made because changes are held.
+local HELD = 3
 
 local NONE = '\0\0\0\0\0\0\0\0'
 
@@ -98,7 +128,7 @@ end
 -- A change that nothing goes by but the evidence that it was made.
 local function beat(keys)
     if not lease(keys) then
-        return emptied()
+        return unused(keys)
     end
     redis.call('HINCRBY', keys[1], 'beat', 1)
     local time = redis.call('TIME')
@@ -107,7 +137,7 @@ end
 
 local function get(keys, args)
     if not lease(keys) then
-        return emptied()
+        return unused(keys)
     end
     return redis.call('HGET', keys[2], args[1])
 end
@@ -142,10 +172,13 @@ end
 -- journal has to be greater.
 local function apply(keys, args)
     if not lease(keys) then
-        return emptied()
+        return unused(keys)
     end
     if late(args) then
         return too_late()
+    end
+    if held(keys) then
+        return { HELD, lease(keys) }
     end
     local fits, ends, ended, places = 1, false, {}, {}
     for place = 5, #args, 4 do
@@ -190,10 +223,13 @@ end
 -- was there, 0 where it wasn't, and 2 with a number where the one of the journal has to be greater.
 local function remove(keys, args)
     if not lease(keys) then
-        return emptied()
+        return unused(keys)
     end
     if late(args) then
         return too_late()
+    end
+    if held(keys) then
+        return { HELD, lease(keys) }
     end
     local record = redis.call('HGET', keys[2], args[5])
     if record and overtakes(record, args[4]) then
@@ -214,10 +250,13 @@ end
 -- one of the journal has to be greater.
 local function remove_range(keys, args)
     if not lease(keys) then
-        return emptied()
+        return unused(keys)
     end
     if late(args) then
         return too_late()
+    end
+    if held(keys) then
+        return { HELD, lease(keys) }
     end
     local names = redis.call('ZRANGE', keys[3], args[5], args[6], 'BYLEX', 'LIMIT', 0, args[7])
     local gone, ended, highest = { 1, lease(keys), #names, names[#names] or '' }, {}, nil
@@ -244,19 +283,37 @@ local function remove_range(keys, args)
     return gone
 end
 
+local function being_held()
+    return redis.error_reply('LACREHELD changes are held while all records are moved')
+end
+
+-- Takes records away that had ended; false where changes are held.
+local function went(keys, names)
+    if #names == 0 then
+        return true
+    end
+    if held(keys) then
+        return false
+    end
+    tell(keys, '', '0', table.concat(names, '1') .. '1')
+    for _, name in ipairs(names) do
+        drop(keys, name)
+    end
+    return true
+end
+
 -- Makes ends of the journal once more that may have been lost. Arguments: the number up to which all are made then, or
 -- nothing; then of each its number, a record's name or a user's tag, and a name that stays, or nothing. Answers with
 -- how many records have gone.
 local function replay(keys, args)
     if not lease(keys) then
-        return emptied()
+        return unused(keys)
     end
-    local ended = {}
+    local ended, found = {}, {}
     local function ends(name, number)
-        local record = redis.call('HGET', keys[2], name)
+        local record = not found[name] and redis.call('HGET', keys[2], name)
         if record and not overtakes(record, number) then
-            ended[#ended + 1] = name .. '1'
-            drop(keys, name)
+            ended[#ended + 1], found[name] = name, true
         end
     end
     for place = 2, #args, 3 do
@@ -272,8 +329,8 @@ local function replay(keys, args)
             end
         end
     end
-    if #ended > 0 then
-        tell(keys, '', '0', table.concat(ended))
+    if not went(keys, ended) then
+        return being_held()
     end
     advance(keys, args[1])
     return #ended
@@ -283,19 +340,18 @@ end
 -- that it looked at, or nothing, and how many have gone.
 local function replay_all(keys, args)
     if not lease(keys) then
-        return emptied()
+        return unused(keys)
     end
     local names = redis.call('ZRANGE', keys[3], args[2], '+', 'BYLEX', 'LIMIT', 0, args[3])
     local ended = {}
     for _, name in ipairs(names) do
         local record = redis.call('HGET', keys[2], name)
         if record and not overtakes(record, args[1]) then
-            ended[#ended + 1] = name .. '1'
-            drop(keys, name)
+            ended[#ended + 1] = name
         end
     end
-    if #ended > 0 then
-        tell(keys, '', '0', table.concat(ended))
+    if not went(keys, ended) then
+        return being_held()
     end
     return { #names == tonumber(args[3]) and names[#names] or '', #ended }
 end
@@ -303,7 +359,7 @@ end
 -- A change of one's own after whatever was found changed. Arguments: node, number, until when.
 local function barrier(keys, args)
     if not lease(keys) then
-        return emptied()
+        return unused(keys)
     end
     if late(args) then
         return too_late()
@@ -314,6 +370,9 @@ end
 
 -- Notes that the removal of everything has begun, or is over. Arguments: who, and whether it has begun.
 local function emptying(keys, args)
+    if args[2] == '1' and held(keys) then
+        return HELD
+    end
     if args[2] == '1' then
         redis.call('HSET', keys[1], 'emptying', args[1])
     elseif redis.call('HGET', keys[1], 'emptying') == args[1] then
@@ -324,14 +383,136 @@ end
 
 -- Whether it is the caller's turn. Arguments: of what, and for how many microseconds it is nobody else's.
 local function turn(keys, args)
-    local time = redis.call('TIME')
-    local now = time[1] * 1000000 + time[2]
+    local now = time_us()
     local begun = tonumber(redis.call('HGET', keys[1], 'turn:' .. args[1]) or '-1')
     if begun >= 0 and begun <= now and now - begun < tonumber(args[2]) then
         return 0
     end
     redis.call('HSET', keys[1], 'turn:' .. args[1], string.format('%.0f', now))
     return 1
+end
+
+-- All records moved elsewhere, or brought here.
+
+-- Takes no changes for so many microseconds. Arguments: who says so, and for how long.
+local function hold(keys, args)
+    if not lease(keys) then
+        return unused(keys)
+    end
+    redis.call('HSET', keys[1], 'hold', args[1], 'hold_until', string.format('%.0f', time_us() + tonumber(args[2])))
+    return 1
+end
+
+-- The same once more; 0 where changes may have been taken since.
+local function hold_on(keys, args)
+    if redis.call('HGET', keys[1], 'hold') ~= args[1] then
+        return 0
+    end
+    return hold(keys, args)
+end
+
+-- Is used by nobody any more, if no change was taken since it was held. Arguments: who holds it, the number of the move, and
+-- where to. Answers 1, also where it was left by this move before.
+local function leave(keys, args)
+    if redis.call('HGET', keys[1], 'moved') == args[2] then
+        return 1
+    end
+    local lease_us = lease(keys)
+    if redis.call('HGET', keys[1], 'hold') ~= args[1] or not lease_us then
+        return 0
+    end
+    redis.call('HSET', keys[1], 'moved', args[2], 'moved_to', args[3], 'leased', lease_us)
+    redis.call('HDEL', keys[1], 'lease', 'hold', 'hold_until')
+    return 1
+end
+
+-- Takes changes again. One that was left stays so where that counts: 0.
+local function release(keys, args)
+    if redis.call('HEXISTS', keys[1], 'moved') == 1 then
+        if args[1] == '1' then
+            return 0
+        end
+        redis.call('HSET', keys[1], 'lease', redis.call('HGET', keys[1], 'leased'))
+        redis.call('HDEL', keys[1], 'moved', 'moved_to', 'leased')
+    end
+    redis.call('HDEL', keys[1], 'hold', 'hold_until')
+    return 1
+end
+
+-- Takes records from now on that are brought. Arguments: version, oldest, lease, the number of the move, of which deployment,
+-- a number greater than those of all ends in the journal, and another number. Answers 0 where it isn't free.
+local function come(keys, args)
+    local coming = redis.call('HGET', keys[1], 'coming')
+    if coming and coming ~= args[5] then
+        return 0
+    end
+    if redis.call('HEXISTS', keys[1], 'moved') == 1 then
+        redis.call('UNLINK', keys[1], keys[2], keys[3], keys[4])
+    elseif not coming and redis.call('EXISTS', keys[1], keys[2], keys[3], keys[4]) > 0 then
+        return 0
+    end
+    redis.call('HSET', keys[1], 'version', args[1], 'oldest', args[2], 'leased', args[3], 'deployment', args[4],
+        'coming', args[5])
+    advance(keys, args[6])
+    if redis.call('XLEN', keys[4]) == 0 then
+        redis.call('XADD', keys[4], '*', 'o', '', 't', args[7], 'k', '')
+    end
+    return 1
+end
+
+-- Whether records are brought here by this move.
+local function is_coming(keys, id)
+    return redis.call('HEXISTS', keys[1], 'coming') == 1 and redis.call('HGET', keys[1], 'deployment') == id
+end
+
+-- Arguments: the number of the move; then of each record its name, and what it is preceded by its expiry, or nothing where
+-- it is none any more.
+local function bring(keys, args)
+    if not is_coming(keys, args[1]) then
+        return 0
+    end
+    for place = 2, #args, 2 do
+        local name, new = args[place], args[place + 1]
+        if new ~= '' then
+            redis.call('HSET', keys[2], name, string.sub(new, 1, 8) .. number_of(keys) .. string.sub(new, 9))
+            redis.call('ZADD', keys[3], 0, name)
+        else
+            drop(keys, name)
+        end
+    end
+    return 1
+end
+
+-- A change by which all that was brought is confirmed.
+local function brought(keys, args)
+    if not is_coming(keys, args[1]) then
+        return 0
+    end
+    redis.call('HINCRBY', keys[1], 'beat', 1)
+    return 1
+end
+
+-- May be used from now on. Says whether this move has come, also where it had before.
+local function came(keys, args)
+    if is_coming(keys, args[1]) then
+        redis.call('HSET', keys[1], 'lease', redis.call('HGET', keys[1], 'leased'))
+        redis.call('HDEL', keys[1], 'coming', 'leased')
+    end
+    return redis.call('HGET', keys[1], 'deployment') == args[1] and lease(keys) and 1 or 0
+end
+
+-- Records from a place on as they are kept, whether or not anybody goes by them. Arguments: from where, and how many.
+local function walk(keys, args)
+    local names = redis.call('ZRANGE', keys[3], args[1], '+', 'BYLEX', 'LIMIT', 0, args[2])
+    local found = { names[#names] or '', #names }
+    for _, name in ipairs(names) do
+        local record = redis.call('HGET', keys[2], name)
+        if record then
+            found[#found + 1] = name
+            found[#found + 1] = record
+        end
+    end
+    return found
 end
 
 redis.register_function('lacre_init_@', init)
@@ -349,3 +530,12 @@ redis.register_function('lacre_replay_all_@', replay_all)
 redis.register_function('lacre_barrier_@', barrier)
 redis.register_function('lacre_emptying_@', emptying)
 redis.register_function('lacre_turn_@', turn)
+redis.register_function('lacre_hold_@', hold)
+redis.register_function('lacre_hold_on_@', hold_on)
+redis.register_function('lacre_leave_@', leave)
+redis.register_function('lacre_release_@', release)
+redis.register_function('lacre_come_@', come)
+redis.register_function('lacre_bring_@', bring)
+redis.register_function('lacre_brought_@', brought)
+redis.register_function('lacre_came_@', came)
+redis.register_function('lacre_walk_@', walk)

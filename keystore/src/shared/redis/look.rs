@@ -9,6 +9,7 @@ use super::prepare;
 use super::trust::{self, RedisWeakness};
 use super::wire::Wire;
 use crate::error::KeystoreError;
+use crate::shared::postgres::Moved;
 
 /// A store as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct RedisLookedAt {
     pub weaknesses: Vec<RedisWeakness>,
     /// Which deployment's it is; nothing where there is no store yet.
     pub deployment: Option<String>,
+    /// What a move of records has left there.
+    pub moved: Option<Moved>,
 }
 
 /// Looks at the servers of this URL.
@@ -28,12 +31,13 @@ pub async fn redis_look(url: &str) -> Result<RedisLookedAt, KeystoreError> {
     let weaknesses = trust::weaknesses(&place, &layout).await?;
     let mut primaries = layout.primaries.iter();
     let first = primaries.find(|primary| primary.buckets.contains(&Bucket::FIRST));
-    let deployment = match first {
+    let found = match first {
         Some(primary) => prepare::found(&Wire::connect(&place, &primary.address).await?).await?,
-        None => None,
+        None => prepare::Found::default(),
     };
     Ok(RedisLookedAt {
         weaknesses,
-        deployment,
+        deployment: found.deployment,
+        moved: found.moved,
     })
 }

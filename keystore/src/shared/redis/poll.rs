@@ -212,7 +212,7 @@ impl<'i> Polling<'i> {
         let inner = self.inner;
         inner.set_map(None);
         let (map, cursors, known) = in_time(self.connected()).await?;
-        let replaying = replay(inner, &map, known);
+        let replaying = replay((&inner.journal, &inner.replayed), &map, known);
         let stopped = async {
             while !stop.is_asked() {
                 stop.pause(PAUSE).await;
@@ -356,7 +356,7 @@ async fn polled(
 }
 
 /// Whether most of those who lead see each of them as leading; who is alone needs nobody.
-fn agreed(map: &Map, views: &[View]) -> bool {
+pub(super) fn agreed(map: &Map, views: &[View]) -> bool {
     map.shards.iter().all(|shard| {
         let Some(id) = &shard.witness.id else {
             return true;

@@ -14,12 +14,13 @@ use super::parts::Inner;
 use super::view::ASKED;
 use super::wire::{Wire, accepted, big_endian, items, number, strange, text};
 use crate::error::KeystoreError;
+use crate::shared::postgres::Moved;
 
 /// The layout that this program knows.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
-/// The oldest layout whose programs can go on beside this one.
-const OLDEST: i32 = 2;
+/// The oldest layout whose programs can go on beside this one: those of before don't know that changes may be held.
+const OLDEST: i32 = 3;
 
 /// How long replicas get.
 const REPLICAS_MS: u64 = 500;
@@ -127,16 +128,66 @@ impl Said {
     }
 }
 
-/// Which deployment's store is there, by what the first bucket says; nothing where there is none. Nothing is changed.
-pub(super) async fn found(wire: &Wire) -> Result<Option<String>, KeystoreError> {
+/// A store that was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Which deployment's it is; nothing where there is none.
+    pub(super) deployment: Option<String>,
+    /// What a move has left there.
+    pub(super) moved: Option<Moved>,
+}
+
+/// What store is there, by what the first bucket says. Nothing is changed.
+pub(super) async fn found(wire: &Wire) -> Result<Found, KeystoreError> {
     let [meta, ..] = Bucket::FIRST.keys();
     let mut asked = redis::cmd("HMGET");
     asked.arg(meta).arg(&Said::FIELDS);
-    let Some(said) = Said::read(items(wire.ask(asked).await?)) else {
-        return Ok(None);
+    asked.arg(&["coming", "moved", "moved_to", "leased"]);
+    let mut said = items(wire.ask(asked).await?);
+    let mut rest = said
+        .split_off(Said::FIELDS.len().min(said.len()))
+        .into_iter();
+    let mut rest = || rest.next().filter(|said| *said != Value::Nil);
+    let (coming, left, to, leased) = (rest(), rest(), rest(), rest());
+    if let (Some(leased), Some(lease)) = (leased, said.get_mut(2)) {
+        // It has none while nobody may use it.
+        *lease = leased;
+    }
+    let Some(said) = Said::read(said) else {
+        return Ok(Found::default());
     };
     said.check(&said.deployment)?;
-    Ok(Some(said.deployment))
+    let read = |said: Value| text(said).ok_or_else(strange);
+    let moved = match (coming, left, to) {
+        (Some(about), ..) => Some(Moved::Coming {
+            id: said.deployment.clone(),
+            about: read(about)?,
+        }),
+        (_, Some(id), Some(to)) => Some(Moved::Left {
+            id: read(id)?,
+            about: read(to)?,
+        }),
+        _ => None,
+    };
+    Ok(Found {
+        deployment: Some(said.deployment),
+        moved,
+    })
+}
+
+/// Fails where records have left the store, or are being brought to it.
+pub(super) async fn in_use(map: &Map) -> Result<(), KeystoreError> {
+    match found(&map.of(Bucket::FIRST)?.polls).await?.moved {
+        Some(Moved::Left { about, .. }) => Err(KeystoreError::StoreMoved { to: about.into() }),
+        Some(Moved::Coming { .. }) => Err(KeystoreError::StoreUnfinished),
+        Some(Moved::Came { .. }) | None => Ok(()),
+    }
+}
+
+/// What a bucket is made with to which records are brought.
+pub(super) fn coming(asked: &mut redis::Cmd, lease: Duration) {
+    let lease = u64::try_from(lease.as_micros()).unwrap_or(u64::MAX);
+    asked.arg(VERSION).arg(OLDEST).arg(lease);
 }
 
 /// Fails where a bucket isn't there: the store has lost what it had, or is another one.

@@ -6,7 +6,7 @@
 //!
 //! This room must never say of an end that it is made before it is.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::try_join_all;
 use redis::Pipeline;
@@ -14,12 +14,11 @@ use redis::Pipeline;
 use super::bucket::Bucket;
 use super::functions::call;
 use super::map::{Map, Shard};
-use super::parts::Inner;
 use super::read::end as limit;
 use super::wire::{accepted, bytes, items, number, strange};
 use crate::error::KeystoreError;
 use crate::key::KeyRange;
-use crate::shared::journal::{End, Place};
+use crate::shared::journal::{End, Journal, Place};
 
 /// How many ends are made with one question.
 const PAGE: usize = 2_000;
@@ -39,16 +38,17 @@ pub(super) struct Replayed {
     pub(super) gone: u64,
 }
 
-/// Makes the ends once more that servers may lack in which those up to the number `known` are made.
+/// Makes the ends of the journal once more that servers may lack in which those up to the number `known` are made. Each
+/// step is counted.
 pub(super) async fn replay(
-    inner: &Inner,
+    (journal, steps): (&Journal, &AtomicU64),
     map: &Map,
     known: u64,
 ) -> Result<Replayed, KeystoreError> {
-    let pages = inner.journal.since(known).await?;
+    let pages = journal.since(known).await?;
     let (mut after, mut replayed, mut said) = (pages.after, Replayed::default(), 0);
     loop {
-        let page = inner.journal.page(after, PAGE).await?;
+        let page = journal.page(after, PAGE).await?;
         let last = page.last().map(|(place, _)| *place);
         let is_last = page.len() < PAGE;
         let ends_here = page.len() as u64;
@@ -59,9 +59,9 @@ pub(super) async fn replay(
             // The rest of those with its number is on the next page.
             last.map_or(0, |last| last.number - 1)
         };
-        replayed.gone += make(inner, map, page, upto).await?;
+        replayed.gone += make(steps, map, page, upto).await?;
         replayed.ends += ends_here;
-        inner.replayed.fetch_add(1, Ordering::SeqCst);
+        steps.fetch_add(1, Ordering::SeqCst);
         if replayed.ends >= said + SAID_EVERY {
             said = replayed.ends;
             log::info!(
@@ -78,7 +78,7 @@ pub(super) async fn replay(
 
 /// Makes these ends in all servers, and says in each bucket that those up to a number are made.
 async fn make(
-    inner: &Inner,
+    steps: &AtomicU64,
     map: &Map,
     page: Vec<(Place, End)>,
     upto: u64,
@@ -90,7 +90,7 @@ async fn make(
         let mut gone = 0;
         if let Some(all) = all {
             for bucket in &shard.buckets {
-                gone += end_all(inner, shard, *bucket, all).await?;
+                gone += end_all(steps, shard, *bucket, all).await?;
             }
         }
         let mut pipeline = redis::pipe();
@@ -126,7 +126,7 @@ fn ask(pipeline: &mut Pipeline, bucket: Bucket, page: &[(Place, End)], upto: u64
 
 /// Makes the end of all records in a bucket.
 async fn end_all(
-    inner: &Inner,
+    steps: &AtomicU64,
     shard: &Shard,
     bucket: Bucket,
     number_of_it: u64,
@@ -141,7 +141,7 @@ async fn end_all(
         let mut said = items(shard.polls.ask(asked).await?).into_iter();
         let last = said.next().and_then(bytes).ok_or_else(strange)?;
         gone += said.next().and_then(number).ok_or_else(strange)?;
-        inner.replayed.fetch_add(1, Ordering::SeqCst);
+        steps.fetch_add(1, Ordering::SeqCst);
         if last.is_empty() {
             return Ok(gone);
         }

@@ -118,6 +118,8 @@ pub(super) fn says_elsewhere(answer: &Value) -> bool {
         "LOADING",
         "UNBLOCKED",
         "LACREGONE",
+        "LACREMOVED",
+        "LACRECOMING",
     ];
     matches!(answer, Value::ServerError(error) if codes.contains(&error.code()))
 }
@@ -131,6 +133,9 @@ pub(super) fn says_late(answer: &Value) -> bool {
 fn refused(error: &ServerError) -> KeystoreError {
     match error.code() {
         "LACREGONE" => KeystoreError::unavailable("the store has been emptied"),
+        "LACREMOVED" => KeystoreError::unavailable("all records were moved to another store"),
+        "LACRECOMING" => KeystoreError::unavailable("records are being brought here"),
+        "LACREHELD" => changes_held(),
         code => KeystoreError::unavailable(format!("the server answers with error {code}")),
     }
 }
@@ -175,6 +180,11 @@ pub(super) fn number(value: Value) -> Option<u64> {
 pub(super) fn big_endian(value: Value) -> Option<u64> {
     let bytes = bytes(value)?.as_slice().try_into().ok()?;
     Some(u64::from_be_bytes(bytes))
+}
+
+/// Changes are refused while all records are moved.
+pub(super) fn changes_held() -> KeystoreError {
+    KeystoreError::unavailable("changes are refused while all records are moved")
 }
 
 /// An answer that isn't what such a server gives.
