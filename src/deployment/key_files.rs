@@ -2,7 +2,9 @@
 //!
 //! This room must never leave half a file, nor take a place that somebody else writes for one of ours.
 
-use super::data_dir::{DataDir, DataDirError, MasterKeyFile, MasterKeySource, replace_secret};
+use super::data_dir::{
+    DataDir, DataDirError, LEFT, MasterKeyFile, MasterKeySource, read_move, replace_secret,
+};
 use super::error::OpenError;
 use crate::sessions::keyring::KeyringError;
 use crate::sessions::rotation::{KeyStorage, StorageError, StorageErrorKind};
@@ -60,6 +62,16 @@ impl KeyFiles {
 
 impl KeyStorage for KeyFiles {
     fn write_keyring(&self, sealed: &[u8]) -> Result<(), StorageError> {
+        let left = read_move(&self.directory, LEFT).map_err(|error| unread(&error))?;
+        if let Some(mark) = left {
+            // They would be changed where nobody looks any more.
+            let error = OpenError::Moved { to: mark.about };
+            return Err(StorageError {
+                kind: StorageErrorKind::Other,
+                code: error.code(),
+                message: error.to_string(),
+            });
+        }
         replace_secret(&self.keyring, sealed).map_err(|error| unwritten(&self.keyring, &error))
     }
 

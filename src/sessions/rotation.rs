@@ -39,6 +39,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::Mutex;
+#[cfg(feature = "server")]
+use tokio::sync::MutexGuard;
 
 /// How many records one step seals anew: other changes get their turn between two.
 const STEP: usize = 256;
@@ -83,6 +85,12 @@ impl Rotation {
             done: AtomicU64::new(0),
             total: AtomicU64::new(0),
         }
+    }
+
+    /// Has keys stay as they are for as long as the answer is kept: for whoever takes them elsewhere.
+    #[cfg(feature = "server")]
+    pub(crate) async fn stand_still(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().await
     }
 
     /// What an operator calls the place of the master keys.

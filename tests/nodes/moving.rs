@@ -2,6 +2,7 @@
 //! logged out, and nothing that has ended comes back.
 
 mod redis;
+mod rotating;
 
 use super::{EMAIL, PASSWORD};
 use crate::support::database::Database;

@@ -82,6 +82,7 @@ pub async fn move_from_directory(
         home,
         url,
         kept: tokio::sync::Mutex::new(kept),
+        keys: tokio::sync::Mutex::default(),
         target,
         entropy,
     };
@@ -151,6 +152,8 @@ struct Departure<'s> {
     home: &'s Home,
     url: &'s str,
     kept: tokio::sync::Mutex<MutexGuard<'s, Option<Snapshot>>>,
+    /// Once they were taken along, keys are kept from changing.
+    keys: tokio::sync::Mutex<Option<MutexGuard<'s, ()>>>,
     target: &'s Target,
     entropy: &'s Entropy,
 }
@@ -171,6 +174,7 @@ impl Leaving for Departure<'_> {
         Box::pin(async move {
             if !hold {
                 **self.kept.lock().await = None;
+                *self.keys.lock().await = None;
             }
             let done = self.service.lacre().keystore().hold_changes(hold).await;
             done.map_err(MoveError::source)
@@ -180,6 +184,7 @@ impl Leaving for Departure<'_> {
     fn keyring(&self) -> Step<'_, Vec<u8>> {
         Box::pin(async move {
             let lacre = self.service.lacre();
+            *self.keys.lock().await = Some(lacre.rotation().stand_still().await);
             Ok(lacre.sealed_keyring(&lacre.keystore().master_keys())?)
         })
     }
