@@ -56,10 +56,7 @@ pub async fn restore(
     (clock, entropy): (Arc<dyn Clock>, Entropy),
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Restored, RestoreError> {
-    if config.keystore.engine == Engine::Redis {
-        return Err(RestoreError::OnRedis);
-    }
-    let shared = config.keystore.engine == Engine::Postgres;
+    let shared = config.keystore.engine.is_shared();
     let backup = Backup::read(given, &master_keys(config), &mut progress)?;
     if wanted.holds == Holds::Everything && backup.about.holds == Holds::Sessions {
         return Err(RestoreError::SessionsOnly);

@@ -7,8 +7,7 @@ on_every_engine!(
     postgres:
         a_command_on_one_node_and_one_without_any_act_on_all;
     redis:
-        a_command_on_one_node_and_one_without_any_act_on_all,
-        what_isnt_built_for_sessions_on_redis_is_refused_by_name;
+        a_command_on_one_node_and_one_without_any_act_on_all;
 );
 
 fn a_command_on_one_node_and_one_without_any_act_on_all(deployment: &Deployment) {
@@ -42,24 +41,6 @@ fn a_command_on_one_node_and_one_without_any_act_on_all(deployment: &Deployment)
     for node in [&a, &b] {
         node.refuses(&tokens[1].auth);
     }
-}
-
-/// Nothing of it is changed.
-fn what_isnt_built_for_sessions_on_redis_is_refused_by_name(deployment: &Deployment) {
-    let [a] = deployment.start();
-    let file = a.setup().home().join("backup");
-    let file = file.to_str().unwrap();
-    a.operator(&["backup", file]);
-    for (arguments, code) in [
-        (&["restore", file][..], "not_with_redis"),
-        (&["keystore", "import", file], "not_with_redis"),
-    ] {
-        let output = a.setup().lacre(arguments).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.trim_end().ends_with(&format!("({code})")), "{said}");
-    }
-    a.is_well();
 }
 
 #[test]

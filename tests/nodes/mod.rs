@@ -103,11 +103,16 @@ impl Deployment {
         })
     }
 
-    /// Another one, on another database, of nodes with the same master key.
+    /// Another one, on other stores of the same kind, of nodes with the same master key.
     pub(crate) fn elsewhere(&self) -> Self {
+        let store = match &self.store {
+            Store::Database => Store::Database,
+            Store::One(_) => Store::One(real::Server::start(&[])),
+            Store::Six(_) => Store::Six(Cluster::start(true)),
+        };
         Self {
             database: Database::start().unwrap(),
-            store: Store::Database,
+            store,
             keys: Arc::clone(&self.keys),
         }
     }

@@ -38,12 +38,6 @@ pub enum RestoreError {
     /// Sessions that had to end haven't.
     #[error("{0}")]
     Service(#[from] ServiceError),
-    /// The sessions of the deployment are on Redis.
-    #[error(
-        "a backup isn't restored with `keystore.engine = \"redis\"` by this version: restore the database of accounts.url \
-         itself, and then end all sessions with `lacre sessions revoke --all`"
-    )]
-    OnRedis,
     /// The databases of several nodes have something.
     #[error(
         "the databases of `keystore.url` and `accounts.url` aren't both empty: nothing was changed. With \
@@ -113,7 +107,6 @@ impl RestoreError {
             Self::Receipts(error) => error.code(),
             Self::Service(error) => error.code(),
             Self::BesideNodes => "restore_beside_nodes",
-            Self::OnRedis => "not_with_redis",
             Self::NotEmpty { .. } | Self::DatabaseNotEmpty => "restore_not_empty",
             Self::SessionsOnly => "backup_sessions_only",
             Self::NotAtRest => "backup_not_at_rest",

@@ -14,9 +14,9 @@ use crate::accounts::{Accounts, Owner};
 use crate::deployment::data_dir::{DataDir, write_mark};
 use crate::deployment::error::OpenError;
 use crate::deployment::settled::master_keys;
-use crate::deployment::shared::opened;
+use crate::deployment::shared::{Records, opened};
 use crate::token::base64url;
-use lacre_keystore::{Moved, PostgresMove};
+use lacre_keystore::{Moved, PostgresMove, look};
 use rand::Rng as _;
 
 /// How far the databases are.
@@ -54,6 +54,9 @@ impl Work<'_> {
             None if owner == Owner::NoAccounts => Stage::Empty,
             _ => return not_empty(place),
         };
+        if stage != Stage::Done {
+            self.check_records(place).await?;
+        }
         let mut restored = Restored::of(&self.backup.about);
         restored.sessions = self.not_kept(place)?;
         if stage != Stage::Done {
@@ -71,7 +74,8 @@ impl Work<'_> {
             store
                 .furnish(sealed.ok_or(RestoreError::SessionsOnly)?)
                 .await?;
-            store.ready(&id, None).await?;
+            let elsewhere = Records::of(self.config).to_make(&id);
+            store.ready(&id, elsewhere.as_deref()).await?;
         }
         place.end()?;
         Ok(restored)
@@ -93,6 +97,17 @@ impl Work<'_> {
         let mut restored = Restored::of(&self.backup.about);
         restored.living = true;
         Ok(restored)
+    }
+
+    /// Fails where servers of Redis that are to have the sessions have something, or wouldn't keep it.
+    async fn check_records(&self, place: &Place<'_>) -> Result<(), RestoreError> {
+        let looked = look(self.config.shared_url()).await?;
+        let free = Records::of(self.config).examine(&looked).await;
+        if let Err(error) = free {
+            place.give_up()?;
+            return Err(error.into());
+        }
+        Ok(())
     }
 
     fn check_directory(&self, place: &Place<'_>) -> Result<(), RestoreError> {

@@ -66,7 +66,10 @@ impl Records {
     }
 
     /// What the servers of the records don't keep, or why a start on them would be refused.
-    pub(super) async fn examine(&self, looked: &LookedAt) -> Result<Vec<Weak>, OpenError> {
+    pub(in crate::deployment) async fn examine(
+        &self,
+        looked: &LookedAt,
+    ) -> Result<Vec<Weak>, OpenError> {
         let Self::Redis(url) = self else {
             return Ok(Vec::new());
         };
@@ -103,6 +106,18 @@ impl Records {
         Ok(weak
             .map(|weakness| ("store_alone", weakness.advice()))
             .collect())
+    }
+
+    /// What the database says of the store of this name that the first node is to make; nothing where it has the records.
+    pub(in crate::deployment) fn to_make(&self, name: &str) -> Option<String> {
+        let Self::Redis(_) = self else {
+            return None;
+        };
+        let place = Place {
+            name: name.to_owned(),
+            made: false,
+        };
+        Some(place.text())
     }
 
     /// Writes down a store that is to be made on Redis, while this node has the database to itself.
