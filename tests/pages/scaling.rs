@@ -157,7 +157,10 @@ fn the_compose_file_is_whole() {
     let services = file["services"].as_object_mut().unwrap();
     services.extend(redis.as_object().unwrap().clone());
     // As the page says.
-    assert!(page.text.contains("`volumes: {db: {}, redis: {}}`"));
+    assert!(
+        page.text
+            .contains("`volumes: {db: {}, one: {}, two: {}, redis: {}}`")
+    );
     file["volumes"]["redis"] = serde_json::json!({});
     let services = file["services"].as_object().unwrap();
     for name in ["db", "one", "two", "redis"] {
