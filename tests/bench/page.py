@@ -263,7 +263,7 @@ def plots(guards, steps, service, million):
     return drawn
 
 
-def arithmetic(guards, steps, cost):
+def arithmetic(guards, steps, cost, peers, service):
     """What would be left where a bar leaves less than what is needed, by the numbers of the tables."""
     def rate(name):
         return at(guards, "variants", name, "rate")
@@ -280,7 +280,14 @@ def arithmetic(guards, steps, cost):
         found |= {"crypto": crypto, "rest": token - crypto, "rest_left": 0.7 * crypto,
                   "refresh_crypto": crypto / (2 * seal + opening),
                   "refresh_like": token / (token - pair + opening)}
-    names = ("crypto", "rest", "rest_left", "refresh_crypto", "refresh_like")
+        if flask := at(service, "issuing", "Flask, jwcrypto, not durable", "rate"):
+            found |= {"flask_most": 1e6 / token / flask, "flask_crypto": 1e6 / crypto / flask}
+    whole, best = at(peers, "variants", OURS, "rate"), max((at(peers, "variants", name, "rate") or 0 for name in PEERS), default=0)
+    if whole and best and rate("no guard"):
+        found |= {"whole_takes": 1e6 / whole, "best_takes": 1e6 / best, "twice_takes": 1e6 / best / 2,
+                  "open_takes": 1e6 / rate("no guard"), "whole_left": 1e6 / best / 2 - 1e6 / rate("no guard")}
+    names = ("crypto", "rest", "rest_left", "refresh_crypto", "refresh_like", "flask_most", "flask_crypto", "whole_takes",
+             "best_takes", "twice_takes", "open_takes", "whole_left")
     return {name: "-" for name in names} | {name: "-" if one is None else shown(one) for name, one in found.items()}
 
 
@@ -325,7 +332,7 @@ def values(parts):
         "instructions": instruction_table(instructions),
         "python": python_table(python),
         "gateway": gateway_table(gateway),
-        **arithmetic(guards, steps, cost),
+        **arithmetic(guards, steps, cost, peers, service),
         "short": "\n".join(f"- {bar.what}: {bar.got()}, where {bar.wanted()} is the bar."
                            for bar in bars() if not bar.reached()) or "Nothing.",
     }
