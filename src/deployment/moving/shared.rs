@@ -17,12 +17,15 @@ use crate::deployment::shared::{Records, name_on_redis, opened};
 use crate::entropy::Entropy;
 use crate::sessions::keyring::Keyring;
 use lacre_keystore::{
-    Common, Journal, JournalOptions, KeystoreError, LookedAt, MasterKeyRing, Moved, PostgresMove,
-    RedisMove, look, redis_look,
+    Journal, JournalOptions, KeystoreError, MasterKeyRing, Moved, PostgresMove, RedisMove, look,
+    redis_look,
 };
 use rand::Rng as _;
 use std::path::Path;
 use std::sync::Arc;
+
+/// How often two databases are looked at whose keys change meanwhile.
+const LOOKS: usize = 10;
 
 /// What a move is done by.
 type Means = (Arc<dyn Clock>, Entropy);
@@ -59,7 +62,7 @@ pub async fn move_from_database(
     }
     let of = Of::read(config, &source.0).await?;
     let sessions = source.records().await?;
-    let to = Checked::of(config, target, (&of, sessions), looked.common.as_ref()).await?;
+    let to = Checked::of(config, target, (&of, sessions)).await?;
     if dry_run {
         return Ok(counted(sessions));
     }
@@ -121,7 +124,7 @@ pub async fn move_from_redis(
         Some(Moved::Left { id, .. }) => Some(id),
         _ => None,
     };
-    if looked.elsewhere.is_none() && left.is_some() && is_here(&looked, target).await? {
+    if looked.elsewhere.is_none() && left.is_some() && is_here(url, target).await? {
         return Ok(MovedAll::default());
     }
     Records::of(config).check(&looked)?;
@@ -135,7 +138,7 @@ pub async fn move_from_redis(
     let records = RedisMove::open(servers.expose(), &id).await;
     let records = records.map_err(MoveError::source)?;
     let sessions = records.records().await.map_err(MoveError::source)?;
-    let to = Checked::of(config, target, (&of, sessions), looked.common.as_ref()).await?;
+    let to = Checked::of(config, target, (&of, sessions)).await?;
     if dry_run {
         return Ok(left.map_or_else(|| counted(sessions), |_| MovedAll::default()));
     }
@@ -240,19 +243,32 @@ fn counted(sessions: u64) -> MovedAll {
     }
 }
 
-/// Whether the target is the database that was looked at.
-async fn is_here(looked: &LookedAt, target: &Target) -> Result<bool, MoveError> {
-    let Target::Postgres(url) = target else {
-        return Ok(false);
-    };
-    let theirs = look(url).await.map_err(MoveError::target)?;
-    Ok(is_one(theirs.common.as_ref(), looked.common.as_ref()))
+/// Whether the target is the database of this URL.
+async fn is_here(url: &str, target: &Target) -> Result<bool, MoveError> {
+    match target {
+        Target::Postgres(other) => is_one(url, other).await,
+        _ => Ok(false),
+    }
 }
 
-/// Whether two databases are one: bytes that are sealed twice are never the same.
-fn is_one(one: Option<&Common>, other: Option<&Common>) -> bool {
-    one.zip(other)
-        .is_some_and(|(one, other)| one.sealed == other.sealed)
+/// Whether the databases of two URLs are one. Bytes that are sealed twice are never the same; they may be sealed anew
+/// between two looks.
+async fn is_one(url: &str, other: &str) -> Result<bool, MoveError> {
+    if url == other {
+        return Ok(true);
+    }
+    let sealed = async |url: &str| {
+        let looked = look(url).await.map_err(MoveError::target)?;
+        Ok::<_, MoveError>(looked.common.map(|common| common.sealed))
+    };
+    for _ in 0..LOOKS {
+        let (before, theirs, after) =
+            (sealed(url).await?, sealed(other).await?, sealed(url).await?);
+        if before.is_none() || before == after {
+            return Ok(before.is_some() && before == theirs);
+        }
+    }
+    Err(MoveError::Source(KeystoreError::StoreContended))
 }
 
 /// What is moved.
@@ -284,7 +300,6 @@ impl<'t> Checked<'t> {
         config: &'t Config,
         target: &'t Target,
         (of, sessions): (&Of, u64),
-        common: Option<&Common>,
     ) -> Result<Self, MoveError> {
         let used = || MoveError::Used(target.to_string());
         let (database, is_redis) = match target {
@@ -303,7 +318,7 @@ impl<'t> Checked<'t> {
         if let Some(weakness) = weak.clone().find(|weakness| weakness.forbids_serving()) {
             return Err(MoveError::Weak(weakness.advice()));
         }
-        let stays = is_one(looked.common.as_ref(), common);
+        let stays = is_one(config.shared_url(), database).await?;
         let is_free = match &looked.moved {
             Some(Moved::Coming { about, .. }) => *about == of.deployment,
             Some(Moved::Left { .. }) => false,
