@@ -6,6 +6,7 @@ use super::{
     move_under_load, node_at, refused, sled,
 };
 use crate::nodes::Store;
+use crate::nodes::ends::rounds;
 use crate::support::database::Database;
 use crate::support::filled::fill;
 use crate::support::redis::{Cluster, Server as Redis, is_available};
@@ -189,7 +190,8 @@ fn a_move_that_is_killed_anywhere_is_gone_on_with() {
         (sled(&back), embedded_at(&back, &stores.database)),
     ];
     for (to, next) in hops {
-        for millis in [60, 150, 300, 450, 600] {
+        for n in 0..rounds(2, 5) {
+            let millis = [150, 450, 60, 300, 600][n];
             if !killed_after(server.setup(), &to, Duration::from_millis(millis)) {
                 break;
             }
