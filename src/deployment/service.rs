@@ -19,6 +19,7 @@ use lacre_keystore::{
 };
 use std::fmt;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// A deployment that this process holds.
 pub struct Deployment {
@@ -145,7 +146,7 @@ pub(super) async fn assemble(
         directory: data_dir.path().to_owned(),
         accounts_url: Accounts::sqlite_file(accounts_url)
             .is_none()
-            .then(|| config.accounts.url.clone()),
+            .then(|| Zeroizing::new(accounts_url.to_owned())),
         lease: config.keystore.lease,
         moving: tokio::sync::Mutex::default(),
     });

@@ -3,18 +3,18 @@
 //! This room must never read or write there.
 
 use crate::accounts::Snapshot;
-use crate::config::SecretText;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::Mutex;
+use zeroize::Zeroizing;
 
 /// The place of a deployment.
 pub struct Home {
     /// Its directory.
     pub directory: PathBuf,
-    /// The database of its accounts; nothing where they are in a file.
-    pub accounts_url: Option<SecretText>,
+    /// The URL of its accounts' database, which may hold a password; nothing where they are in a file.
+    pub accounts_url: Option<Zeroizing<String>>,
     /// The lease of nodes, where it becomes one of several.
     pub lease: Duration,
     /// Held by whoever moves it. Once the sessions have left, the accounts are kept from changing.

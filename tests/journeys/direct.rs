@@ -251,7 +251,10 @@ fn a_storm_of_unknown_keys_asks_the_issuer_once_and_holds_up_nobody() {
         site.asked()
     );
     assert!(server.stop().success());
-    assert!(!server.written().contains("eyJhbGci"), "no token in the log");
+    assert!(
+        !server.written().contains("eyJhbGci"),
+        "no token in the log"
+    );
 }
 
 /// The signature is by the secret that everybody knows: the public key, in each spelling of it.

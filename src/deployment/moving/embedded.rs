@@ -51,7 +51,7 @@ pub async fn move_from_directory(
     let url = match (target, &home.accounts_url) {
         (Target::Directory(_), _) => return Err(MoveError::SameEngine("sled")),
         (Target::Postgres(url), _) => url.as_str(),
-        (Target::Redis(_), Some(url)) => url.expose(),
+        (Target::Redis(_), Some(url)) => url.as_str(),
         (Target::Redis(_), None) => return Err(MoveError::AccountsInFile),
     };
     // One that nobody waits for any more needs a moment to give up.
