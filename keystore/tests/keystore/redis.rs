@@ -3,6 +3,7 @@
 mod beside;
 mod cluster;
 mod faults;
+mod feeds;
 mod journal;
 mod moving;
 mod relay;

@@ -55,6 +55,15 @@ impl Entry {
         std::str::from_utf8(&self.number).ok()?.parse().ok()
     }
 
+    /// Who has written it, and the number of the change.
+    pub(super) fn node(&self) -> &[u8] {
+        &self.node
+    }
+
+    pub(super) fn number(&self) -> &[u8] {
+        &self.number
+    }
+
     /// Where it is, as the server names it.
     pub(super) fn at(&self) -> String {
         format!("{}-{}", self.place.0, self.place.1)

@@ -125,14 +125,29 @@ local function head(keys)
     return { said, redis.call('XREVRANGE', keys[4], '+', '-', 'COUNT', 1), redis.call('TIME') }
 end
 
--- A change that nothing goes by but the evidence that it was made.
-local function beat(keys)
-    if not lease(keys) then
+-- What the feeds of a server say behind what is known of them, and a change that nothing goes by but the evidence that it
+-- was made: with it all of that is confirmed. The keys are those of one bucket. Arguments: how many entries are wanted of
+-- each feed; then of each feed its key, and of the last entry that is known its place, node and number, which are its own.
+-- Answers with the lease, the server's time, and, of each feed that has more or hasn't got that entry, which one it is,
+-- from 0, and its entries from that place on. The feeds are in other slots: a server refuses those that it doesn't lead.
+local function poll(keys, args)
+    local lease_us = lease(keys)
+    if not lease_us then
         return unused(keys)
     end
-    redis.call('HINCRBY', keys[1], 'beat', 1)
     local time = redis.call('TIME')
-    return { lease(keys), time[1], time[2] }
+    local said = { lease_us, time[1], time[2] }
+    for place = 2, #args, 4 do
+        local entries = redis.call('XRANGE', args[place], args[place + 1], '+', 'COUNT', args[1])
+        local known = #entries == 1 and entries[1]
+        local fields = known and known[1] == args[place + 1] and known[2]
+        if not fields or fields[2] ~= args[place + 2] or fields[4] ~= args[place + 3] then
+            said[#said + 1] = (place - 2) / 4
+            said[#said + 1] = entries
+        end
+    end
+    redis.call('HINCRBY', keys[1], 'beat', 1)
+    return said
 end
 
 local function get(keys, args)
@@ -517,7 +532,7 @@ end
 
 redis.register_function('lacre_init_@', init)
 redis.register_function('lacre_head_@', head)
-redis.register_function('lacre_beat_@', beat)
+redis.register_function({ function_name = 'lacre_poll_@', callback = poll, flags = { 'allow-cross-slot-keys' } })
 redis.register_function('lacre_get_@', get)
 redis.register_function('lacre_page_@', page)
 redis.register_function('lacre_count_@', count)

@@ -305,38 +305,38 @@ async fn polled(
     shard: &Shard,
     cursors: &HashMap<Bucket, Entry>,
 ) -> Result<Option<Brought>, KeystoreError> {
-    let mut pipeline = redis::pipe();
-    for bucket in &shard.buckets {
-        let known = cursors.get(bucket).ok_or_else(strange)?;
-        pipeline
-            .cmd("XRANGE")
-            .arg(bucket.feed())
-            .arg(known.at())
-            .arg("+")
-            .arg("COUNT")
-            .arg(MANY + 1);
-    }
-    if let Some(first) = shard.buckets.first() {
-        // Behind the feeds: it is confirmed with all that they say.
-        pipeline.add_command(call("beat", *first));
-        shard.witness.ask(&mut pipeline, REPLICAS_MS);
-    } else {
-        pipeline.add_command(shard.witness.who());
-    }
-    let mut said = shard.polls.send(&pipeline).await?.into_iter();
-    let Some(_) = shard.buckets.first() else {
-        let who = said.next().ok_or_else(strange)?;
+    let Some(first) = shard.buckets.first() else {
+        let who = shard.polls.ask(shard.witness.who()).await?;
         return Ok(Some(Brought {
             entries: Vec::new(),
             lease: None,
             view: shard.witness.led(who).map(Some),
         }));
     };
-    let mut entries = Vec::new();
+    let mut known = Vec::with_capacity(shard.buckets.len());
+    let mut poll = call("poll", *first);
+    poll.arg(MANY + 1);
     for bucket in &shard.buckets {
-        let known = cursors.get(bucket).ok_or_else(strange)?;
-        let feed = accepted(said.next().ok_or_else(strange)?)?;
-        let Some(behind) = behind(known, feed) else {
+        let last = cursors.get(bucket).ok_or_else(strange)?;
+        poll.arg(bucket.feed()).arg(last.at());
+        poll.arg(last.node()).arg(last.number());
+        known.push((*bucket, last));
+    }
+    let mut pipeline = redis::pipe();
+    pipeline.add_command(poll);
+    shard.witness.ask(&mut pipeline, REPLICAS_MS);
+    let mut said = shard.polls.send(&pipeline).await?.into_iter();
+    let mut told = items(accepted(said.next().ok_or_else(strange)?)?).into_iter();
+    let mut next = || told.next().and_then(number).ok_or_else(strange);
+    let (lease, seconds, microseconds) = (next()?, next()?, next()?);
+    shard.hear_time(inner.lease.now(), seconds, microseconds);
+    let mut entries = Vec::new();
+    while let Some(which) = told.next() {
+        let which = number(which).and_then(|which| known.get(usize::try_from(which).ok()?));
+        let (Some((bucket, last)), Some(feed)) = (which, told.next()) else {
+            return Err(strange());
+        };
+        let Some(behind) = behind(last, feed) else {
             return Ok(None);
         };
         if behind.len() >= MANY {
@@ -344,10 +344,6 @@ async fn polled(
         }
         entries.push((*bucket, behind));
     }
-    let mut beat = items(accepted(said.next().ok_or_else(strange)?)?).into_iter();
-    let mut beat = || beat.next().and_then(number).ok_or_else(strange);
-    let (lease, seconds, microseconds) = (beat()?, beat()?, beat()?);
-    shard.hear_time(inner.lease.now(), seconds, microseconds);
     Ok(Some(Brought {
         entries,
         lease: Some(Duration::from_micros(lease)),
