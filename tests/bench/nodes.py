@@ -19,7 +19,7 @@ import time
 from deployed import Deployment, Line
 from ends import end_all_of, summary
 from harness import (CONNECTIONS, LOAD, ROUNDS, SECONDS, bearer, build_program, finished, load, median, must_guard, part, say,
-                     start_load, status)
+                     start_load, status, undisturbed)
 from service import CHAINS, token_of
 from stores import Cluster, Group, Postgres, Redis
 
@@ -76,14 +76,24 @@ def nodes_of(deployment, count, groups=None):
 def ends(bench):
     """Ends at one node, and the first refusal at another."""
     rounds = {engine: [] for engine in ENGINES}
+    late = dict.fromkeys(ENGINES, 0)
     for number in range(ROUNDS):
         for engine in ENGINES:
-            deployment = bench.deployments[engine]
+            deployment, found, fresh = bench.deployments[engine], [], []
             with nodes_of(deployment, 2) as (a, b):
-                tokens = [line.split()[0] for line in deployment.sessions_of(a.url, ENDS)[:ENDS]]
-                rounds[engine].append(end_all_of(a.url, b.url, tokens))
+                def some():
+                    if len(fresh) < AT_ONCE:
+                        fresh.extend(line.split()[0] for line in deployment.sessions_of(a.url, ENDS))
+                    of = end_all_of(a.url, b.url, [fresh.pop() for _ in range(AT_ONCE)])
+                    # Also of those that are measured again.
+                    late[engine] += sum(one["late"] for one in of)
+                    return of
+
+                while len(found) < ENDS:
+                    found += undisturbed(some)
+                rounds[engine].append(found)
         say(f"ends: round {number + 1} of {ROUNDS}")
-    return {engine: summary(of) for engine, of in rounds.items()}
+    return {engine: summary(of) | {"late": late[engine]} for engine, of in rounds.items()}
 
 
 def awake(engine, url, token):
@@ -96,15 +106,26 @@ def awake(engine, url, token):
     sys.exit(f"a node on {engine} says {said} to its token")
 
 
+def called(node, token):
+    """Guarded calls by one token: how many a second, and what each took of the node's processor, polls among it."""
+    url = f"{node.url}/headers"
+    began = node.group.seconds()
+    report = load(url, bearer(token), connections=CONNECTIONS, seconds=BURST)
+    return {"rate": report["rate"], "us": (node.group.seconds() - began) * 1e6 / report["requests"]}
+
+
 def guard(bench):
-    """A warm token at a node of each engine, one after the other; the rest stand still meanwhile."""
+    """A warm token at a node of each engine, one after the other; the rest stand still meanwhile.
+
+    What is compared is the node's processor, not the rate: the load generator has its core together with the stores, and is
+    slower by what they take of it."""
     engines = ("sled", *ENGINES)
-    rates = {engine: [] for engine in engines}
+    calls = {engine: [] for engine in engines}
     with contextlib.ExitStack() as all_nodes:
         nodes, tokens = {}, {}
         for engine in engines:
             deployment = bench.deployments[engine]
-            [nodes[engine]] = all_nodes.enter_context(nodes_of(deployment, 1))
+            [nodes[engine]] = all_nodes.enter_context(nodes_of(deployment, 1, [Group(f"guard-{engine}")]))
             tokens[engine] = token_of(deployment, nodes[engine].url)
             must_guard(engine, f"{nodes[engine].url}/headers", tokens[engine])
             nodes[engine].pause(True)
@@ -112,18 +133,19 @@ def guard(bench):
         for number in range(3 * ROUNDS):
             for engine in engines if number % 2 else reversed(engines):
                 nodes[engine].pause(False)
-                url = f"{nodes[engine].url}/headers"
-                awake(engine, url, tokens[engine])
+                awake(engine, f"{nodes[engine].url}/headers", tokens[engine])
                 time.sleep(0.2)
-                rates[engine].append(load(url, bearer(tokens[engine]), connections=CONNECTIONS, seconds=BURST)["rate"])
+                calls[engine].append(undisturbed(lambda: called(nodes[engine], tokens[engine])))
                 nodes[engine].pause(True)
                 time.sleep(0.05)
             say(f"guard: round {number + 1} of {3 * ROUNDS}")
         for node in nodes.values():
             node.pause(False)
-    beside = {engine: [here / there for here, there in zip(of, rates["sled"])] for engine, of in rates.items()}
-    return {engine: {"rate": round(median(of), 1), "of_sled": round(median(beside[engine]), 4),
-                     "rates": [round(one, 1) for one in of]} for engine, of in rates.items()}
+    return {engine: {
+        "rate": round(median([one["rate"] for one in of]), 1), "us": round(median([one["us"] for one in of]), 3),
+        "of_sled": round(median([there["us"] / here["us"] for here, there in zip(of, calls["sled"])]), 4),
+        "rates": [round(one["rate"], 1) for one in of], "each_us": [round(one["us"], 3) for one in of],
+    } for engine, of in calls.items()}
 
 
 def together(loads):

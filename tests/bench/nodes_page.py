@@ -41,8 +41,9 @@ def ends_table(nodes):
 
 
 def guard_table(nodes):
-    return table(("a node's sessions on", "guarded calls a second", "of the embedded engine"),
-                 [(NAMES[engine], spaced(one["rate"]), f"{one['of_sled']:.3f}") for engine, one in (at(nodes, "guard") or {}).items()])
+    return table(("a node's sessions on", "µs of the node's processor for each", "of the embedded engine", "guarded calls a second"),
+                 [(NAMES[engine], shown(one["us"]) if "us" in one else "-", f"{one['of_sled']:.3f}", spaced(one["rate"]))
+                  for engine, one in (at(nodes, "guard") or {}).items()])
 
 
 def cost(nodes, engine, op, count="1"):

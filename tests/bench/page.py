@@ -15,6 +15,7 @@ from gateway import HANDLER, INTROSPECT, NGINX
 import nodes_page
 from nodes import ENDERS
 from harness import HERE, RESULTS, ROOT
+from service import FIRST
 from plots import COLOURS, bars as bar_plot, lines, spaced
 
 PARTS = ("guards", "steps", "service", "million", "instructions", "python", "gateway", "cost", "peers", "ten_million",
@@ -69,9 +70,12 @@ def measured_table(parts):
     def others(one):
         return f"{one['busy_before']:.0%}" if "busy_before" in one else ""
 
+    def taken(one):
+        return f"{one['repeated']}; {one['most_taken']:.1%}" if "repeated" in one else ""
+
     rows = [(f"`{name}`", one.get("date", "-"), one.get("commit", "-"), one.get("machine", "-"),
-             others(one)) for name, one in parts.items()]
-    return table(("part", "date", "commit", "machine", "busy with others before"), rows)
+             others(one), taken(one)) for name, one in parts.items()]
+    return table(("part", "date", "commit", "machine", "busy with others before", "measured again; taken by the host at most"), rows)
 
 
 def guard_table(guards):
@@ -286,7 +290,11 @@ def arithmetic(guards, steps, cost, peers, service):
     if whole and best and rate("no guard"):
         found |= {"whole_takes": 1e6 / whole, "best_takes": 1e6 / best, "twice_takes": 1e6 / best / 2,
                   "open_takes": 1e6 / rate("no guard"), "whole_left": 1e6 / best / 2 - 1e6 / rate("no guard")}
-    names = ("crypto", "rest", "rest_left", "refresh_crypto", "refresh_like", "flask_most", "flask_crypto", "whole_takes",
+    quiet, beside = (at(service, "calls", "full", kind, "rate") for kind in ("quiet", FIRST))
+    opens = at(service, "troubles", FIRST, "rate")
+    if quiet and beside and opens:
+        found |= {"first_us": (1 - beside / quiet) * 1e6 / opens, "first_left": beside / quiet, "first_floor": quiet / beside}
+    names = ("first_us", "first_left", "first_floor", "crypto", "rest", "rest_left", "refresh_crypto", "refresh_like", "flask_most", "flask_crypto", "whole_takes",
              "best_takes", "twice_takes", "open_takes", "whole_left")
     return {name: "-" for name in names} | {name: "-" if one is None else shown(one) for name, one in found.items()}
 

@@ -16,9 +16,9 @@ import sys
 import time
 from base64 import b64encode
 
-from harness import (CONNECTIONS, ROUNDS, SECONDS, SERVER, answer, bearer, build_program,
+from harness import (CONNECTIONS, ROUNDS, SECONDS, SERVER, TRIES, answer, bearer, build_program,
                      folder, part, load, median, median_report, must_guard, resident_mib, say,
-                     start_load, started, status, stop)
+                     start_load, started, status, stop, undisturbed_load)
 from peers import USERS, flask_server
 
 EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
@@ -200,14 +200,14 @@ def troubled(program, url, token):
     calls = {"full": {}, "leisure": {"pause": LEISURE}}
     reports = {call: {kind: [] for kind in kinds} for call in calls}
     troubles = {kind: [] for kind in kinds[1:]}
-    # A moment to come up, two measurements, and some to spare.
-    most = round(FIRST_RATE * 1.2 * (3 + 2 * max(SECONDS, 1)))
+    # A moment to come up, two measurements, some to spare, and the same again where others disturb.
+    most = round(FIRST_RATE * 1.2 * (3 + 2 * TRIES * max(SECONDS, 1)))
     for number in range(ROUNDS):
         for kind in kinds:
             fresh = program.minted(url, most, "auth") if kind == FIRST else None
             trouble = None if kind == "quiet" else Trouble(kind, program, url, token, fresh)
             for call, given in calls.items():
-                reports[call][kind].append(load(f"{url}/headers", bearer(token), **given))
+                reports[call][kind].append(undisturbed_load(f"{url}/headers", bearer(token), **given))
             if trouble:
                 troubles[kind].append(trouble.ended())
                 # What waits for a thread to hash is worked off before the next measurement.
