@@ -10,7 +10,7 @@ import re
 
 from beside import OURS, PEERS
 from check import at, bars, kept, ratio, shown
-from cost import KEY_PAIR, SEAL, TOKEN
+from cost import KEY_PAIR, LOG_IN, SEAL, TOKEN
 from gateway import HANDLER, INTROSPECT, NGINX
 import nodes_page
 from nodes import ENDERS
@@ -286,6 +286,10 @@ def arithmetic(guards, steps, cost, peers, service):
                   "refresh_like": token / (token - pair + opening)}
         if flask := at(service, "issuing", "Flask, jwcrypto, not durable", "rate"):
             found |= {"flask_most": 1e6 / token / flask, "flask_crypto": 1e6 / crypto / flask}
+    own = at(cost, "kinds", LOG_IN, "threads")
+    if own and token:
+        found |= {"login_most": 1.2 * token, "login_flush": own.get("lacre-committer", 0) + own.get("sled-io", 0),
+                  "login_sqlite": own.get("sqlx-sqlite-wor", 0)}
     whole, best = at(peers, "variants", OURS, "rate"), max((at(peers, "variants", name, "rate") or 0 for name in PEERS), default=0)
     if whole and best and rate("no guard"):
         found |= {"whole_takes": 1e6 / whole, "best_takes": 1e6 / best, "twice_takes": 1e6 / best / 2,
@@ -295,7 +299,7 @@ def arithmetic(guards, steps, cost, peers, service):
     if quiet and beside and opens:
         found |= {"first_us": (1 - beside / quiet) * 1e6 / opens, "first_left": beside / quiet, "first_floor": quiet / beside}
     names = ("first_us", "first_left", "first_floor", "crypto", "rest", "rest_left", "refresh_crypto", "refresh_like", "flask_most", "flask_crypto", "whole_takes",
-             "best_takes", "twice_takes", "open_takes", "whole_left")
+             "best_takes", "twice_takes", "open_takes", "whole_left", "login_most", "login_flush", "login_sqlite")
     return {name: "-" for name in names} | {name: "-" if one is None else shown(one) for name, one in found.items()}
 
 

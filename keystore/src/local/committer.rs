@@ -7,6 +7,7 @@
 
 mod emptying;
 mod job;
+mod pace;
 mod worker;
 mod writer;
 
@@ -24,6 +25,7 @@ use crate::note::{Note, NotePlace, SealedNote};
 use crate::stamps::Stamps;
 use crate::store::{Checked, Progress, Writes};
 use job::{Answer, Failure, Job, Shared, Watcher, Written};
+use pace::Waiting;
 use worker::Worker;
 
 /// How many jobs may wait; beyond that, callers wait to queue theirs.
@@ -33,6 +35,8 @@ const MAX_QUEUE: usize = 4096;
 pub(crate) struct Committer {
     queue: mpsc::Sender<Job>,
     shared: Arc<Shared>,
+    /// Whether the thread waits for more jobs before it persists.
+    waiting: Arc<Waiting>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -68,13 +72,16 @@ impl Committer {
         });
         let (queue, jobs) = mpsc::channel(MAX_QUEUE);
         let worker = Worker::new(engine, follow, Arc::clone(&shared))?;
+        let waiting = Arc::new(Waiting::default());
+        let waits = Arc::clone(&waiting);
         let thread = thread::Builder::new()
             .name("lacre-committer".to_owned())
-            .spawn(move || worker.run(jobs))
+            .spawn(move || worker.run(jobs, &waits))
             .map_err(|error| KeystoreError::unavailable(error.to_string()))?;
         Ok(Self {
             queue,
             shared,
+            waiting,
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -192,10 +199,14 @@ impl Committer {
         job: impl FnOnce(Answer<T>) -> Job,
     ) -> Result<Pending<T>, KeystoreError> {
         let (send, answer) = oneshot::channel();
+        let job = job(send);
+        let may_wait = job.may_wait();
         self.queue
-            .send(job(send))
+            .send(job)
             .await
             .map_err(|_| self.shared.refusal())?;
+        let queued = || MAX_QUEUE - self.queue.capacity();
+        self.waiting.queued(may_wait, queued);
         Ok(Pending {
             answer,
             shared: Arc::clone(&self.shared),

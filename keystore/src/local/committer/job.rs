@@ -51,6 +51,14 @@ pub(super) enum Job {
     Close(oneshot::Sender<()>),
 }
 
+impl Job {
+    /// Whether it may wait for others that share its persist: what stores a record may, and no end.
+    pub(super) fn may_wait(&self) -> bool {
+        let stores = |change: &Change| change.new.is_some();
+        matches!(self, Self::Apply(changes, ..) if changes.iter().any(stores))
+    }
+}
+
 /// What the thread and its callers both know.
 pub(super) struct Shared {
     /// The error that ended all writing, until the store is opened anew.

@@ -1,8 +1,8 @@
 //! The one thread that writes: changes go in one by one and become durable in groups.
 //!
 //! It takes what has come in (up to [`MAX_GROUP`]), applies it in that order, persists once, and
-//! only then answers all of them. While it persists, the next group gathers; under load one persist
-//! carries many changes, and without load a change waits for no other.
+//! only then answers all of them. While it persists, the next group gathers, and for a moment more where many ask
+//! at once; under load one persist carries many changes, and without load a change waits for no other.
 //!
 //! This room must never answer before the persist, a lost compare-and-swap included: the change
 //! that won may be of the same group.
@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::emptying::{self, Emptying};
 use super::job::{Held, Job, Shared, refuse};
+use super::pace::{self, Pace, Waiting};
 use super::writer::{MAX_NOTES, Writer};
 use crate::error::KeystoreError;
 use crate::local::counts::Counts;
@@ -41,14 +42,16 @@ impl Worker {
         Writer::new(engine, follow, shared, MAX_NOTES).map(Self)
     }
 
-    pub(super) fn run(self, mut jobs: mpsc::Receiver<Job>) {
+    pub(super) fn run(self, mut jobs: mpsc::Receiver<Job>, waiting: &Waiting) {
         let _note = NotePanic(&self.0.shared);
         let mut group = Vec::with_capacity(MAX_GROUP);
         // Dropped, and so answered, at the end.
         let mut closing = Vec::new();
         let mut emptyings = VecDeque::new();
+        let mut pace = Pace::new();
         let mut recovery = Recovery::default();
         loop {
+            let mut may_wait = false;
             if self.0.shared.failure.get().is_some() {
                 match jobs.try_recv() {
                     Ok(job) => group.push(job),
@@ -66,14 +69,16 @@ impl Worker {
                     Some(job) => group.push(job),
                     None => break,
                 }
+                may_wait = true;
             }
-            while group.len() < MAX_GROUP {
-                match jobs.try_recv() {
-                    Ok(job) => group.push(job),
-                    Err(_) => break,
-                }
+            if may_wait {
+                pace.gather(&mut jobs, &mut group, MAX_GROUP, waiting);
+            } else {
+                pace::take(&mut jobs, &mut group, MAX_GROUP);
             }
+            let (size, began) = (group.len(), Instant::now());
             self.commit(&mut group, &mut emptyings, &mut closing);
+            pace.answered(size, jobs.len(), began.elapsed());
             if !closing.is_empty() {
                 jobs.close();
             }
