@@ -23,6 +23,9 @@ const GROUPS: u32 = 4;
 /// The longest wait.
 const LONGEST: Duration = Duration::from_millis(2);
 
+/// A group that took less went to no disk, and costs less than a wait.
+const WORTH_A_WAIT: Duration = Duration::from_micros(150);
+
 /// No wait is under way, and one may begin.
 const NONE: usize = 0;
 
@@ -86,7 +89,11 @@ impl Pace {
     /// A group of so many jobs was answered after this time, and so many were queued meanwhile.
     pub(super) fn answered(&mut self, group: usize, queued: usize, took: Duration) {
         self.callers = group + queued;
-        self.longest = LONGEST.min(took * GROUPS);
+        self.longest = if took < WORTH_A_WAIT {
+            Duration::ZERO
+        } else {
+            LONGEST.min(took * GROUPS)
+        };
     }
 
     /// Adds what is queued to a group, up to `most`, after a wait for more where there is one.
@@ -102,7 +109,7 @@ impl Pace {
         waiting.wanted.store(NONE, SeqCst);
         take(jobs, group, most);
         let missing = self.callers.min(most).saturating_sub(group.len());
-        if missing > 0 && group.iter().all(Job::may_wait) {
+        if missing > 0 && !self.longest.is_zero() && group.iter().all(Job::may_wait) {
             waiting.wait(missing, until, || jobs.len());
             take(jobs, group, most);
         }
@@ -200,8 +207,10 @@ mod tests {
     #[test]
     fn the_wait_is_a_few_persists_and_has_a_bound() {
         let mut pace = Pace::new();
+        pace.answered(2, 1, Duration::from_micros(200));
+        assert_eq!((pace.callers, pace.longest.as_micros()), (3, 800));
         pace.answered(2, 1, Duration::from_micros(100));
-        assert_eq!((pace.callers, pace.longest.as_micros()), (3, 400));
+        assert!(pace.longest.is_zero());
         pace.answered(1, 0, Duration::from_secs(30));
         assert_eq!((pace.callers, pace.longest), (1, LONGEST));
     }
