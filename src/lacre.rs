@@ -68,7 +68,7 @@ struct Parts {
     forwarder: Forwarder,
     refresher: Refresher,
     listing: Arc<Listing>,
-    revoker: Revoker,
+    revoker: Arc<Revoker>,
     sweeper: Sweeper,
     last_seen: LastSeen,
     rotation: Rotation,

@@ -31,6 +31,7 @@ pub mod csrf;
 pub(crate) mod end;
 mod even_time;
 pub mod forward;
+pub(crate) mod going_on;
 pub mod grant;
 pub mod guard;
 pub mod handles;

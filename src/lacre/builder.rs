@@ -118,6 +118,7 @@ impl LacreBuilder {
         ));
         let (last_seen, notes) = LastSeen::new(records.clone());
         let listing = Arc::new(Listing::new(records.clone()));
+        let revoker = Arc::new(Revoker::new(records.clone(), Arc::clone(&listing)));
         Lacre(Arc::new(Parts {
             issuer: Issuer::new(
                 Arc::clone(&rules),
@@ -125,12 +126,14 @@ impl LacreBuilder {
                 Entropy::clone(&entropy),
                 Arc::clone(&tokens),
                 Arc::clone(&content_keys),
+                Arc::clone(&revoker),
             ),
             guard: Guard::new(
                 Arc::clone(&rules),
                 records.clone(),
                 Arc::clone(&content_keys),
                 notes.clone(),
+                Arc::clone(&revoker),
             ),
             notes,
             forwarder: Forwarder::new(
@@ -138,8 +141,13 @@ impl LacreBuilder {
                 records.clone(),
                 Entropy::clone(&entropy),
             ),
-            refresher: Refresher::new(Arc::clone(&rules), records.clone(), Arc::clone(&tokens)),
-            revoker: Revoker::new(records.clone(), Arc::clone(&listing)),
+            refresher: Refresher::new(
+                Arc::clone(&rules),
+                records.clone(),
+                Arc::clone(&tokens),
+                Arc::clone(&revoker),
+            ),
+            revoker,
             sweeper: Sweeper::new(records.clone(), rules.explain_for),
             last_seen,
             #[cfg(feature = "server")]

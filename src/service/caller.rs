@@ -103,14 +103,9 @@ impl Caller {
     }
 
     pub(super) fn ended(&self, user: &str, sessions: &[Handle], cause: Cause) {
+        let end = self.end(cause, None);
         for session in sessions {
-            Event::SessionEnded {
-                user: UserId::new(user),
-                session: MaskedHandle::of(session.as_str()),
-                cause,
-                by: &self.actor,
-            }
-            .record(&self.origin);
+            end.tell(user, session, &self.origin);
         }
     }
 

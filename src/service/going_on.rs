@@ -1,36 +1,13 @@
-//! Work that goes on to its end where its caller has gone.
+//! What work that goes on without its caller says where the process stops meanwhile.
 //!
-//! A connection that is reset drops the future of its request. A change that was half done then
-//! would wait for the next sweep, and its audit event would never be written.
-//!
-//! This room must never give up work that has begun.
+//! This room must never say of interrupted work that it was done.
 
 use super::ServiceError;
 use crate::accounts::AccountsError;
+use crate::sessions::going_on::Interrupted;
 use crate::sessions::refresh::RefreshError;
 
-/// Does the work also where whoever asked for it doesn't wait.
-pub(super) async fn to_the_end<T, E>(
-    work: impl Future<Output = Result<T, E>> + Send + 'static,
-) -> Result<T, E>
-where
-    T: Send + 'static,
-    E: Interrupted + Send + 'static,
-{
-    match tokio::spawn(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The process is stopping.
-            Err(_) => Err(E::interrupted()),
-        },
-    }
-}
-
-/// An error that says that the process stopped meanwhile: whether the work was done is unknown.
-pub(super) trait Interrupted {
-    fn interrupted() -> Self;
-}
+pub(super) use crate::sessions::going_on::to_the_end;
 
 impl Interrupted for ServiceError {
     fn interrupted() -> Self {

@@ -8,43 +8,41 @@
 //! This room must never go by a token that wasn't opened with the session's key and whose signature wasn't right.
 
 use super::end::End;
-use super::records::Records;
-use crate::telemetry::audit::{Actor, Cause, Event, MaskedHandle, Origin, UserId};
+use super::going_on::to_the_end;
+use super::revoke::Revoker;
+use crate::telemetry::audit::{Actor, Cause, Origin};
 use crate::token::TokenError;
 use lacre_keystore::{KeystoreError, RecordKey, Stored};
+use std::sync::Arc;
 
-impl Records {
+impl Revoker {
     /// Ends the session of a record that is behind a token of this generation. Whoever has the token is told what
     /// anybody is told whose token is of another generation: the answer is that error, or the store's.
     pub(super) async fn end_behind(
-        &self,
-        key: &RecordKey,
-        seen: &Stored,
+        self: &Arc<Self>,
+        key: RecordKey,
+        seen: Stored,
         generation: u64,
     ) -> Result<TokenError, KeystoreError> {
         if generation > seen.record.generation {
-            let end = End::new(
-                Cause::RecordBehind,
-                Actor::Lacre,
-                Some(&seen.record.user_id),
-            );
-            let noting = self.keystore.noting(self.note(Some(&end)));
-            if noting.remove_if(key, seen).await? {
-                log::error!(
-                    "a session was older than a token of it, and has ended: the store has lost a refresh"
-                );
-                let handle = self.handle_of(key);
-                // Here, since every guard may come to it, also one that stands before no service.
-                let ended = Event::SessionEnded {
-                    user: UserId::new(&seen.record.user_id),
-                    session: MaskedHandle::of(handle.as_str()),
-                    cause: end.cause,
-                    by: &end.by,
-                };
-                ended.record(&Origin::default());
-            }
+            // Whoever showed the token may go before the end is durable, and it has its event all the same.
+            let own = Arc::clone(self);
+            to_the_end(async move { own.end_as_behind(&key, &seen).await }).await?;
         }
         Ok(TokenError::Generation)
+    }
+
+    async fn end_as_behind(&self, key: &RecordKey, seen: &Stored) -> Result<(), KeystoreError> {
+        let user = &seen.record.user_id;
+        let end = End::new(Cause::RecordBehind, Actor::Lacre, Some(user));
+        if self.as_seen(key, seen, &end).await? {
+            log::error!(
+                "a session was older than a token of it, and has ended: the store has lost a refresh"
+            );
+            // Here, since every guard may come to it, also one that stands before no service.
+            end.tell(user, &self.records.handle_of(key), &Origin::default());
+        }
+        Ok(())
     }
 }
 

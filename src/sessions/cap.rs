@@ -10,9 +10,11 @@
 
 use super::end::End;
 use super::records::Records;
+use super::revoke::Revoker;
 use crate::token::Handle;
 use futures_util::future::join_all;
 use lacre_keystore::{KeystoreError, PutOutcome, Record, RecordKey, Stored, Swap, UserTag};
+use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 
 const PAGE: usize = 256;
@@ -23,6 +25,7 @@ const LOCKS: usize = 64;
 /// The maximum of sessions that a user has at once.
 pub(super) struct Cap {
     records: Records,
+    revoker: Arc<Revoker>,
     max: usize,
     /// Held by who ends sessions. `docs/decisions/0024-cap-locks.md` says why compare-and-swap alone
     /// isn't enough.
@@ -31,9 +34,10 @@ pub(super) struct Cap {
 
 impl Cap {
     /// At most `max` sessions, and at least one.
-    pub(super) fn new(records: Records, max: usize) -> Self {
+    pub(super) fn new(records: Records, revoker: Arc<Revoker>, max: usize) -> Self {
         Self {
             records,
+            revoker,
             max: max.max(1),
             locks: std::array::from_fn(|_| Mutex::new(())),
         }
@@ -88,11 +92,9 @@ impl Cap {
         }
         let _lock = self.lock(&new.user).await;
         let beyond = self.beyond_cap(new, record, 0).await?;
-        let ends = join_all(beyond.iter().map(|(_, key)| {
-            let note = self.records.note(Some(end));
-            self.records.keystore.noting(note).remove(key)
-        }))
-        .await;
+        let ends = beyond.iter();
+        let ends = ends.map(|(_, key)| self.revoker.session(key, Some(end)));
+        let ends = join_all(ends).await;
         let mut ended = Vec::with_capacity(beyond.len());
         for ((_, key), end) in beyond.iter().zip(ends) {
             if end? {

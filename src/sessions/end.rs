@@ -7,7 +7,7 @@
 
 use super::records::Records;
 use crate::clock::UnixSeconds;
-use crate::telemetry::audit::{Actor, Cause};
+use crate::telemetry::audit::{Actor, Cause, Event, MaskedHandle, Origin, UserId};
 use crate::token::Handle;
 #[cfg(feature = "server")]
 use lacre_keystore::MasterKeyRing;
@@ -60,6 +60,17 @@ impl End {
     pub(crate) fn new(cause: Cause, by: Actor, user: Option<&str>) -> Self {
         let user = user.map(str::to_owned);
         Self { cause, by, user }
+    }
+
+    /// Writes the audit event of this end of a session of this user, which is durable. It is counted by that as well.
+    pub(crate) fn tell(&self, user: &str, session: &Handle, from: &Origin) {
+        let ended = Event::SessionEnded {
+            user: UserId::new(user),
+            session: MaskedHandle::of(session.as_str()),
+            cause: self.cause,
+            by: &self.by,
+        };
+        ended.record(from);
     }
 
     /// The note of the end of sessions in a store that isn't open.

@@ -12,6 +12,7 @@ use super::content_keys::{ContentKeys, Entry};
 use super::even_time::locate;
 use super::last_seen::Notes;
 use super::records::Records;
+use super::revoke::Revoker;
 use super::rules::Rules;
 use crate::clock::UnixSeconds;
 use crate::token::{
@@ -117,6 +118,7 @@ pub(crate) struct Guard {
     records: Records,
     content_keys: Arc<ContentKeys>,
     notes: Notes,
+    revoker: Arc<Revoker>,
 }
 
 impl Guard {
@@ -125,12 +127,14 @@ impl Guard {
         records: Records,
         content_keys: Arc<ContentKeys>,
         notes: Notes,
+        revoker: Arc<Revoker>,
     ) -> Self {
         Self {
             rules,
             records,
             content_keys,
             notes,
+            revoker,
         }
     }
 
@@ -223,7 +227,7 @@ impl Guard {
                 Err(refused) => return Err(refused.into()),
             }
         };
-        let refused = self.records.end_behind(&key, &stored, generation).await?;
+        let refused = self.revoker.end_behind(key, stored, generation).await?;
         Err(refused.into())
     }
 

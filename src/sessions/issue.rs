@@ -11,6 +11,7 @@ use super::end::End;
 use super::grant::{Grant, IssueError, Issued, check_additional};
 use super::profile::Profile;
 use super::records::Records;
+use super::revoke::Revoker;
 use super::rules::Rules;
 use super::tokens::{Contents, TokenMaker};
 use crate::clock::UnixSeconds;
@@ -31,6 +32,7 @@ pub(crate) struct Issuer {
     entropy: Entropy,
     tokens: Arc<TokenMaker>,
     content_keys: Arc<ContentKeys>,
+    revoker: Arc<Revoker>,
     cap: Cap,
 }
 
@@ -47,14 +49,16 @@ impl Issuer {
         entropy: Entropy,
         tokens: Arc<TokenMaker>,
         content_keys: Arc<ContentKeys>,
+        revoker: Arc<Revoker>,
     ) -> Self {
         Self {
-            cap: Cap::new(records.clone(), rules.max_per_user),
+            cap: Cap::new(records.clone(), Arc::clone(&revoker), rules.max_per_user),
             rules,
             records,
             entropy,
             tokens,
             content_keys,
+            revoker,
         }
     }
 
@@ -155,16 +159,11 @@ impl Issuer {
     ) -> Result<Begun, IssueError> {
         let mut replaced = false;
         for _ in 0..MAX_ATTEMPTS {
-            let noting = || {
-                self.records
-                    .keystore
-                    .noting(self.records.note(replaced_for))
-            };
             let before = if replaced_for.is_some() {
                 match self.records.keystore.get(key).await {
                     // What doesn't open is replaced like what does: else the name is lost for good.
                     Err(error) if error.record().is_some() => {
-                        replaced |= noting().remove(key).await?;
+                        replaced |= self.revoker.session(key, replaced_for).await?;
                         continue;
                     }
                     before => before?,
@@ -173,7 +172,11 @@ impl Issuer {
                 None
             };
             if let Some(before) = before {
-                if noting().replace(key, &before, record).await? == Swap::Won {
+                let noting = self
+                    .records
+                    .keystore
+                    .noting(self.records.note(replaced_for));
+                if noting.replace(key, &before, record).await? == Swap::Won {
                     return Ok(Begun {
                         evicted: Vec::new(),
                         replaced: true,

@@ -17,11 +17,12 @@ use super::grant::{IssueError, Issued, Subject};
 use super::guard::{LiveSession, Refusal};
 use super::profile::Profile;
 use super::records::Records;
+use super::revoke::Revoker;
 use super::rules::Rules;
 use super::tokens::{Contents, TokenMaker};
 use crate::telemetry::audit::{Actor, Cause};
 use crate::token::{Claims, Expected, Handle, SessionKey, TokenKind, UnopenedToken, is_own_user};
-use lacre_keystore::{KeystoreError, Noting, Record, RecordKey, Stored};
+use lacre_keystore::{KeystoreError, Record, RecordKey, Stored};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -125,21 +126,22 @@ pub(crate) struct Refresher {
     rules: Arc<Rules>,
     records: Records,
     tokens: Arc<TokenMaker>,
+    revoker: Arc<Revoker>,
 }
 
 impl Refresher {
-    pub(crate) fn new(rules: Arc<Rules>, records: Records, tokens: Arc<TokenMaker>) -> Self {
+    pub(crate) fn new(
+        rules: Arc<Rules>,
+        records: Records,
+        tokens: Arc<TokenMaker>,
+        revoker: Arc<Revoker>,
+    ) -> Self {
         Self {
             rules,
             records,
             tokens,
+            revoker,
         }
-    }
-
-    /// The keystore, for the end of a session of this user that lacre itself causes.
-    fn noting(&self, cause: Cause, user_id: &str) -> Noting<'_> {
-        let end = End::new(cause, Actor::Lacre, Some(user_id));
-        self.records.keystore.noting(self.records.note(Some(&end)))
     }
 
     /// Gives new tokens for a refresh token.
@@ -160,7 +162,7 @@ impl Refresher {
                 .map_err(RefreshError::Refused)?;
             let now = self.records.now();
             let Some(step) = Step::of(&stored.record, claims.generation, now, &self.rules) else {
-                let ended = self.records.end_behind(&key, &stored, claims.generation);
+                let ended = self.revoker.end_behind(key, stored, claims.generation);
                 return Err(RefreshError::Refused(ended.await?.into()));
             };
             let handle = claims.session.clone();
@@ -168,19 +170,17 @@ impl Refresher {
             let renewed = match step {
                 Step::Renew(record) => Some(record),
                 Step::Repeat => None,
-                Step::End
-                    if self
-                        .noting(Cause::RefreshReused, &user_id)
-                        .remove_if(&key, &stored)
-                        .await? =>
-                {
-                    return Err(RefreshError::Reused { user_id, handle });
+                Step::End => {
+                    let end = End::new(Cause::RefreshReused, Actor::Lacre, Some(&user_id));
+                    if self.revoker.as_seen(&key, &stored, &end).await? {
+                        return Err(RefreshError::Reused { user_id, handle });
+                    }
+                    continue;
                 }
-                Step::End => continue,
             };
             let Some(subject) = subject(&user_id).await.map_err(RefreshError::Subject)? else {
-                let noting = self.noting(gone(&user_id), &user_id);
-                noting.remove(&key).await?;
+                let end = End::new(gone(&user_id), Actor::Lacre, Some(&user_id));
+                self.revoker.session(&key, Some(&end)).await?;
                 return Err(RefreshError::UserGone { user_id, handle });
             };
             // Of a client's user the record says who it is now: nobody else can.

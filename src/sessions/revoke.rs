@@ -12,7 +12,7 @@ use super::profile::{ProfileChange, told};
 use super::records::Records;
 use crate::token::Handle;
 use futures_util::future::join_all;
-use lacre_keystore::{KeystoreError, Record, RecordKey, Swap};
+use lacre_keystore::{KeystoreError, Record, RecordKey, Stored, Swap};
 use std::sync::Arc;
 
 /// How many sessions of a user are changed as one.
@@ -23,7 +23,7 @@ const ATTEMPTS: usize = 64;
 
 /// Ends sessions.
 pub(crate) struct Revoker {
-    records: Records,
+    pub(super) records: Records,
     listing: Arc<Listing>,
 }
 
@@ -40,6 +40,21 @@ impl Revoker {
     ) -> Result<bool, KeystoreError> {
         let note = self.records.note(end);
         self.records.keystore.noting(note).remove(key).await
+    }
+
+    /// Ends the session of this record if it is as it was read; `false` where it has changed since, or was gone already.
+    pub(crate) async fn as_seen(
+        &self,
+        key: &RecordKey,
+        seen: &Stored,
+        end: &End,
+    ) -> Result<bool, KeystoreError> {
+        let note = self.records.note(Some(end));
+        self.records
+            .keystore
+            .noting(note)
+            .remove_if(key, seen)
+            .await
     }
 
     /// Ends the session of this handle; `false` where there is none.
@@ -80,8 +95,7 @@ impl Revoker {
             let (own, next) = self.listing.page_of_picked(picked, after).await?;
             let removals = own.iter().map(|(key, user)| {
                 let end = end.map(|end| End::new(end.cause, end.by.clone(), Some(user)));
-                let note = self.records.note(end.as_ref());
-                self.records.keystore.noting(note).remove(key)
+                async move { self.session(key, end.as_ref()).await }
             });
             let removed = join_all(removals).await;
             let mut of_page = Vec::with_capacity(own.len());

@@ -9,6 +9,8 @@ use crate::telemetry::tests::written_with;
 use crate::token::{TokenError, TokenKind};
 use lacre_keystore::{Record, Swap};
 use std::convert::Infallible;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
 
 async fn guard(fixture: &Fixture, issued: &Issued) -> &'static str {
     let token = issued.access.token.expose().as_bytes();
@@ -79,6 +81,32 @@ async fn an_access_token_that_is_ahead_of_its_record_ends_the_session() {
         said.contains("record_behind") && said.contains("u1"),
         "{said}"
     );
+}
+
+/// A connection that is reset drops the future of its request in the middle of the end.
+#[tokio::test]
+async fn an_end_that_nobody_waits_for_has_its_note_and_its_event() {
+    let fixture = Fixture::new();
+    let [first, second] = rolled_back(&fixture).await;
+    written_with("");
+    let mut asked = Box::pin(guard(&fixture, &second));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(asked.as_mut().poll(&mut context).is_pending());
+    drop(asked);
+    let session = MaskedHandle::of(first.handle.as_str());
+    let begun = Instant::now();
+    loop {
+        let audited = written_with(&format!("event=session_ended user=u1 session={session} "));
+        if let [line] = &audited[..] {
+            assert!(line.contains("cause=record_behind by=lacre"), "{line}");
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(5), "no event");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let keystore = fixture.lacre.keystore();
+    assert!(keystore.get(&first.key).await.unwrap().is_none());
+    assert_eq!(keystore.left(None, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
