@@ -14,6 +14,7 @@ mod account;
 mod argon;
 mod attempts;
 mod authority;
+mod changing;
 mod client;
 mod clients;
 mod copy;
@@ -25,6 +26,7 @@ mod identity;
 mod imported;
 mod link;
 mod links;
+mod making;
 mod outbox;
 mod owner;
 mod password;
@@ -61,20 +63,15 @@ pub use self::proving::Named;
 pub use self::store::Outdated;
 pub use self::subscriber::Subscriber;
 
-use self::account::first_roles;
 use self::argon::RawSalt;
 use self::error::invalid;
 use self::hashing::Place;
-use self::revisions::Revisions;
-use self::store::{Keep, MirrorKey, NewRow, Store};
+use self::store::{MirrorKey, Store};
 use crate::clock::Clock;
 
 /// The most accounts on one page.
 const MAX_PAGE: usize = 1000;
 const MAX_QUERY: usize = 254;
-
-/// How often a change starts anew that others get ahead of.
-const ATTEMPTS: usize = 32;
 
 /// The accounts and the clients of one deployment; a handle to share.
 #[derive(Clone)]
@@ -206,93 +203,6 @@ impl Accounts {
         store::has_all(file)
     }
 
-    /// Makes an account. Its e-mail is unique whatever the case.
-    pub async fn create(&self, new: NewAccount) -> Result<Account, AccountsError> {
-        let password = new.password;
-        let account = self.new_account(ImportedAccount {
-            id: new.id,
-            email: new.email,
-            name: new.name,
-            roles: new.roles,
-            permissions: new.permissions,
-            active: true,
-            hash: None,
-        })?;
-        let password_hash = match password {
-            Some(password) => {
-                password.must_differ_from(&account.account.email)?;
-                let hash = self.hash(self.place()?, password).await?;
-                self.is_still_true().await?;
-                Some(hash)
-            }
-            None => None,
-        };
-        let rows = vec![NewRow {
-            password_hash,
-            ..account
-        }];
-        let mut made = self.insert(rows, Keep::Yes).await?;
-        made.pop().ok_or(AccountsError::AccountsUnavailable)?
-    }
-
-    /// Makes accounts with the hashes that another system kept, in one transaction: what each became,
-    /// in the order given. [`AccountsError::AccountExists`] for one whose e-mail or id is taken, also
-    /// by an earlier one of these; the others are made.
-    ///
-    /// With `dry_run` nothing stays, and the answer is what it would have been.
-    pub async fn import(
-        &self,
-        accounts: Vec<ImportedAccount>,
-        dry_run: bool,
-    ) -> Result<Vec<Result<Account, AccountsError>>, AccountsError> {
-        let rows: Vec<_> = accounts
-            .into_iter()
-            .map(|account| self.new_account(account))
-            .collect();
-        let good = rows.iter().flatten().cloned().collect();
-        let keep = if dry_run { Keep::No } else { Keep::Yes };
-        let mut made = self.insert(good, keep).await?.into_iter();
-        let outcomes = rows.into_iter().map(|row| {
-            row.and_then(|_| {
-                made.next()
-                    .unwrap_or(Err(AccountsError::AccountsUnavailable))
-            })
-        });
-        Ok(outcomes.collect())
-    }
-
-    async fn insert(
-        &self,
-        rows: Vec<NewRow>,
-        keep: Keep,
-    ) -> Result<Vec<Result<Account, AccountsError>>, AccountsError> {
-        let by = self.authority.as_ref();
-        self.inner.store.insert(rows, keep, by).await
-    }
-
-    /// The row of an account to make, at its first revision.
-    fn new_account(&self, new: ImportedAccount) -> Result<NewRow, AccountsError> {
-        let now = self.inner.clock.now();
-        let name = new
-            .name
-            .map_or(Ok(None), |name| display_name("name", &name))?;
-        let account = Account {
-            name,
-            roles: first_roles(new.roles)?,
-            permissions: permissions(new.permissions)?,
-            id: new.id.unwrap_or_else(|| self.with_random(UserId::generate)),
-            email: new.email,
-            active: new.active,
-            created_at: now,
-            updated_at: now,
-            revision: self.with_random(Revisions::first),
-        };
-        Ok(NewRow {
-            account,
-            password_hash: new.hash.map(ImportedHash::into_stored),
-        })
-    }
-
     /// The account with this id.
     pub async fn get(&self, id: &UserId) -> Result<Option<Account>, AccountsError> {
         Ok(self.inner.store.by_id(id).await?.map(|found| found.account))
@@ -334,118 +244,12 @@ impl Accounts {
         Ok(Page { accounts, next })
     }
 
-    /// Changes an account and, where there is one, its password, and returns its new state. What the
-    /// change `ends` is written into the outbox in the same transaction; the caller ends it and then
-    /// says that it is [`delivered`](Self::delivered).
-    ///
-    /// An empty change leaves the revision and writes no row.
-    pub async fn change(
-        &self,
-        id: &UserId,
-        change: Change,
-        password: Option<Password>,
-        ends: Option<Ends>,
-    ) -> Result<(Account, Option<OutboxRow>), AccountsError> {
-        if password.is_none() && change == Change::default() {
-            let account = self.get(id).await?.ok_or(AccountsError::AccountUnknown)?;
-            return Ok((account, None));
-        }
-        self.change_if((id, None), change, password, ends).await
-    }
-
-    /// Gives the owner of an account another password, if the account is still as it was `proven`.
-    ///
-    /// [`AccountsError::InvalidCredentials`] where it has changed since, while the new password was
-    /// hashed for instance: a proof of the password before must not undo its change.
-    pub async fn change_own_password(
-        &self,
-        proven: &Account,
-        password: Password,
-        ends: Ends,
-    ) -> Result<(Account, Option<OutboxRow>), AccountsError> {
-        let of = (&proven.id, Some(Revisions::only(proven.revision)));
-        let change = self.change_if(of, Change::default(), Some(password), Some(ends));
-        change.await.map_err(|error| match error {
-            AccountsError::AccountUnknown => AccountsError::InvalidCredentials,
-            other => other,
-        })
-    }
-
-    async fn change_if(
-        &self,
-        (id, seen): (&UserId, Option<Revisions>),
-        change: Change,
-        password: Option<Password>,
-        ends: Option<Ends>,
-    ) -> Result<(Account, Option<OutboxRow>), AccountsError> {
-        let change = change.checked()?;
-        let (hash, account) = match password {
-            Some(password) => {
-                let (hash, revision) = self.hash_for(id, &change, password).await?;
-                self.is_still_true().await?;
-                // The hash took its time: an account made anew under the id must not get it.
-                (Some(hash), Revisions::of_the_account_at(revision))
-            }
-            None => (None, Revisions::any()),
-        };
-        let now = self.inner.clock.now();
-        let row = ends.map(|ends| self.row_of_user(id, ends, now));
-        for _ in 0..ATTEMPTS {
-            let (change, from) = self.whole(id, &change).await?;
-            if from.is_some_and(|from| !account.contains(from)) {
-                return Err(AccountsError::AccountUnknown);
-            }
-            let at = seen.or(from.map(Revisions::only)).unwrap_or(account);
-            let at = (id, at);
-            let store = &self.inner.store;
-            let with = (row.as_ref(), self.authority.as_ref());
-            let changed = store.update(at, change, hash.clone(), with, now);
-            match changed.await {
-                // Somebody else's change came in between: once more, from what it has left.
-                Err(AccountsError::AccountUnknown) if seen.is_none() && from.is_some() => {}
-                account => return Ok((account?, row.map(|row| row.row))),
-            }
-        }
-        Err(AccountsError::AccountsUnavailable)
-    }
-
     /// Whether who asks may still ask, once a hash has taken its time.
     async fn is_still_true(&self) -> Result<(), AccountsError> {
         match &self.still {
             Some(still) if !still().await? => Err(AccountsError::AuthorityChanged),
             _ => Ok(()),
         }
-    }
-
-    /// The change with all the roles that the account has after it and, where they depend on those
-    /// before, the revision whose they are.
-    async fn whole(
-        &self,
-        id: &UserId,
-        change: &Change,
-    ) -> Result<(Change, Option<u64>), AccountsError> {
-        if change.role.is_none() || change.roles.is_some() {
-            return Ok((change.clone(), None));
-        }
-        let before = self.get(id).await?.ok_or(AccountsError::AccountUnknown)?;
-        let whole = Change {
-            roles: change.roles_after(&before.roles),
-            ..change.clone()
-        };
-        Ok((whole.checked()?, Some(before.revision)))
-    }
-
-    /// Deletes an account; `false` where there was none. What that `ends` is written into the outbox
-    /// in either case; the caller ends it and then says that it is [`delivered`](Self::delivered).
-    pub async fn delete(
-        &self,
-        id: &UserId,
-        ends: Ends,
-    ) -> Result<(bool, OutboxRow), AccountsError> {
-        let row = self.row_of_user(id, ends, self.inner.clock.now());
-        let by = self.authority.as_ref();
-        let deleted = self.inner.store.delete(id, &row, by).await?;
-        Ok((deleted, row.row))
     }
 
     /// Whether the database answers.
@@ -470,20 +274,6 @@ impl Accounts {
     pub async fn close(&self) {
         self.inner.hashing.close().await;
         self.inner.store.close().await;
-    }
-
-    /// The hash of another password, unless it is the e-mail that the account has afterwards, and the
-    /// revision of the account that it is meant for.
-    async fn hash_for(
-        &self,
-        id: &UserId,
-        change: &Change,
-        password: Password,
-    ) -> Result<(String, u64), AccountsError> {
-        let place = self.place()?;
-        let account = self.get(id).await?.ok_or(AccountsError::AccountUnknown)?;
-        password.must_differ_from(change.email.as_ref().unwrap_or(&account.email))?;
-        Ok((self.hash(place, password).await?, account.revision))
     }
 
     fn place(&self) -> Result<Place, AccountsError> {

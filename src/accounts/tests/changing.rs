@@ -1,3 +1,4 @@
+use crate::accounts::revisions::Revisions;
 use futures_util::future::join_all;
 
 use super::*;
