@@ -111,9 +111,14 @@ impl Migrate {
                 match step {
                     Step::Progress { done, total } => shown.0.bar("sessions", done, total),
                     Step::Page(Answer::Moving {
+                        interrupted: Some(why),
+                        ..
+                    }) => shown.interrupted(&why),
+                    Step::Page(Answer::Moving {
                         walk,
                         written,
                         removed,
+                        ..
                     }) => shown.walked(walk, written, removed),
                     Step::Page(_) => return Err(unexpected()),
                 }
@@ -212,6 +217,14 @@ impl Shown {
     }
 }
 
+impl Shown {
+    fn interrupted(&mut self, why: &str) {
+        self.0.clear();
+        let why = printable(why);
+        let _ = writeln!(std::io::stderr(), "lacre: interrupted, and going on: {why}");
+    }
+}
+
 impl Waiting for Shown {
     fn walking(&mut self, done: u64, total: u64) -> bool {
         self.0.bar("sessions", done, total);
@@ -222,6 +235,7 @@ impl Waiting for Shown {
         match step {
             Heard::Walked { number, round } => self.walked(number, round.written, round.removed),
             Heard::Held => self.walked(0, 0, 0),
+            Heard::Interrupted(why) => self.interrupted(&why),
         }
         Box::pin(std::future::ready(true))
     }

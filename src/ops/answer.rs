@@ -83,6 +83,8 @@ pub enum Answer {
         written: u64,
         /// How many were removed, since they had ended.
         removed: u64,
+        /// Why it was interrupted, where it was: it goes on when both stores answer.
+        interrupted: Option<String>,
     },
     /// The sessions are in another store.
     Moved {

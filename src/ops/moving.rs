@@ -9,6 +9,7 @@ use super::steps::Steps;
 use crate::deployment::{Heard, MovedAll, Target, Waiting, move_from_directory};
 use crate::entropy;
 use crate::service::Service;
+use lacre_keystore::moving::Round;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -44,14 +45,16 @@ impl Waiting for Asker<'_> {
     }
 
     fn heard(&mut self, step: Heard) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
-        let (walk, written, removed) = match step {
-            Heard::Walked { number, round } => (number, round.written, round.removed),
-            Heard::Held => (0, 0, 0),
+        let (walk, round, interrupted) = match step {
+            Heard::Walked { number, round } => (number, round, None),
+            Heard::Held => (0, Round::default(), None),
+            Heard::Interrupted(why) => (0, Round::default(), Some(why)),
         };
         let page = Answer::Moving {
             walk,
-            written,
-            removed,
+            written: round.written,
+            removed: round.removed,
+            interrupted,
         };
         Box::pin(async move {
             // Nobody takes steps where one answer is all that the door shows.

@@ -1,218 +1,24 @@
 //! All sessions moved from a directory into a database and back, under load, with kills of every process: nobody is
 //! logged out, and nothing that has ended comes back.
 
+mod failing;
 mod redis;
 mod rotating;
+mod scene;
 
 use super::{EMAIL, PASSWORD};
 use crate::support::database::Database;
 use crate::support::filled::fill;
-use crate::support::server::{Client, Refused, Server, Setup, Token};
+use crate::support::server::Server;
 use crate::support::wait::until;
+use scene::{
+    Known, embedded, embedded_at, is_left, keys, killed_after, migrate, migrated, move_under_load,
+    node_at, refused, sled,
+};
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
-use std::process::{Output, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
-/// How a server that has its store to itself is started, with its accounts in a file.
-fn embedded() -> Setup {
-    let setup = Setup::new();
-    let file = format!("sqlite:{}", setup.data().join("accounts.sqlite").display());
-    setup
-        .env("LACRE_ACCOUNTS__URL", &file)
-        .env("LACRE_SESSION__MAX_PER_USER", "10000")
-}
-
-/// The same on this directory, with its accounts in the database.
-fn embedded_at(data: &Path, database: &Database) -> Setup {
-    Setup::new()
-        .data_dir(data)
-        .env("LACRE_ACCOUNTS__URL", &database.url())
-        .env("LACRE_SESSION__MAX_PER_USER", "10000")
-}
-
-/// How a node on the database is started, where a server of its own was before.
-fn node_at(data: &Path, database: &Database) -> Setup {
-    embedded_at(data, database).env("LACRE_KEYSTORE__ENGINE", "postgres")
-}
-
-fn sled(path: &Path) -> String {
-    format!("sled:{}", path.display())
-}
-
-fn migrate(setup: &Setup, to: &str, more: &[&str]) -> Output {
-    let arguments = [&["keystore", "migrate", "--to", to][..], more].concat();
-    setup.lacre(arguments).output().unwrap()
-}
-
-fn migrated(setup: &Setup, to: &str) -> Value {
-    let output = migrate(setup, to, &["--json"]);
-    assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn refused(setup: &Setup, to: &str, status: i32, code: &str) {
-    let output = migrate(setup, to, &[]);
-    let refused = Refused {
-        status: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    };
-    refused.with(status, code);
-}
-
-/// Kills a move after so long, unless it has ended; whether it was killed.
-fn killed_after(setup: &Setup, to: &str, time: Duration) -> bool {
-    let mut command = setup.lacre(["keystore", "migrate", "--to", to]);
-    let command = command.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut moving = command.spawn().unwrap();
-    std::thread::sleep(time);
-    let is_under_way = moving.try_wait().unwrap().is_none();
-    let _ = moving.kill();
-    moving.wait().unwrap();
-    is_under_way
-}
-
-/// What is known of sessions by what was answered.
-#[derive(Debug, Default)]
-struct Known {
-    live: Vec<Token>,
-    ended: Vec<String>,
-    /// When something was refused, and by which status.
-    failed: Vec<(Instant, u16)>,
-}
-
-impl Known {
-    fn check(&self, server: &Server) {
-        for token in &self.live {
-            server.accepts(&token.auth);
-        }
-        for token in &self.ended {
-            server.refuses(token);
-        }
-    }
-
-    /// Begins, refreshes and ends a session, and uses one.
-    fn go_on(&mut self, server: &Server, (client, user): (&Client, &str), name: &str) {
-        let answer = server.client_token(client, user, name);
-        if self.is_done(answer.status) {
-            self.live.push(Token::of(&answer));
-        }
-        for way in 0..3 {
-            if self.live.len() < 4 {
-                return;
-            }
-            let place = name.len() * 31 % self.live.len();
-            let token = self.live.swap_remove(place);
-            match way {
-                0 => {
-                    let answer = server.refresh(&token);
-                    // What isn't answered may have been done.
-                    if self.is_done(answer.status) {
-                        self.ended.push(token.auth);
-                        self.live.push(Token::of(&answer));
-                    }
-                }
-                1 => {
-                    let answer = server.revoke(&token.auth, &token.crt);
-                    if self.is_done(answer.status) {
-                        self.ended.push(token.auth);
-                    }
-                }
-                _ => {
-                    let answer = server.call("GET", "/headers", &token.auth);
-                    self.is_done(answer.status);
-                    self.live.push(token);
-                }
-            }
-        }
-    }
-
-    fn is_done(&mut self, status: u16) -> bool {
-        let is_done = (200..300).contains(&status);
-        if !is_done {
-            self.failed.push((Instant::now(), status));
-        }
-        is_done
-    }
-}
-
-/// Moves to `to` while sessions begin, are used, refreshed and end; returns what is known of them. Nothing is refused
-/// before changes are held, and what is refused then is 503.
-fn move_under_load(server: &Server, account: (&Client, &str), to: &str, round: usize) -> Known {
-    let over = AtomicBool::new(false);
-    let (known, held) = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..2)
-            .map(|worker| {
-                let over = &over;
-                scope.spawn(move || {
-                    let (mut known, mut number) = (Known::default(), 0);
-                    while !over.load(Ordering::SeqCst) {
-                        number += 1;
-                        known.go_on(server, account, &format!("{round}-{worker}-{number}"));
-                    }
-                    known
-                })
-            })
-            .collect();
-        std::thread::sleep(Duration::from_millis(500));
-        let mut command = server.setup().lacre(["keystore", "migrate", "--to", to]);
-        let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut moving = command.spawn().unwrap();
-        let (mut held, mut said) = (None, String::new());
-        for line in BufReader::new(moving.stderr.take().unwrap()).lines() {
-            let line = line.unwrap();
-            if line.contains("changes are refused now") {
-                held = Some(Instant::now());
-            }
-            said.push_str(&line);
-        }
-        let status = moving.wait().unwrap();
-        if let Some(held) = held {
-            println!("to {to}: changes were refused for {:?}", held.elapsed());
-        }
-        over.store(true, Ordering::SeqCst);
-        assert!(status.success(), "{said}");
-        let mut all = Known::default();
-        for worker in workers {
-            let known = worker.join().unwrap();
-            all.live.extend(known.live);
-            all.ended.extend(known.ended);
-            all.failed.extend(known.failed);
-        }
-        (all, held.expect("changes were held"))
-    });
-    for (at, status) in &known.failed {
-        assert_eq!(*status, 503);
-        // The line is printed a moment after what it says.
-        assert!(
-            *at + Duration::from_secs(1) > held,
-            "{:?} before",
-            held - *at
-        );
-    }
-    assert!(!known.live.is_empty() && !known.ended.is_empty());
-    known
-}
-
-fn is_left(server: &Server, token: &Token) {
-    let answer = server.call("GET", "/headers", &token.auth);
-    assert_eq!(answer.status, 503, "{answer:?}");
-    let answer = server.refresh(token);
-    assert_eq!(answer.status, 503, "{answer:?}");
-    // A lease that is over is waited for by readiness.
-    until("the server isn't ready", || {
-        (server.manage("/readyz").status == 503).then_some(())
-    });
-}
-
-fn keys(setup: &Setup) -> Value {
-    let output = setup.lacre(["keys", "status", "--json"]).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
+use std::io::Read as _;
+use std::process::Stdio;
+use std::time::Duration;
 
 #[test]
 fn sessions_go_into_a_database_and_back_under_load_and_nobody_is_logged_out() {

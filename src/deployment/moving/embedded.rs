@@ -1,43 +1,26 @@
-//! A directory as either side of a move.
+//! The way out of a directory, which this process has to itself.
 //!
-//! This room must never touch a directory that another process holds, and never remove what somebody may want back.
+//! This room must never go on where the sessions have left for somewhere else.
 
 use super::database::Database;
 use super::error::MoveError;
 use super::redis::Arrivals;
-use super::sides::{Arriving, Leaving, Step};
+use super::sides::{Arriving, Gone, Leaving, Step};
 use super::steps::{MovedAll, Waiting, move_all, number};
 use super::target::Target;
 use crate::accounts::{Accounts, Owner, Snapshot, TakenIn};
-use crate::clock::Clock;
 use crate::config::Config;
-use crate::deployment::data_dir::{
-    CAME, COMING, DataDir, DataDirError, LEFT, MasterKeyFile, MoveMark, read_move, remove_move,
-    write_mark, write_move, write_secret,
-};
-use crate::deployment::epoch::epoch;
-use crate::deployment::key_files::ring;
+use crate::deployment::data_dir::{LEFT, MoveMark, read_move, write_move};
 use crate::entropy::Entropy;
-use crate::receipts::{Event, Log, new_chain};
 use crate::service::{Home, Service};
-use crate::sessions::keyring::Keyring;
-use lacre_keystore::moving::{Destination, Origin};
-use lacre_keystore::{
-    Keystore, LocalStore, MasterKeyRing, Moved, PostgresMove, SledEngine, SledOptions, look,
-};
+use lacre_keystore::moving::Origin;
+use lacre_keystore::{Moved, PostgresMove, look};
 use rand::SeedableRng as _;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::MutexGuard;
 
-/// What a session takes in a directory at the most, with what the engine needs besides.
-const ROOM_OF_ONE: u64 = 3 << 10;
 /// For how long another move is waited for.
 const OTHERS: Duration = Duration::from_secs(5);
-/// What a directory takes without any.
-const ROOM: u64 = 4 << 20;
 
 /// Moves the sessions of this process, which has its store to itself, into the database that `target` names.
 pub async fn move_from_directory(
@@ -173,6 +156,9 @@ impl Leaving for Departure<'_> {
     fn hold(&self, hold: bool) -> Step<'_, ()> {
         Box::pin(async move {
             if !hold {
+                if read_move(&self.home.directory, LEFT)?.is_some() {
+                    return Ok(());
+                }
                 **self.kept.lock().await = None;
                 *self.keys.lock().await = None;
             }
@@ -184,7 +170,10 @@ impl Leaving for Departure<'_> {
     fn keyring(&self) -> Step<'_, Vec<u8>> {
         Box::pin(async move {
             let lacre = self.service.lacre();
-            *self.keys.lock().await = Some(lacre.rotation().stand_still().await);
+            let mut keys = self.keys.lock().await;
+            if keys.is_none() {
+                *keys = Some(lacre.rotation().stand_still().await);
+            }
             Ok(lacre.sealed_keyring(&lacre.keystore().master_keys())?)
         })
     }
@@ -222,234 +211,16 @@ impl Leaving for Departure<'_> {
             lacre.keystore().leave().await.map_err(MoveError::source)
         })
     }
-}
 
-/// A directory that sessions arrive in.
-pub(super) struct Arrival<'c> {
-    config: &'c Config,
-    from: &'static str,
-    data_dir: DataDir,
-    ring: MasterKeyRing,
-    keyring: Keyring,
-    clock: Arc<dyn Clock>,
-    entropy: Entropy,
-    keystore: std::sync::OnceLock<Keystore>,
-}
-
-impl<'c> Arrival<'c> {
-    /// Fails where the directory can't be arrived at; makes and changes nothing.
-    pub(super) fn check(
-        config: &Config,
-        path: &Path,
-        ring: &MasterKeyRing,
-        deployment: &str,
-        sessions: u64,
-    ) -> Result<(), MoveError> {
-        let left = read_move(path, LEFT)?.is_some();
-        let coming = read_move(path, COMING)?;
-        let is_there = |name: &str| path.join(name).exists();
-        let is_free = match coming {
-            Some(mark) => mark.about == deployment,
-            None => left || !(is_there("keyring") || is_there("keystore")),
-        };
-        if !is_free || is_there(super::super::data_dir::UNFINISHED) {
-            return Err(MoveError::Used(format!("sled:{}", path.display())));
-        }
-        if let Some(key_file) = own_master_key(config, path)
-            && let Some(theirs) = MasterKeyFile::read(&key_file)?
-            && !keys_of(ring).is_within(&theirs)
-        {
-            return Err(MoveError::OtherMasterKey(key_file));
-        }
-        let mut there = path;
-        while !there.exists()
-            && let Some(parent) = there.parent()
-        {
-            there = parent;
-        }
-        let needed = ROOM + sessions * ROOM_OF_ONE;
-        if let Ok(disk) = rustix::fs::statvfs(there) {
-            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-            if free < needed {
-                let path = there.to_owned();
-                return Err(MoveError::NoRoom { path, free, needed });
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes the directory for this process.
-    pub(super) fn take(
-        config: &'c Config,
-        path: &Path,
-        (ring, keyring): (MasterKeyRing, Keyring),
-        (clock, entropy): (Arc<dyn Clock>, Entropy),
-    ) -> Result<Self, MoveError> {
-        Ok(Self {
-            config,
-            from: config.keystore.engine.name(),
-            data_dir: DataDir::open(path)?,
-            ring,
-            keyring,
-            clock,
-            entropy,
-            keystore: std::sync::OnceLock::new(),
-        })
-    }
-
-    /// Lets a directory be used that this move has come to.
-    pub(super) fn finish(path: &Path, id: &str) -> Result<bool, MoveError> {
-        let is_this = |mark: Option<MoveMark>| mark.is_some_and(|mark| mark.id == id);
-        if read_move(path, COMING)?.is_none() {
-            return Ok(is_this(read_move(path, CAME)?));
-        }
-        let data_dir = DataDir::open(path)?;
-        let_in(&data_dir, id)
-    }
-
-    fn unusable(&self, why: std::io::Error) -> MoveError {
-        DataDirError::unusable(self.data_dir.path(), why).into()
-    }
-
-    /// Moves what sessions have left out of the way.
-    fn set_aside(&self) -> Result<(), MoveError> {
-        let directory = self.data_dir.path();
-        if read_move(directory, LEFT)?.is_none() {
-            return Ok(());
-        }
-        let aside = directory.join(format!("before-migrate-{}", self.clock.now()));
-        match std::fs::create_dir(&aside) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                return Err(self.unusable(error));
-            }
-            _ => {}
-        }
-        // The mark of it last.
-        for name in ["keyring", "keystore", CAME, LEFT] {
-            match std::fs::rename(directory.join(name), aside.join(name)) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(self.unusable(error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn open(&self) -> Result<(), MoveError> {
-        let options = SledOptions {
-            cache_capacity: self.config.keystore.cache_bytes,
-            digest_key: self.keyring.digest_key(),
-            epoch: epoch(self.config, &self.entropy),
-        };
-        let ring = ring(&keys_of(&self.ring))?;
-        let opened = SledEngine::open_with(self.data_dir.keystore(), &options)
-            .and_then(LocalStore::open)
-            .and_then(|store| Keystore::open(store, ring, rand::rngs::SysRng));
-        let _ = self.keystore.set(opened.map_err(MoveError::target)?);
-        Ok(())
-    }
-
-    fn keystore(&self) -> &dyn Destination {
-        match self.keystore.get() {
-            Some(keystore) => keystore,
-            None => &Nowhere,
-        }
-    }
-}
-
-/// A directory that wasn't begun.
-struct Nowhere;
-
-impl Destination for Nowhere {
-    fn page(
-        &self,
-        _after: Option<lacre_keystore::RecordKey>,
-        _limit: usize,
-    ) -> lacre_keystore::store::Answer<'_, Vec<(lacre_keystore::RecordKey, Vec<u8>)>> {
-        Box::pin(std::future::ready(Err(not_open())))
-    }
-
-    fn change(
-        &self,
-        _changes: Vec<lacre_keystore::moving::Change>,
-    ) -> lacre_keystore::store::Answer<'_, ()> {
-        Box::pin(std::future::ready(Err(not_open())))
-    }
-}
-
-fn not_open() -> lacre_keystore::KeystoreError {
-    lacre_keystore::KeystoreError::unavailable("it isn't open")
-}
-
-impl Arriving for Arrival<'_> {
-    fn begin<'a>(&'a self, id: &'a str, deployment: &'a str) -> Step<'a, String> {
+    fn again<'a>(&'a self, id: &'a str) -> Step<'a, Gone> {
         Box::pin(async move {
-            let directory = self.data_dir.path();
-            let mark = match read_move(directory, COMING)? {
-                Some(mark) => mark,
-                None => MoveMark {
-                    id: id.to_owned(),
-                    about: deployment.to_owned(),
-                },
-            };
-            write_move(directory, COMING, &mark)?;
-            self.set_aside()?;
-            self.open()?;
-            Ok(mark.id)
+            // The mark may be there although its writing has failed, and then no server starts here any more.
+            let mark = read_move(&self.home.directory, LEFT)?;
+            Ok(if mark.is_some_and(|mark| mark.id == id) {
+                Gone::Partly
+            } else {
+                Gone::No
+            })
         })
     }
-
-    fn destination(&self) -> &dyn Destination {
-        self.keystore()
-    }
-
-    fn furnish<'a>(&'a self, keyring: &'a [u8]) -> Step<'a, ()> {
-        Box::pin(async move {
-            if let Some(keystore) = self.keystore.get() {
-                keystore.verify_opens().await.map_err(MoveError::target)?;
-                keystore.close().await;
-            }
-            let (signers, now) = (self.keyring.signers(), self.clock.now());
-            let said = Event::Moved {
-                from: self.from.to_owned(),
-            };
-            let chain = || new_chain(&mut (self.entropy)());
-            let path = self.data_dir.receipts();
-            Log::go_on_restored(&path, None, &said, &signers.receipts(), now, chain)?;
-            if let Some(path) = own_master_key(self.config, self.data_dir.path()) {
-                keys_of(&self.ring).save(&path)?;
-            }
-            write_mark(&DataDir::clock(self.data_dir.path()), now)?;
-            Ok(write_secret(&self.data_dir.keyring(), keyring)?)
-        })
-    }
-
-    fn ready<'a>(&'a self, id: &'a str) -> Step<'a, bool> {
-        Box::pin(async move { let_in(&self.data_dir, id) })
-    }
-}
-
-fn let_in(data_dir: &DataDir, id: &str) -> Result<bool, MoveError> {
-    let directory = data_dir.path();
-    match read_move(directory, COMING)? {
-        Some(mark) if mark.id == id => {
-            write_move(directory, CAME, &mark)?;
-            remove_move(directory, COMING)?;
-            Ok(true)
-        }
-        _ => Ok(false),
-    }
-}
-
-/// The file of the master keys in the directory, where they lie in the data directory.
-fn own_master_key(config: &Config, path: &Path) -> Option<PathBuf> {
-    let lies_there = config.master_key.is_none()
-        && config.master_key_file.file_name().is_some()
-        && config.master_key_file == config.data_dir.join("master.key");
-    lies_there.then(|| path.join("master.key"))
-}
-
-fn keys_of(ring: &MasterKeyRing) -> MasterKeyFile {
-    MasterKeyFile::of(ring.keys().map(|key| (key.id(), *key.expose())))
 }

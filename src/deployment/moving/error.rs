@@ -115,6 +115,17 @@ impl MoveError {
         }
     }
 
+    /// Whether it may pass by itself: the same may go well a moment later, by servers that are connected to anew.
+    pub(super) fn passes(&self) -> bool {
+        match self {
+            Self::HoldOver | Self::Accounts(AccountsError::AccountsUnavailable) => true,
+            Self::Source(error) | Self::Target(error) => {
+                matches!(error, KeystoreError::StoreUnavailable { .. })
+            }
+            _ => false,
+        }
+    }
+
     /// Of the store that is left; of one that somebody else holds, that another command is at it.
     pub(super) fn source(error: KeystoreError) -> Self {
         Self::of(error, Self::Source)

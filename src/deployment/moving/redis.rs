@@ -2,12 +2,13 @@
 //!
 //! This room must never let the records on Redis be used before the database says that they are there.
 
+use super::database::is_left;
 use super::error::MoveError;
-use super::sides::{Arriving, Leaving, Step};
+use super::sides::{Arriving, Gone, Leaving, Step};
 use super::target::Target;
 use crate::deployment::shared::on_redis;
 use lacre_keystore::moving::{Destination, Origin};
-use lacre_keystore::{Moved, PostgresMove, RedisMove, redis_look};
+use lacre_keystore::{Journal, Moved, PostgresMove, RedisMove, redis_look};
 use std::time::Duration;
 
 /// Servers that records leave.
@@ -16,6 +17,8 @@ pub(super) struct Departures<'d> {
     pub(super) rest: &'d PostgresMove,
     /// Whether the rest stays in the database.
     pub(super) rest_stays: bool,
+    /// The ends that servers may have lost which take the place of others.
+    pub(super) journal: Journal,
 }
 
 impl Leaving for Departures<'_> {
@@ -59,14 +62,35 @@ impl Leaving for Departures<'_> {
     /// The servers first: of those that are left by now and a database that isn't, the move is gone on with.
     fn leave<'a>(&'a self, id: &'a str, to: &'a str) -> Step<'a, ()> {
         Box::pin(async move {
-            let left = self.records.leave(id, to).await;
-            if !left.map_err(MoveError::source)? {
-                return Err(MoveError::HoldOver);
+            let moved = self.records.moved().await.map_err(MoveError::source)?;
+            if !is_left(moved.as_ref(), id) {
+                let left = self.records.leave(id, to).await;
+                if !left.map_err(MoveError::source)? {
+                    return Err(MoveError::HoldOver);
+                }
             }
             if self.rest_stays {
                 return Ok(());
             }
             self.rest.leave(id, to).await.map_err(MoveError::source)
+        })
+    }
+
+    fn again<'a>(&'a self, id: &'a str) -> Step<'a, Gone> {
+        Box::pin(async move {
+            self.rest.again().await.map_err(MoveError::source)?;
+            self.records.again().await.map_err(MoveError::source)?;
+            let moved = self.records.moved().await.map_err(MoveError::source)?;
+            if !is_left(moved.as_ref(), id) {
+                let prepared = self.records.prepare(&self.journal).await;
+                prepared.map_err(MoveError::source)?;
+                return Ok(Gone::No);
+            }
+            let rest = self.rest.moved().await.map_err(MoveError::source)?;
+            if self.rest_stays || is_left(rest.as_ref(), id) {
+                return Ok(Gone::Wholly);
+            }
+            Ok(Gone::Partly)
         })
     }
 }
@@ -190,6 +214,17 @@ impl Arriving for Arrivals<'_> {
                     Ok(true)
                 }
             }
+        })
+    }
+
+    fn again(&self) -> Step<'_, ()> {
+        Box::pin(async move {
+            let rest = match &self.rest {
+                Rest::Comes(rest) => &**rest,
+                Rest::Stays(rest) => *rest,
+            };
+            rest.again().await.map_err(MoveError::target)?;
+            self.records.again().await.map_err(MoveError::target)
         })
     }
 }

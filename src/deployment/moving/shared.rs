@@ -2,12 +2,12 @@
 //!
 //! This room must never go on where the sessions have left for somewhere else.
 
+use super::arrival::Arrival;
 use super::database::Database;
-use super::embedded::Arrival;
 use super::error::MoveError;
 use super::redis::{Arrivals, Departures};
-use super::sides::{Arriving, Leaving};
-use super::steps::{MovedAll, Waiting, move_all, number};
+use super::sides::{Arriving, Leaving as _};
+use super::steps::{MovedAll, Waiting, go_on, move_all, number};
 use super::target::Target;
 use super::within::Within;
 use crate::clock::Clock;
@@ -142,16 +142,16 @@ pub async fn move_from_redis(
     if dry_run {
         return Ok(left.map_or_else(|| counted(sessions), |_| MovedAll::default()));
     }
+    let journal = journal(config, &means.1).await?;
     if left.is_none() {
-        records
-            .prepare(&journal(config, &means.1).await?)
-            .await
-            .map_err(MoveError::source)?;
+        let prepared = records.prepare(&journal).await;
+        prepared.map_err(MoveError::source)?;
     }
     let source = Departures {
         records,
         rest: &rest,
         rest_stays: matches!(to, Checked::Database(_, true)),
+        journal,
     };
     let (deployment, lease) = (of.deployment.clone(), config.keystore.lease);
     let to: Box<dyn Arriving + '_> = match to {
@@ -164,31 +164,9 @@ pub async fn move_from_redis(
         Checked::Redis(..) => return Err(MoveError::SameEngine("redis")),
     };
     if let Some(id) = left {
-        return gone_on(&source, &*to, (&id, &place)).await;
+        return go_on(&source, &*to, (&id, &deployment, &place), waiting).await;
     }
     move_all(&source, &*to, (&id, &deployment, &place), waiting).await
-}
-
-/// Ends a move out of servers that were left by it, of which the database wasn't. Keys may have changed since.
-async fn gone_on(
-    from: &Departures<'_>,
-    to: &dyn Arriving,
-    (id, place): (&str, &str),
-) -> Result<MovedAll, MoveError> {
-    if !from.rest_stays {
-        let furnished = async {
-            to.furnish(&from.keyring().await?).await?;
-            from.rest.leave(id, place).await.map_err(MoveError::source)
-        };
-        if let Err(error) = furnished.await {
-            let _ = from.rest.release().await;
-            return Err(error);
-        }
-    }
-    if to.ready(id).await? {
-        return Ok(MovedAll::default());
-    }
-    Err(MoveError::Used(place.to_owned()))
 }
 
 /// Ends a move out of a database that was left by it.

@@ -2,8 +2,9 @@
 //!
 //! This room must never let the records in the database be used while nodes go by those on Redis.
 
+use super::database::{held, records};
 use super::error::MoveError;
-use super::sides::{Arriving, Leaving, Step};
+use super::sides::{Arriving, Gone, Leaving, Step};
 use crate::deployment::shared::on_redis;
 use lacre_keystore::PostgresMove;
 use lacre_keystore::moving::{Destination, Origin};
@@ -17,18 +18,11 @@ impl Leaving for Within<'_> {
     }
 
     fn records(&self) -> Step<'_, u64> {
-        Box::pin(async move { self.0.records().await.map_err(MoveError::source) })
+        records(self.0)
     }
 
     fn hold(&self, hold: bool) -> Step<'_, ()> {
-        Box::pin(async move {
-            let done = if hold {
-                self.0.hold().await
-            } else {
-                self.0.release().await
-            };
-            done.map_err(MoveError::source)
-        })
+        held(self.0, hold)
     }
 
     /// It stays.
@@ -40,6 +34,18 @@ impl Leaving for Within<'_> {
         Box::pin(async move {
             let left = self.0.leave_for(&on_redis(id)).await;
             left.map_err(MoveError::source)
+        })
+    }
+
+    fn again<'a>(&'a self, id: &'a str) -> Step<'a, Gone> {
+        Box::pin(async move {
+            self.0.again().await.map_err(MoveError::source)?;
+            let elsewhere = self.0.elsewhere().await.map_err(MoveError::source)?;
+            Ok(if elsewhere == Some(on_redis(id)) {
+                Gone::Wholly
+            } else {
+                Gone::No
+            })
         })
     }
 }
@@ -65,5 +71,9 @@ impl Arriving for Within<'_> {
             self.0.ready_within().await.map_err(MoveError::target)?;
             Ok(true)
         })
+    }
+
+    fn again(&self) -> Step<'_, ()> {
+        Box::pin(async move { self.0.again().await.map_err(MoveError::target) })
     }
 }

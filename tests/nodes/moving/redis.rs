@@ -1,10 +1,11 @@
 //! The same to Redis and away from it, where everything but the sessions is in a database: all of it goes to that database or
 //! leaves it, or it stays there while the sessions alone are moved.
 
-use super::{
-    EMAIL, Known, PASSWORD, embedded_at, is_left, keys, killed_after, migrate, migrated,
-    move_under_load, node_at, refused, sled,
+use super::scene::{
+    Known, embedded_at, is_left, keys, killed_after, migrate, migrated, move_under_load, node_at,
+    refused, sled,
 };
+use super::{EMAIL, PASSWORD};
 use crate::nodes::Store;
 use crate::nodes::ends::rounds;
 use crate::support::database::Database;
@@ -16,23 +17,23 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A database and servers of Redis.
-struct Stores {
-    database: Database,
-    redis: Store,
+pub(super) struct Stores {
+    pub(super) database: Database,
+    pub(super) redis: Store,
 }
 
 impl Stores {
-    fn with(redis: impl FnOnce() -> Store) -> Option<Self> {
+    pub(super) fn with(redis: impl FnOnce() -> Store) -> Option<Self> {
         let database = is_available().then(Database::start)??;
         let redis = redis();
         Some(Self { database, redis })
     }
 
-    fn one() -> Option<Self> {
+    pub(super) fn one() -> Option<Self> {
         Self::with(|| Store::One(Redis::start(&[])))
     }
 
-    fn redis(&self) -> String {
+    pub(super) fn redis(&self) -> String {
         match &self.redis {
             Store::One(server) => server.url(),
             Store::Six(cluster) => cluster.url(),
@@ -48,13 +49,13 @@ impl Stores {
     }
 
     /// How a node with its sessions on Redis is started.
-    fn on_redis(&self, data: &Path) -> Setup {
+    pub(super) fn on_redis(&self, data: &Path) -> Setup {
         embedded_at(data, &self.database)
             .env("LACRE_KEYSTORE__ENGINE", "redis")
             .env("LACRE_KEYSTORE__URL", &self.redis())
     }
 
-    fn on_database(&self, data: &Path) -> Setup {
+    pub(super) fn on_database(&self, data: &Path) -> Setup {
         node_at(data, &self.database)
     }
 

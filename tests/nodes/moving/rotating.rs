@@ -1,6 +1,7 @@
 //! Keys that are rotated while all sessions are moved: each that was answered is where the sessions are then.
 
-use super::{EMAIL, PASSWORD, embedded, keys, node_at};
+use super::scene::{embedded, keys, node_at};
+use super::{EMAIL, PASSWORD};
 use crate::support::database::Database;
 use crate::support::filled::fill;
 use crate::support::redis::{Server as Redis, is_available};

@@ -121,6 +121,17 @@ pub(in crate::shared) fn failed(error: &sqlx::Error) -> KeystoreError {
     }
 }
 
+/// The answer to a question, or its failure by [`failed`].
+pub(super) trait Told<T> {
+    fn told(self) -> Result<T, KeystoreError>;
+}
+
+impl<T> Told<T> for Result<T, sqlx::Error> {
+    fn told(self) -> Result<T, KeystoreError> {
+        self.map_err(|error| failed(&error))
+    }
+}
+
 /// Whether the same may succeed when it is tried again at once: another transaction was in the way.
 fn in_the_way(error: &sqlx::Error) -> bool {
     let database = error.as_database_error();

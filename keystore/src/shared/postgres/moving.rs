@@ -6,21 +6,23 @@
 //!
 //! This room must never leave a lock behind, and never let records be used in two stores.
 
+mod marks;
+mod records;
+
 use std::time::Duration;
 
+pub use marks::Moved;
+pub(super) use marks::{RECORDS, lease_us, moved, refuse};
+use marks::{REFUSED, exists, tables};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::cluster;
-use super::link::{Link, failed, live};
+use super::link::{Link, Told as _, live};
 use super::member::Common;
-use super::named::named;
 use super::parts::wait;
 use super::schema::{self, KNOWS_ELSEWHERE};
 use crate::error::KeystoreError;
-use crate::key::RecordKey;
-use crate::moving::{Change, Destination, Origin};
-use crate::store::{Answer, Sealed};
 
 /// Held by whoever moves records, for as long as its connection lasts.
 const MOVING: &str = "SELECT pg_try_advisory_lock(5494726353018886)";
@@ -29,55 +31,15 @@ const MOVING: &str = "SELECT pg_try_advisory_lock(5494726353018886)";
 const TRIES: usize = 50;
 const BETWEEN: Duration = Duration::from_millis(100);
 
+/// How long a connection that takes the place of another one may take, with the wait for others.
+const ANEW: Duration = Duration::from_secs(10);
+
 /// The lock of a first start, for the length of a transaction.
 const ALONE: &str = "SELECT pg_advisory_xact_lock(5494726353018885)";
-
-/// The rest of what a move needs: it is made by the first one.
-const TABLES: &str = "CREATE TABLE keystore_moves (\
-    way text PRIMARY KEY CHECK (way IN ('coming', 'came', 'left')), \
-    id text NOT NULL, about text NOT NULL, sealed bytea, at timestamptz NOT NULL DEFAULT clock_timestamp())";
-
-/// What refuses everything on a database that was left. `LM001` is ours alone.
-const REFUSING: &str = "CREATE OR REPLACE FUNCTION keystore_left() RETURNS trigger LANGUAGE plpgsql AS \
-    $$ BEGIN IF current_setting('lacre.moving', true) IS DISTINCT FROM 'on' THEN \
-    RAISE EXCEPTION 'the sessions were moved to another store' USING ERRCODE = 'LM001'; END IF; RETURN NULL; END $$";
-
-/// Says in a transaction that it is of a move, which may change records that nobody else may.
-const MOVES: &str = "SET LOCAL lacre.moving = 'on'";
-
-/// What is refused then: changes of records and keys, and the polls by which processes have their lease.
-const REFUSED: [&str; 3] = [RECORDS, "keystore_common", "keystore_nodes"];
-
-/// The table of records.
-pub(super) const RECORDS: &str = "keystore_sessions";
 
 /// A transaction that says nothing for so long is ended by the database, and its locks with it: the machine that moves
 /// records may have gone without a word.
 const SILENCE: &str = "SET LOCAL idle_in_transaction_session_timeout = '30s'";
-
-/// What a move has written into a database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Moved {
-    /// Records are being brought here: nobody may use them yet.
-    Coming {
-        /// The number of the move.
-        id: String,
-        /// Of what.
-        about: String,
-    },
-    /// Records were brought here, and are used here.
-    Came {
-        /// The number of the move.
-        id: String,
-    },
-    /// Records were here.
-    Left {
-        /// The number of the move.
-        id: String,
-        /// Where they are.
-        about: String,
-    },
-}
 
 /// A database for one side of a move.
 pub struct PostgresMove {
@@ -107,6 +69,18 @@ impl PostgresMove {
         Connected(self.connection.lock().await)
     }
 
+    /// Connects anew, to whichever server answers now: what was held or begun by the connection of before isn't any more.
+    /// Fails where somebody else has begun to move records meanwhile.
+    pub async fn again(&self) -> Result<(), KeystoreError> {
+        let mut held = self.connection.lock().await;
+        // The database gives what it held free when it is closed.
+        *held = None;
+        let connecting = tokio::time::timeout(ANEW, connected(&self.link)).await;
+        let late = || KeystoreError::unavailable("it doesn't answer in time");
+        *held = Some(connecting.map_err(|_| late())??);
+        Ok(())
+    }
+
     /// What the last move has left here; of several the one that keeps processes from starting.
     pub async fn moved(&self) -> Result<Option<Moved>, KeystoreError> {
         moved(self.connection().await.get()?).await
@@ -133,10 +107,7 @@ impl PostgresMove {
             "SELECT count(*) FROM keystore_sessions WHERE ",
             live!()
         ));
-        let count: i64 = asked
-            .fetch_one(connection)
-            .await
-            .map_err(|error| failed(&error))?;
+        let count: i64 = asked.fetch_one(connection).await.told()?;
         Ok(count.cast_unsigned())
     }
 
@@ -152,10 +123,7 @@ impl PostgresMove {
             cluster::SILENCE
         );
         let asked = sqlx::query_scalar(AssertSqlSafe(question));
-        let count: i64 = asked
-            .fetch_one(connection)
-            .await
-            .map_err(|error| failed(&error))?;
+        let count: i64 = asked.fetch_one(connection).await.told()?;
         Ok(count.cast_unsigned())
     }
 
@@ -164,12 +132,8 @@ impl PostgresMove {
     pub async fn begin(&self, id: &str, about: &str) -> Result<Option<String>, KeystoreError> {
         schema::prepare(&self.link, self.lease).await?;
         let mut connection = self.connection().await;
-        let mut alone = connection
-            .get()?
-            .begin()
-            .await
-            .map_err(|error| failed(&error))?;
-        alone.execute(ALONE).await.map_err(|error| failed(&error))?;
+        let mut alone = connection.get()?.begin().await.told()?;
+        alone.execute(ALONE).await.told()?;
         tables(&mut alone).await?;
         match moved(&mut alone).await? {
             Some(Moved::Coming { id, about: earlier }) => {
@@ -182,7 +146,7 @@ impl PostgresMove {
         let used: bool = sqlx::query_scalar(asked)
             .fetch_one(&mut *alone)
             .await
-            .map_err(|error| failed(&error))?;
+            .told()?;
         if used {
             return Ok(None);
         }
@@ -191,8 +155,8 @@ impl PostgresMove {
             .bind(about)
             .execute(&mut *alone)
             .await
-            .map_err(|error| failed(&error))?;
-        alone.commit().await.map_err(|error| failed(&error))?;
+            .told()?;
+        alone.commit().await.told()?;
         Ok(Some(id.to_owned()))
     }
 
@@ -204,18 +168,14 @@ impl PostgresMove {
             .execute(connection.get()?)
             .await
             .map(drop)
-            .map_err(|error| failed(&error))
+            .told()
     }
 
     /// Lets processes start here, where this move has come: the origin was left. The records are here, or at `elsewhere`.
     /// Says whether it has; it may have been said before.
     pub async fn ready(&self, id: &str, elsewhere: Option<&str>) -> Result<bool, KeystoreError> {
         let mut connection = self.connection().await;
-        let mut all = connection
-            .get()?
-            .begin()
-            .await
-            .map_err(|error| failed(&error))?;
+        let mut all = connection.get()?.begin().await.told()?;
         tables(&mut all).await?;
         if elsewhere.is_some() {
             sqlx::query(
@@ -227,7 +187,7 @@ impl PostgresMove {
             .bind(id)
             .execute(&mut *all)
             .await
-            .map_err(|error| failed(&error))?;
+            .told()?;
         }
         sqlx::query(
             "INSERT INTO keystore_common (version, sealed) SELECT 1, sealed FROM keystore_moves \
@@ -236,20 +196,19 @@ impl PostgresMove {
         .bind(id)
         .execute(&mut *all)
         .await
-        .map_err(|error| failed(&error))?;
+        .told()?;
         sqlx::query("UPDATE keystore_moves SET way = 'came', sealed = NULL WHERE way = 'coming' AND id = $1 \
                      AND EXISTS (SELECT 1 FROM keystore_common)")
             .bind(id)
             .execute(&mut *all)
-            .await
-            .map_err(|error| failed(&error))?;
+            .await.told()?;
         let asked = "SELECT EXISTS (SELECT 1 FROM keystore_moves WHERE way = 'came' AND id = $1)";
         let came = sqlx::query_scalar(asked)
             .bind(id)
             .fetch_one(&mut *all)
             .await;
-        let came = came.map_err(|error| failed(&error))?;
-        all.commit().await.map_err(|error| failed(&error))?;
+        let came = came.told()?;
+        all.commit().await.told()?;
         Ok(came)
     }
 
@@ -259,29 +218,17 @@ impl PostgresMove {
         let mut connection = self.connection().await;
         let connection = connection.get()?;
         for question in ["BEGIN", SILENCE] {
-            connection
-                .execute(question)
-                .await
-                .map_err(|error| failed(&error))?;
+            connection.execute(question).await.told()?;
         }
         tables(connection).await?;
         let lock = "LOCK TABLE keystore_sessions, keystore_common IN EXCLUSIVE MODE";
-        connection
-            .execute(lock)
-            .await
-            .map(drop)
-            .map_err(|error| failed(&error))
+        connection.execute(lock).await.map(drop).told()
     }
 
     /// Gives the records free again.
     pub async fn release(&self) -> Result<(), KeystoreError> {
         let mut connection = self.connection().await;
-        connection
-            .get()?
-            .execute("ROLLBACK")
-            .await
-            .map(drop)
-            .map_err(|error| failed(&error))
+        connection.get()?.execute("ROLLBACK").await.map(drop).told()
     }
 
     /// Refuses everything here from now on, after [`hold`](Self::hold), and returns when no process on this database uses
@@ -296,48 +243,12 @@ impl PostgresMove {
             .bind(about)
             .execute(&mut *connection)
             .await
-            .map_err(|error| failed(&error))?;
-        connection
-            .execute("COMMIT")
-            .await
-            .map_err(|error| failed(&error))?;
+            .told()?;
+        connection.execute("COMMIT").await.told()?;
         // A lease of before goes on for so long.
         tokio::time::sleep(wait(lease_us).wait.unwrap_or_default()).await;
         Ok(())
     }
-}
-
-/// How long a process may go by what it keeps.
-pub(super) async fn lease_us(connection: &mut PgConnection) -> Result<i64, KeystoreError> {
-    sqlx::query_scalar("SELECT lease_us FROM keystore_meta")
-        .fetch_one(connection)
-        .await
-        .map_err(|error| failed(&error))
-}
-
-/// Refuses changes of these tables from the commit on.
-pub(super) async fn refuse(
-    connection: &mut PgConnection,
-    refused: &[&str],
-) -> Result<(), KeystoreError> {
-    connection
-        .execute(REFUSING)
-        .await
-        .map_err(|error| failed(&error))?;
-    for table in refused {
-        let before = format!("DROP TRIGGER IF EXISTS keystore_left ON {table}");
-        let trigger = format!(
-            "CREATE TRIGGER keystore_left BEFORE INSERT OR UPDATE OR DELETE ON {table} \
-             FOR EACH STATEMENT EXECUTE FUNCTION keystore_left()"
-        );
-        for question in [before, trigger] {
-            let made = connection
-                .execute(sqlx::query(AssertSqlSafe(question)))
-                .await;
-            made.map_err(|error| failed(&error))?;
-        }
-    }
-    Ok(())
 }
 
 /// The one connection, while somebody uses it.
@@ -355,12 +266,12 @@ async fn connected(link: &Link) -> Result<PgConnection, KeystoreError> {
     connection
         .execute("SET statement_timeout = 0")
         .await
-        .map_err(|error| failed(&error))?;
+        .told()?;
     for _ in 0..TRIES {
         let alone: bool = sqlx::query_scalar(MOVING)
             .fetch_one(&mut connection)
             .await
-            .map_err(|error| failed(&error))?;
+            .told()?;
         if alone {
             return Ok(connection);
         }
@@ -370,127 +281,6 @@ async fn connected(link: &Link) -> Result<PgConnection, KeystoreError> {
     Err(KeystoreError::StoreHeld {
         path: "this database, for a move,".into(),
     })
-}
-
-async fn tables(connection: &mut PgConnection) -> Result<(), KeystoreError> {
-    if !exists(connection, "keystore_moves").await? {
-        connection
-            .execute(TABLES)
-            .await
-            .map_err(|error| failed(&error))?;
-    }
-    Ok(())
-}
-
-async fn exists(connection: &mut PgConnection, table: &str) -> Result<bool, KeystoreError> {
-    sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
-        .bind(table)
-        .fetch_one(connection)
-        .await
-        .map_err(|error| failed(&error))
-}
-
-/// What a move has left in the database of this connection.
-pub(super) async fn moved(connection: &mut PgConnection) -> Result<Option<Moved>, KeystoreError> {
-    if !exists(connection, "keystore_moves").await? {
-        return Ok(None);
-    }
-    let row: Option<(String, String, String)> =
-        sqlx::query_as("SELECT way, id, about FROM keystore_moves ORDER BY way DESC LIMIT 1")
-            .fetch_optional(connection)
-            .await
-            .map_err(|error| failed(&error))?;
-    Ok(row.map(|(way, id, about)| match way.as_str() {
-        "left" => Moved::Left { id, about },
-        "coming" => Moved::Coming { id, about },
-        _ => Moved::Came { id },
-    }))
-}
-
-impl Origin for PostgresMove {
-    fn page(&self, after: Option<RecordKey>, limit: usize) -> Answer<'_, Vec<(RecordKey, Sealed)>> {
-        Box::pin(async move {
-            let mut connection = self.connection().await;
-            let after = after.map(|key| key.to_bytes().to_vec());
-            let rows: Vec<(Vec<u8>, Vec<u8>, i64)> = sqlx::query_as(concat!(
-                "SELECT key, sealed, expires_at FROM keystore_sessions \
-                 WHERE key > coalesce($1, ''::bytea) AND ",
-                live!(),
-                " ORDER BY key LIMIT $2",
-            ))
-            .bind(after)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(connection.get()?)
-            .await
-            .map_err(|error| failed(&error))?;
-            let sealed = |bytes, expires_at: i64| Sealed {
-                bytes,
-                expires_at: expires_at.max(0).cast_unsigned(),
-            };
-            rows.into_iter()
-                .map(|(key, bytes, expires_at)| Ok((named(&key)?, sealed(bytes, expires_at))))
-                .collect()
-        })
-    }
-}
-
-impl Destination for PostgresMove {
-    fn page(
-        &self,
-        after: Option<RecordKey>,
-        limit: usize,
-    ) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>> {
-        Box::pin(async move {
-            let page = Origin::page(self, after, limit).await?;
-            Ok(page
-                .into_iter()
-                .map(|(key, sealed)| (key, sealed.bytes))
-                .collect())
-        })
-    }
-
-    fn change(&self, changes: Vec<Change>) -> Answer<'_, ()> {
-        Box::pin(async move {
-            let mut connection = self.connection().await;
-            let mut all = connection
-                .get()?
-                .begin()
-                .await
-                .map_err(|error| failed(&error))?;
-            all.execute(MOVES).await.map_err(|error| failed(&error))?;
-            let (mut gone, mut keys, mut sealed, mut expires) =
-                (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-            for Change { key, now, .. } in changes {
-                let key = key.to_bytes().to_vec();
-                match now {
-                    Some(now) => {
-                        keys.push(key);
-                        sealed.push(now.bytes);
-                        expires.push(i64::try_from(now.expires_at).unwrap_or(i64::MAX));
-                    }
-                    None => gone.push(key),
-                }
-            }
-            sqlx::query("DELETE FROM keystore_sessions WHERE key = ANY ($1)")
-                .bind(gone)
-                .execute(&mut *all)
-                .await
-                .map_err(|error| failed(&error))?;
-            sqlx::query(
-                "INSERT INTO keystore_sessions (key, sealed, expires_at) \
-                 SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[]) \
-                 ON CONFLICT (key) DO UPDATE SET sealed = EXCLUDED.sealed, expires_at = EXCLUDED.expires_at, \
-                 era = EXCLUDED.era",
-            )
-            .bind(keys)
-            .bind(sealed)
-            .bind(expires)
-            .execute(&mut *all)
-            .await
-            .map_err(|error| failed(&error))?;
-            all.commit().await.map_err(|error| failed(&error))
-        })
-    }
 }
 
 impl std::fmt::Debug for PostgresMove {

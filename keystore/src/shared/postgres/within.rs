@@ -8,7 +8,7 @@
 use sqlx::{Connection as _, Executor as _};
 
 use super::cluster;
-use super::link::failed;
+use super::link::Told as _;
 use super::moving::{PostgresMove, RECORDS, lease_us, refuse};
 use super::parts::wait;
 use super::schema::KNOWS_ELSEWHERE;
@@ -25,7 +25,7 @@ impl PostgresMove {
         let number: i64 = sqlx::query_scalar("SELECT nextval('keystore_journal_number')")
             .fetch_one(self.connection().await.get()?)
             .await
-            .map_err(|error| failed(&error))?;
+            .told()?;
         Ok(number.cast_unsigned())
     }
 
@@ -40,12 +40,9 @@ impl PostgresMove {
             .bind(KNOWS_ELSEWHERE)
             .execute(&mut *connection)
             .await
-            .map_err(|error| failed(&error))?;
+            .told()?;
         refuse(connection, &[RECORDS]).await?;
-        connection
-            .execute("COMMIT")
-            .await
-            .map_err(|error| failed(&error))?;
+        connection.execute("COMMIT").await.told()?;
         tokio::time::sleep(wait(lease_us).wait.unwrap_or_default()).await;
         Ok(())
     }
@@ -61,38 +58,28 @@ impl PostgresMove {
             .execute("TRUNCATE keystore_sessions")
             .await
             .map(drop)
-            .map_err(|error| failed(&error))
+            .told()
     }
 
     /// Keeps everybody else from changing the table of records while they are brought back to it.
     pub async fn begin_within(&self) -> Result<(), KeystoreError> {
         let mut connection = self.connection().await;
-        let mut all = connection
-            .get()?
-            .begin()
-            .await
-            .map_err(|error| failed(&error))?;
+        let mut all = connection.get()?.begin().await.told()?;
         refuse(&mut all, &[RECORDS]).await?;
-        all.commit().await.map_err(|error| failed(&error))
+        all.commit().await.told()
     }
 
     /// Says that the records are here from now on. Processes that knew something of before begin anew.
     pub async fn ready_within(&self) -> Result<(), KeystoreError> {
         let mut connection = self.connection().await;
-        let mut all = connection
-            .get()?
-            .begin()
-            .await
-            .map_err(|error| failed(&error))?;
+        let mut all = connection.get()?.begin().await.told()?;
         for question in [
             "UPDATE keystore_meta SET records = NULL",
             "DROP TRIGGER IF EXISTS keystore_left ON keystore_sessions",
             "DELETE FROM keystore_nodes",
         ] {
-            all.execute(question)
-                .await
-                .map_err(|error| failed(&error))?;
+            all.execute(question).await.told()?;
         }
-        all.commit().await.map_err(|error| failed(&error))
+        all.commit().await.told()
     }
 }

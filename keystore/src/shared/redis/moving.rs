@@ -11,10 +11,14 @@
 //! This room must never leave a store of which a record may have changed after it was read, nor let one be used to which
 //! not all records were brought and confirmed.
 
+mod asking;
+mod records;
+
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use asking::{all, connected, elsewhere, found, held, lease, of_move, released};
 use futures_util::future::{join_all, try_join_all};
 use redis::{Cmd, Value};
 use tokio::task::JoinHandle;
@@ -23,38 +27,22 @@ use super::bucket::Bucket;
 use super::fit;
 use super::functions::call;
 use super::layout::Layout;
-use super::map::{Map, Shard};
+use super::map::Map;
 use super::place::Place;
-use super::poll::agreed;
 use super::prepare;
-use super::read::{end as limit, named};
 use super::replay::replay;
-use super::view::{ASKED, Lack, View};
-use super::wire::{accepted, big_endian, bytes, items, number, strange};
+use super::wire::{big_endian, number, strange};
 use crate::error::KeystoreError;
-use crate::key::{KeyRange, RecordKey};
-use crate::moving::{Change, Destination, Origin};
 use crate::shared::io::Io;
 use crate::shared::journal::Journal;
 use crate::shared::postgres::Moved;
-use crate::store::{Answer, Sealed};
-
-/// For how long changes are held unless that is gone on with: whoever holds them may have gone.
-const HOLD: Duration = Duration::from_secs(5);
 
 /// How often it is gone on with.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How long replicas get to confirm, and how often they are asked.
-const REPLICAS_MS: u64 = 300;
-const ATTEMPTS: usize = 10;
-
 /// How often a step is tried on servers connected to anew, and how long there is in between.
 const TRIES: usize = 20;
 const BETWEEN: Duration = Duration::from_millis(300);
-
-/// What is before what is sealed of a record: when it expires, and which ends it was put after.
-const BEFORE: usize = 16;
 
 /// Servers for one side of a move.
 pub struct RedisMove {
@@ -85,6 +73,12 @@ impl RedisMove {
 
     fn map(&self) -> Arc<Map> {
         Arc::clone(&self.map.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Connects to whoever leads now. Nothing that was read or held before counts any more.
+    pub async fn again(&self) -> Result<(), KeystoreError> {
+        self.set_holding(None);
+        self.anew().await.map(drop)
     }
 
     /// Connects to whoever leads now.
@@ -299,229 +293,6 @@ impl RedisMove {
             };
         }
         ready
-    }
-
-    /// Records behind this key, as the servers keep them.
-    async fn walk(
-        &self,
-        after: Option<RecordKey>,
-        most: usize,
-    ) -> Result<Vec<(RecordKey, Vec<u8>)>, KeystoreError> {
-        let map = self.map();
-        let after = after.map(|key| key.to_bytes());
-        let first = after.unwrap_or(KeyRange::ALL.first());
-        let mut from = match &after {
-            Some(after) => limit(b'(', after),
-            None => limit(b'[', &first),
-        };
-        let mut found = Vec::new();
-        for bucket in Bucket::between(&first, &KeyRange::ALL.last()) {
-            while found.len() < most {
-                let step = most - found.len();
-                let mut asked = call("walk", bucket);
-                asked.arg(&from).arg(step);
-                let mut said = items(map.read(bucket, asked).await?).into_iter();
-                let last = said.next().and_then(bytes).ok_or_else(strange)?;
-                let seen = said.next().and_then(number).ok_or_else(strange)?;
-                while let Some(key) = said.next() {
-                    let record = said.next().and_then(bytes).ok_or_else(strange)?;
-                    found.push((named(key)?, record));
-                }
-                if seen < step as u64 {
-                    break;
-                }
-                from = [b"(", &last[..]].concat();
-            }
-        }
-        Ok(found)
-    }
-}
-
-fn held(what: &str, bucket: Bucket, holder: &str) -> Cmd {
-    let mut asked = call(what, bucket);
-    asked.arg(holder);
-    if what != "leave" {
-        asked.arg(u64::try_from(HOLD.as_micros()).unwrap_or(u64::MAX));
-    }
-    asked
-}
-
-fn of_move(what: &str, bucket: Bucket, id: &str) -> Cmd {
-    let mut asked = call(what, bucket);
-    asked.arg(id);
-    asked
-}
-
-async fn connected(io: &Io, place: &Place, layout: Layout) -> Result<Map, KeystoreError> {
-    let (place, handle) = (place.clone(), io.handle()?);
-    io.ask(async move { Map::connect(&place, &layout, &handle, 0).await })
-        .await
-}
-
-async fn found(map: &Map) -> Result<prepare::Found, KeystoreError> {
-    prepare::found(&map.of(Bucket::FIRST)?.polls).await
-}
-
-async fn lease(map: &Map) -> Result<u64, KeystoreError> {
-    let [meta, ..] = Bucket::FIRST.keys();
-    let mut asked = redis::cmd("HGET");
-    asked.arg(meta).arg("lease");
-    number(map.read(Bucket::FIRST, asked).await?).ok_or_else(strange)
-}
-
-/// Takes back what a move has left, unless the store was left.
-async fn released(map: &Map) -> Result<(), KeystoreError> {
-    let release = |counts: u8| {
-        move |bucket| {
-            let mut asked = call("release", bucket);
-            asked.arg(counts);
-            asked
-        }
-    };
-    if !all(map, std::iter::once(Bucket::FIRST), release(1)).await? {
-        return Ok(());
-    }
-    let others = Bucket::all().filter(|bucket| *bucket != Bucket::FIRST);
-    all(map, others, release(0)).await.map(drop)
-}
-
-fn elsewhere() -> KeystoreError {
-    KeystoreError::unavailable("somebody else uses the store that records are brought to")
-}
-
-/// Whether each of these buckets answers 1, when all who may take a server's place have confirmed it.
-async fn all(
-    map: &Map,
-    buckets: impl Iterator<Item = Bucket>,
-    ask: impl Fn(Bucket) -> Cmd,
-) -> Result<bool, KeystoreError> {
-    let buckets: Vec<_> = buckets.collect();
-    let asked = map.shards.iter().map(|shard| {
-        let of_it = shard
-            .buckets
-            .iter()
-            .filter(|bucket| buckets.contains(bucket));
-        let of_it: Vec<_> = of_it.map(|bucket| ask(*bucket)).collect();
-        confirmed(shard, of_it)
-    });
-    let (mut views, mut all) = (Vec::new(), true);
-    for said in join_all(asked).await {
-        let (answers, view) = said?;
-        views.extend(view);
-        all &= answers.into_iter().all(|answer| number(answer) == Some(1));
-    }
-    if !agreed(map, &views) {
-        return Err(KeystoreError::unavailable(
-            "most of its servers see another one lead",
-        ));
-    }
-    Ok(all)
-}
-
-/// The answers of one server, when they are confirmed, and how it sees its cluster.
-async fn confirmed(
-    shard: &Shard,
-    asked: Vec<Cmd>,
-) -> Result<(Vec<Value>, Option<View>), KeystoreError> {
-    let mut pipeline = redis::pipe();
-    if asked.is_empty() {
-        if shard.witness.id.is_none() {
-            return Ok((Vec::new(), None));
-        }
-        pipeline.add_command(shard.witness.who());
-        let who = shard.polls.send(&pipeline).await?.into_iter().next();
-        let view = shard.witness.led(who.ok_or_else(strange)?);
-        return Ok((Vec::new(), Some(view.map_err(Lack::into_error)?)));
-    }
-    for asked in asked {
-        pipeline.add_command(asked);
-    }
-    shard.witness.ask(&mut pipeline, REPLICAS_MS);
-    let mut said = shard.polls.send(&pipeline).await?;
-    let mut behind = said.split_off(said.len().saturating_sub(ASKED));
-    let answers = said.into_iter().map(accepted).collect::<Result<_, _>>()?;
-    for _ in 0..ATTEMPTS {
-        match shard.witness.hear(behind) {
-            Ok(view) => return Ok((answers, view)),
-            Err(Lack::Replicas) => {}
-            Err(lack) => return Err(lack.into_error()),
-        }
-        let mut again = redis::pipe();
-        shard.witness.ask(&mut again, REPLICAS_MS);
-        behind = shard.polls.send(&again).await?;
-    }
-    Err(Lack::Replicas.into_error())
-}
-
-impl Origin for RedisMove {
-    fn page(&self, after: Option<RecordKey>, most: usize) -> Answer<'_, Vec<(RecordKey, Sealed)>> {
-        Box::pin(async move {
-            let page = self.walk(after, most).await?.into_iter();
-            let sealed = page.map(|(key, record)| {
-                let (before, sealed) = record.split_at_checked(BEFORE).ok_or_else(strange)?;
-                let expires_at = before.first_chunk().ok_or_else(strange)?;
-                let sealed = Sealed {
-                    bytes: sealed.to_vec(),
-                    expires_at: u64::from_be_bytes(*expires_at),
-                };
-                Ok((key, sealed))
-            });
-            sealed.collect()
-        })
-    }
-}
-
-impl Destination for RedisMove {
-    fn page(&self, after: Option<RecordKey>, most: usize) -> Answer<'_, Vec<(RecordKey, Vec<u8>)>> {
-        Box::pin(async move {
-            let page = Origin::page(self, after, most).await?.into_iter();
-            Ok(page.map(|(key, sealed)| (key, sealed.bytes)).collect())
-        })
-    }
-
-    fn change(&self, changes: Vec<Change>) -> Answer<'_, ()> {
-        Box::pin(async move {
-            let map = self.map();
-            let Some(id) = found(&map).await?.deployment else {
-                return Err(elsewhere());
-            };
-            let of_bucket = |bucket: Bucket| {
-                let mut asked = of_move("bring", bucket, &id);
-                let mut any = false;
-                for change in &changes {
-                    let name = change.key.to_bytes();
-                    if Bucket::of_key(&name) != bucket {
-                        continue;
-                    }
-                    any = true;
-                    let new = change.now.as_ref();
-                    let new =
-                        new.map(|new| [&new.expires_at.to_be_bytes()[..], &new.bytes].concat());
-                    asked.arg(&name[..]).arg(new.unwrap_or_default());
-                }
-                any.then_some(asked)
-            };
-            let made = map.shards.iter().map(|shard| {
-                let mut pipeline = redis::pipe();
-                let mut count = 0;
-                for asked in shard.buckets.iter().filter_map(|bucket| of_bucket(*bucket)) {
-                    pipeline.add_command(asked);
-                    count += 1;
-                }
-                async move {
-                    if count == 0 {
-                        return Ok(());
-                    }
-                    for said in shard.polls.send(&pipeline).await? {
-                        if number(accepted(said)?) != Some(1) {
-                            return Err(elsewhere());
-                        }
-                    }
-                    Ok(())
-                }
-            });
-            try_join_all(made).await.map(drop)
-        })
     }
 }
 

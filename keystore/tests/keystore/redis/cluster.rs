@@ -96,7 +96,7 @@ async fn drill<A: Future<Output = ()>>(cluster: &Cluster, round: u64, fault: A) 
 }
 
 /// A server that was away is there again, and a replica.
-fn repaired(cluster: &Cluster) {
+pub(super) fn repaired(cluster: &Cluster) {
     cluster.wait(|cluster| {
         let roles = cluster.servers.iter().map(|server| server.says(&["ROLE"]));
         let roles: Vec<_> = roles.collect();

@@ -11,6 +11,7 @@ use lacre_keystore::{
 use rand::rngs::SysRng;
 
 use super::beside::journal_url;
+use super::cluster::repaired;
 use super::faults::unavailable;
 use super::server::{Cluster, Server, is_available};
 use super::{LEASE, journal_at, keystore, opened, opened_with, options, put, with_stores};
@@ -343,7 +344,8 @@ fn records_go_from_servers_and_back_and_no_end_of_before_counts_against_them() {
     });
 }
 
-/// The hold is on the replica that takes over. The move is given up, and changes are taken again.
+/// The hold is on the replica that takes over. The store isn't left then, and changes are taken again; or whoever moves the
+/// records holds them once more at the servers of then, reads everything again, and leaves those.
 #[test]
 fn a_hold_outlives_a_primary_and_a_move_doesnt_go_on_behind_it() {
     if !is_available() {
@@ -372,13 +374,36 @@ fn a_hold_outlives_a_primary_and_a_move_doesnt_go_on_behind_it() {
                 assert!(begun.elapsed() < Duration::from_secs(15));
             }
         }
-        // And a whole one.
-        put(&one, &key(1, 2)).await;
+        // Another primary fails, and the move goes on.
+        assert!(cluster.servers[primary].begin());
+        repaired(&cluster);
+        while one.put_new(&key(1, 2), &record(1)).await.is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(40));
+        }
         let moving = mover(&cluster.url(), "me").await;
         moving.hold().await.unwrap();
         assert_eq!(copied(&moving).await.len(), 1);
+        let (primary, _) = cluster.of(3_407);
+        cluster.servers[primary].kill();
+        cluster.wait(|cluster| cluster.of(3_407).0 != primary);
+        assert_ne!(moving.leave("8", "elsewhere").await, Ok(true));
+        let journal = journal_at(&journal_url(&cluster.url()), 7).await.unwrap();
+        while moving.again().await.is_err() || moving.prepare(&journal).await.is_err() {
+            assert!(begun.elapsed() < Duration::from_mins(1));
+        }
+        // Nothing is held by the servers of now.
+        while one.remove(&key(1, 2)).await.is_err() {
+            assert!(begun.elapsed() < Duration::from_mins(1));
+        }
+        put(&one, &key(1, 3)).await;
+        moving.hold().await.unwrap();
+        let found = copied(&moving).await;
+        assert_eq!(
+            found.iter().map(|(key, _)| *key).collect::<Vec<_>>(),
+            [key(1, 3)]
+        );
         assert_eq!(moving.leave("8", "elsewhere").await, Ok(true));
-        unavailable(one.get(&key(1, 2)).await, Instant::now());
+        unavailable(one.get(&key(1, 3)).await, Instant::now());
         assert_eq!(
             opened(&cluster.url()).await.unwrap_err().code(),
             "store_moved"
