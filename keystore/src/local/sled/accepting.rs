@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::mark::Mark;
-use super::opening::{last_group, not_tried, open_itself, open_sled, try_on_copy};
+use super::opening::{last_group, look, not_tried, open_itself, open_sled};
 use super::trial::{Trial, wait_until_let_go};
 use super::{Opened, SledEngine, SledOptions, Store, guarded, io_error, swap};
 use crate::error::KeystoreError;
@@ -61,7 +61,7 @@ impl SledEngine {
         swap::finish(folder)
             .map_err(|error| io_error("put the compacted store in place", &error))?;
         let noted = Mark::noted(folder).map_err(|error| io_error("read the mark", &error))?;
-        let refusal = match try_on_copy(folder, options, noted) {
+        let refusal = match look(folder, options, noted) {
             Ok(_) => return Ok(None),
             Err(error) if error.may_be_accepted() => error,
             Err(error) => return Err(error),

@@ -111,6 +111,15 @@ impl Tally {
         self.records = self.records.wrapping_add(1);
     }
 
+    /// Of the records of both.
+    pub(super) fn join(mut self, other: Self) -> Self {
+        for (lane, more) in self.sum.iter_mut().zip(other.sum) {
+            *lane = lane.wrapping_add(more);
+        }
+        self.records = self.records.wrapping_add(other.records);
+        self
+    }
+
     fn subtract(&mut self, key: &DigestKey, name: &[u8], sealed: &[u8]) {
         for (lane, mac) in self.sum.iter_mut().zip(lanes(key, name, sealed)) {
             *lane = lane.wrapping_sub(mac);

@@ -1,4 +1,4 @@
-//! Opening a store in a folder that is ours: first a copy, then itself.
+//! Opening a store in a folder that is ours: first it is read, or a copy tried, then it itself is opened.
 //!
 //! This room must never let sled open what it would have to refuse afterwards.
 
@@ -15,14 +15,15 @@ use std::thread;
 use rustix::fs::OFlags;
 
 use super::digest::{Digest, Tally};
+use super::found::{Found, Group, nothing_missing};
 use super::mark::Mark;
 use super::trial::{LOCK_PAUSE, LOCK_TRIES, NoTrial, Trial, set_aside, was_finished};
 use super::{
     DIGEST, GROUP, LINE, NOTES, Opened, RECORDS, STATE, SledOptions, Store, guarded, io_error,
-    is_lock, swap,
+    is_lock, reading, swap, trial,
 };
 use crate::error::KeystoreError;
-use crate::local::epoch::{GoOn, Keeper, Own};
+use crate::local::epoch::{GoOn, Keeper};
 use crate::note::NotePlace;
 
 impl Store {
@@ -43,8 +44,11 @@ impl Opened {
         swap::finish(folder)
             .map_err(|error| io_error("put the compacted store in place", &error))?;
         let noted = Mark::noted(folder).map_err(|error| io_error("read the mark", &error))?;
-        let found = try_on_copy(folder, options, noted)?;
+        let (found, read) = look(folder, options, noted)?;
         let (store, database) = open_itself(folder, options)?;
+        if let Some(pages) = read {
+            agrees(folder, &store, &pages, found.tally)?;
+        }
         let group = guarded(|| last_group(&store))?;
         nothing_missing(group.number, noted)?;
         let opened = Self::take(folder, (store, database), group.number)?;
@@ -116,29 +120,6 @@ pub(super) fn open_itself(
     Ok((store, database))
 }
 
-/// A store of which everything was read.
-pub(super) struct Found {
-    /// What it holds.
-    pub(super) tally: Tally,
-    /// How its line goes on.
-    go_on: GoOn,
-}
-
-impl Found {
-    /// Of a folder without a store.
-    fn nothing(options: &SledOptions) -> Result<Self, KeystoreError> {
-        let own = Own {
-            group: 0,
-            line: None,
-            is_empty: true,
-        };
-        Ok(Self {
-            tally: Tally::default(),
-            go_on: options.epoch.judge(own, &options.digest_key)?,
-        })
-    }
-}
-
 /// Takes the folder's lock file, for this process alone, without waiting.
 fn lock(folder: &Path) -> Result<File, KeystoreError> {
     let lock = OpenOptions::new()
@@ -156,9 +137,44 @@ fn lock(folder: &Path) -> Result<File, KeystoreError> {
     }
 }
 
+/// What the store holds once a crash's rest is done, which is told without opening it; and the pages of which
+/// that was read, where no copy was opened for it.
+pub(super) fn look(
+    folder: &Path,
+    options: &SledOptions,
+    noted: Option<u64>,
+) -> Result<(Found, Option<reading::Fingerprint>), KeystoreError> {
+    trial::clear(folder).map_err(|error| io_error("remove an earlier copy", &error))?;
+    match reading::read(folder, options, noted) {
+        Some(read) => Ok((read.found, Some(read.pages))),
+        None => Ok((try_on_copy(folder, options, noted)?, None)),
+    }
+}
+
+/// Refuses a store that sled has opened otherwise than it was read.
+fn agrees(
+    folder: &Path,
+    store: &Store,
+    pages: &reading::Fingerprint,
+    read: Tally,
+) -> Result<(), KeystoreError> {
+    if reading::is_of(folder, pages) {
+        return Ok(());
+    }
+    log::warn!("sled came to other pages than were read; they are read once more");
+    let found = guarded(|| store.tally())?;
+    if found == read {
+        return Ok(());
+    }
+    Err(KeystoreError::StoreIncomplete {
+        expected: read.records,
+        found: found.records,
+    })
+}
+
 /// Opens a copy of the store and reads all of it, so that nothing that has to be refused is opened
 /// itself: opening is where sled writes. Returns what the store holds once a crash's rest is done.
-pub(super) fn try_on_copy(
+fn try_on_copy(
     folder: &Path,
     options: &SledOptions,
     noted: Option<u64>,
@@ -219,16 +235,8 @@ fn read_all(
             Ok((found, store.last_entry(group.changes)?))
         });
         let found = checked.and_then(|(tally, entry)| {
-            if let Some(entry) = entry {
-                entry.check(tally, group.changes)?;
-            }
-            let own = Own {
-                group: group.number,
-                line: guarded(|| store.line())?,
-                is_empty: tally.records == 0,
-            };
-            let go_on = options.epoch.judge(own, &options.digest_key)?;
-            Ok(Found { tally, go_on })
+            let line = guarded(|| store.line())?;
+            Found::judged(group, tally, entry, line, options)
         });
         (group, found)
     });
@@ -236,22 +244,6 @@ fn read_all(
     let _ = catch_unwind(AssertUnwindSafe(move || drop(store)));
     copy.wait_until_let_go();
     read
-}
-
-/// Refuses a store that ends with an earlier group than was durable, or of which that is unknown.
-pub(super) fn nothing_missing(group: u64, noted: Option<u64>) -> Result<(), KeystoreError> {
-    if noted.is_none() && group > 0 {
-        return Err(KeystoreError::corrupt(
-            "its file `mark` is missing, so that nobody can tell whether changes are missing as well",
-        ));
-    }
-    let noted = noted.unwrap_or(0);
-    if group < noted {
-        return Err(KeystoreError::corrupt(format!(
-            "it ends with change group {group}, but group {noted} was durable"
-        )));
-    }
-    Ok(())
 }
 
 /// Opens sled in a folder whose lock is ours. sled's own lock can be held nevertheless: by an
@@ -320,31 +312,8 @@ fn open_trees(folder: &Path, options: &SledOptions) -> sled::Result<Trees> {
     Ok((records, state, notes, db))
 }
 
-/// The last group of changes that is in a database.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Group {
-    /// Its number; 0 in a new database.
-    pub(super) number: u64,
-    /// The number of its last change; 0 where no digest was kept yet.
-    pub(super) changes: u64,
-}
-
 pub(super) fn last_group(store: &Store) -> sled::Result<Group> {
-    let Some(value) = store.state.get(GROUP)? else {
-        return Ok(Group::default());
-    };
-    let (words, rest) = value.as_chunks::<8>();
-    let [number, changes] = match (words, rest) {
-        // Of a version that kept no digest.
-        ([number], []) => [u64::from_be_bytes(*number), 0],
-        ([number, changes], []) => [number, changes].map(|word| u64::from_be_bytes(*word)),
-        _ => {
-            return Err(sled::Error::Unsupported(
-                "the number of its last change group is not a number".to_owned(),
-            ));
-        }
-    };
-    Ok(Group { number, changes })
+    Group::of(store.state.get(GROUP)?.as_deref())
 }
 
 /// Makes the files that sled has made, and their names, survive a crash of the machine.

@@ -172,6 +172,11 @@ impl Store {
     }
 }
 
+/// Whether something that was begun isn't finished, of which these are the names in the state tree.
+pub(super) fn has_begun<'a>(mut names: impl Iterator<Item = &'a [u8]>) -> bool {
+    names.any(|name| name == EMPTYING.as_bytes() || name.starts_with(PLAN.as_bytes()))
+}
+
 fn part_key(number: usize) -> Vec<u8> {
     [PLAN.as_bytes(), &(number as u64).to_be_bytes()].concat()
 }

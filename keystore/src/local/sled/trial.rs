@@ -97,6 +97,11 @@ impl Drop for Trial {
     }
 }
 
+/// Removes what a start that was killed has left of a copy.
+pub(super) fn clear(folder: &Path) -> io::Result<()> {
+    remove(&folder.join(NAME))
+}
+
 /// Waits until sled has let go of a folder, which it does in a background task: one that came later would
 /// still write into it as it is removed, and keep others of this process waiting.
 pub(super) fn wait_until_let_go(folder: &Path) {
@@ -134,7 +139,7 @@ pub(super) fn files_of_sled(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn hold(database: &Path) -> Result<Option<File>, NoTrial> {
+pub(super) fn hold(database: &Path) -> Result<Option<File>, NoTrial> {
     let database = match open(database) {
         Ok(database) => database,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -170,7 +175,7 @@ fn copy_to(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Opens a file for reading: not what a link points to, and nothing that isn't a file.
-fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = OpenOptions::new()
         .read(true)
