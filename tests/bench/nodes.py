@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 
+from cost import clocks
 from deployed import Deployment, Line
 from ends import end_all_of, summary
 from harness import (CONNECTIONS, LOAD, ROUNDS, SECONDS, bearer, build_program, finished, load, median, must_guard, part, say,
@@ -24,6 +25,10 @@ from service import CHAINS, token_of
 from stores import Cluster, Group, Postgres, Redis
 
 ENGINES = ("postgres", "redis", "cluster")
+# The threads of a node that answer.
+WORKERS = "actix-server wo"
+# Of one core, for a node whose guard is compared.
+GUARD_SHARE = 0.5
 # Of one core, for each node.
 SHARE = float(os.environ.get("LACRE_BENCH_SHARE", 0.2))
 MOST = 3
@@ -107,18 +112,25 @@ def awake(engine, url, token):
 
 
 def called(node, token):
-    """Guarded calls by one token: how many a second, and what each took of the node's processor, polls among it."""
-    url = f"{node.url}/headers"
-    began = node.group.seconds()
-    report = load(url, bearer(token), connections=CONNECTIONS, seconds=BURST)
-    return {"rate": report["rate"], "us": (node.group.seconds() - began) * 1e6 / report["requests"]}
+    """Guarded calls by one token at a node with half of its core, so that the load generator, which has its core together with the
+    stores, always has more to ask: what each call took of the threads that answer it, and what all others took in a second."""
+    [process] = [one for one in node.group.processes() if one == node.child.pid]
+    node.group.limit(GUARD_SHARE)
+    before, began = clocks(process), time.monotonic()
+    report = load(f"{node.url}/headers", bearer(token), connections=CONNECTIONS, seconds=BURST)
+    took, spent = time.monotonic() - began, clocks(process) - before
+    node.group.limit(None)
+    workers = spent.pop(WORKERS)
+    return {"us": workers / report["requests"], "rest_ms": sum(spent.values()) / 1000 / took, "rate": report["rate"]}
+
+
+def core(calls):
+    """How many calls a second one core answers that has nothing else to do but what the node's other threads do."""
+    return (1e6 - calls["rest_ms"] * 1000) / calls["us"]
 
 
 def guard(bench):
-    """A warm token at a node of each engine, one after the other; the rest stand still meanwhile.
-
-    What is compared is the node's processor, not the rate: the load generator has its core together with the stores, and is
-    slower by what they take of it."""
+    """A warm token at a node of each engine, one after the other; the rest stand still meanwhile."""
     engines = ("sled", *ENGINES)
     calls = {engine: [] for engine in engines}
     with contextlib.ExitStack() as all_nodes:
@@ -142,9 +154,10 @@ def guard(bench):
         for node in nodes.values():
             node.pause(False)
     return {engine: {
-        "rate": round(median([one["rate"] for one in of]), 1), "us": round(median([one["us"] for one in of]), 3),
-        "of_sled": round(median([there["us"] / here["us"] for here, there in zip(of, calls["sled"])]), 4),
-        "rates": [round(one["rate"], 1) for one in of], "each_us": [round(one["us"], 3) for one in of],
+        **{name: round(median([one[name] for one in of]), 3) for name in of[0]},
+        "core": round(median([core(one) for one in of]), 1),
+        "of_sled": round(median([core(here) / core(there) for here, there in zip(of, calls["sled"])]), 4),
+        "each_us": [round(one["us"], 3) for one in of], "each_rest_ms": [round(one["rest_ms"], 2) for one in of],
     } for engine, of in calls.items()}
 
 

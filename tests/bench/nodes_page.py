@@ -41,8 +41,9 @@ def ends_table(nodes):
 
 
 def guard_table(nodes):
-    return table(("a node's sessions on", "µs of the node's processor for each", "of the embedded engine", "guarded calls a second"),
-                 [(NAMES[engine], shown(one["us"]) if "us" in one else "-", f"{one['of_sled']:.3f}", spaced(one["rate"]))
+    return table(("a node's sessions on", "a call, µs of the workers", "all other threads, ms a second", "calls a second of one core",
+                  "of the embedded engine"),
+                 [(NAMES[engine], shown(one["us"]), shown(one["rest_ms"]), spaced(one["core"]), f"{one['of_sled']:.3f}")
                   for engine, one in (at(nodes, "guard") or {}).items()])
 
 
@@ -141,7 +142,7 @@ def kept_bytes(million, engine):
 
 def needs(nodes, million, engine):
     """What the calls and sessions of the arithmetic need, by engine; `None` where anything isn't measured."""
-    warm, costs = at(nodes, "guard", engine, "rate"), {op: cost(nodes, engine, op) for op in OPS}
+    warm, costs = at(nodes, "guard", engine, "core"), {op: cost(nodes, engine, op) for op in OPS}
     size, token, polls = bytes_of(million, engine), kept_bytes(million, engine), at(nodes, "idle", engine)
     asked, hashed = at(nodes, "statements", engine), hash_ms()
     if not (warm and all(costs.values()) and size and token and polls and asked and hashed):
@@ -193,7 +194,7 @@ def measured(nodes, million):
     levels = {engine: of_engine(million, engine) for engine in ENGINES[:2]}
     found = {
         "idle_postgres": cell(idle_of(nodes, "postgres", "postgres")),
-        "warm": first("guard", "postgres", "rate"), "hash_ms": cell(hash_ms()),
+        "warm": first("guard", "postgres", "core"), "hash_ms": cell(hash_ms()),
         "kept": cell(kept_bytes(million, "postgres"), 1 / 1024),
         "postgres_bytes": cell(bytes_of(million, "postgres")), "redis_bytes": cell(bytes_of(million, "redis")),
     }
