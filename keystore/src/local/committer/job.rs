@@ -52,7 +52,8 @@ pub(super) enum Job {
 }
 
 impl Job {
-    /// Whether it may wait for others that share its persist: what stores a record may, and no end.
+    /// Whether it may wait for others that share its persist: what stores a record may, also where it ends another in the
+    /// same step. What only ends may not.
     pub(super) fn may_wait(&self) -> bool {
         let stores = |change: &Change| change.new.is_some();
         matches!(self, Self::Apply(changes, ..) if changes.iter().any(stores))
