@@ -13,6 +13,7 @@ mod copying;
 mod failing;
 mod file;
 mod insert;
+mod io;
 mod links;
 mod outbox;
 mod prove;
@@ -29,6 +30,7 @@ use sqlx::query::Query;
 use sqlx::{Any, AnyPool};
 
 use self::file::DatabaseFile;
+use self::io::Io;
 use self::remembered::Remembered;
 use self::row::{account, client_with_secret, to_stored};
 use super::account::{Account, Change};
@@ -77,6 +79,8 @@ pub(super) struct Store {
     read: AnyPool,
     /// `SQLite`: a single connection, since it has a single writer.
     write: AnyPool,
+    /// `PostgreSQL`: what reads and writes the connections.
+    io: Io,
     /// `PostgreSQL`: which connections are given up.
     outdated: connect::UntilOutdated,
     /// `SQLite`: the file of it.
@@ -128,7 +132,7 @@ impl Store {
 
     /// Writes down that these are the accounts of this deployment.
     pub(super) async fn claim(&self, deployment: &str) -> Result<(), AccountsError> {
-        within_timeout(async {
+        self.within_timeout(async {
             let mut transaction = self.write.begin().await?;
             for (statement, name) in [
                 (
@@ -365,7 +369,7 @@ impl Store {
     /// Reads one page of the database, which `SELECT 1` would not.
     pub(super) async fn health(&self) -> Result<(), AccountsError> {
         let question = sqlx::query("SELECT id FROM clients LIMIT 1");
-        within(HEALTH_TIMEOUT, async {
+        self.within(HEALTH_TIMEOUT, async {
             self.is_there()?;
             question.fetch_all(&self.read).await.map(drop)
         })
@@ -376,8 +380,8 @@ impl Store {
         if let Some(remembered) = &self.remembered {
             remembered.close().await;
         }
-        self.read.close().await;
-        self.write.close().await;
+        self.io.by(self.read.close()).await;
+        self.io.by(self.write.close()).await;
     }
 
     /// Fails where what is committed would be lost: asked before each commit.
@@ -386,15 +390,16 @@ impl Store {
     }
 
     async fn one(&self, question: Question) -> Result<Option<AnyRow>, AccountsError> {
-        within(self.patience, question.fetch_optional(&self.read)).await
+        self.within(self.patience, question.fetch_optional(&self.read))
+            .await
     }
 
     async fn all(&self, question: Question) -> Result<Vec<AnyRow>, AccountsError> {
-        within_timeout(question.fetch_all(&self.read)).await
+        self.within_timeout(question.fetch_all(&self.read)).await
     }
 
     async fn change(&self, question: Question) -> Result<u64, AccountsError> {
-        within_timeout(async {
+        self.within_timeout(async {
             let mut transaction = self.write.begin().await?;
             let done = question.execute(&mut *transaction).await?;
             self.is_there()?;
@@ -402,6 +407,22 @@ impl Store {
             Ok(done.rows_affected())
         })
         .await
+    }
+
+    async fn within_timeout<T>(
+        &self,
+        asked: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, AccountsError> {
+        self.within(QUERY_TIMEOUT, asked).await
+    }
+
+    /// An answer, unless the database takes longer than this.
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        asked: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, AccountsError> {
+        within(limit, self.io.by(asked)).await
     }
 }
 

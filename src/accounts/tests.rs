@@ -15,6 +15,7 @@ mod listing;
 mod outbox;
 mod owning;
 mod remembered;
+mod workers;
 
 use engine::{Engine, email, on_every_engine, password, presented};
 

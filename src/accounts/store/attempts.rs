@@ -3,7 +3,7 @@
 //! This room must never count in two questions what has to be counted at once.
 
 use super::row::get;
-use super::{Question, Store, within};
+use super::{Question, Store};
 use crate::accounts::attempts::{AtAccount, Back, Counter, Told};
 use crate::accounts::error::AccountsError;
 use std::time::Duration;
@@ -35,7 +35,9 @@ impl Store {
         let question = bound(question, at.map(|at| at.everywhere));
         let question = bound(question, at.map(|at| at.pair));
         // Not by a transaction of its own: it is one statement, and what it changes is waited for by nobody.
-        let row = within(self.patience, question.fetch_one(&self.write)).await?;
+        let row = self
+            .within(self.patience, question.fetch_one(&self.write))
+            .await?;
         let wait = Duration::from_micros(get::<i64>(&row, "wait")?.try_into().unwrap_or(0));
         match get::<i64>(&row, "refused")? {
             1 => return Ok(Told::NoneLeftThere(wait)),
@@ -62,7 +64,10 @@ impl Store {
         let mut forgotten = 0;
         // An attack from many addresses leaves more rows in a minute than one statement takes.
         loop {
-            let done = within(self.patience, sqlx::query(FORGET).execute(&self.write)).await?;
+            let question: Question = sqlx::query(FORGET);
+            let done = self
+                .within(self.patience, question.execute(&self.write))
+                .await?;
             forgotten += done.rows_affected();
             if done.rows_affected() < FORGET_AT_ONCE {
                 return Ok(forgotten);

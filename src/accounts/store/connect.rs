@@ -18,6 +18,7 @@ use sqlx::{AnyPool, Executor as _, SqlSafeStr as _};
 use super::super::error::{AccountsError, invalid};
 use super::super::owner::Owner;
 use super::file::DatabaseFile;
+use super::io::Io;
 use super::remembered::Remembered;
 use super::seen::{POSTGRES_TABLES, STEPS_DONE, Seen, at_start};
 use super::{MirrorKey, Outdated, QUERY_TIMEOUT, Store};
@@ -228,6 +229,12 @@ async fn open_sqlite(path: &Path, new_key: MirrorKey) -> Result<Store, AccountsE
 }
 
 async fn open_postgres(url: &str, new_key: MirrorKey) -> Result<Store, AccountsError> {
+    let io = Io::start()?;
+    let opened = io.by(open_server(url, new_key)).await?;
+    Ok(Store { io, ..opened })
+}
+
+async fn open_server(url: &str, new_key: MirrorKey) -> Result<Store, AccountsError> {
     // A step may take its time, and waits for a node that is at it already.
     let outdated = UntilOutdated::default();
     let migrating = pool(url, 1, None, QUERY_TIMEOUT, &outdated).await?;
@@ -257,6 +264,7 @@ impl Store {
         Ok(Self {
             read,
             write,
+            io: Io::default(),
             outdated,
             file: None,
             remembered: None,

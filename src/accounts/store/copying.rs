@@ -5,6 +5,7 @@
 //!
 //! This room must never leave a column out: a test compares the lists with the schema.
 
+use super::io::Io;
 use super::row::{get, spoilt, to_stored};
 use super::{Question, Store, outbox, refused, seen};
 use crate::accounts::copy::{CopiedRow, Replaced, Some20, TakenIn};
@@ -163,6 +164,7 @@ impl Table {
 #[derive(Debug)]
 pub struct Snapshot {
     transaction: Transaction<'static, Any>,
+    io: Io,
     /// The table that is read, and the key of its last row.
     table: usize,
     after: Vec<String>,
@@ -171,6 +173,11 @@ pub struct Snapshot {
 impl Snapshot {
     /// The next rows; none at the end.
     pub async fn next(&mut self) -> Result<Vec<CopiedRow>, AccountsError> {
+        let io = self.io.clone();
+        io.by(self.rows()).await
+    }
+
+    async fn rows(&mut self) -> Result<Vec<CopiedRow>, AccountsError> {
         while let Some(table) = TABLES.get(self.table) {
             let question = self.question(table);
             let rows = question.fetch_all(&mut *self.transaction).await;
@@ -216,9 +223,10 @@ impl Snapshot {
 
 impl Store {
     pub(in super::super) async fn snapshot(&self) -> Result<Snapshot, AccountsError> {
-        let begun = self.read.begin_with(self.begin_snapshot).await;
+        let begun = self.io.by(self.read.begin_with(self.begin_snapshot)).await;
         Ok(Snapshot {
             transaction: begun.map_err(|error| refused(&error))?,
+            io: self.io.clone(),
             table: 0,
             after: Vec::new(),
         })
@@ -229,15 +237,21 @@ impl Store {
         let begun = self.write.begin_with("BEGIN IMMEDIATE").await;
         Ok(Snapshot {
             transaction: begun.map_err(|error| refused(&error))?,
+            io: self.io.clone(),
             table: 0,
             after: Vec::new(),
         })
     }
 
     pub(in super::super) async fn replacement(&self) -> Result<Replacement, AccountsError> {
+        self.io.by(self.begin_replacement()).await
+    }
+
+    async fn begin_replacement(&self) -> Result<Replacement, AccountsError> {
         let begun = self.write.begin().await;
         let mut replacement = Replacement {
             transaction: begun.map_err(|error| refused(&error))?,
+            io: self.io.clone(),
         };
         replacement.run(self.alone).await?;
         for Table { name, .. } in &TABLES {
@@ -253,6 +267,7 @@ impl Store {
 /// A copy that is about to take the place of what a database has.
 pub(in super::super) struct Replacement {
     transaction: Transaction<'static, Any>,
+    io: Io,
 }
 
 /// Accounts of both the copy and the database, by how they differ.
@@ -302,10 +317,14 @@ impl Replacement {
         into: TakenIn<'_>,
         mut rows: impl FnMut() -> Result<Option<CopiedRow>, E>,
     ) -> Result<Replaced, E> {
-        while let Some(row) = rows()? {
-            self.put(&row).await?;
-        }
-        Ok(self.swap(into).await?)
+        let io = self.io.clone();
+        let taking = io.by(async move {
+            while let Some(row) = rows()? {
+                self.put(&row).await?;
+            }
+            Ok(self.swap(into).await?)
+        });
+        taking.await
     }
 
     pub(in super::super) async fn take_from(
@@ -313,15 +332,19 @@ impl Replacement {
         into: TakenIn<'_>,
         from: &mut Snapshot,
     ) -> Result<Replaced, AccountsError> {
-        loop {
-            let rows = from.next().await?;
-            if rows.is_empty() {
-                return self.swap(into).await;
+        let io = self.io.clone();
+        let taking = io.by(async move {
+            loop {
+                let rows = from.next().await?;
+                if rows.is_empty() {
+                    return self.swap(into).await;
+                }
+                for row in rows {
+                    self.put(&row).await?;
+                }
             }
-            for row in rows {
-                self.put(&row).await?;
-            }
-        }
+        });
+        taking.await
     }
 
     async fn put(&mut self, row: &CopiedRow) -> Result<(), AccountsError> {

@@ -4,7 +4,7 @@
 
 use super::outbox::is_unchanged;
 use super::row::to_stored;
-use super::{Question, Store, within_timeout};
+use super::{Question, Store};
 use crate::accounts::account::Account;
 use crate::accounts::authority::Authority;
 use crate::accounts::error::AccountsError;
@@ -60,7 +60,7 @@ impl Store {
             }
             Ok(Ok(outcomes))
         };
-        within_timeout(inserting).await?
+        self.within_timeout(inserting).await?
     }
 }
 

@@ -5,7 +5,7 @@
 use sqlx::any::AnyRow;
 
 use super::row::{account, get, spoilt, to_stored};
-use super::{NewRow, Question, Store, Together, insert, within_timeout};
+use super::{NewRow, Question, Store, Together, insert};
 use crate::accounts::account::Account;
 use crate::accounts::authority::Authority;
 use crate::accounts::error::AccountsError;
@@ -92,7 +92,7 @@ impl Store {
         link: &Link,
     ) -> Result<Account, AccountsError> {
         let account = row.account.clone();
-        let made = within_timeout(async {
+        let made = self.within_timeout(async {
             let mut transaction = self.write.begin().await?;
             if insert::insert(row)
                 .execute(&mut *transaction)

@@ -12,7 +12,7 @@ use super::super::error::AccountsError;
 use super::super::identity::UserId;
 use super::super::outbox::{Kept, NewOutboxRow, OutboxRow, Reach, Target};
 use super::row::{account, get, spoilt, to_stored};
-use super::{Question, Store, Together, within_timeout};
+use super::{Question, Store, Together};
 use crate::clock::UnixSeconds;
 
 pub(super) const ALL: &str = "all";
@@ -45,7 +45,7 @@ impl Store {
         with: Together<'_>,
     ) -> Result<Vec<AnyRow>, AccountsError> {
         let outbox = with.row.map(insert_row);
-        within_timeout(async {
+        self.within_timeout(async {
             let mut transaction = self.write.begin().await?;
             let mut had_one = false;
             if with.keep_an_administrator || with.by.is_some() {

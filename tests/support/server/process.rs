@@ -105,7 +105,17 @@ impl Process {
             reader.join().unwrap();
         }
         let taken = |text: &Mutex<String>| std::mem::take(&mut *text.lock().unwrap());
-        (status, taken(&self.stdout), taken(&self.stderr))
+        let stderr = taken(&self.stderr);
+        self.show("to its end", &stderr);
+        (status, taken(&self.stdout), stderr)
+    }
+
+    /// The last of what was logged, for whoever looks why a test failed: the output of others is shown nowhere.
+    fn show(&self, when: &str, stderr: &str) {
+        let lines: Vec<_> = stderr.lines().collect();
+        for line in &lines[lines.len().saturating_sub(40)..] {
+            eprintln!("{} {when}: {line}", self.child_id);
+        }
     }
 }
 
@@ -114,6 +124,9 @@ impl Drop for Process {
         // After the end these do nothing.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            self.show("at the failure", &self.stderr.lock().unwrap());
+        }
     }
 }
 
