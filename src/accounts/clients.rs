@@ -3,9 +3,10 @@
 //! This room must never answer an unknown client faster than a wrong secret.
 
 use super::Accounts;
-use super::account::display_name;
+use super::account::{Account, display_name};
 use super::client::{Client, ClientId, ClientSecret, ClientTerms, Fingerprint, NewClient};
 use super::error::{AccountsError, invalid};
+use super::identity::UserId;
 use super::outbox::OutboxRow;
 
 impl Accounts {
@@ -69,6 +70,13 @@ impl Accounts {
     pub async fn has_client(&self, id: &ClientId) -> Result<bool, AccountsError> {
         let store = &self.inner.store;
         Ok(store.remembered_client(id).is_some() || store.client(id).await?.is_some())
+    }
+
+    /// The account, where it is known without a question that it and the client are there; `None` says nothing.
+    #[must_use]
+    pub fn known_with_client(&self, user: &UserId, client: &ClientId) -> Option<Account> {
+        let store = &self.inner.store;
+        Some(store.remembered_with_client(user, client)?.account)
     }
 
     /// Takes a client away; `false` where there was none. That the sessions of this keystore which it

@@ -321,6 +321,13 @@ impl Store {
         rows.client(id, rows.now()?)
     }
 
+    /// The account, where both are known without a question: by one look at the commits.
+    pub(super) fn remembered_with_client(&self, id: &UserId, client: &ClientId) -> Option<Found> {
+        let rows = self.remembered.as_ref()?;
+        let now = rows.now()?;
+        rows.client(client, now).and_then(|_| rows.account(id, now))
+    }
+
     pub(super) async fn client(
         &self,
         id: &ClientId,

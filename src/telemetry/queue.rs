@@ -114,6 +114,8 @@ struct State {
     waiting: VecDeque<(u64, oneshot::Sender<()>)>,
     /// Whether the writer waits for a line: waking one who doesn't would be a call of the system for nothing.
     idle: bool,
+    /// Who waits until nothing is left: the same.
+    finishing: usize,
     /// When the write under way began, or last got on.
     since: Option<Instant>,
     /// Why the last write has failed.
@@ -216,10 +218,12 @@ impl Queue {
 
     /// Waits until everything is written, for so long at most; what is left then.
     pub(super) fn finish(&self, limit: Duration) -> Counts {
-        let empty = |state: &mut State| !state.lines.is_empty();
-        let state = self.state();
-        let waited = self.less.wait_timeout_while(state, limit, empty);
-        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let left = |state: &mut State| !state.lines.is_empty();
+        let mut state = self.state();
+        state.finishing += 1;
+        let waited = self.less.wait_timeout_while(state, limit, left);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.finishing -= 1;
         state.counts
     }
 
@@ -241,10 +245,15 @@ impl Queue {
             }
             state.since = None;
             state.idle = true;
-            state = self
-                .more
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            drop(
+                self.more
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+            );
+            // Where others are ready on this processor, whoever put the line in has more of them in a moment, of other
+            // requests: they are written in one go.
+            std::thread::yield_now();
+            state = self.state();
         }
     }
 
@@ -279,8 +288,11 @@ impl Queue {
         }
         let reached = state.waiting.partition_point(|(due, _)| *due <= written);
         let reached: Vec<_> = state.waiting.drain(..reached).collect();
+        let finishing = state.finishing > 0;
         drop(state);
-        self.less.notify_all();
+        if finishing {
+            self.less.notify_all();
+        }
         for (_, waiting) in reached {
             // Who waits no more has gone, or has waited long enough.
             let _ = waiting.send(());
