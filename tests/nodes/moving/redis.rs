@@ -2,8 +2,8 @@
 //! leaves it, or it stays there while the sessions alone are moved.
 
 use super::scene::{
-    Known, embedded_at, is_left, keys, killed_after, migrate, migrated, move_under_load, node_at,
-    refused, sled,
+    Known, embedded, embedded_at, is_left, keys, killed_after, migrate, migrated, move_under_load,
+    node_at, refused, sled,
 };
 use super::{EMAIL, PASSWORD};
 use crate::nodes::Store;
@@ -140,6 +140,40 @@ fn around(stores: &Stores, sessions: u64) {
     server.refuses(&long.auth);
     server.operator(&["keystore", "verify"]);
     server.operator(&["receipts", "verify"]);
+}
+
+/// Nodes on Redis can't have accounts in a file: the way leads through the database.
+#[test]
+fn accounts_in_a_file_come_to_redis_by_two_moves() {
+    let Some(stores) = Stores::one() else {
+        return;
+    };
+    let setup = embedded();
+    let mut server = setup.start();
+    let user = server.sign_up(EMAIL, PASSWORD).id;
+    let client = server.add_client("shop");
+    let long = server.get_token(EMAIL, PASSWORD);
+    refused(&setup, &stores.redis(), 1, "migration_accounts_in_file");
+    let hops = [
+        (stores.database.url(), stores.on_database(setup.data())),
+        (stores.redis(), stores.on_redis(setup.data())),
+    ];
+    let mut ended = Vec::new();
+    for (round, (to, next)) in hops.into_iter().enumerate() {
+        let known = move_under_load(&server, (&client, &user), &to, round);
+        is_left(&server, &long);
+        server.stop();
+        server = next.start();
+        server.accepts(&long.auth);
+        known.check(&server);
+        ended.extend(known.ended);
+        for token in &ended {
+            server.refuses(token);
+        }
+        // By an account that has come along.
+        server.get_token(EMAIL, PASSWORD);
+    }
+    server.refresh(&long).expect(200);
 }
 
 /// Many are for how long changes are refused then, which is printed.
