@@ -285,7 +285,7 @@ def arithmetic(guards, steps, cost, peers, service):
                   "refresh_crypto": crypto / (2 * seal + opening),
                   "refresh_like": token / (token - pair + opening)}
         if flask := at(service, "issuing", "Flask, jwcrypto, not durable", "rate"):
-            found |= {"flask_most": 1e6 / token / flask, "flask_crypto": 1e6 / crypto / flask}
+            found |= {"flask_crypto": 1e6 / crypto / flask}
     own = at(cost, "kinds", LOG_IN, "threads")
     if own and token:
         found |= {"login_most": 1.2 * token, "login_flush": own.get("lacre-committer", 0) + own.get("sled-io", 0),
@@ -298,7 +298,7 @@ def arithmetic(guards, steps, cost, peers, service):
     opens = at(service, "troubles", FIRST, "rate")
     if quiet and beside and opens:
         found |= {"first_us": (1 - beside / quiet) * 1e6 / opens, "first_left": beside / quiet, "first_floor": quiet / beside}
-    names = ("first_us", "first_left", "first_floor", "crypto", "rest", "rest_left", "refresh_crypto", "refresh_like", "flask_most", "flask_crypto", "whole_takes",
+    names = ("first_us", "first_left", "first_floor", "crypto", "rest", "rest_left", "refresh_crypto", "refresh_like", "flask_crypto", "whole_takes",
              "best_takes", "twice_takes", "open_takes", "whole_left", "login_most", "login_flush", "login_sqlite")
     return {name: "-" for name in names} | {name: "-" if one is None else shown(one) for name, one in found.items()}
 
