@@ -11,7 +11,7 @@ use crate::accounts::{Accounts, AccountsError, AtAccount, Back, Counter, Subscri
 use crate::sessions::handles::Handles;
 use quick_cache::sync::Cache;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long what is given back may wait for a question to go along with.
@@ -32,7 +32,7 @@ pub(super) struct OfNodes {
     accounts: Accounts,
     handles: Handles,
     /// What goes along with the next question.
-    owed: Mutex<Vec<Back>>,
+    owed: Mutex<Owed>,
     /// Until when a key is refused without a question.
     held: Cache<i64, Duration>,
     /// When what is used up no more was taken away, in nanoseconds.
@@ -162,14 +162,16 @@ impl OfNodes {
         if backs.is_empty() {
             return;
         }
-        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = owed.is_empty();
-        owed.extend(backs);
+        let mut owed = self.owed();
+        owed.backs.extend(backs);
+        let first = !std::mem::replace(&mut owed.is_due, true);
         drop(owed);
         if first {
-            let nodes = Arc::clone(self);
+            let due = Due(Arc::clone(self));
             tokio::spawn(async move {
                 tokio::time::sleep(GIVE_BACK_WITHIN).await;
+                let nodes = Arc::clone(&due.0);
+                drop(due);
                 let owed = nodes.take_owed();
                 if !owed.is_empty()
                     && let Err(error) = nodes.accounts.count_attempt(&owed, None, None).await
@@ -181,7 +183,11 @@ impl OfNodes {
     }
 
     fn take_owed(&self) -> Vec<Back> {
-        std::mem::take(&mut *self.owed.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.owed().backs)
+    }
+
+    fn owed(&self) -> MutexGuard<'_, Owed> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn forget_sometimes(self: &Arc<Self>, now: Duration) {
@@ -200,6 +206,24 @@ impl OfNodes {
                 }
             });
         }
+    }
+}
+
+/// What is to be given back.
+#[derive(Default)]
+struct Owed {
+    backs: Vec<Back>,
+    /// Whether it will be by itself, within [`GIVE_BACK_WITHIN`]: one task at a time waits for that, or each log-in would have
+    /// one, and a question of its own at the end of it.
+    is_due: bool,
+}
+
+/// While there is such a task, which ends with its worker.
+struct Due(Arc<OfNodes>);
+
+impl Drop for Due {
+    fn drop(&mut self) {
+        self.0.owed().is_due = false;
     }
 }
 
