@@ -1,13 +1,18 @@
 //! The process below a server, and where it says that it listens.
 
 use crate::support::wait::PATIENCE;
+use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
+
+/// What the last servers that ended have logged, so many of them.
+static ENDED: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+const MANY: usize = 12;
 
 /// Where a server's listeners are.
 pub(super) struct Addresses {
@@ -106,16 +111,20 @@ impl Process {
         }
         let taken = |text: &Mutex<String>| std::mem::take(&mut *text.lock().unwrap());
         let stderr = taken(&self.stderr);
-        self.show("to its end", &stderr);
+        let mut before = ENDED.lock().unwrap_or_else(PoisonError::into_inner);
+        before.push_back(self.last_lines("to its end", &stderr));
+        if before.len() > MANY {
+            before.pop_front();
+        }
         (status, taken(&self.stdout), stderr)
     }
 
-    /// The last of what was logged, for whoever looks why a test failed: the output of others is shown nowhere.
-    fn show(&self, when: &str, stderr: &str) {
+    /// The last of what was logged.
+    fn last_lines(&self, when: &str, stderr: &str) -> String {
         let lines: Vec<_> = stderr.lines().collect();
-        for line in &lines[lines.len().saturating_sub(40)..] {
-            eprintln!("{} {when}: {line}", self.child_id);
-        }
+        let last = &lines[lines.len().saturating_sub(40)..];
+        let told = |line: &&str| format!("{} {when}: {line}\n", self.child_id);
+        last.iter().map(told).collect()
     }
 }
 
@@ -124,8 +133,12 @@ impl Drop for Process {
         // After the end these do nothing.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // For whoever looks why a test failed: the log of a server is shown nowhere else.
         if std::thread::panicking() {
-            self.show("at the failure", &self.stderr.lock().unwrap());
+            let mut before = ENDED.lock().unwrap_or_else(PoisonError::into_inner);
+            let stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+            before.push_back(self.last_lines("at the failure", &stderr));
+            before.drain(..).for_each(|lines| eprint!("{lines}"));
         }
     }
 }
