@@ -93,6 +93,11 @@ impl Service {
         &self.federation
     }
 
+    /// Writes down what is still to be written: when nobody asks any more, and before the stores are closed.
+    pub async fn settle(&self) {
+        self.limits.settle().await;
+    }
+
     /// The sessions.
     #[must_use]
     pub fn lacre(&self) -> &Lacre {

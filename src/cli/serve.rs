@@ -216,6 +216,7 @@ async fn serve(
     if let Some(stand_in) = stand_in {
         stand_in.dismiss(&service).await?;
     }
+    service.settle().await;
     deployment.close().await;
     log::info!("stopped: {:?}", ended?);
     Ok(())

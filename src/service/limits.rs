@@ -128,6 +128,13 @@ impl Limits {
         Self::counting(settings, Some(Arc::new(OfNodes::new(accounts, handles))))
     }
 
+    /// Gives back what other nodes would count as failures otherwise, before the process stops.
+    pub(super) async fn settle(&self) {
+        if let Some(nodes) = &self.0.nodes {
+            nodes.settle().await;
+        }
+    }
+
     fn counting(settings: &LimitSettings, nodes: Option<Arc<OfNodes>>) -> Self {
         let everywhere = settings.login_per_account.map(everywhere);
         Self(Arc::new(Tables {

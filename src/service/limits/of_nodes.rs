@@ -172,13 +172,18 @@ impl OfNodes {
                 tokio::time::sleep(GIVE_BACK_WITHIN).await;
                 let nodes = Arc::clone(&due.0);
                 drop(due);
-                let owed = nodes.take_owed();
-                if !owed.is_empty()
-                    && let Err(error) = nodes.accounts.count_attempt(&owed, None, None).await
-                {
-                    log::debug!("attempts that were no failures stay counted: {error}");
-                }
+                nodes.settle().await;
             });
+        }
+    }
+
+    /// Gives back now what is to be given back.
+    pub(super) async fn settle(&self) {
+        let owed = self.take_owed();
+        if !owed.is_empty()
+            && let Err(error) = self.accounts.count_attempt(&owed, None, None).await
+        {
+            log::debug!("attempts that were no failures stay counted: {error}");
         }
     }
 
