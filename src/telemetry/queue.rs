@@ -245,15 +245,10 @@ impl Queue {
             }
             state.since = None;
             state.idle = true;
-            drop(
-                self.more
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
-            );
-            // Where others are ready on this processor, whoever put the line in has more of them in a moment, of other
-            // requests: they are written in one go.
-            std::thread::yield_now();
-            state = self.state();
+            state = self
+                .more
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
