@@ -6,7 +6,8 @@
 //! | `place` | where the store is: its URL |
 //! | `bucket` | which part of the store a record is in |
 //! | `wire` | one connection to one server |
-//! | `view` | what a server says of who leads; what a change has to be confirmed by |
+//! | `view` | a cluster, as one of its servers sees it |
+//! | `witness` | what a change has to be confirmed by |
 //! | `layout` | which server leads which part |
 //! | `map` | the servers and the connections to them |
 //! | `prepare` | what a store has before anything is kept in it |
@@ -52,6 +53,7 @@ mod told;
 mod trust;
 mod view;
 mod wire;
+mod witness;
 mod writer;
 
 use std::sync::Arc;

@@ -13,8 +13,8 @@ use super::bucket::{BUCKETS, Bucket};
 use super::functions;
 use super::layout::{Layout, Primary};
 use super::place::Place;
-use super::view::Witness;
 use super::wire::{Wire, accepted, items, says_elsewhere, strange, text};
+use super::witness::Witness;
 use super::writer::{self, Job};
 use crate::error::KeystoreError;
 

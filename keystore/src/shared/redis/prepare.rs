@@ -11,8 +11,8 @@ use super::feed::Entry;
 use super::functions::call;
 use super::map::{Map, Shard};
 use super::parts::Inner;
-use super::view::ASKED;
 use super::wire::{Wire, accepted, big_endian, items, number, strange, text};
+use super::witness::ASKED;
 use crate::error::KeystoreError;
 use crate::shared::postgres::Moved;
 

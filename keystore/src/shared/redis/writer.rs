@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redis::{Cmd, Value};
 use tokio::sync::{mpsc, oneshot};
 
-use super::view::{ASKED, Lack, Witness};
 use super::wire::{Wire, says_elsewhere, strange};
+use super::witness::{ASKED, Lack, Witness};
 use crate::error::KeystoreError;
 
 /// How many changes go together at most.

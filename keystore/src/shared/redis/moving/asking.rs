@@ -16,8 +16,9 @@ use crate::shared::redis::map::{Map, Shard};
 use crate::shared::redis::place::Place;
 use crate::shared::redis::poll::agreed;
 use crate::shared::redis::prepare;
-use crate::shared::redis::view::{ASKED, Lack, View};
+use crate::shared::redis::view::View;
 use crate::shared::redis::wire::{accepted, number, strange};
+use crate::shared::redis::witness::{ASKED, Lack};
 
 /// For how long changes are held unless that is gone on with: whoever holds them may have gone.
 const HOLD: Duration = Duration::from_secs(5);
