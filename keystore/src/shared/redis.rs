@@ -15,6 +15,7 @@
 //! | `writer` | what writes to one server: many changes with one wait |
 //! | `feed` | what is told of ends |
 //! | `poll` | what asks what has ended, and so renews the lease |
+//! | `question` | one poll of one server |
 //! | `replay` | what the journal says of ends, made once more |
 //! | `change`, `read` | changes and reads |
 //! | `told` | which ends of its own a process has told of |
@@ -47,6 +48,7 @@ mod parts;
 mod place;
 mod poll;
 mod prepare;
+mod question;
 mod read;
 mod replay;
 mod told;

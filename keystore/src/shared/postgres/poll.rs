@@ -21,7 +21,7 @@ use super::named::named;
 use super::notes;
 use super::parts::Inner;
 use crate::error::KeystoreError;
-use crate::shared::lease::Leader;
+use crate::shared::lease::{Leader, pace};
 use crate::shared::poller::Stop;
 
 /// How long a poll may take before its connection is given up.
@@ -29,9 +29,6 @@ const PATIENCE: Duration = Duration::from_millis(800);
 
 /// How long there is nothing between a failure and the next attempt.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// How many polls there are in the time of a lease.
-const POLLS: u32 = 3;
 
 /// How many rows are applied by one poll: the limit in [`POLL`] is one more. Where there are more, as after the end of
 /// all sessions, everything is read once more.
@@ -239,7 +236,7 @@ impl<'i> Polling<'i> {
             trimmed(connection).await?;
         }
         let spent = Duration::from_nanos(inner.lease.now().saturating_sub(sent_at));
-        Ok((round.lease / POLLS).saturating_sub(spent))
+        Ok(pace(round.lease).saturating_sub(spent))
     }
 
     /// Nobody has to wait for a process that has gone.

@@ -3,7 +3,7 @@
 //! When a connection breaks, or another server leads, all of it is made anew, and everything is read once more.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use redis::Value;
 use tokio::runtime::Handle;
@@ -122,12 +122,12 @@ impl Shard {
         if runs.iter().any(|other| *other != run) {
             return Err(KeystoreError::unavailable("another server answers"));
         }
-        let witness = Arc::new(Witness {
-            id: primary.id.clone(),
-            address: primary.address.clone(),
-            slots: primary.buckets.iter().map(|bucket| bucket.slot()).collect(),
-            replicas: AtomicUsize::new(primary.replicas),
-        });
+        let witness = Arc::new(Witness::new(
+            primary.id.clone(),
+            primary.address.clone(),
+            primary.buckets.iter().map(|bucket| bucket.slot()).collect(),
+            primary.replicas,
+        ));
         let (jobs, asked) = mpsc::unbounded_channel();
         io.spawn(writer::run(
             writes,

@@ -22,19 +22,19 @@ use futures_util::future::join_all;
 use tokio::runtime::Handle;
 
 use super::bucket::Bucket;
-use super::feed::{Entry, behind};
-use super::functions::call;
+use super::feed::Entry;
 use super::layout::Layout;
-use super::map::{Map, Shard};
+use super::map::Map;
 use super::parts::Inner;
 use super::place::{Address, Place};
 use super::prepare::Head;
+use super::question::{MANY, Question, polled};
 use super::replay::replay;
 use super::view::View;
-use super::wire::{accepted, items, number, strange};
+use super::wire::{items, strange};
 use super::witness::Lack;
 use crate::error::KeystoreError;
-use crate::shared::lease::Leader;
+use crate::shared::lease::{Leader, pace};
 use crate::shared::poller::Stop;
 
 /// How long a round may take before everything is connected anew.
@@ -42,16 +42,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long there is nothing between a failure and the next attempt.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// How many polls there are in the time of a lease.
-const POLLS: u32 = 3;
-
-/// How long replicas get to confirm a poll: longer than most leases, for a confirmation that comes late is still one.
-const REPLICAS_MS: u64 = 200;
-
-/// How many entries of a feed one poll brings, and how many records one poll applies. Where there are more, everything is
-/// read once more.
-const MANY: usize = 10_000;
 
 /// What the thread keeps from poll to poll.
 pub(super) struct Polling<'i> {
@@ -71,13 +61,10 @@ pub(super) struct Polling<'i> {
 struct Seen {
     map: Arc<Map>,
     cursors: HashMap<Bucket, Entry>,
-}
-
-/// What one server's poll brought.
-struct Brought {
-    entries: Vec<(Bucket, Vec<Entry>)>,
-    lease: Option<Duration>,
-    view: Result<Option<View>, Lack>,
+    /// What each server is asked, by its place in the map. Most polls ask what the one before has asked.
+    questions: Vec<Option<Question>>,
+    /// Some of it isn't known to be confirmed.
+    unconfirmed: bool,
 }
 
 /// How a round has ended.
@@ -159,13 +146,15 @@ impl<'i> Polling<'i> {
         if seen.map.broken.load(Ordering::SeqCst) {
             return Ok(Round::Anew("a connection has broken"));
         }
-        let asked = seen.map.shards.iter();
-        let asked = asked.map(|shard| polled(inner, shard, &seen.cursors));
+        let (map, cursors) = (&seen.map, &seen.cursors);
+        let asked = map.shards.iter().zip(&mut seen.questions);
+        let asked = asked.map(|(shard, question)| polled(inner, shard, cursors, question));
         let mut lease: Option<Duration> = None;
         let mut views = Vec::new();
         let mut confirmed = true;
         let mut entries = Vec::new();
-        for brought in join_all(asked).await {
+        let brought = join_all(asked).await;
+        for (brought, question) in brought.into_iter().zip(&mut seen.questions) {
             let Some(brought) = brought? else {
                 return Ok(Round::Anew("an entry that was known isn't there"));
             };
@@ -176,6 +165,10 @@ impl<'i> Polling<'i> {
             }
             if let Some(length) = brought.lease {
                 lease = Some(lease.map_or(length, |lease| lease.min(length)));
+            }
+            if !brought.entries.is_empty() {
+                // The next one asks behind them.
+                *question = None;
             }
             entries.extend(brought.entries);
         }
@@ -190,6 +183,7 @@ impl<'i> Polling<'i> {
             }
             if let Some(last) = entries.into_iter().next_back() {
                 seen.cursors.insert(bucket, last);
+                seen.unconfirmed = true;
             }
         }
         if !confirmed {
@@ -201,10 +195,12 @@ impl<'i> Polling<'i> {
             ));
         }
         let lease = lease.ok_or_else(strange)?;
-        self.confirmed.clone_from(&seen.cursors);
+        if std::mem::take(&mut seen.unconfirmed) {
+            self.confirmed.clone_from(&seen.cursors);
+        }
         inner.lease.renew(sent_at, lease);
         let spent = Duration::from_nanos(inner.lease.now().saturating_sub(sent_at));
-        Ok(Round::Renewed((lease / POLLS).saturating_sub(spent)))
+        Ok(Round::Renewed(pace(lease).saturating_sub(spent)))
     }
 
     /// Connects to the servers, makes the ends of the journal once more, and forgets everything: nothing is known of what
@@ -236,7 +232,12 @@ impl<'i> Polling<'i> {
         inner
             .lease
             .begin_anew(leader, || inner.stamps.all_changed());
-        Ok(Some(Seen { map, cursors }))
+        Ok(Some(Seen {
+            questions: map.shards.iter().map(|_| None).collect(),
+            map,
+            cursors,
+            unconfirmed: true,
+        }))
     }
 
     /// Connects to the servers; where their feeds are, and up to which number the ends of the journal are made in all of
@@ -300,60 +301,8 @@ async fn in_time<T>(
     answer.unwrap_or_else(|_| Err(KeystoreError::unavailable("it doesn't answer in time")))
 }
 
-/// One server's poll; nothing where an entry that was known isn't there.
-async fn polled(
-    inner: &Inner,
-    shard: &Shard,
-    cursors: &HashMap<Bucket, Entry>,
-) -> Result<Option<Brought>, KeystoreError> {
-    let Some(first) = shard.buckets.first() else {
-        let who = shard.polls.ask(shard.witness.who()).await?;
-        return Ok(Some(Brought {
-            entries: Vec::new(),
-            lease: None,
-            view: shard.witness.led(who).map(Some),
-        }));
-    };
-    let mut known = Vec::with_capacity(shard.buckets.len());
-    let mut poll = call("poll", *first);
-    poll.arg(MANY + 1);
-    for bucket in &shard.buckets {
-        let last = cursors.get(bucket).ok_or_else(strange)?;
-        poll.arg(bucket.feed()).arg(last.at());
-        poll.arg(last.node()).arg(last.number());
-        known.push((*bucket, last));
-    }
-    let mut pipeline = redis::pipe();
-    pipeline.add_command(poll);
-    shard.witness.ask(&mut pipeline, REPLICAS_MS);
-    let mut said = shard.polls.send(&pipeline).await?.into_iter();
-    let mut told = items(accepted(said.next().ok_or_else(strange)?)?).into_iter();
-    let mut next = || told.next().and_then(number).ok_or_else(strange);
-    let (lease, seconds, microseconds) = (next()?, next()?, next()?);
-    shard.hear_time(inner.lease.now(), seconds, microseconds);
-    let mut entries = Vec::new();
-    while let Some(which) = told.next() {
-        let which = number(which).and_then(|which| known.get(usize::try_from(which).ok()?));
-        let (Some((bucket, last)), Some(feed)) = (which, told.next()) else {
-            return Err(strange());
-        };
-        let Some(behind) = behind(last, feed) else {
-            return Ok(None);
-        };
-        if behind.len() >= MANY {
-            return Ok(None);
-        }
-        entries.push((*bucket, behind));
-    }
-    Ok(Some(Brought {
-        entries,
-        lease: Some(Duration::from_micros(lease)),
-        view: shard.witness.hear(said.collect()),
-    }))
-}
-
 /// Whether most of those who lead see each of them as leading; who is alone needs nobody.
-pub(super) fn agreed(map: &Map, views: &[View]) -> bool {
+pub(super) fn agreed(map: &Map, views: &[Arc<View>]) -> bool {
     map.shards.iter().all(|shard| {
         let Some(id) = &shard.witness.id else {
             return true;

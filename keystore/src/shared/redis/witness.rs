@@ -4,6 +4,7 @@
 //! This room must never take a change for confirmed that a server which may take the place of its own hasn't got.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use redis::{Cmd, Pipeline, Value};
 
@@ -43,7 +44,9 @@ pub(super) struct Witness {
     pub(super) address: Address,
     pub(super) slots: Vec<u16>,
     /// How many are waited for.
-    pub(super) replicas: AtomicUsize,
+    replicas: AtomicUsize,
+    /// What the server said last of its cluster, and how that was read: it says the same many times.
+    said: Mutex<Option<(String, Arc<View>)>>,
 }
 
 /// How many questions [`Witness::ask`] asks.
@@ -57,6 +60,22 @@ struct Role {
 }
 
 impl Witness {
+    /// Of the server at this address, one of a cluster where it has an id, that leads these slots and has so many replicas.
+    pub(super) fn new(
+        id: Option<String>,
+        address: Address,
+        slots: Vec<u16>,
+        replicas: usize,
+    ) -> Self {
+        Self {
+            id,
+            address,
+            slots,
+            replicas: AtomicUsize::new(replicas),
+            said: Mutex::default(),
+        }
+    }
+
     /// Asks behind what is to be confirmed, which must have written something; by how many it is to be.
     pub(super) fn ask(&self, pipeline: &mut Pipeline, patience_ms: u64) -> usize {
         let replicas = self.replicas();
@@ -84,7 +103,7 @@ impl Witness {
     }
 
     /// Whether everything is confirmed; if so, how the server sees its cluster.
-    pub(super) fn hear(&self, said: Vec<Value>) -> Result<Option<View>, Lack> {
+    pub(super) fn hear(&self, said: Vec<Value>) -> Result<Option<Arc<View>>, Lack> {
         let [before, waited, after, who] =
             <[Value; ASKED]>::try_from(said).map_err(|_| unread())?;
         let (before, after) = (Role::of(before)?, Role::of(after)?);
@@ -121,15 +140,20 @@ impl Witness {
     }
 
     /// How the server sees its cluster, if it sees itself lead.
-    pub(super) fn led(&self, who: Value) -> Result<View, Lack> {
-        let said = accepted(who).map_err(Lack::Strange)?;
-        let said = text(said).ok_or_else(unread)?;
-        let view = View::read(&said, &self.address).ok_or_else(unread)?;
+    pub(super) fn led(&self, who: Value) -> Result<Arc<View>, Lack> {
+        let text = text(accepted(who).map_err(Lack::Strange)?).ok_or_else(unread)?;
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, view)) = said.as_ref().filter(|(before, _)| *before == text) {
+            return Ok(Arc::clone(view));
+        }
+        let view = View::read(&text, &self.address).ok_or_else(unread)?;
         let id = self.id.as_deref().ok_or_else(unread)?;
         let myself = view.myself().is_some_and(|node| node.id == id);
         if !myself || !view.leads(id, &self.slots) {
             return Err(Lack::Deposed);
         }
+        let view = Arc::new(view);
+        *said = Some((text, Arc::clone(&view)));
         Ok(view)
     }
 }
@@ -170,12 +194,7 @@ mod tests {
     use super::*;
 
     fn witness(id: Option<&str>) -> Witness {
-        Witness {
-            id: id.map(str::to_owned),
-            address: asked(),
-            slots: vec![0, 5460],
-            replicas: AtomicUsize::new(0),
-        }
+        Witness::new(id.map(str::to_owned), asked(), vec![0, 5460], 0)
     }
 
     fn says(text: &str) -> Value {
@@ -246,6 +265,22 @@ mod tests {
         }
         let heard = witness(Some("a")).hear(vec![Value::Int(2)]);
         assert!(matches!(heard, Err(Lack::Strange(_))));
+    }
+
+    #[test]
+    fn what_a_server_says_once_more_is_read_once_and_anything_else_anew() {
+        let witness = witness(Some("a"));
+        let view = witness.led(says(SAID)).unwrap();
+        assert!(Arc::ptr_eq(&view, &witness.led(says(SAID)).unwrap()));
+        let elsewhere = SAID.replace(" 0-5460", " 0-5459");
+        for _ in 0..2 {
+            assert_eq!(witness.led(says(&elsewhere)), Err(Lack::Deposed));
+        }
+        let later = SAID.replace("master - 0 1 2 connected", "master - 0 9 2 connected");
+        assert_eq!(witness.led(says(&later)), Ok(Arc::clone(&view)));
+        let failed = SAID.replace("slave a 0 1 3", "slave,fail a 0 1 3");
+        assert_eq!(witness.led(says(&failed)).unwrap().successors("a"), 1);
+        assert_eq!(view.successors("a"), 2);
     }
 
     #[test]

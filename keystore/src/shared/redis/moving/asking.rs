@@ -2,6 +2,7 @@
 //!
 //! This room must never take an answer for one that not all who may take the server's place have confirmed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -116,7 +117,7 @@ pub(super) async fn all(
 async fn confirmed(
     shard: &Shard,
     asked: Vec<Cmd>,
-) -> Result<(Vec<Value>, Option<View>), KeystoreError> {
+) -> Result<(Vec<Value>, Option<Arc<View>>), KeystoreError> {
     let mut pipeline = redis::pipe();
     if asked.is_empty() {
         if shard.witness.id.is_none() {
