@@ -11,6 +11,7 @@
 //! | `read` | the statements that read them |
 //! | `notes` | the statements for notes of ends |
 //! | `cluster` | what all processes go by, what each says of itself, and what one of them does for all |
+//! | `length` | how long the lease of a database is whose records are elsewhere |
 //! | `named` | a record's key, as the tables have it |
 //! | `member` | what all processes go by, and who decides about it in each |
 //! | `moving` | a side of a move of all records from one store to another |
@@ -25,6 +26,7 @@
 mod change;
 mod cluster;
 mod era;
+mod length;
 pub(super) mod link;
 mod look;
 mod member;

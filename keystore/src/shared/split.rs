@@ -146,13 +146,17 @@ impl Store for SplitStore {
         self.rest.take_turn(chore, every)
     }
 
-    /// The worse of both.
+    /// How that on Redis has fared, the shorter one, and what has become of the other.
     fn lease(&self) -> Option<LeaseReport> {
         let (records, rest) = (self.records.lease()?, self.rest.lease()?);
         Some(LeaseReport {
             held: records.held && rest.held,
-            age: records.age.max(rest.age),
-            rounds: records.rounds.min(rest.rounds),
+            age: if rest.held {
+                records.age
+            } else {
+                records.age.max(rest.age)
+            },
+            rounds: records.rounds,
             lapses: records.lapses + rest.lapses,
             generations: records.generations + rest.generations,
             heard: records.heard + rest.heard,

@@ -15,6 +15,7 @@ mod epoch;
 mod faults;
 mod killed;
 mod killed_batches;
+mod length;
 mod model;
 mod moving;
 mod notes;

@@ -9,11 +9,12 @@ use crate::postgres::{Schema, is_available, open, put};
 use crate::support::key;
 
 /// The layouts before this one, as their versions made them.
-const EARLIER: [&str; 4] = [
+const EARLIER: [&str; 5] = [
     include_str!("../../src/shared/postgres/schema/1.sql"),
     include_str!("../../src/shared/postgres/schema/2.sql"),
     include_str!("../../src/shared/postgres/schema/3.sql"),
     include_str!("../../src/shared/postgres/schema/4.sql"),
+    include_str!("../../src/shared/postgres/schema/5.sql"),
 ];
 
 #[test]

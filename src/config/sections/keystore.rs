@@ -124,7 +124,8 @@ static LEASE: Key<Milliseconds> = key(
     },
     DefaultValue::Value(|| Duration::from_millis(50)),
     "Engines `postgres` and `redis`: for how long a node may go by what it last heard of ends, and by how much later an end is \
-     answered. It is written into the store by the first start; after that the store's own counts.",
+     answered. With `redis` a change of the keys, which are in PostgreSQL, is answered after five times as long. It is written \
+     into the store by the first start; after that the store's own counts.",
 );
 
 static CONNECTIONS: Key<Whole> = key(

@@ -174,6 +174,7 @@ impl Records {
             };
             cluster.put_elsewhere(Some(made.text())).await?;
         }
+        cluster.lengthen().await?;
         let store = SplitStore::new(records, rest);
         Ok(Keystore::open(store, ring, rand::rngs::SysRng)?)
     }

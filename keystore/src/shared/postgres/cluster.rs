@@ -12,6 +12,7 @@ use std::time::Duration;
 use sqlx::{Connection as _, Executor as _, PgConnection, PgExecutor};
 use tokio::runtime::Handle;
 
+use super::length::as_before;
 use super::link::{Link, failed, repeated};
 use super::member::{Common, Member};
 use super::parts::{Inner, Made, PATIENCE, wait};
@@ -133,12 +134,17 @@ impl Cluster {
     pub async fn put_elsewhere(&self, place: Option<String>) -> Result<(), KeystoreError> {
         self.ask(move |inner| async move {
             repeated(|| {
-                sqlx::query(
-                    "UPDATE keystore_meta SET records = $1, \
-                     oldest = CASE WHEN $1 IS NULL THEN oldest ELSE greatest(oldest, $2) END",
-                )
-                .bind(&place)
-                .bind(KNOWS_ELSEWHERE)
+                match &place {
+                    None => sqlx::query(concat!(
+                        "UPDATE keystore_meta SET records = NULL, ",
+                        as_before!()
+                    )),
+                    Some(place) => sqlx::query(
+                        "UPDATE keystore_meta SET records = $1, oldest = greatest(oldest, $2)",
+                    )
+                    .bind(place)
+                    .bind(KNOWS_ELSEWHERE),
+                }
                 .execute(&inner.pool)
             })
             .await
@@ -204,7 +210,10 @@ impl Cluster {
         .await
     }
 
-    async fn ask<T, A>(&self, question: impl FnOnce(Arc<Inner>) -> A) -> Result<T, KeystoreError>
+    pub(super) async fn ask<T, A>(
+        &self,
+        question: impl FnOnce(Arc<Inner>) -> A,
+    ) -> Result<T, KeystoreError>
     where
         T: Send + 'static,
         A: Future<Output = Result<T, KeystoreError>> + Send + 'static,

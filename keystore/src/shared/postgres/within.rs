@@ -8,6 +8,7 @@
 use sqlx::{Connection as _, Executor as _};
 
 use super::cluster;
+use super::length::as_before;
 use super::link::Told as _;
 use super::moving::{PostgresMove, RECORDS, lease_us, refuse};
 use super::parts::wait;
@@ -74,7 +75,7 @@ impl PostgresMove {
         let mut connection = self.connection().await;
         let mut all = connection.get()?.begin().await.told()?;
         for question in [
-            "UPDATE keystore_meta SET records = NULL",
+            concat!("UPDATE keystore_meta SET records = NULL, ", as_before!()),
             "DROP TRIGGER IF EXISTS keystore_left ON keystore_sessions",
             "DELETE FROM keystore_nodes",
         ] {
