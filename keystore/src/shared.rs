@@ -23,6 +23,11 @@
 //! `k < s + L < c + L <= r + L <= a`: a contradiction. The clocks may differ in rate by one per cent; it
 //! is added to the wait.
 //!
+//! `L` may grow, to `L'`. A change has read `L`, and a lease is for `L'`: then the poll was served after the growth was
+//! committed, and the change before that, for the growth waits for changes that are under way (`postgres::length`). So the poll has
+//! brought the change. Where the change has read what the lease is for, the above holds. `L` shrinks only where no process
+//! goes by the store any more.
+//!
 //! This room must never let a poll count that isn't known to have been answered by the store that takes the
 //! changes, and never answer an end before the wait is over.
 

@@ -157,6 +157,21 @@ fn a_feed_that_was_cut_off_is_noticed() {
     must_fail(&faults, |rules| rules.gaps = false);
 }
 
+const LENGTHENED: Faults = Faults {
+    lengthened: true,
+    ..NONE
+};
+
+#[test]
+fn a_lease_that_is_lengthened_beside_a_change_is_longer_than_its_wait() {
+    must_fail(&LENGTHENED, |rules| rules.lengthened_alone = false);
+}
+
+#[test]
+fn with_a_lease_that_is_lengthened_it_holds() {
+    must_hold(&LENGTHENED, 50_000);
+}
+
 #[test]
 #[ignore = "it takes long: make model"]
 fn with_restarts_it_holds() {
@@ -206,6 +221,7 @@ fn with_all_faults_at_once_it_holds() {
         two_primaries: true,
         restart: true,
         trimmed: true,
+        lengthened: false, // that alone: it would be as many states again, many times
     };
     must_hold(&faults, 5_000_000);
 }

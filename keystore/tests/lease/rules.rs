@@ -3,11 +3,14 @@
 /// The lease, in ticks.
 pub(crate) const LEASE: u8 = 2;
 
+/// By how many ticks it is longer once it was lengthened.
+pub(crate) const MORE: u8 = 1;
+
 /// What the protocol demands.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools)] // each is taken away alone
 pub(crate) struct Rules {
-    /// For how many ticks a confirmed end waits for its answer.
+    /// For how many ticks a confirmed end waits for its answer, by the shorter length.
     pub(crate) wait: u8,
     /// An end that finds nothing waits as well.
     pub(crate) waits_where_gone: bool,
@@ -31,6 +34,8 @@ pub(crate) struct Rules {
     pub(crate) gaps: bool,
     /// A read counts only from the server that the lease is from.
     pub(crate) one_server: bool,
+    /// The lease isn't lengthened while a change is under way, which has read the shorter length.
+    pub(crate) lengthened_alone: bool,
 }
 
 impl Rules {
@@ -48,6 +53,7 @@ impl Rules {
             claimed: true,
             gaps: true,
             one_server: true,
+            lengthened_alone: true,
         }
     }
 }
@@ -66,6 +72,8 @@ pub(crate) struct Faults {
     pub(crate) restart: bool,
     /// The feed is cut off.
     pub(crate) trimmed: bool,
+    /// The lease is lengthened.
+    pub(crate) lengthened: bool,
 }
 
 impl Faults {
@@ -76,6 +84,7 @@ impl Faults {
             two_primaries: false,
             restart: false,
             trimmed: false,
+            lengthened: false,
         }
     }
 }

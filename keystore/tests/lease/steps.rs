@@ -23,7 +23,8 @@ pub(crate) type Steps = Vec<(String, After)>;
 pub(crate) fn steps(world: &World, rules: &Rules, faults: &Faults) -> Steps {
     let mut steps = Steps::new();
     store::steps(world, faults, &mut steps);
-    callers::steps(world, rules, &mut steps);
+    store::lengthened(world, rules, faults, &mut steps);
+    callers::steps(world, rules, faults, &mut steps);
     node::polls(world, rules, &mut steps);
     node::requests(world, rules, &mut steps);
     steps

@@ -46,7 +46,7 @@ pub(crate) enum Takeover {
 /// A poll on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Poll {
-    /// Ticks since its sending, no more than a lease.
+    /// Ticks since its sending, no more than the longest lease.
     pub(crate) age: u8,
     pub(crate) to: Server,
     pub(crate) served: Option<Served>,
@@ -56,6 +56,8 @@ pub(crate) struct Poll {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Served {
+    /// For how many ticks the lease is.
+    pub(crate) lease: u8,
     pub(crate) brings_end: bool,
     pub(crate) trimmed: bool,
     pub(crate) history: History,
@@ -114,8 +116,13 @@ pub(crate) struct Node {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Caller {
     Idle,
+    /// It has read for how many ticks longer it has to wait, and has changed nothing yet.
+    UnderWay {
+        longer: u8,
+    },
     /// The change was made there.
     Made {
+        longer: u8,
         at: Server,
         history: History,
         found_nothing: bool,
@@ -143,6 +150,8 @@ pub(crate) struct World {
     pub(crate) node: Node,
     pub(crate) callers: [Caller; 2],
     pub(crate) asked_again: bool,
+    /// By how many ticks the lease was lengthened.
+    pub(crate) longer: u8,
 }
 
 impl World {
@@ -171,6 +180,7 @@ impl World {
             },
             callers: [Caller::Idle; 2],
             asked_again: false,
+            longer: 0,
         }
     }
 

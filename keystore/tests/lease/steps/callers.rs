@@ -1,18 +1,33 @@
 //! Who ends the session: one caller, and a second one that does so once more at another node.
 
 use super::{Steps, step};
-use crate::rules::Rules;
+use crate::rules::{Faults, Rules};
 use crate::world::{Caller, SERVERS, Server, World};
 
 const NAMES: [&str; 2] = ["the caller", "the second caller"];
 
-pub(super) fn steps(world: &World, rules: &Rules, steps: &mut Steps) {
+pub(super) fn steps(world: &World, rules: &Rules, faults: &Faults, steps: &mut Steps) {
     for (who, name) in NAMES.into_iter().enumerate() {
         match world.callers[who] {
             Caller::Idle if who == 0 || world.callers[0] != Caller::Idle => {
-                begins(world, rules, who, name, steps);
+                if faults.lengthened {
+                    step(
+                        steps,
+                        world,
+                        format!("{name}: reads for how long it will wait"),
+                        |next| {
+                            next.callers[who] = Caller::UnderWay {
+                                longer: world.longer,
+                            };
+                        },
+                    );
+                } else {
+                    makes(world, rules, (who, name), 0, steps);
+                }
             }
+            Caller::UnderWay { longer } => makes(world, rules, (who, name), longer, steps),
             Caller::Made {
+                longer,
                 at,
                 history,
                 found_nothing,
@@ -20,7 +35,7 @@ pub(super) fn steps(world: &World, rules: &Rules, steps: &mut Steps) {
                 let due = !found_nothing || rules.confirmed_where_gone;
                 if !due || confirmed(world, rules, at) && world.history(at) == history {
                     let waits = !found_nothing || rules.waits_where_gone;
-                    let left = if waits { rules.wait } else { 0 };
+                    let left = if waits { rules.wait + longer } else { 0 };
                     step(steps, world, format!("{name}: confirmed"), |next| {
                         next.callers[who] = Caller::Waits { left };
                     });
@@ -55,7 +70,7 @@ pub(super) fn steps(world: &World, rules: &Rules, steps: &mut Steps) {
     }
 }
 
-fn begins(world: &World, rules: &Rules, who: usize, name: &str, steps: &mut Steps) {
+fn makes(world: &World, rules: &Rules, (who, name): (usize, &str), longer: u8, steps: &mut Steps) {
     for at in SERVERS {
         if !world.serves(at) {
             continue;
@@ -83,6 +98,7 @@ fn begins(world: &World, rules: &Rules, who: usize, name: &str, steps: &mut Step
                     }
                 }
                 next.callers[who] = Caller::Made {
+                    longer,
                     at,
                     history: world.history(at),
                     found_nothing,

@@ -25,6 +25,7 @@ pub(super) fn polls(world: &World, rules: &Rules, steps: &mut Steps) {
     if poll.served.is_none() && world.serves(poll.to) {
         let held = world.held(poll.to);
         let served = Served {
+            lease: LEASE + world.longer,
             brings_end: held.end && !held.trimmed,
             trimmed: held.trimmed,
             history: world.history(poll.to),
@@ -93,9 +94,9 @@ fn applied(node: &mut Node, rules: &Rules, poll: Poll, served: Served) {
     }
     node.history = served.history;
     node.lease = if rules.from_sending {
-        LEASE - poll.age
+        served.lease.saturating_sub(poll.age)
     } else {
-        LEASE
+        served.lease
     };
 }
 

@@ -1,13 +1,13 @@
 //! Time, and what becomes of the store.
 
 use super::{Steps, step};
-use crate::rules::{Faults, LEASE};
+use crate::rules::{Faults, LEASE, MORE, Rules};
 use crate::world::{Caller, Takeover, World};
 
 pub(super) fn steps(world: &World, faults: &Faults, steps: &mut Steps) {
     step(steps, world, "a tick", |next| {
         tick_callers(next);
-        tick_node(next);
+        tick_node(next, faults);
     });
     if faults.clock_stops {
         step(
@@ -59,6 +59,17 @@ pub(super) fn steps(world: &World, faults: &Faults, steps: &mut Steps) {
     if faults.two_primaries || !primary.alive {
         step(steps, world, "a majority votes for the replica", |next| {
             next.takeover = Takeover::Voted;
+        });
+    }
+}
+
+/// Once. By the rule the lock of the changes keeps it from coming between what one reads and what it makes.
+pub(super) fn lengthened(world: &World, rules: &Rules, faults: &Faults, steps: &mut Steps) {
+    let under_way = |caller: &Caller| matches!(caller, Caller::UnderWay { .. });
+    let locked = rules.lengthened_alone && world.callers.iter().any(under_way);
+    if faults.lengthened && world.longer == 0 && !locked {
+        step(steps, world, "the lease is lengthened", |next| {
+            next.longer = MORE;
         });
     }
 }
@@ -120,9 +131,14 @@ fn tick_callers(next: &mut World) {
     }
 }
 
-fn tick_node(next: &mut World) {
+fn tick_node(next: &mut World, faults: &Faults) {
     next.node.lease = next.node.lease.saturating_sub(1);
     if let Some(poll) = &mut next.node.poll {
-        poll.age = (poll.age + 1).min(LEASE);
+        let longest = if faults.lengthened {
+            LEASE + MORE
+        } else {
+            LEASE
+        };
+        poll.age = (poll.age + 1).min(longest);
     }
 }
