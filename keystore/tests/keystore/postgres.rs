@@ -18,7 +18,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use crate::cutting::{Cutting, Fate};
 use crate::skipped::skip;
-use crate::support::{key, record, ring, user};
+use crate::support::{key, many, record, ring, user};
 
 /// Short, so that the suite with its many ends takes seconds.
 pub(crate) const LEASE: Duration = Duration::from_millis(20);
@@ -39,16 +39,6 @@ fn clock() -> RunningClock {
 fn node() -> i64 {
     static NEXT: AtomicI64 = AtomicI64::new(1);
     NEXT.fetch_add(1, Ordering::SeqCst)
-}
-
-/// The first of two, or the second in `make cluster`.
-#[allow(clippy::disallowed_methods)] // the test's own switch
-fn many<T>(quick: T, full: T) -> T {
-    if std::env::var_os("LACRE_TEST_CLUSTER").is_some() {
-        full
-    } else {
-        quick
-    }
 }
 
 /// A schema of its own, which goes with it.

@@ -25,7 +25,7 @@ use lacre_keystore::{
 use rand::rngs::SysRng;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::support::{child, key, record, ring, user};
+use crate::support::{child, key, many, record, ring, user};
 use beside::journal_url;
 use server::{Server, is_available};
 
@@ -220,8 +220,7 @@ fn a_lost_swap_waits_as_long_as_the_winner() {
 
 #[test]
 fn no_end_is_missed_among_many_writers() {
-    const WRITERS: u8 = 16;
-    const ENDS: u64 = 70;
+    let (writers, ends) = many((16, 70), (32, 31_255));
     with_stores(|stores| async move {
         let (one, two) = (keystore(&stores.one), keystore(&stores.two));
         let told = Arc::new(AtomicU64::new(0));
@@ -230,20 +229,22 @@ fn no_end_is_missed_among_many_writers() {
             counts.fetch_add(1, Ordering::SeqCst);
         }));
         let mut set = tokio::task::JoinSet::new();
-        for writer in 0..WRITERS {
+        for writer in 0..writers {
             let one = one.clone();
+            // In buckets of their own.
+            let writer = writer * 8;
             set.spawn(async move {
-                for session in 0..ENDS {
-                    put(&one, &key(writer * 16, session)).await;
+                for session in 0..ends {
+                    put(&one, &key(writer, session)).await;
                     if session % 7 == 6 {
-                        let removed = one.remove_user(user(writer * 16)).await;
+                        let removed = one.remove_user(user(writer)).await;
                         assert_eq!(removed.unwrap().len(), 7);
                     }
                 }
             });
         }
         set.join_all().await;
-        assert_eq!(told.load(Ordering::SeqCst), u64::from(WRITERS) * ENDS);
+        assert_eq!(told.load(Ordering::SeqCst), u64::from(writers) * ends);
     });
 }
 

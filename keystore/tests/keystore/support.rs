@@ -133,3 +133,13 @@ pub(crate) fn at_once<T>(answer: impl Future<Output = T>) -> T {
     use futures_util::FutureExt as _;
     answer.now_or_never().expect("a local store reads at once")
 }
+
+/// The first of two, or the second in `make cluster`.
+#[allow(clippy::disallowed_methods)] // the test's own switch
+pub(crate) fn many<T>(quick: T, full: T) -> T {
+    if std::env::var_os("LACRE_TEST_CLUSTER").is_some() {
+        full
+    } else {
+        quick
+    }
+}
