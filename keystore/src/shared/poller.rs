@@ -37,7 +37,7 @@ impl Stop {
 
 impl Poller {
     /// Runs what polls on a thread of its own until it returns, which it does soon after it is asked to stop.
-    pub(crate) fn start<P: Future<Output = ()>>(
+    pub(crate) fn start<P: Future<Output = ()> + Send + 'static>(
         polling: impl FnOnce(Arc<Stop>) -> P + Send + 'static,
     ) -> Result<Self, KeystoreError> {
         let stop = Arc::<Stop>::default();
@@ -48,7 +48,13 @@ impl Poller {
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("lacre-lease".to_owned())
-            .spawn(move || runtime.block_on(polling(stopped)))
+            .spawn(move || {
+                // As a task of its own: what the thread itself runs is woken through the kernel, each time.
+                let polling = runtime.spawn(polling(stopped));
+                if let Err(error) = runtime.block_on(polling) {
+                    std::panic::resume_unwind(error.into_panic());
+                }
+            })
             .map_err(|error| KeystoreError::unavailable(error.to_string()))?;
         Ok(Self {
             stop,
