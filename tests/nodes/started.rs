@@ -8,9 +8,11 @@ use std::time::Duration;
 on_every_engine!(
     postgres:
         readiness_and_metrics_tell_of_the_lease,
+        nodes_with_the_longest_lease_start,
         the_cap_and_named_sessions_are_those_of_the_deployment;
     redis:
         readiness_and_metrics_tell_of_the_lease,
+        nodes_with_the_longest_lease_start,
         the_cap_and_named_sessions_are_those_of_the_deployment;
 );
 
@@ -98,6 +100,20 @@ fn readiness_and_metrics_tell_of_the_lease(deployment: &Deployment) {
         "lacre_feed_changes_total",
     ] {
         value(name);
+    }
+}
+
+/// Nobody who starts waits until a poll is due: the next one may be four seconds away, or with the sessions on Redis, where
+/// the lease by the database is longer, as many as a lease may be at all.
+fn nodes_with_the_longest_lease_start(deployment: &Deployment) {
+    let longest = || deployment.node().env("LACRE_KEYSTORE__LEASE", "10s");
+    let one = longest().start();
+    one.sign_up(EMAIL, PASSWORD);
+    let token = one.get_token(EMAIL, PASSWORD);
+    let two = longest().start();
+    for node in [&one, &two] {
+        node.accepts(&token.auth);
+        assert_eq!(node.manage("/readyz").status, 200);
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::error::KeystoreError;
 use crate::store::LeaseReport;
@@ -80,6 +80,8 @@ pub(crate) struct Lease {
     sent_at: AtomicU64,
     /// How often the lease was renewed; who waits for one is woken by it.
     rounds: watch::Sender<u64>,
+    /// Somebody waits for the next poll.
+    hurry: Notify,
     lapses: AtomicU64,
 }
 
@@ -96,6 +98,7 @@ impl Lease {
                 leader: Leader(0),
             }),
             rounds: watch::Sender::new(0),
+            hurry: Notify::new(),
             lapses: AtomicU64::new(0),
         }
     }
@@ -176,16 +179,29 @@ impl Lease {
             .ok_or_else(|| KeystoreError::unavailable("it doesn't answer in time"))
     }
 
-    /// Waits until the lease was renewed so many times more.
+    /// Waits until the lease was renewed so many times more, for which nobody waits until a poll is due.
     #[cfg(feature = "postgres")]
     pub(crate) async fn rounds(&self, more: u64, patience: Duration) -> Result<(), KeystoreError> {
         let mut rounds = self.rounds.subscribe();
-        let due = *rounds.borrow() + more;
-        let renewed = tokio::time::timeout(patience, rounds.wait_for(|rounds| *rounds >= due));
-        match renewed.await {
-            Ok(Ok(_)) => Ok(()),
-            _ => Err(KeystoreError::unavailable("it doesn't answer in time")),
-        }
+        let due = *rounds.borrow_and_update() + more;
+        let renewed = async {
+            while *rounds.borrow_and_update() < due {
+                self.hurry.notify_one();
+                rounds.changed().await.ok()?;
+            }
+            Some(())
+        };
+        let renewed = tokio::time::timeout(patience, renewed).await;
+        renewed
+            .ok()
+            .flatten()
+            .ok_or_else(|| KeystoreError::unavailable("it doesn't answer in time"))
+    }
+
+    /// Returns when somebody waits for the next poll.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn hurried(&self) {
+        self.hurry.notified().await;
     }
 
     /// How the lease has fared.

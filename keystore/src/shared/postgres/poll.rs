@@ -151,7 +151,10 @@ impl<'i> Polling<'i> {
                 Ok(Err(error)) => self.failed(&error),
                 Err(_) => self.failed(&KeystoreError::unavailable("it doesn't answer in time")),
             };
-            stop.pause(pause).await;
+            tokio::select! {
+                () = stop.pause(pause) => {}
+                () = self.inner.lease.hurried() => {}
+            }
         }
         self.leave().await;
     }
