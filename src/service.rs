@@ -53,6 +53,7 @@ pub struct Service {
     limits: Limits,
     federation: Federation,
     home: Option<Arc<Home>>,
+    node: Option<Arc<str>>,
 }
 
 impl Service {
@@ -65,6 +66,7 @@ impl Service {
             limits,
             federation: Federation::default(),
             home: None,
+            node: None,
         }
     }
 
@@ -79,6 +81,19 @@ impl Service {
     pub fn lying_in(self, home: Option<Home>) -> Self {
         let home = home.map(Arc::new);
         Self { home, ..self }
+    }
+
+    /// The same, as one of several nodes under this name.
+    #[must_use]
+    pub fn named(self, node: Option<String>) -> Self {
+        let node = node.map(Arc::from);
+        Self { node, ..self }
+    }
+
+    /// The name of this node, where there may be several.
+    #[must_use]
+    pub fn node(&self) -> Option<&str> {
+        self.node.as_deref()
     }
 
     /// Where it lies, where it has its store to itself.

@@ -20,8 +20,13 @@ pub(super) async fn measure(
     let mut all = vec![Measured {
         name: "lacre_build_info",
         help: "Which version this is.",
-        value: Reading::Info("version", env!("CARGO_PKG_VERSION")),
+        value: Reading::Info("version", env!("CARGO_PKG_VERSION").into()),
     }];
+    all.extend(service.node().map(|name| Measured {
+        name: "lacre_node_info",
+        help: "Which node this is, by the name that its directory has.",
+        value: Reading::Info("node", name.to_owned().into()),
+    }));
     all.extend(sessions(service.lacre()));
     all.extend(events());
     all.extend(hashing(service.accounts()));

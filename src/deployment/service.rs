@@ -124,6 +124,7 @@ pub(super) async fn assemble(
         storage,
         accounts,
         cluster,
+        node,
         leeway,
     } = if config.keystore.engine.is_shared() {
         Box::pin(super::shared::parts(config, data_dir, accounts_url, &parts)).await?
@@ -167,7 +168,8 @@ pub(super) async fn assemble(
     let federation = Federation::open(issuers, config.token.leeway.as_secs()).await?;
     Ok(Service::new(lacre, accounts, limits)
         .believing(federation)
-        .lying_in(home))
+        .lying_in(home)
+        .named(node))
 }
 
 /// The parts of a deployment that has its directory to itself.
@@ -209,6 +211,7 @@ async fn own_parts(
         storage: Box::new(KeyFiles::of(data_dir, &master)),
         accounts,
         cluster: None,
+        node: None,
         leeway: config.token.leeway.as_secs(),
     })
 }

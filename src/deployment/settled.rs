@@ -24,6 +24,8 @@ pub(super) struct Parts {
     pub(super) accounts: Accounts,
     /// The nodes, where there may be several.
     pub(super) cluster: Option<Cluster>,
+    /// The name of this one then.
+    pub(super) node: Option<String>,
     /// By how many seconds the times in tokens may be off.
     pub(super) leeway: u64,
 }

@@ -108,7 +108,7 @@ pub(super) async fn parts(
     let sealed = keyring.seal(&ring, &mut entropy())?;
     let said = about.text(&ring);
     let keystore = records
-        .open((store, &cluster), (ring, writer), (config, entropy))
+        .open((store, &cluster), (ring, writer.clone()), (config, entropy))
         .await?;
     // A keyring is the sign that accounts were made, and the store of the records.
     let keyring = if new {
@@ -132,6 +132,7 @@ pub(super) async fn parts(
         }),
         accounts,
         cluster: Some(cluster),
+        node: Some(writer),
         leeway,
     })
 }

@@ -86,8 +86,8 @@ fn without_the_store_it_is_503_within_a_second_and_back_within_two(deployment: &
         b.accepts(&token.auth);
         let outage = outages[round % outages.len()];
         deployment.out(outage);
-        // The lease is over, and a little.
-        std::thread::sleep(Duration::from_millis(100));
+        // The lease is over, that by a database without records too, and a little.
+        std::thread::sleep(Duration::from_millis(350));
         for node in [&a, &b] {
             is_out(node, &token);
         }

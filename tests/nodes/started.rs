@@ -2,6 +2,7 @@
 
 use super::{Deployment, EMAIL, PASSWORD};
 use crate::support::http::Request;
+use crate::support::server::Server;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -9,10 +10,12 @@ on_every_engine!(
     postgres:
         readiness_and_metrics_tell_of_the_lease,
         nodes_with_the_longest_lease_start,
+        metrics_say_which_node_it_is,
         the_cap_and_named_sessions_are_those_of_the_deployment;
     redis:
         readiness_and_metrics_tell_of_the_lease,
         nodes_with_the_longest_lease_start,
+        metrics_say_which_node_it_is,
         the_cap_and_named_sessions_are_those_of_the_deployment;
 );
 
@@ -78,6 +81,19 @@ fn private(path: &std::path::Path) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
+fn metrics_say_which_node_it_is(deployment: &Deployment) {
+    let named = |node: &Server| {
+        let name = std::fs::read_to_string(node.data().join("node")).unwrap();
+        let line = format!("lacre_node_info{{node=\"{}\"}} 1", name.trim());
+        let metrics = node.manage("/metrics").expect(200);
+        let said: Vec<_> = metrics.text().lines().map(str::to_owned).collect();
+        assert!(said.contains(&line), "{line}");
+        name
+    };
+    let [one, two] = deployment.start();
+    assert_ne!(named(&one), named(&two));
+}
+
 fn readiness_and_metrics_tell_of_the_lease(deployment: &Deployment) {
     let [node] = deployment.start();
     let ready = node.manage("/readyz").expect(200).json();
@@ -137,7 +153,7 @@ fn the_cap_and_named_sessions_are_those_of_the_deployment(deployment: &Deploymen
         assert_eq!(node.sessions(&tokens[3].auth).len(), 2);
     }
     let client = one.add_client("shop");
-    let named = |node: &crate::support::server::Server| -> Value {
+    let named = |node: &Server| -> Value {
         node.client_token(&client, &account.id, "till-7")
             .expect(200)
             .json()

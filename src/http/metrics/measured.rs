@@ -4,6 +4,7 @@
 
 use super::text::{self, Kind};
 use crate::telemetry::histogram::Durations;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// What another room measures, at the moment of asking.
@@ -28,8 +29,8 @@ pub enum Reading {
     Seconds(Duration),
     /// Counters by the value of one label.
     By(&'static str, Vec<(&'static str, u64)>),
-    /// A gauge of 1 that tells something by its label, whose value is a constant of the program.
-    Info(&'static str, &'static str),
+    /// A gauge of 1 that tells something by its label, whose value is the same as long as the process lasts.
+    Info(&'static str, Cow<'static, str>),
     /// How long something took, each time, in seconds.
     Histogram(Durations),
 }
@@ -89,7 +90,7 @@ mod tests {
                 "# HELP x Help.\n# TYPE x counter\nx{cause=\"logout\"} 2\nx{cause=\"expired\"} 0\n",
             ),
             (
-                Reading::Info("version", "1.2.3"),
+                Reading::Info("version", "1.2.3".into()),
                 "# HELP x Help.\n# TYPE x gauge\nx{version=\"1.2.3\"} 1\n",
             ),
         ] {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use sqlx::{Connection as _, Executor as _, PgConnection, PgExecutor};
 use tokio::runtime::Handle;
 
-use super::length::as_before;
+use super::length::{self, as_before};
 use super::link::{Link, failed, repeated};
 use super::member::{Common, Member};
 use super::parts::{Inner, Made, PATIENCE, wait};
@@ -153,6 +153,12 @@ impl Cluster {
         .await
     }
 
+    /// Makes the lease by this database longer, where the records are elsewhere and that wasn't done yet.
+    pub async fn lengthen(&self) -> Result<(), KeystoreError> {
+        self.ask(|inner| async move { length::lengthen(&inner.pool).await })
+            .await
+    }
+
     /// Has `member` decide about what polls bring from now on: when it returns there is a lease by a poll that it has
     /// decided about. Fails where there is another one, or where it refuses what all go by.
     pub async fn join(&self, member: Arc<dyn Member>) -> Result<(), KeystoreError> {
@@ -210,10 +216,7 @@ impl Cluster {
         .await
     }
 
-    pub(super) async fn ask<T, A>(
-        &self,
-        question: impl FnOnce(Arc<Inner>) -> A,
-    ) -> Result<T, KeystoreError>
+    async fn ask<T, A>(&self, question: impl FnOnce(Arc<Inner>) -> A) -> Result<T, KeystoreError>
     where
         T: Send + 'static,
         A: Future<Output = Result<T, KeystoreError>> + Send + 'static,

@@ -5,9 +5,8 @@
 //!
 //! This room must never have a change answered after a shorter lease than one that a process may have.
 
-use sqlx::{Connection as _, Executor as _};
+use sqlx::{Connection as _, Executor as _, PgPool};
 
-use super::cluster::Cluster;
 use super::link::Told as _;
 use crate::error::KeystoreError;
 
@@ -21,36 +20,31 @@ const LONGEST_US: i64 = 10_000_000;
 /// whoever polls and finds the longer lease finds their changes as well, and those after them wait for the longer one.
 const NO_CHANGE: &str = "LOCK TABLE keystore_common IN SHARE MODE";
 
-impl Cluster {
-    /// Makes the lease longer, where records are elsewhere and that wasn't done yet.
-    pub async fn lengthen(&self) -> Result<(), KeystoreError> {
-        self.ask(|inner| async move {
-            let mut connection = inner.pool.acquire().await.told()?;
-            let due: bool = sqlx::query_scalar(
-                "SELECT records IS NOT NULL AND records_lease_us IS NULL FROM keystore_meta",
-            )
-            .fetch_one(&mut *connection)
-            .await
-            .told()?;
-            if !due {
-                return Ok(());
-            }
-            let mut all = connection.begin().await.told()?;
-            all.execute(NO_CHANGE).await.told()?;
-            sqlx::query(
-                "UPDATE keystore_meta SET records_lease_us = lease_us, \
-                 lease_us = greatest(lease_us, least(lease_us * $1, $2)) \
-                 WHERE records IS NOT NULL AND records_lease_us IS NULL",
-            )
-            .bind(TIMES)
-            .bind(LONGEST_US)
-            .execute(&mut *all)
-            .await
-            .told()?;
-            all.commit().await.told()
-        })
-        .await
+/// Makes the lease longer, where records are elsewhere and that wasn't done yet.
+pub(super) async fn lengthen(pool: &PgPool) -> Result<(), KeystoreError> {
+    let mut connection = pool.acquire().await.told()?;
+    let due: bool = sqlx::query_scalar(
+        "SELECT records IS NOT NULL AND records_lease_us IS NULL FROM keystore_meta",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .told()?;
+    if !due {
+        return Ok(());
     }
+    let mut all = connection.begin().await.told()?;
+    all.execute(NO_CHANGE).await.told()?;
+    sqlx::query(
+        "UPDATE keystore_meta SET records_lease_us = lease_us, \
+         lease_us = greatest(lease_us, least(lease_us * $1, $2)) \
+         WHERE records IS NOT NULL AND records_lease_us IS NULL",
+    )
+    .bind(TIMES)
+    .bind(LONGEST_US)
+    .execute(&mut *all)
+    .await
+    .told()?;
+    all.commit().await.told()
 }
 
 /// What is set with `records` when they are in the database again: no process that knew them elsewhere goes by the
