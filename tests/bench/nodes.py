@@ -29,6 +29,7 @@ ENGINES = ("postgres", "redis", "cluster")
 WORKERS = "actix-server wo"
 # Of one core, for a node whose guard is compared.
 GUARD_SHARE = 0.5
+GUARD_ROUNDS = 9 * ROUNDS
 # Of one core, for each node.
 SHARE = float(os.environ.get("LACRE_BENCH_SHARE", 0.2))
 MOST = 3
@@ -141,8 +142,8 @@ def guard(bench):
             tokens[engine] = token_of(deployment, nodes[engine].url)
             must_guard(engine, f"{nodes[engine].url}/headers", tokens[engine])
             nodes[engine].pause(True)
-        # Short ones, and many: two that are compared have to be close to each other.
-        for number in range(3 * ROUNDS):
+        # Short ones, and many: two that are compared have to be close to each other, and one differs from the next by a tenth.
+        for number in range(GUARD_ROUNDS):
             for engine in engines if number % 2 else reversed(engines):
                 nodes[engine].pause(False)
                 awake(engine, f"{nodes[engine].url}/headers", tokens[engine])
@@ -150,7 +151,7 @@ def guard(bench):
                 calls[engine].append(undisturbed(lambda: called(nodes[engine], tokens[engine])))
                 nodes[engine].pause(True)
                 time.sleep(0.05)
-            say(f"guard: round {number + 1} of {3 * ROUNDS}")
+            say(f"guard: round {number + 1} of {GUARD_ROUNDS}")
         for node in nodes.values():
             node.pause(False)
     return {engine: {
