@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use redis::{Cmd, Value};
+use redis::{Cmd, Pipeline, Value};
 
 use crate::error::KeystoreError;
 use crate::shared::io::Io;
@@ -113,6 +113,14 @@ pub(super) async fn all(
     Ok(all)
 }
 
+/// A change that nothing is left of. A server waits for what this connection has written, and for nothing where that is
+/// confirmed, while other connections, and the waiting itself, write more: then its replicas are behind it each time.
+fn written(pipeline: &mut Pipeline, bucket: Bucket) {
+    let place = format!("{}:asked", bucket.feed());
+    pipeline.cmd("SET").arg(&place).arg(1);
+    pipeline.cmd("DEL").arg(&place);
+}
+
 /// The answers of one server, when they are confirmed, and how it sees its cluster.
 async fn confirmed(
     shard: &Shard,
@@ -142,8 +150,12 @@ async fn confirmed(
             Err(lack) => return Err(lack.into_error()),
         }
         let mut again = redis::pipe();
+        if let Some(bucket) = shard.buckets.first() {
+            written(&mut again, *bucket);
+        }
         shard.witness.ask(&mut again, REPLICAS_MS);
-        behind = shard.polls.send(&again).await?;
+        let mut said = shard.polls.send(&again).await?;
+        behind = said.split_off(said.len().saturating_sub(ASKED));
     }
     Err(Lack::Replicas.into_error())
 }
