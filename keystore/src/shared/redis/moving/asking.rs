@@ -117,7 +117,8 @@ pub(super) async fn all(
 /// confirmed, while other connections, and the waiting itself, write more: then its replicas are behind it each time.
 fn written(pipeline: &mut Pipeline, bucket: Bucket) {
     let place = format!("{}:asked", bucket.feed());
-    pipeline.cmd("SET").arg(&place).arg(1);
+    // Should the connection break between the two, it goes by itself.
+    pipeline.cmd("SET").arg(&place).arg(1).arg("EX").arg(1);
     pipeline.cmd("DEL").arg(&place);
 }
 
