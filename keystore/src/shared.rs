@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `lease` | for how long a process may go by what it keeps |
 //! | `poller` | the thread that renews it |
+//! | `pace` | how far apart its polls are |
 //! | `calls` | what every shared store answers alike |
 //! | `io` | the threads that ask a store on behalf of callers |
 //! | `journal` | ends, written down in `PostgreSQL` for a store that may lose them |
@@ -38,6 +39,8 @@ pub(crate) mod io;
 #[cfg(feature = "redis")]
 pub(crate) mod journal;
 pub(crate) mod lease;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub(crate) mod pace;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub(crate) mod poller;
 #[cfg(feature = "postgres")]

@@ -23,11 +23,6 @@ pub type RunningClock = Arc<dyn Fn() -> u64 + Send + Sync>;
 /// How long is waited for a lease at least, also where there has been none for long: a round may be on its way.
 const LAST_CHANCE: Duration = Duration::from_millis(50);
 
-/// How long it is from one poll to the next: one that is answered within three fifths of the lease leaves no gap.
-pub(crate) fn pace(lease: Duration) -> Duration {
-    lease * 2 / 5
-}
-
 /// Which server answered: another number after another one has taken its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Leader(pub(crate) u64);

@@ -21,7 +21,8 @@ use super::named::named;
 use super::notes;
 use super::parts::Inner;
 use crate::error::KeystoreError;
-use crate::shared::lease::{Leader, pace};
+use crate::shared::lease::Leader;
+use crate::shared::pace::Pace;
 use crate::shared::poller::Stop;
 
 /// How long a poll may take before its connection is given up.
@@ -83,6 +84,7 @@ pub(super) struct Polling<'i> {
     polls: u64,
     /// The first transaction that wasn't seen as a whole when rows were last taken away.
     trimmed: i64,
+    pace: Pace,
     failing: bool,
 }
 
@@ -135,6 +137,7 @@ impl<'i> Polling<'i> {
             server: None,
             polls: 0,
             trimmed: 0,
+            pace: Pace::default(),
             failing: false,
         }
     }
@@ -238,8 +241,7 @@ impl<'i> Polling<'i> {
                 .forget_before(std::mem::replace(&mut self.trimmed, xmin));
             trimmed(connection).await?;
         }
-        let spent = Duration::from_nanos(inner.lease.now().saturating_sub(sent_at));
-        Ok(pace(round.lease).saturating_sub(spent))
+        Ok(self.pace.next(round.lease, sent_at, inner.lease.now()))
     }
 
     /// Nobody has to wait for a process that has gone.

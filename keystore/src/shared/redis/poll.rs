@@ -34,7 +34,8 @@ use super::view::View;
 use super::wire::{items, strange};
 use super::witness::Lack;
 use crate::error::KeystoreError;
-use crate::shared::lease::{Leader, pace};
+use crate::shared::lease::Leader;
+use crate::shared::pace::Pace;
 use crate::shared::poller::Stop;
 
 /// How long a round may take before everything is connected anew.
@@ -54,6 +55,7 @@ pub(super) struct Polling<'i> {
     /// The last entries that were confirmed, also of the servers of before.
     confirmed: HashMap<Bucket, Entry>,
     maps: u64,
+    pace: Pace,
     failing: bool,
 }
 
@@ -88,6 +90,7 @@ impl<'i> Polling<'i> {
             seen: None,
             confirmed: HashMap::new(),
             maps: 0,
+            pace: Pace::default(),
             failing: false,
         }
     }
@@ -199,8 +202,8 @@ impl<'i> Polling<'i> {
             self.confirmed.clone_from(&seen.cursors);
         }
         inner.lease.renew(sent_at, lease);
-        let spent = Duration::from_nanos(inner.lease.now().saturating_sub(sent_at));
-        Ok(Round::Renewed(pace(lease).saturating_sub(spent)))
+        let pause = self.pace.next(lease, sent_at, inner.lease.now());
+        Ok(Round::Renewed(pause))
     }
 
     /// Connects to the servers, makes the ends of the journal once more, and forgets everything: nothing is known of what
