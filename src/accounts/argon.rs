@@ -21,6 +21,7 @@ pub(super) const MAX_LANES: u32 = 16;
 pub(super) type RawSalt = [u8; 16];
 
 /// The memory that argon2 fills, kept between hashes.
+#[derive(Default)]
 pub(super) struct Memory {
     blocks: Vec<Block>,
     used: bool,
@@ -29,11 +30,7 @@ pub(super) struct Memory {
 impl Memory {
     /// Nothing yet; the first hash takes what it needs.
     pub(super) fn new() -> Self {
-        let blocks = Vec::new();
-        Self {
-            blocks,
-            used: false,
-        }
+        Self::default()
     }
 
     fn at_least(&mut self, count: usize) -> &mut [Block] {

@@ -1,9 +1,9 @@
 //! The few threads that hash passwords, and the short queue before them.
 //!
 //! One hash takes 19 MiB and some 20 ms of a core, and log-ins arrive as fast as somebody sends them
-//! (threat: hashing-exhaustion); guarded calls must not wait for them. So the threads are few and run
-//! at a lower priority, and a log-in that finds the queue full is refused at once, or that finds the
-//! places taken that one subscriber may have: the others are for everybody else.
+//! (threat: hashing-exhaustion); guarded calls must not wait for them. So the threads are few, hash on what nobody
+//! else needs of the processor (`idle`), and run at a lower priority themselves. A log-in that finds the queue full is
+//! refused at once, or that finds the places taken that one subscriber may have: the others are for everybody else.
 //!
 //! This room must never hash on a thread of the server, and never hold a password once its answer
 //! is given.
@@ -11,7 +11,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -19,11 +18,15 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use super::argon::{Argon, Memory, RawSalt, Verification};
+use super::argon::{Argon, Memory, RawSalt};
 use super::error::{AccountsError, invalid};
-use super::imported::Foreign;
 use super::password::PresentedPassword;
 use super::subscriber::Subscriber;
+use idle::Hashing;
+use task::{Answer, Hasher, Task, Work};
+
+mod idle;
+mod task;
 
 /// Enough to make the scheduler prefer any other thread of the process (`nice`, −20 to 19).
 #[cfg(target_os = "linux")]
@@ -82,31 +85,11 @@ impl Default for HashingSettings {
     }
 }
 
-/// What a thread found.
-pub(super) struct Answer {
-    /// Whether the password matched; a new password matches itself.
-    pub(super) matches: bool,
-    /// The hash to store from now on, where there is a new one.
-    pub(super) renewed: Option<String>,
-}
-
-enum Work {
-    Hash,
-    Verify {
-        stored: String,
-        /// The password as it was typed, where that isn't what is hashed today.
-        typed: Option<Zeroizing<String>>,
-        renew: bool,
-    },
-}
-
 /// Who asks; `None` for whom the queue isn't shared out to.
 type Asker = Option<Subscriber>;
 
 struct Job {
-    password: Zeroizing<String>,
-    salt: RawSalt,
-    work: Work,
+    task: Task,
     asker: Asker,
     answer: oneshot::Sender<Answer>,
 }
@@ -119,12 +102,11 @@ struct Queue {
 }
 
 struct Shared {
-    argon: Argon,
+    hasher: Arc<Hasher>,
     capacity: usize,
     share: usize,
     queue: Mutex<Queue>,
     wake: Condvar,
-    runs: AtomicU64,
 }
 
 /// A place in the queue, to be had before any work that a password is for: in a rush the many that are
@@ -145,7 +127,12 @@ impl Place {
         password: Zeroizing<String>,
         salt: RawSalt,
     ) -> Result<String, AccountsError> {
-        let answer = self.ask(password, salt, Work::Hash).await?;
+        let task = Task {
+            password,
+            salt,
+            work: Work::Hash,
+        };
+        let answer = self.ask(task).await?;
         answer.renewed.ok_or(AccountsError::AccountsUnavailable)
     }
 
@@ -164,21 +151,19 @@ impl Place {
             typed,
             renew,
         };
-        self.ask(prepared, salt, work).await
+        let task = Task {
+            password: prepared,
+            salt,
+            work,
+        };
+        self.ask(task).await
     }
 
-    async fn ask(
-        self,
-        password: Zeroizing<String>,
-        salt: RawSalt,
-        work: Work,
-    ) -> Result<Answer, AccountsError> {
+    async fn ask(self, task: Task) -> Result<Answer, AccountsError> {
         let (answer, answered) = oneshot::channel();
         let asker = self.asker;
         self.fill(Job {
-            password,
-            salt,
-            work,
+            task,
             asker,
             answer,
         })?;
@@ -237,7 +222,7 @@ impl HashingPool {
             .ok_or(invalid("hashing", "argon2 can't work with these costs"))?;
         Ok(Self {
             shared: Arc::new(Shared {
-                argon,
+                hasher: Arc::new(Hasher::new(argon)),
                 capacity: settings.queue,
                 share: settings.queue_per_address,
                 queue: Mutex::new(Queue {
@@ -246,7 +231,6 @@ impl HashingPool {
                     open: true,
                 }),
                 wake: Condvar::new(),
-                runs: AtomicU64::new(0),
             }),
             threads: Mutex::default(),
         })
@@ -260,7 +244,7 @@ impl HashingPool {
             let shared = Arc::clone(&self.shared);
             let thread = thread::Builder::new()
                 .name(format!("hashing-{number}"))
-                .spawn(move || shared.work())
+                .spawn(move || shared.work(number))
                 .map_err(|error| {
                     log::error!("can't start a thread for hashing: {error}");
                     AccountsError::AccountsUnavailable
@@ -279,11 +263,11 @@ impl HashingPool {
     /// How many argon2 runs were done since the start.
     #[must_use]
     pub fn runs(&self) -> u64 {
-        self.shared.runs.load(Ordering::Relaxed)
+        self.shared.hasher.runs()
     }
 
     pub(super) fn argon(&self) -> &Argon {
-        &self.shared.argon
+        self.shared.hasher.argon()
     }
 
     /// A place in the queue; [`AccountsError::HashingBusy`] where there is none.
@@ -374,14 +358,14 @@ impl Shared {
         self.wake.notify_all();
     }
 
-    fn work(&self) {
+    fn work(&self, number: u64) {
         yield_to_others();
+        let mut hashing = Hashing::start(&self.hasher, number);
         let mut memory = Memory::new();
-        while let Some(job) = self.next(&mut memory) {
-            // The answer of a job that panics is dropped, which its waiter notices.
-            if catch_unwind(AssertUnwindSafe(|| self.run(&mut memory, job))).is_err() {
-                log::error!("hashing a password panicked");
-            }
+        while let Some(Job { task, answer, .. }) = self.next(&mut memory) {
+            let found = hashing.done(task, &mut memory);
+            // Its waiter may have gone away meanwhile. That of a task that panicked is told by a dropped sender.
+            let _ = found.map(|found| answer.send(found));
         }
     }
 
@@ -411,79 +395,6 @@ impl Shared {
                 .unwrap_or_else(PoisonError::into_inner);
         }
     }
-
-    fn run(&self, memory: &mut Memory, job: Job) {
-        let Job {
-            password,
-            salt,
-            work,
-            answer,
-            ..
-        } = job;
-        let found = match work {
-            Work::Hash => self.fresh(memory, &password, &salt).map(|hash| Answer {
-                matches: true,
-                renewed: Some(hash),
-            }),
-            Work::Verify {
-                stored,
-                typed,
-                renew,
-            } => {
-                let mut found = self.compare(memory, &password, &stored);
-                // Where a match isn't to show, there are as many runs as without one.
-                if let Some(typed) = typed
-                    && !(found.matches && renew)
-                {
-                    let unprepared = self.compare(memory, &typed, &stored);
-                    if unprepared.matches {
-                        found.matches = true;
-                        found.outdated = may_be_replaced(&stored, &typed);
-                    }
-                }
-                let renewed = if found.matches && found.outdated && renew {
-                    self.fresh(memory, &password, &salt)
-                } else {
-                    None
-                };
-                Some(Answer {
-                    matches: found.matches,
-                    renewed,
-                })
-            }
-        };
-        drop(password);
-        if let Some(found) = found {
-            // Its waiter may have gone away meanwhile.
-            let _ = answer.send(found);
-        }
-    }
-
-    /// Compares with a hash of argon2 or with one that another system made.
-    fn compare(&self, memory: &mut Memory, password: &str, stored: &str) -> Verification {
-        self.runs.fetch_add(1, Ordering::Relaxed);
-        let password = password.as_bytes();
-        match Foreign::parse(stored) {
-            Some(foreign) => Verification {
-                matches: foreign.matches(password),
-                outdated: foreign.sees_all_of(password),
-            },
-            None => self.argon.verify(memory, password, stored),
-        }
-    }
-
-    fn fresh(&self, memory: &mut Memory, password: &str, salt: &RawSalt) -> Option<String> {
-        self.runs.fetch_add(1, Ordering::Relaxed);
-        self.argon
-            .hash(memory, password.as_bytes(), salt)
-            .inspect_err(|error| log::error!("argon2 failed: {error}"))
-            .ok()
-    }
-}
-
-/// Whether a hash that a password matches unprepared says of all of it that it is right.
-fn may_be_replaced(stored: &str, typed: &str) -> bool {
-    Foreign::parse(stored).is_none_or(|foreign| foreign.sees_all_of(typed.as_bytes()))
 }
 
 /// Lets every other thread of the machine go first. On Linux niceness belongs to a thread, and
