@@ -79,11 +79,11 @@ def node_bars(nodes):
         ]
     for engine in ENGINES[:2]:
         for op in OPS:
-            one, two = (at(nodes, "growth", engine, count, op) for count in "12")
+            two = at(nodes, "growth", engine, "2", op)
             is_full = two and (two["stores_busy"] > 0.85 or two["share_used"] < 0.85)
             found.append(Bar(f"{op}: two nodes on {words[engine]} against one" +
                              (", where the store is the limit" if is_full else ""),
-                             ratio(at(two, "rate"), at(one, "rate")), 1.8, True))
+                             at(two, "of_one"), 1.8, True))
     return found
 
 

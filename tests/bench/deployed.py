@@ -1,5 +1,6 @@
 """The program as nodes of a deployment on one engine, with a client and many users, and how they are asked."""
 
+import contextlib
 import os
 import select
 import signal
@@ -26,9 +27,9 @@ def shared(engine, database, url, key):
 class Node:
     """One `lacre serve`, in a group of processes where it is given one."""
 
-    def __init__(self, lacre, data, environment, group=None):
+    def __init__(self, lacre, data, environment, group=None, core=SERVER):
         self.group = group
-        command = [*SERVER, lacre, "serve", "--data-dir", str(data), "--listen", "127.0.0.1:0", "--management-listen",
+        command = [*core, lacre, "serve", "--data-dir", str(data), "--listen", "127.0.0.1:0", "--management-listen",
                    "127.0.0.1:0"]
         command = group.inside(command) if group else command
         began = time.monotonic()
@@ -85,10 +86,10 @@ class Deployment(Program):
             raise SystemExit(f"{self.engine}: {len(told)} accounts instead of {USERS - 1}")
         return told
 
-    def node(self, number=0, group=None):
+    def node(self, number=0, group=None, core=SERVER):
         """Starts one; the directory of the first is the one that commands go by."""
         data = self.place / ("data" if number == 0 else f"data-{number}")
-        return Node(self.lacre, data, self.given, group)
+        return Node(self.lacre, data, self.given, group, core)
 
     def sessions_of(self, url, count):
         """So many new sessions at this node, or more: lines with access token and refresh token."""
@@ -100,6 +101,19 @@ class Deployment(Program):
                  "from": self.sessions}
         self.sessions += 1_000_000
         return asked
+
+
+@contextlib.contextmanager
+def nodes_of(deployment, count, groups=None):
+    """So many nodes at work."""
+    nodes = []
+    try:
+        for number in range(count):
+            nodes.append(deployment.node(number, groups[number] if groups else None))
+        yield nodes
+    finally:
+        for node in nodes:
+            node.stop()
 
 
 class Line:

@@ -16,23 +16,19 @@ import subprocess
 import sys
 import time
 
-from cost import clocks
-from deployed import Deployment, Line
+from deployed import Deployment, Line, nodes_of
 from ends import end_all_of, summary
-from harness import (CONNECTIONS, LOAD, ROUNDS, SECONDS, bearer, build_program, finished, load, median, must_guard, part, say,
-                     start_load, status, undisturbed)
-from service import CHAINS, token_of
+from harness import CONNECTIONS, LOAD, ROUNDS, SECONDS, build_program, finished, load, median, part, say, start_load, undisturbed
+from nodes_guard import guard
+from service import CHAINS
 from stores import Cluster, Group, Postgres, Redis
 
 ENGINES = ("postgres", "redis", "cluster")
-# The threads of a node that answer.
-WORKERS = "actix-server wo"
-# Of one core, for a node whose guard is compared.
-GUARD_SHARE = 0.5
-GUARD_ROUNDS = 9 * ROUNDS
 # Of one core, for each node.
 SHARE = float(os.environ.get("LACRE_BENCH_SHARE", 0.2))
 MOST = 3
+# Rates of one node differ by a factor of two between rounds, as the machine's own do.
+GROWTH_ROUNDS = ROUNDS + 4
 # What is done in bursts, for each needs something new: a token that the node hasn't opened, a session that hasn't ended.
 BURST = max(1, SECONDS / 2)
 # Connections that end sessions, of each node: an end waits for a lease, so these could end 1200 a second.
@@ -66,19 +62,6 @@ class Bench:
             one.stop()
 
 
-@contextlib.contextmanager
-def nodes_of(deployment, count, groups=None):
-    """So many nodes at work."""
-    nodes = []
-    try:
-        for number in range(count):
-            nodes.append(deployment.node(number, groups[number] if groups else None))
-        yield nodes
-    finally:
-        for node in nodes:
-            node.stop()
-
-
 def ends(bench):
     """Ends at one node, and the first refusal at another."""
     rounds = {engine: [] for engine in ENGINES}
@@ -100,66 +83,6 @@ def ends(bench):
                 rounds[engine].append(found)
         say(f"ends: round {number + 1} of {ROUNDS}")
     return {engine: summary(of) | {"late": late[engine]} for engine, of in rounds.items()}
-
-
-def awake(engine, url, token):
-    """Waits until a node that has slept has asked its stores."""
-    for _ in range(100):
-        said = status(url, bearer(token))
-        if said == 200:
-            return
-        time.sleep(0.1)
-    sys.exit(f"a node on {engine} says {said} to its token")
-
-
-def called(node, token):
-    """Guarded calls by one token at a node with half of its core, so that the load generator, which has its core together with the
-    stores, always has more to ask: what each call took of the threads that answer it, and what all others took in a second."""
-    [process] = [one for one in node.group.processes() if one == node.child.pid]
-    node.group.limit(GUARD_SHARE)
-    before, began = clocks(process), time.monotonic()
-    report = load(f"{node.url}/headers", bearer(token), connections=CONNECTIONS, seconds=BURST)
-    took, spent = time.monotonic() - began, clocks(process) - before
-    node.group.limit(None)
-    workers = spent.pop(WORKERS)
-    return {"us": workers / report["requests"], "rest_ms": sum(spent.values()) / 1000 / took, "rate": report["rate"]}
-
-
-def core(calls):
-    """How many calls a second one core answers that has nothing else to do but what the node's other threads do."""
-    return (1e6 - calls["rest_ms"] * 1000) / calls["us"]
-
-
-def guard(bench):
-    """A warm token at a node of each engine, one after the other; the rest stand still meanwhile."""
-    engines = ("sled", *ENGINES)
-    calls = {engine: [] for engine in engines}
-    with contextlib.ExitStack() as all_nodes:
-        nodes, tokens = {}, {}
-        for engine in engines:
-            deployment = bench.deployments[engine]
-            [nodes[engine]] = all_nodes.enter_context(nodes_of(deployment, 1, [Group(f"guard-{engine}")]))
-            tokens[engine] = token_of(deployment, nodes[engine].url)
-            must_guard(engine, f"{nodes[engine].url}/headers", tokens[engine])
-            nodes[engine].pause(True)
-        # Short ones, and many: two that are compared have to be close to each other, and one differs from the next by a tenth.
-        for number in range(GUARD_ROUNDS):
-            for engine in engines if number % 2 else reversed(engines):
-                nodes[engine].pause(False)
-                awake(engine, f"{nodes[engine].url}/headers", tokens[engine])
-                time.sleep(0.2)
-                calls[engine].append(undisturbed(lambda: called(nodes[engine], tokens[engine])))
-                nodes[engine].pause(True)
-                time.sleep(0.05)
-            say(f"guard: round {number + 1} of {GUARD_ROUNDS}")
-        for node in nodes.values():
-            node.pause(False)
-    return {engine: {
-        **{name: round(median([one[name] for one in of]), 3) for name in of[0]},
-        "core": round(median([core(one) for one in of]), 1),
-        "of_sled": round(median([core(here) / core(there) for here, there in zip(of, calls["sled"])]), 4),
-        "each_us": [round(one["us"], 3) for one in of], "each_rest_ms": [round(one["rest_ms"], 2) for one in of],
-    } for engine, of in calls.items()}
 
 
 def together(loads):
@@ -248,15 +171,20 @@ def growth(bench):
         opened[engine] = deployment.place / "opened"
         opened[engine].write_text("".join(line.split()[0] + "\n" for line in lines))
     rounds = {kind: [] for kind in kinds}
-    for number in range(ROUNDS):
+    for number in range(GROWTH_ROUNDS):
         for engine, count in kinds if number % 2 else reversed(kinds):
             rounds[engine, count].append(Growth(bench, engine, count, opened[engine]).run())
-        say(f"growth: round {number + 1} of {ROUNDS}")
+        say(f"growth: round {number + 1} of {GROWTH_ROUNDS}")
     told = {engine: {} for engine, _ in kinds}
     for (engine, count), of in rounds.items():
-        told[engine][str(count)] = {op: medians([one[op] for one in of]) for op in OPS} | {
-            "lapses": [one["lapses"] for one in of]}
+        told[engine][str(count)] = {op: medians([one[op] for one in of]) | {"of_one": of_one(of, rounds[engine, 1], op)}
+                                    for op in OPS} | {"lapses": [one["lapses"] for one in of]}
     return told
+
+
+def of_one(here, alone, op):
+    """The rate against that of one node: the median of the ratios of each round, whose parts are minutes closer than rounds."""
+    return round(median([many[op]["rate"] / one[op]["rate"] for many, one in zip(here, alone)]), 3)
 
 
 def medians(reports):

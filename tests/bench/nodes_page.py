@@ -42,9 +42,9 @@ def ends_table(nodes):
 
 def guard_table(nodes):
     return table(("a node's sessions on", "a call, µs of the workers", "all other threads, ms a second", "calls a second of one core",
-                  "of the embedded engine"),
-                 [(NAMES[engine], shown(one["us"]), shown(one["rest_ms"]), spaced(one["core"]), f"{one['of_sled']:.3f}")
-                  for engine, one in (at(nodes, "guard") or {}).items()])
+                  "the embedded engine beside stores as busy", "of it"),
+                 [(NAMES[engine], shown(one["us"]), shown(one["rest_ms"]), spaced(one["core"]), spaced(one["sled"]["core"]),
+                   f"{one['of_sled']:.3f}") for engine, one in (at(nodes, "guard") or {}).items()])
 
 
 def cost(nodes, engine, op, count="1"):
@@ -67,7 +67,7 @@ def growth_table(nodes):
             rates, alone = {count: one["rate"] for count, one in of.items()}, cost(nodes, engine, op)
             most = of[max(of)]
             rows.append((op, NAMES[engine], *(cell(rates.get(count)) for count in "123"),
-                         *(cell(ratio(rates.get(count), rates["1"])) for count in "23"),
+                         *(cell(of.get(count, {}).get("of_one")) for count in "23"),
                          cell(at(alone, "node")), cell(sum(alone["stores"].values()) if alone and engine != "sled" else None),
                          *(cell(of.get(count, {}).get("share_used")) for count in "12"), cell(most["stores_busy"])))
     return table(("what is asked", "sessions on", "one node, a second", "two", "three", "two of one", "three of one", "node, µs for each",

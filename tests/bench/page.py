@@ -14,6 +14,7 @@ from cost import KEY_PAIR, LOG_IN, SEAL, TOKEN
 from gateway import HANDLER, INTROSPECT, NGINX
 import nodes_page
 from nodes import ENDERS
+from nodes_guard import GUARD_SHARE
 from harness import HERE, RESULTS, ROOT
 from service import FIRST
 from plots import COLOURS, bars as bar_plot, lines, spaced
@@ -312,7 +313,7 @@ def several(nodes, many):
     moved = f"in {told['move_s']} s, changes refused for {told['held_s']} s of them" if many else "whose time is shown"
     return {**{f"nodes_{name}": made(nodes) if nodes else waiting for name, made in tables.items()},
             "nodes_million": nodes_page.million_table(many) if many else "Not measured yet: `make bench-nodes-million`.",
-            "nodes_share": shown(nodes.get("share", 0.2)), "enders": ENDERS, "listed": many.get("listed", 10), "move": moved}
+            "nodes_share": shown(nodes.get("share", 0.2)), "guard_share": shown(GUARD_SHARE), "enders": ENDERS, "listed": many.get("listed", 10), "move": moved}
 
 
 def sized(nodes, many):
