@@ -13,8 +13,8 @@ from harness import PLACE, SERVER, answer, children, started, status, stop
 from peers import USERS
 from service import ISSUERS, SESSION, Program
 
-# Tokens that outlive the measurement.
-ENVIRONMENT = {"LACRE_TOKEN__ACCESS_TTL": "1d"}
+# Tokens that outlive the measurement, also where others of their users come after them.
+ENVIRONMENT = {"LACRE_TOKEN__ACCESS_TTL": "1d", "LACRE_SESSION__MAX_PER_USER": "10000"}
 
 
 def shared(engine, database, url, key):

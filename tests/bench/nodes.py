@@ -28,7 +28,7 @@ ENGINES = ("postgres", "redis", "cluster")
 SHARE = float(os.environ.get("LACRE_BENCH_SHARE", 0.2))
 MOST = 3
 # Rates of one node differ by a factor of two between rounds, as the machine's own do.
-GROWTH_ROUNDS = ROUNDS + 4
+GROWTH_ROUNDS = ROUNDS
 # What is done in bursts, for each needs something new: a token that the node hasn't opened, a session that hasn't ended.
 BURST = max(1, SECONDS / 2)
 # Connections that end sessions, of each node: an end waits for a lease, so these could end 1200 a second.
