@@ -5,8 +5,8 @@
 //! else needs of the processor (`idle`), and run at a lower priority themselves. A log-in that finds the queue full is
 //! refused at once, or that finds the places taken that one subscriber may have: the others are for everybody else.
 //!
-//! This room must never hash on a thread of the server, and never hold a password once its answer
-//! is given.
+//! This room must never hash on a thread of the server, and never hold a password once its hash
+//! is computed.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -32,9 +32,13 @@ const LOOK: Duration = Duration::from_millis(1);
 const FEW: u32 = 16;
 const MOST: u32 = 1024;
 
+/// How long is waited for a hash of the idle class in any case. One that takes longer than this, and than ten times what
+/// hashes have had of the processor, is computed once more by whoever waits.
+const PATIENCE: Duration = Duration::from_millis(300);
+
 /// A task on its way to the other thread and back, and the memory for it.
 struct Carried {
-    task: Task,
+    task: Arc<Task>,
     memory: Memory,
 }
 
@@ -77,11 +81,15 @@ impl Turns {
     /// How long one of the idle class took.
     fn saw(&mut self, spent: Spent) {
         if spent.wall > spent.processor * SLOW + SOME {
-            self.left = self.next;
-            self.next = self.next.saturating_mul(2).min(MOST);
+            self.saw_a_slow_one();
         } else {
             self.next = FEW;
         }
+    }
+
+    fn saw_a_slow_one(&mut self) {
+        self.left = self.next;
+        self.next = self.next.saturating_mul(2).min(MOST);
     }
 }
 
@@ -90,6 +98,10 @@ pub(super) struct Hashing {
     hasher: Arc<Hasher>,
     idle: Option<Idle>,
     turns: Turns,
+    /// How long is waited for the idle class at least.
+    patience: Duration,
+    /// The most that a hash has had of the processor.
+    costs: Duration,
 }
 
 impl Hashing {
@@ -102,21 +114,34 @@ impl Hashing {
                 .inspect_err(|why| log::debug!("hashes are computed at a lower niceness: {why}"))
                 .ok(),
             turns: Turns::new(),
+            patience: PATIENCE,
+            costs: Duration::ZERO,
         }
     }
 
     /// Does a task; nothing where it failed.
     pub(super) fn done(&mut self, task: Task, memory: &mut Memory) -> Option<Answer> {
-        if let Some(idle) = &self.idle
-            && self.turns.take()
-        {
-            let Some((found, spent)) = idle.done(task, memory) else {
-                log::error!("a thread that hashes passwords has ended");
-                self.idle = None;
-                return None;
-            };
-            self.turns.saw(spent);
-            return found;
+        let task = Arc::new(task);
+        if let Some(idle) = &mut self.idle {
+            if let Some(late) = idle.late() {
+                // Whose answer was given long ago.
+                self.costs = self.costs.max(late.spent.processor);
+            }
+            if !idle.is_busy && self.turns.take() {
+                let patience = self.patience.max(self.costs * SLOW);
+                match idle.done(&task, memory, patience) {
+                    Waited::Found(found, spent) => {
+                        self.costs = self.costs.max(spent.processor);
+                        self.turns.saw(spent);
+                        return found;
+                    }
+                    Waited::TooLong => self.turns.saw_a_slow_one(),
+                    Waited::Ended => {
+                        log::error!("a thread that hashes passwords has ended");
+                        self.idle = None;
+                    }
+                }
+            }
         }
         caught(&self.hasher, &task, memory)
     }
@@ -130,8 +155,20 @@ fn caught(hasher: &Hasher, task: &Task, memory: &mut Memory) -> Option<Answer> {
         .flatten()
 }
 
+/// What came of waiting for the other thread.
+enum Waited {
+    /// Nothing found where it panicked.
+    Found(Option<Answer>, Spent),
+    /// It goes on computing.
+    TooLong,
+    /// It takes nothing any more.
+    Ended,
+}
+
 /// A thread of the idle class.
 struct Idle {
+    /// It has a task that nobody waits for any more.
+    is_busy: bool,
     tasks: Option<SyncSender<Carried>>,
     returned: Receiver<Returned>,
     thread: Option<JoinHandle<()>>,
@@ -164,35 +201,55 @@ impl Idle {
             .recv()
             .unwrap_or_else(|_| Err("the thread ended".to_owned()))?;
         Ok(Self {
+            is_busy: false,
             tasks: Some(tasks),
             returned,
             thread: Some(thread),
         })
     }
 
-    /// Has it do a task, and waits, on the thread that started it; nothing where it has ended.
-    fn done(&self, task: Task, memory: &mut Memory) -> Option<(Option<Answer>, Spent)> {
-        let memory_of_it = std::mem::take(memory);
+    /// Has it do a task, and waits for so long, on the thread that started it.
+    fn done(&mut self, task: &Arc<Task>, memory: &mut Memory, patience: Duration) -> Waited {
         let carried = Carried {
-            task,
-            memory: memory_of_it,
+            task: Arc::clone(task),
+            memory: std::mem::take(memory),
         };
-        self.tasks.as_ref()?.send(carried).ok()?;
-        let returned = loop {
+        let sent = self.tasks.as_ref().map(|tasks| tasks.send(carried));
+        let Some(Ok(())) = sent else {
+            return Waited::Ended;
+        };
+        let began = Instant::now();
+        loop {
             match self.returned.try_recv() {
-                Ok(returned) => break returned,
+                Ok(returned) => {
+                    *memory = returned.carried.memory;
+                    return Waited::Found(returned.found, returned.spent);
+                }
+                Err(TryRecvError::Disconnected) => return Waited::Ended,
+                Err(TryRecvError::Empty) if began.elapsed() > patience => {
+                    self.is_busy = true;
+                    return Waited::TooLong;
+                }
                 Err(TryRecvError::Empty) => thread::park_timeout(LOOK),
-                Err(TryRecvError::Disconnected) => return None,
             }
-        };
-        *memory = returned.carried.memory;
-        Some((returned.found, returned.spent))
+        }
+    }
+
+    /// What it has done in the meantime of what nobody waits for any more. Its memory is wiped when this is dropped.
+    fn late(&mut self) -> Option<Returned> {
+        let returned = self.returned.try_recv().ok()?;
+        self.is_busy = false;
+        Some(returned)
     }
 }
 
 impl Drop for Idle {
     fn drop(&mut self) {
         self.tasks = None;
+        if self.is_busy {
+            // It may be for long, and ends by itself.
+            return;
+        }
         if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
             log::error!("a thread that hashes passwords had panicked");
         }

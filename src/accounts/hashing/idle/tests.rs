@@ -113,6 +113,8 @@ fn a_task_has_the_same_answer_on_either_thread() {
         hasher: Arc::clone(&hasher),
         idle: None,
         turns: Turns::new(),
+        patience: PATIENCE,
+        costs: Duration::ZERO,
     };
     let mut memory = Memory::new();
     let made = beside.done(task(Work::Hash), &mut memory).unwrap();
@@ -134,7 +136,7 @@ fn a_task_has_the_same_answer_on_either_thread() {
 }
 
 #[test]
-fn where_the_thread_beside_has_ended_one_task_fails_and_the_next_is_done_by_the_owner() {
+fn where_the_thread_beside_has_ended_the_owner_goes_on() {
     let hasher = hasher();
     let mut hashing = Hashing::start(&hasher, 4900);
     let mut memory = Memory::new();
@@ -142,6 +144,29 @@ fn where_the_thread_beside_has_ended_one_task_fails_and_the_next_is_done_by_the_
         // Its end, seen from here.
         idle.tasks = None;
     }
-    assert!(hashing.done(task(Work::Hash), &mut memory).is_none());
-    assert!(hashing.done(task(Work::Hash), &mut memory).is_some());
+    for _ in 0..2 {
+        assert!(hashing.done(task(Work::Hash), &mut memory).is_some());
+        assert!(hashing.idle.is_none());
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hash_that_is_waited_for_too_long_is_computed_by_whoever_waits() {
+    // Some milliseconds, which are too long for who has no patience.
+    let hasher = Arc::new(Hasher::new(Argon::new(4096, 2, 1).unwrap()));
+    let mut hashing = Hashing::start(&hasher, 5000);
+    hashing.patience = Duration::ZERO;
+    let mut memory = Memory::new();
+    let found = hashing.done(task(Work::Hash), &mut memory).unwrap();
+    assert!(found.matches && memory.is_dirty());
+    assert!(hashing.idle.as_ref().unwrap().is_busy);
+    // Others are as well, while it goes on and afterwards.
+    let until = Instant::now() + Duration::from_secs(20);
+    while hashing.idle.as_ref().unwrap().is_busy && Instant::now() < until {
+        assert!(hashing.done(task(Work::Hash), &mut memory).is_some());
+    }
+    assert!(!hashing.idle.as_ref().unwrap().is_busy);
+    assert!(hashing.costs > Duration::ZERO);
+    assert!(!hashing.turns.take());
 }
