@@ -281,7 +281,7 @@ impl HashingPool {
     }
 
     /// Takes no more passwords, sends the waiting away, and waits until every thread has wiped its
-    /// memory.
+    /// memory, but for one of the idle class that computes what nobody waits for any more: it wipes its own.
     pub async fn close(&self) {
         self.shared.shut();
         let threads =

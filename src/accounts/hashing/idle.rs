@@ -36,6 +36,9 @@ const MOST: u32 = 1024;
 /// hashes have had of the processor, is computed once more by whoever waits.
 const PATIENCE: Duration = Duration::from_millis(300);
 
+/// And never longer than this, whatever hashes cost: those that another system made may take seconds.
+const MOST_PATIENCE: Duration = Duration::from_secs(2);
+
 /// A task on its way to the other thread and back, and the memory for it.
 struct Carried {
     task: Arc<Task>,
@@ -47,6 +50,8 @@ struct Returned {
     carried: Carried,
     /// Nothing where it panicked.
     found: Option<Answer>,
+    /// How many hashes it computed.
+    runs: u64,
     spent: Spent,
 }
 
@@ -128,9 +133,17 @@ impl Hashing {
                 self.costs = self.costs.max(late.spent.processor);
             }
             if !idle.is_busy && self.turns.take() {
-                let patience = self.patience.max(self.costs * SLOW);
+                let patience = self.patience.max((self.costs * SLOW).min(MOST_PATIENCE));
                 match idle.done(&task, memory, patience) {
-                    Waited::Found(found, spent) => {
+                    Waited::Found(returned) => {
+                        let Returned {
+                            carried,
+                            found,
+                            runs,
+                            spent,
+                        } = *returned;
+                        *memory = carried.memory;
+                        self.hasher.count(runs);
                         self.costs = self.costs.max(spent.processor);
                         self.turns.saw(spent);
                         return found;
@@ -143,13 +156,16 @@ impl Hashing {
                 }
             }
         }
-        caught(&self.hasher, &task, memory)
+        let mut runs = 0;
+        let found = caught(&self.hasher, &task, memory, &mut runs);
+        self.hasher.count(runs);
+        found
     }
 }
 
 /// Does a task, and notices a panic.
-fn caught(hasher: &Hasher, task: &Task, memory: &mut Memory) -> Option<Answer> {
-    catch_unwind(AssertUnwindSafe(|| hasher.answer(memory, task)))
+fn caught(hasher: &Hasher, task: &Task, memory: &mut Memory, runs: &mut u64) -> Option<Answer> {
+    catch_unwind(AssertUnwindSafe(|| hasher.answer(memory, task, runs)))
         .inspect_err(|_| log::error!("hashing a password panicked"))
         .ok()
         .flatten()
@@ -157,8 +173,7 @@ fn caught(hasher: &Hasher, task: &Task, memory: &mut Memory) -> Option<Answer> {
 
 /// What came of waiting for the other thread.
 enum Waited {
-    /// Nothing found where it panicked.
-    Found(Option<Answer>, Spent),
+    Found(Box<Returned>),
     /// It goes on computing.
     TooLong,
     /// It takes nothing any more.
@@ -221,10 +236,7 @@ impl Idle {
         let began = Instant::now();
         loop {
             match self.returned.try_recv() {
-                Ok(returned) => {
-                    *memory = returned.carried.memory;
-                    return Waited::Found(returned.found, returned.spent);
-                }
+                Ok(returned) => return Waited::Found(Box::new(returned)),
                 Err(TryRecvError::Disconnected) => return Waited::Ended,
                 Err(TryRecvError::Empty) if began.elapsed() > patience => {
                     self.is_busy = true;
@@ -258,10 +270,12 @@ impl Drop for Idle {
 
 fn computed(hasher: &Hasher, mut carried: Carried) -> Returned {
     let (began, before) = (Instant::now(), processor_time());
-    let found = caught(hasher, &carried.task, &mut carried.memory);
+    let mut runs = 0;
+    let found = caught(hasher, &carried.task, &mut carried.memory, &mut runs);
     Returned {
         carried,
         found,
+        runs,
         spent: Spent {
             wall: began.elapsed(),
             processor: processor_time().saturating_sub(before),

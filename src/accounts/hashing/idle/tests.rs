@@ -161,11 +161,16 @@ fn a_hash_that_is_waited_for_too_long_is_computed_by_whoever_waits() {
     let found = hashing.done(task(Work::Hash), &mut memory).unwrap();
     assert!(found.matches && memory.is_dirty());
     assert!(hashing.idle.as_ref().unwrap().is_busy);
+    // What nobody waits for is counted for nobody.
+    let mut asked = 1;
+    assert_eq!(hasher.runs(), asked);
     // Others are as well, while it goes on and afterwards.
     let until = Instant::now() + Duration::from_secs(20);
     while hashing.idle.as_ref().unwrap().is_busy && Instant::now() < until {
         assert!(hashing.done(task(Work::Hash), &mut memory).is_some());
+        asked += 1;
     }
+    assert_eq!(hasher.runs(), asked);
     assert!(!hashing.idle.as_ref().unwrap().is_busy);
     assert!(hashing.costs > Duration::ZERO);
     assert!(!hashing.turns.take());
