@@ -1,9 +1,9 @@
 //! The few threads that hash passwords, and the short queue before them.
 //!
 //! One hash takes 19 MiB and some 20 ms of a core, and log-ins arrive as fast as somebody sends them
-//! (threat: hashing-exhaustion); guarded calls must not wait for them. So the threads are few, hash on what nobody
-//! else needs of the processor (`idle`), and run at a lower priority themselves. A log-in that finds the queue full is
-//! refused at once, or that finds the places taken that one subscriber may have: the others are for everybody else.
+//! (threat: hashing-exhaustion); guarded calls must not wait for them. So the threads are few, and hash at a lower
+//! priority in short pieces (`lower`). A log-in that finds the queue full is refused at once, or that finds the places
+//! taken that one subscriber may have: the others are for everybody else.
 //!
 //! This room must never hash on a thread of the server, and never hold a password once its hash
 //! is computed.
@@ -22,15 +22,11 @@ use super::argon::{Argon, Memory, RawSalt};
 use super::error::{AccountsError, invalid};
 use super::password::PresentedPassword;
 use super::subscriber::Subscriber;
-use idle::Hashing;
+use lower::Hashing;
 use task::{Answer, Hasher, Task, Work};
 
-mod idle;
+mod lower;
 mod task;
-
-/// Enough to make the scheduler prefer any other thread of the process (`nice`, −20 to 19).
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
 
 /// Threads started by all pools of this process.
 static STARTED: AtomicU64 = AtomicU64::new(0);
@@ -281,7 +277,7 @@ impl HashingPool {
     }
 
     /// Takes no more passwords, sends the waiting away, and waits until every thread has wiped its
-    /// memory, but for one of the idle class that computes what nobody waits for any more: it wipes its own.
+    /// memory.
     pub async fn close(&self) {
         self.shared.shut();
         let threads =
@@ -359,7 +355,6 @@ impl Shared {
     }
 
     fn work(&self, number: u64) {
-        yield_to_others();
         let mut hashing = Hashing::start(&self.hasher, number);
         let mut memory = Memory::new();
         while let Some(Job { task, answer, .. }) = self.next(&mut memory) {
@@ -393,18 +388,6 @@ impl Shared {
                 .wake
                 .wait(queue)
                 .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-/// Lets every other thread of the machine go first. On Linux niceness belongs to a thread, and
-/// raising one's own needs no privilege; elsewhere it belongs to the process, and is left alone.
-fn yield_to_others() {
-    #[cfg(target_os = "linux")]
-    {
-        let this = Some(rustix::thread::gettid());
-        if let Err(error) = rustix::process::setpriority_process(this, NICENESS) {
-            log::debug!("a hashing thread keeps its priority: {error}");
         }
     }
 }

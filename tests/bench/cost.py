@@ -38,7 +38,7 @@ def clocks(process):
             nanoseconds = int((thread / "schedstat").read_text().split()[0])
         except OSError:
             continue
-        spent[re.sub(r"(-idle)?[-_ ]?\d+$", "", name)] += nanoseconds / 1000
+        spent[re.sub(r"(-low)?[-_ ]?\d+$", "", name)] += nanoseconds / 1000
     return spent
 
 

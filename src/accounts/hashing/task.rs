@@ -53,57 +53,40 @@ impl Hasher {
         &self.argon
     }
 
-    /// How many hashes were computed for somebody.
+    /// How many hashes were computed.
     pub(super) fn runs(&self) -> u64 {
         self.runs.load(Ordering::Relaxed)
     }
 
-    pub(super) fn count(&self, runs: u64) {
-        self.runs.fetch_add(runs, Ordering::Relaxed);
-    }
-
-    /// Does it; nothing where argon2 failed. Each hash is added to `runs`.
-    pub(super) fn answer(
-        &self,
-        memory: &mut Memory,
-        task: &Task,
-        runs: &mut u64,
-    ) -> Option<Answer> {
-        let mut compare = |memory: &mut Memory, password: &str, stored: &str| {
-            *runs += 1;
-            self.compare(memory, password, stored)
-        };
+    /// Does it; nothing where argon2 failed.
+    pub(super) fn answer(&self, memory: &mut Memory, task: &Task) -> Option<Answer> {
         let Task {
             password,
             salt,
             work,
         } = task;
         match work {
-            Work::Hash => {
-                *runs += 1;
-                self.fresh(memory, password, salt).map(|hash| Answer {
-                    matches: true,
-                    renewed: Some(hash),
-                })
-            }
+            Work::Hash => self.fresh(memory, password, salt).map(|hash| Answer {
+                matches: true,
+                renewed: Some(hash),
+            }),
             Work::Verify {
                 stored,
                 typed,
                 renew,
             } => {
-                let mut found = compare(memory, password, stored);
+                let mut found = self.compare(memory, password, stored);
                 // Where a match isn't to show, there are as many runs as without one.
                 if let Some(typed) = typed
                     && !(found.matches && *renew)
                 {
-                    let unprepared = compare(memory, typed, stored);
+                    let unprepared = self.compare(memory, typed, stored);
                     if unprepared.matches {
                         found.matches = true;
                         found.outdated = may_be_replaced(stored, typed);
                     }
                 }
                 let renewed = if found.matches && found.outdated && *renew {
-                    *runs += 1;
                     self.fresh(memory, password, salt)
                 } else {
                     None
@@ -118,6 +101,7 @@ impl Hasher {
 
     /// Compares with a hash of argon2 or with one that another system made.
     fn compare(&self, memory: &mut Memory, password: &str, stored: &str) -> Verification {
+        self.runs.fetch_add(1, Ordering::Relaxed);
         let password = password.as_bytes();
         match Foreign::parse(stored) {
             Some(foreign) => Verification {
@@ -129,6 +113,7 @@ impl Hasher {
     }
 
     fn fresh(&self, memory: &mut Memory, password: &str, salt: &RawSalt) -> Option<String> {
+        self.runs.fetch_add(1, Ordering::Relaxed);
         self.argon
             .hash(memory, password.as_bytes(), salt)
             .inspect_err(|error| log::error!("argon2 failed: {error}"))

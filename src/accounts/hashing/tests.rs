@@ -244,37 +244,6 @@ async fn many_at_once_all_get_their_own_answer() {
     }
 }
 
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn a_hashing_thread_yields_and_the_others_do_not() {
-    use rustix::process::{Pid, getpriority_process};
-
-    let own = || getpriority_process(Some(rustix::thread::gettid())).unwrap();
-    let before = own();
-    let pool = HashingPool::start(cheap(1)).unwrap();
-    // Its only thread has answered, so it has begun.
-    pool.hash(secret("pw"), SALT).await.unwrap();
-    let name = pool.threads.lock().unwrap()[0]
-        .thread()
-        .name()
-        .map(str::to_owned);
-    let mut found = Vec::new();
-    for task in std::fs::read_dir("/proc/self/task").unwrap() {
-        let path = task.unwrap().path();
-        // A thread of another test may have ended meanwhile.
-        let Ok(comm) = std::fs::read_to_string(path.join("comm")) else {
-            continue;
-        };
-        if Some(comm.trim_end()) == name.as_deref() {
-            let number = path.file_name().unwrap().to_str().unwrap();
-            let thread = Pid::from_raw(number.parse().unwrap());
-            found.push(getpriority_process(thread).unwrap());
-        }
-    }
-    assert_eq!(found, [NICENESS]);
-    assert_eq!(own(), before);
-}
-
 #[test]
 fn settings_that_could_never_hash_are_refused() {
     for settings in [
