@@ -139,11 +139,12 @@ pub enum PutOutcome {
     Taken,
 }
 
-/// What became of [`Keystore::compare_and_swap`] and [`Keystore::put_new_and_remove`].
+/// What became of [`Keystore::compare_and_swap`], [`Keystore::put_new_and_remove`] and
+/// [`Keystore::remove_beside`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a swap that was lost changed nothing"]
 pub enum Swap {
-    /// The new record is stored, durably.
+    /// The change is made, durably.
     Won,
     /// A record has changed or gone since it was read, or a name was taken; nothing was changed.
     Lost,

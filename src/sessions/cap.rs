@@ -2,22 +2,23 @@
 //!
 //! Who is at the cap already gets the new session and loses the oldest in one change, so that a
 //! crash leaves no session too many and none too few. Of several log-ins at once that each saw room,
-//! each looks again after its own put, so the last of them sees all; whoever ends sessions does so
-//! one after the other, so that together they end no more than they must.
+//! each looks again after its own put, so the last of them sees all; what it ends, it ends in one
+//! change that demands that its own session is still there. So together they end no more than
+//! they must, whichever processes they are at.
 //!
 //! This room must never end a session while no more than the allowed number are live, and never the
 //! one that has just begun.
 
 use super::end::End;
 use super::records::Records;
-use super::revoke::Revoker;
 use crate::token::Handle;
-use futures_util::future::join_all;
 use lacre_keystore::{KeystoreError, PutOutcome, Record, RecordKey, Stored, Swap, UserTag};
-use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 
 const PAGE: usize = 256;
+
+/// How often those that are one too many are looked for anew, where others change or end some of them.
+const ATTEMPTS: usize = 32;
 
 /// Locks that the users share; two users with the same one wait for each other and no more.
 const LOCKS: usize = 64;
@@ -25,19 +26,17 @@ const LOCKS: usize = 64;
 /// The maximum of sessions that a user has at once.
 pub(super) struct Cap {
     records: Records,
-    revoker: Arc<Revoker>,
     max: usize,
-    /// Held by who ends sessions. `docs/decisions/0024-cap-locks.md` says why compare-and-swap alone
-    /// isn't enough.
+    /// Held by who ends sessions, so that log-ins of one user at this process needn't try again for each other
+    /// (`docs/decisions/0024-cap-locks.md`).
     locks: [Mutex<()>; LOCKS],
 }
 
 impl Cap {
     /// At most `max` sessions, and at least one.
-    pub(super) fn new(records: Records, revoker: Arc<Revoker>, max: usize) -> Self {
+    pub(super) fn new(records: Records, max: usize) -> Self {
         Self {
             records,
-            revoker,
             max: max.max(1),
             locks: std::array::from_fn(|_| Mutex::new(())),
         }
@@ -70,12 +69,7 @@ impl Cap {
             .noting(self.records.note(Some(end)))
             .put_new_and_remove(new, record, &oldest);
         let begun = begun.await? == Swap::Won;
-        Ok(begun.then(|| {
-            oldest
-                .iter()
-                .map(|(key, _)| self.records.handle_of(key))
-                .collect()
-        }))
+        Ok(begun.then(|| self.handles(&oldest)))
     }
 
     /// Ends what is beyond the cap now that `new` is stored, durably, and says which sessions.
@@ -91,17 +85,30 @@ impl Cap {
             return Ok(Vec::new());
         }
         let _lock = self.lock(&new.user).await;
-        let beyond = self.beyond_cap(new, record, 0).await?;
-        let ends = beyond.iter();
-        let ends = ends.map(|(_, key)| self.revoker.session(key, Some(end)));
-        let ends = join_all(ends).await;
-        let mut ended = Vec::with_capacity(beyond.len());
-        for ((_, key), end) in beyond.iter().zip(ends) {
-            if end? {
-                ended.push(self.records.handle_of(key));
+        let keystore = &self.records.keystore;
+        for _ in 0..ATTEMPTS {
+            let Some(own) = keystore.get(new).await? else {
+                // Another log-in has ended it already.
+                return Ok(Vec::new());
+            };
+            let beyond = self.beyond_cap(new, record, 0).await?;
+            if beyond.is_empty() {
+                return Ok(Vec::new());
+            }
+            let Some(beyond) = self.as_stored(&beyond).await? else {
+                continue;
+            };
+            let noting = keystore.noting(self.records.note(Some(end)));
+            if noting.remove_beside(new, &own, &beyond).await? == Swap::Won {
+                return Ok(self.handles(&beyond));
             }
         }
-        Ok(ended)
+        Err(KeystoreError::StoreContended)
+    }
+
+    fn handles(&self, sessions: &[(RecordKey, Stored)]) -> Vec<Handle> {
+        let keys = sessions.iter().map(|(key, _)| key);
+        keys.map(|key| self.records.handle_of(key)).collect()
     }
 
     /// The oldest live sessions of the user, as many as there are too many with `more` to come, and

@@ -52,7 +52,7 @@ impl Issuer {
         revoker: Arc<Revoker>,
     ) -> Self {
         Self {
-            cap: Cap::new(records.clone(), Arc::clone(&revoker), rules.max_per_user),
+            cap: Cap::new(records.clone(), rules.max_per_user),
             rules,
             records,
             entropy,

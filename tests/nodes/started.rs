@@ -11,12 +11,14 @@ on_every_engine!(
         readiness_and_metrics_tell_of_the_lease,
         nodes_with_the_longest_lease_start,
         metrics_say_which_node_it_is,
-        the_cap_and_named_sessions_are_those_of_the_deployment;
+        the_cap_and_named_sessions_are_those_of_the_deployment,
+        log_ins_at_two_nodes_at_once_leave_the_last_session;
     redis:
         readiness_and_metrics_tell_of_the_lease,
         nodes_with_the_longest_lease_start,
         metrics_say_which_node_it_is,
-        the_cap_and_named_sessions_are_those_of_the_deployment;
+        the_cap_and_named_sessions_are_those_of_the_deployment,
+        log_ins_at_two_nodes_at_once_leave_the_last_session;
 );
 
 #[test]
@@ -166,4 +168,32 @@ fn the_cap_and_named_sessions_are_those_of_the_deployment(deployment: &Deploymen
         node.refuses(&auth(&first));
     }
     one.send(&Request::get("/open")).expect(200);
+}
+
+fn log_ins_at_two_nodes_at_once_leave_the_last_session(deployment: &Deployment) {
+    let start = || deployment.node().env("LACRE_SESSION__MAX_PER_USER", "1");
+    let nodes = [start().start(), start().start()];
+    let client = nodes[0].add_client("shop");
+    for round in 0..15 {
+        // A user for each round, so that both find room.
+        let account = nodes[0].sign_up(&format!("u{round}@example.com"), PASSWORD);
+        let [one, two] = std::thread::scope(|scope| {
+            let begin = |at: usize| {
+                let (node, client, id) = (&nodes[at], &client, &account.id);
+                scope.spawn(move || node.client_token(client, id, &format!("till-{at}")))
+            };
+            [begin(0), begin(1)].map(|began| began.join().unwrap().expect(200).json())
+        });
+        let good = [one, two].map(|token| {
+            let request = Request::get("/headers").bearer(token["auth"].as_str().unwrap());
+            let status = nodes.each_ref().map(|node| node.send(&request).status);
+            assert_eq!(status[0], status[1], "round {round}");
+            status[0] == 200
+        });
+        assert_eq!(
+            good.iter().filter(|good| **good).count(),
+            1,
+            "round {round}"
+        );
+    }
 }

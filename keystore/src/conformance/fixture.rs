@@ -128,6 +128,15 @@ pub(super) async fn put_new_and_remove(
     settled(|| keystore.put_new_and_remove(key, record, others)).await
 }
 
+pub(super) async fn remove_beside(
+    keystore: &Keystore,
+    kept: &RecordKey,
+    version: &Stored,
+    others: &[(RecordKey, Stored)],
+) -> Swap {
+    settled(|| keystore.remove_beside(kept, version, others)).await
+}
+
 /// Swaps the version that was seen for a record of that generation.
 pub(super) async fn swap(
     keystore: &Keystore,

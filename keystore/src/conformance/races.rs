@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use super::fixture::{
     Bench, Fixture, generation, keys_of, put, put_new, put_new_and_remove, put_several, remove,
-    remove_user, seen, swap,
+    remove_beside, remove_user, seen, swap,
 };
 use super::samples::{key, record, user};
 use crate::{KeystoreError, MasterKey, MasterKeyRing, PutOutcome, Swap};
@@ -230,6 +230,30 @@ pub async fn of_many_puts_that_remove_the_same_record_one_wins<F: Fixture>() {
         let left = keys_of(&bench.other, user(1)).await;
         assert_eq!(left.len() as u64, SESSIONS);
         assert!(!left.contains(&oldest));
+    }
+}
+
+/// Each has put a record of its own, and finds that of the other one too many.
+pub async fn of_many_who_remove_each_others_record_one_stays<F: Fixture>() {
+    let bench = Bench::<F>::new().await;
+    for _ in 0..20 {
+        put_several(&bench.keystore, 1, 0..2).await;
+        let both = [
+            (key(1, 0), seen(&bench.keystore, &key(1, 0)).await),
+            (key(1, 1), seen(&bench.keystore, &key(1, 1)).await),
+        ];
+        let outcomes = bench
+            .together(2, |keystore, task| {
+                let [one, two] = both.clone();
+                let (own, other) = if task == 0 { (one, two) } else { (two, one) };
+                async move { remove_beside(&keystore, &own.0, &own.1, &[other]).await }
+            })
+            .await;
+        let won = outcomes.iter().filter(|outcome| **outcome == Swap::Won);
+        assert_eq!(won.count(), 1);
+        let left = keys_of(&bench.other, user(1)).await;
+        assert_eq!(left.len(), 1);
+        assert!(remove(&bench.other, &left[0]).await);
     }
 }
 

@@ -144,6 +144,40 @@ pub async fn a_put_that_removes_others_does_nothing_where_one_has_changed<F: Fix
     assert_eq!(keystore.stats().await.unwrap().records, 3);
 }
 
+pub async fn a_removal_beside_a_record_is_made_while_all_are_as_they_were<F: Fixture>() {
+    let bench = Bench::<F>::new().await;
+    let (keystore, other) = (&bench.keystore, &bench.other);
+    put_several(keystore, 1, 0..5).await;
+    let [kept, one, two] = [
+        with_key(keystore, key(1, 4)).await,
+        with_key(keystore, key(1, 0)).await,
+        with_key(keystore, key(1, 1)).await,
+    ];
+    let others = [one.clone(), two.clone()];
+    let outcome = other.remove_beside(&kept.0, &kept.1, &others).await;
+    assert_eq!(outcome, Ok(Swap::Won));
+    let left = [key(1, 2), key(1, 3), key(1, 4)];
+    assert_eq!(keys_of(keystore, user(1)).await, left);
+    assert_eq!(generation(keystore, &kept.0).await, Some(4));
+
+    // It was sealed anew; and what has gone can't be removed once more.
+    let third = with_key(keystore, key(1, 2)).await;
+    let now = with_key(keystore, kept.0).await;
+    for (seen, others) in [
+        (&kept.1, vec![third.clone()]),
+        (&now.1, vec![third.clone(), two]),
+    ] {
+        let outcome = keystore.remove_beside(&kept.0, seen, &others).await;
+        assert_eq!(outcome, Ok(Swap::Lost));
+        assert_eq!(keys_of(other, user(1)).await, left);
+    }
+    assert!(remove(other, &kept.0).await);
+    let outcome = keystore.remove_beside(&kept.0, &now.1, &[third]).await;
+    assert_eq!(outcome, Ok(Swap::Lost));
+    assert_eq!(keys_of(other, user(1)).await, left[..2]);
+    assert_eq!(keystore.stats().await.unwrap().records, 2);
+}
+
 /// A watcher that collects keys; what it returns takes what has been collected so far.
 fn watch(keystore: &Keystore) -> impl Fn() -> Vec<RecordKey> + use<> {
     let told = Arc::new(Mutex::new(Vec::new()));

@@ -241,6 +241,19 @@ impl Noting<'_> {
         Ok(if made { Swap::Won } else { Swap::Lost })
     }
 
+    /// As [`Keystore::remove_beside`].
+    pub async fn remove_beside(
+        self,
+        kept: &RecordKey,
+        seen: &Stored,
+        others: &[(RecordKey, Stored)],
+    ) -> Result<Swap, KeystoreError> {
+        let (keystore, ring) = (self.keystore, self.keystore.ring());
+        let writes = keystore.removing_beside(&ring, kept, seen, others)?;
+        let made = self.apply(writes).await?;
+        Ok(if made { Swap::Won } else { Swap::Lost })
+    }
+
     /// As [`Keystore::compare_and_swap`], where the record that was there ends so.
     pub async fn replace(
         self,

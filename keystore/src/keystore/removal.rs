@@ -59,6 +59,38 @@ impl Keystore {
             .await
     }
 
+    /// Removes records as they were read while another one, `kept`, is as it was read as well: all of it
+    /// or nothing. [`Swap::Lost`] where one of them has changed or gone.
+    ///
+    /// So of several who each find the others' records one too many, one succeeds. The kept record is
+    /// sealed anew, so that it is another version afterwards.
+    pub async fn remove_beside(
+        &self,
+        kept: &RecordKey,
+        seen: &Stored,
+        others: &[(RecordKey, Stored)],
+    ) -> Result<Swap, KeystoreError> {
+        self.noting(None).remove_beside(kept, seen, others).await
+    }
+
+    pub(super) fn removing_beside(
+        &self,
+        ring: &MasterKeyRing,
+        kept: &RecordKey,
+        seen: &Stored,
+        others: &[(RecordKey, Stored)],
+    ) -> Result<Vec<Write>, KeystoreError> {
+        let mut writes = removals(others);
+        let same = Write {
+            key: *kept,
+            expected: Some(seen.version.sealed.clone()),
+            new: Some(self.seal(ring, kept, &seen.record)?),
+            ends_tokens: false,
+        };
+        writes.insert(0, same);
+        Ok(writes)
+    }
+
     pub(super) fn putting_and_removing(
         &self,
         ring: &MasterKeyRing,
@@ -66,13 +98,7 @@ impl Keystore {
         record: &Record,
         others: &[(RecordKey, Stored)],
     ) -> Result<Vec<Write>, KeystoreError> {
-        let mut writes: Vec<_> = others
-            .iter()
-            .map(|(other, seen)| removal(other, seen))
-            .collect();
-        // A key that is given twice is removed once.
-        writes.sort_by_key(|write| write.key);
-        writes.dedup();
+        let mut writes = removals(others);
         // The new one first: who reads meanwhile sees too many rather than too few.
         let new = Write {
             key: *key,
@@ -170,6 +196,15 @@ pub struct SweepStep {
 }
 
 /// The removal of a record as it was read.
+fn removals(others: &[(RecordKey, Stored)]) -> Vec<Write> {
+    let others = others.iter();
+    let mut writes: Vec<_> = others.map(|(other, seen)| removal(other, seen)).collect();
+    // A key that is given twice is removed once.
+    writes.sort_by_key(|write| write.key);
+    writes.dedup();
+    writes
+}
+
 pub(super) fn removal(key: &RecordKey, seen: &Stored) -> Write {
     Write {
         key: *key,
