@@ -2,6 +2,7 @@
 //! documentation, the alert rules and the dashboard speak of the same names.
 
 use super::PASSWORD;
+use crate::nodes::Deployment;
 use crate::support::http::Request;
 use crate::support::server::{Server, Setup, Token};
 use crate::support::skipped::skip;
@@ -157,17 +158,34 @@ fn the_documentation_explains_every_metric_and_no_other() {
     let server = Server::start();
     server.send(&Request::get("/open")).expect(200);
     let page = Page::of(&server);
-    let operating = std::fs::read_to_string(docs().join("operating.md")).unwrap();
-    let table = operating.split("| metric | look out for |").nth(1).unwrap();
-    let table = table.split("\n\n").next().unwrap();
-    assert_eq!(names(table), page.families());
+    assert_eq!(explained("operating.md"), page.families());
+}
+
+/// What a page explains of metrics.
+fn explained(page: &str) -> BTreeSet<String> {
+    let page = std::fs::read_to_string(docs().join(page)).unwrap();
+    let table = page.split("| metric | look out for |").nth(1).unwrap();
+    names(table.split("\n\n").next().unwrap())
+}
+
+/// Nodes have what every server has, and what the page about them explains.
+#[test]
+fn the_documentation_explains_every_metric_of_a_node() {
+    let Some(deployment) = Deployment::new() else {
+        return;
+    };
+    let [node] = deployment.start();
+    let mut both = explained("operating.md");
+    both.extend(explained("scaling.md"));
+    assert_eq!(Page::of(&node).families(), both);
 }
 
 #[test]
 fn alerts_and_dashboard_ask_for_what_is_there() {
     let server = Server::start();
     server.send(&Request::get("/open")).expect(200);
-    let families = Page::of(&server).families();
+    let mut families = Page::of(&server).families();
+    families.extend(explained("scaling.md"));
     for file in ["alerts.yml", "alerts_test.yml", "grafana.json"] {
         let text = std::fs::read_to_string(docs().join("monitoring").join(file)).unwrap();
         let named = names(&text);

@@ -67,7 +67,8 @@ static LEEWAY: Key<Seconds> = key(
     "token.leeway",
     seconds(0, 300),
     DefaultValue::Value(|| defaults::LEEWAY),
-    "How far the clocks of two nodes may differ when `exp` and `nbf` are checked.",
+    "How far the clocks of two nodes may differ when `exp` and `nbf` are checked. With the engines `postgres` and `redis` a clock \
+     may be off by two seconds in any case.",
 );
 
 static LOCATIONS: Key<Choices<Location>> = key(
