@@ -8,6 +8,7 @@ mod agreement;
 pub mod base64url;
 mod claims;
 mod content;
+mod curve;
 mod diagnosis;
 mod error;
 mod handle;

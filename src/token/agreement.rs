@@ -1,17 +1,17 @@
 //! ECDH-ES+A256KW: from a session's private key and an ephemeral point to the content key
 //! (RFC 7518 §4.6, NIST SP 800-56A §5.8.1, RFC 3394).
 //!
-//! The `p256` crate makes and holds the scalars and checks the points; the agreement itself runs on
-//! the engine that measures best (`docs/decisions/0001-primitives.md`).
+//! The `p256` crate makes and holds the scalars and checks the points; multiples of points are the
+//! business of the room beside this one.
 //!
 //! This room must never tell an encrypted key that doesn't unwrap from one that unwraps to a key
 //! whose tag is wrong: both end in the same comparison (RFC 7516 §11.5).
 
 use super::TokenError;
 use super::content::ContentKey;
+use super::curve::{self, Uncompressed};
 use super::profile::ALG;
 use super::stack;
-use aws_lc_rs::agreement::{self, ECDH_P256, UnparsedPublicKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrap as _};
 use p256::SecretKey;
@@ -25,7 +25,7 @@ pub(super) const ENCRYPTED_KEY_LENGTH: usize = ContentKey::LENGTH + 8;
 
 /// A public key that is a point of P-256, not infinity, in uncompressed SEC 1 form.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct EphemeralPublicKey([u8; 65]);
+pub struct EphemeralPublicKey(Uncompressed);
 
 impl EphemeralPublicKey {
     /// Takes coordinates of a point on the curve: the full check of SP 800-56A §5.6.2.3.4
@@ -47,7 +47,7 @@ impl EphemeralPublicKey {
     }
 
     /// The uncompressed SEC 1 form: `04 ‖ x ‖ y`.
-    pub(crate) fn sec1(&self) -> &[u8; 65] {
+    pub(crate) fn sec1(&self) -> &Uncompressed {
         &self.0
     }
 }
@@ -103,21 +103,8 @@ impl SessionKey {
     ///
     /// Only for sealing and for tests; it must not leave the process (threat: public-key-sealing).
     pub fn public_key(&self) -> Result<EphemeralPublicKey, TokenError> {
-        let point = self.point().ok_or(TokenError::EphemeralKey)?;
+        let point = curve::of_base(&self.scalar()).ok_or(TokenError::EphemeralKey)?;
         Ok(EphemeralPublicKey(*point))
-    }
-
-    /// The base point times the scalar, by the engine: it takes a tenth of the time.
-    fn point(&self) -> Option<Zeroizing<[u8; 65]>> {
-        let scalar = self.scalar();
-        let private = agreement::PrivateKey::from_private_key(&ECDH_P256, scalar.as_ref()).ok()?;
-        let public = private.compute_public_key().ok()?;
-        let mut point = Zeroizing::new([0; 65]);
-        if public.as_ref().len() != point.len() {
-            return None;
-        }
-        point.copy_from_slice(public.as_ref());
-        Some(point)
     }
 
     /// Unwraps the content key that was wrapped for this key by the owner of `epk`.
@@ -164,20 +151,16 @@ impl SessionKey {
 
     /// ECDH and the Concat KDF: the key-encryption key.
     fn agree(&self, other: &EphemeralPublicKey) -> Option<Zeroizing<[u8; 32]>> {
-        let scalar = self.scalar();
-        let private = agreement::PrivateKey::from_private_key(&ECDH_P256, scalar.as_ref()).ok()?;
-        let other = UnparsedPublicKey::new(&ECDH_P256, other.sec1());
-        agreement::agree(&private, other, (), |z| Ok(concat_kdf(z))).ok()
+        let z = curve::of_point(other.sec1(), &self.scalar())?;
+        Some(concat_kdf(&z[1..33]))
     }
-}
 
-impl SessionKey {
     /// The same key-encryption key, where both private halves are at hand. Z = (e·d)·G is a multiple
-    /// of the base point, for which the engine has a table; that of any other point takes it six
+    /// of the base point, for which the engine has a table; that of any other point takes it four
     /// times as long.
     fn agree_with_both(&self, own: &Self) -> Option<Zeroizing<[u8; 32]>> {
         let product = self.0.to_nonzero_scalar() * own.0.to_nonzero_scalar();
-        let z = Self(SecretKey::from(product)).point()?;
+        let z = curve::of_base(&Self(SecretKey::from(product)).scalar())?;
         Some(concat_kdf(&z[1..33]))
     }
 }
