@@ -77,7 +77,7 @@ def node_bars(nodes):
             Bar(f"warm guard of a node on {words[engine]} against the embedded engine",
                 at(nodes, "guard", engine, "of_sled"), 0.97, True),
         ]
-    for engine in ENGINES[:2]:
+    for engine in ENGINES:
         for op in OPS:
             two = at(nodes, "growth", engine, "2", op)
             is_full = two and (two["stores_busy"] > 0.85 or two["share_used"] < 0.85)

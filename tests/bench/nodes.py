@@ -162,9 +162,9 @@ class Growth:
 
 def growth(bench):
     """Requests a second of one, two and three nodes."""
-    kinds = [("sled", 1)] + [(engine, count) for engine in ENGINES[:2] for count in range(1, MOST + 1)]
+    kinds = [("sled", 1)] + [(engine, count) for engine in ENGINES for count in range(1, MOST + 1)]
     opened = {}
-    for engine in ("sled", *ENGINES[:2]):
+    for engine in ("sled", *ENGINES):
         deployment = bench.deployments[engine]
         with nodes_of(deployment, 1) as [node]:
             lines = deployment.sessions_of(node.url, round(MOST * OPENS * BURST))

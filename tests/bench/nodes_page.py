@@ -74,6 +74,21 @@ def growth_table(nodes):
                   "stores, µs for each", "share used: one node", "two", "stores busy, cores, most nodes"), rows)
 
 
+def growth_words(nodes):
+    """What the table of one, two and three nodes can't show: what a node that is alone pays besides, and how leases fared."""
+    grown = {engine: counts for engine, counts in (at(nodes, "growth") or {}).items() if engine != "sled"}
+    alone = [(counts["1"][op]["node_us"] / counts[max(counts)][op]["node_us"], op, engine)
+             for engine, counts in grown.items() for op in OPS]
+    if not alone:
+        return ""
+    most, op, engine = max(alone)
+    lapses = ", ".join(f"{sum(sum(one['lapses']) for one in counts.values()):g} times on {NAMES[engine]}"
+                       for engine, counts in grown.items())
+    return (f"A node that is alone leaves its core idle four fifths of the time, and what it is asked then takes up to {shown(most)} times what it takes one "
+            f"of three ({op}, {NAMES[engine]}): ratios above the number of nodes are that. In all rounds together leases lapsed {lapses}: "
+            "now and then a node with a fifth of a core, or a store beside the load generator, answers later than a lease allows.")
+
+
 def idle_table(nodes):
     rows = []
     for engine, one in (at(nodes, "idle") or {}).items():

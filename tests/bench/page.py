@@ -307,7 +307,7 @@ def arithmetic(guards, steps, cost, peers, service):
 def several(nodes, many):
     """What is said of several nodes."""
     waiting = "Not measured yet: `make bench-nodes`."
-    tables = {"ends": nodes_page.ends_table, "guard": nodes_page.guard_table, "growth": nodes_page.growth_table,
+    tables = {"ends": nodes_page.ends_table, "guard": nodes_page.guard_table, "growth": nodes_page.growth_table, "growth_words": nodes_page.growth_words,
               "idle": nodes_page.idle_table, "statements": nodes_page.statement_table}
     told = nodes_page.measured(nodes, many)
     moved = f"in {told['move_s']} s, changes refused for {told['held_s']} s of them" if many else "whose time is shown"
