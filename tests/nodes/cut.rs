@@ -1,7 +1,7 @@
 //! A primary of Redis that is cut off from the network while it goes on: nothing that it says then counts.
 
 use super::ends::rounds;
-use super::failover::ends_around;
+use super::failover::{ends_around, lets_in, stay_out};
 use super::redis::{is_repaired, with_sessions};
 use super::{Deployment, EMAIL, PASSWORD, Store};
 use crate::support::network::{Host, Network, inside};
@@ -36,9 +36,10 @@ fn in_a_network_of_its_own() {
     let Store::Six(cluster) = &deployment.store else {
         return;
     };
-    let [a, b] = deployment.start();
-    a.sign_up(EMAIL, PASSWORD);
-    let kept = a.get_token(EMAIL, PASSWORD);
+    let nodes = deployment.start::<3>();
+    let nodes = nodes.each_ref();
+    nodes[0].sign_up(EMAIL, PASSWORD);
+    let kept = nodes[0].get_token(EMAIL, PASSWORD);
     let mut answered = 0;
     for round in 0..rounds(2, 50) {
         let cut = [Cut::All, Cut::Servers][round % 2];
@@ -49,11 +50,11 @@ fn in_a_network_of_its_own() {
             let others = others.filter(|(number, _)| *number != primary);
             others.map(|(_, host)| host).collect()
         };
-        let ((), first) = ends_around([&a, &b], &kept, || match cut {
+        let ((), first) = ends_around(&nodes, &kept, || match cut {
             Cut::All => host.cut(),
             Cut::Servers => host.cut_from(others()),
         });
-        answered += first;
+        answered += first.len();
         assert_ne!(with_sessions(cluster), primary, "{cut:?}: nobody took over");
         match cut {
             Cut::All => host.mend(),
@@ -63,12 +64,10 @@ fn in_a_network_of_its_own() {
         until("the cluster is repaired", || {
             is_repaired(cluster).then_some(())
         });
-        for node in [&a, &b] {
-            until("the node lets in", || {
-                let answer = node.call("GET", "/headers", &kept.auth);
-                (answer.status == 200).then_some(())
-            });
+        for node in nodes {
+            lets_in(node, &kept);
         }
+        stay_out(&nodes, &first);
     }
     assert!(answered > 0, "no end was answered in time");
 }

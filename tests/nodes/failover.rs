@@ -7,6 +7,7 @@ use crate::support::http::Request;
 use crate::support::relay::Relay;
 use crate::support::server::{Server, Token};
 use crate::support::wait::until;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn start() -> Option<(Self, [Server; 2])> {
+    fn start() -> Option<(Self, [Server; 3])> {
         let deployment = Deployment::new()?;
         let relay = Relay::to(deployment.database.port());
         let mut pair = Self {
@@ -49,7 +50,7 @@ impl Pair {
                 .env("LACRE_LIMITS__LOGIN_PER_ACCOUNT", "off")
                 .start()
         };
-        let nodes = [node(), node()];
+        let nodes = [node(), node(), node()];
         Some((pair, nodes))
     }
 
@@ -97,12 +98,12 @@ fn ended(node: &Server, token: &Token) -> bool {
 }
 
 /// Demands that a change of an account counts that is made where the database is now, however many log-ins ask at once.
-fn goes_by_the_new_accounts(deployment: &Deployment, nodes: [&Server; 2]) {
+fn goes_by_the_new_accounts(deployment: &Deployment, nodes: &[&Server]) {
     deployment.database.sql("UPDATE accounts SET active = 0");
     std::thread::scope(|scope| {
-        for number in 0..8 {
+        for number in 0..9 {
             scope.spawn(move || {
-                let node = nodes[number % 2];
+                let node = nodes[number % nodes.len()];
                 let answer = until("the accounts answer", || {
                     let answer = node.try_get_token(EMAIL, PASSWORD);
                     (answer.status != 503).then_some(answer)
@@ -123,94 +124,136 @@ pub(super) fn ended_at_last(node: &Server, token: &Token) {
     });
 }
 
-/// Ends sessions at two nodes one after the other, in the middle of which `fault` comes. None of them is let in from its
-/// answer on, the nodes are back in time, and nobody is logged out who has this token. Returns what `fault` does, and how
-/// many ends were answered when they were asked for first.
+/// Ends sessions at these nodes one after the other, in the middle of which `fault` comes. None of them is let in from its
+/// answer on, the nodes are back in time, and nobody is logged out who has this token. Returns what `fault` does, and the
+/// sessions whose ends were answered when they were asked for first.
 pub(super) fn ends_around<T>(
-    [a, b]: [&Server; 2],
+    nodes: &[&Server],
     kept: &Token,
     fault: impl FnOnce() -> T,
-) -> (T, usize) {
-    // The fault before may still be felt by either.
-    for node in [a, b] {
-        until("the node lets in", || {
-            (node.call("GET", "/headers", &kept.auth).status == 200).then_some(())
-        });
+) -> (T, Vec<Token>) {
+    // The fault before may still be felt by each.
+    for node in nodes {
+        lets_in(node, kept);
     }
-    let tokens: Vec<_> = (0..ENDS).map(|_| a.get_token(EMAIL, PASSWORD)).collect();
+    let tokens: Vec<_> = (0..ENDS)
+        .map(|_| nodes[0].get_token(EMAIL, PASSWORD))
+        .collect();
     for token in &tokens {
-        b.accepts(&token.auth);
+        for node in nodes {
+            node.accepts(&token.auth);
+        }
     }
     let (over, begun) = (AtomicBool::new(false), Instant::now());
-    let (done, confirmed) = std::thread::scope(|scope| {
-        let ending: Vec<_> = tokens
-            .iter()
-            .enumerate()
-            .map(|(number, token)| {
-                let (node, other) = if number % 2 == 0 { (a, b) } else { (b, a) };
-                scope.spawn(move || {
-                    std::thread::sleep(Duration::from_millis(25 * number as u64));
-                    let was = ended(node, token);
-                    // From the answer on.
-                    if was {
-                        let answer = other.call("GET", "/headers", &token.auth);
-                        assert_ne!(answer.status, 200, "let in after the answer");
-                    }
-                    was
-                })
+    let answered = Mutex::new(Vec::<&Token>::new());
+    let done = std::thread::scope(|scope| {
+        let ending = tokens.iter().enumerate().map(|(number, token)| {
+            let answered = &answered;
+            scope.spawn(move || {
+                std::thread::sleep(Duration::from_millis(25 * number as u64));
+                if !ended(nodes[number % nodes.len()], token) {
+                    return;
+                }
+                // From the answer on.
+                for turn in 1..=nodes.len() {
+                    is_not_in(nodes[(number + turn) % nodes.len()], token);
+                }
+                answered.lock().unwrap().push(token);
             })
-            .collect();
-        // Somebody uses a session of before all the time, and is never logged out.
+        });
+        let ending: Vec<_> = ending.collect();
+        // Somebody uses a session of before all the time, and is never logged out; and whose session has ended never gets in.
         let using = scope.spawn(|| {
-            while !over.load(Ordering::SeqCst) {
-                let answer = b.call("GET", "/headers", &kept.auth);
+            for turn in 0.. {
+                if over.load(Ordering::SeqCst) {
+                    break;
+                }
+                let node = nodes[turn % nodes.len()];
+                let answer = node.call("GET", "/headers", &kept.auth);
                 assert!(matches!(answer.status, 200 | 503), "{answer:?}");
+                let out = {
+                    let answered = answered.lock().unwrap();
+                    let one = turn.checked_rem(answered.len());
+                    one.map(|one| answered[one])
+                };
+                if let Some(token) = out {
+                    is_not_in(node, token);
+                }
             }
         });
         let not_yet = Over(&over);
         std::thread::sleep(Duration::from_millis(120));
         let done = fault();
-        for node in [a, b] {
-            until("the node is back", || {
-                (node.call("GET", "/headers", &kept.auth).status == 200).then_some(())
+        for node in nodes {
+            lets_in(node, kept);
+        }
+        for node in nodes {
+            let anew = until("the node logs in", || {
+                let answer = node.try_get_token(EMAIL, PASSWORD);
+                (answer.status == 200).then(|| Token::of(&answer))
             });
+            ended_at_last(node, &anew);
         }
         let took = begun.elapsed();
         assert!(took < Duration::from_secs(15), "{took:?}");
         drop(not_yet);
         using.join().unwrap();
-        let confirmed: Vec<_> = ending.into_iter().map(|end| end.join().unwrap()).collect();
-        (done, confirmed)
-    });
-    for (token, confirmed) in tokens.iter().zip(&confirmed) {
-        if !confirmed {
-            ended_at_last(a, token);
+        for end in ending {
+            end.join().unwrap();
         }
-        for node in [a, b] {
+        done
+    });
+    let answered: Vec<_> = answered.into_inner().unwrap();
+    let answered: Vec<_> = answered.into_iter().cloned().collect();
+    for token in &tokens {
+        if answered.iter().all(|other| other.crt != token.crt) {
+            ended_at_last(nodes[0], token);
+        }
+    }
+    stay_out(nodes, &tokens);
+    (done, answered)
+}
+
+/// Waits until the node lets this token in.
+pub(super) fn lets_in(node: &Server, token: &Token) {
+    until("the node lets in", || {
+        (node.call("GET", "/headers", &token.auth).status == 200).then_some(())
+    });
+}
+
+/// Demands that the node doesn't let this token in, whose end was answered. It may not know of anything for a moment.
+fn is_not_in(node: &Server, token: &Token) -> u16 {
+    let answer = node.call("GET", "/headers", &token.auth);
+    assert!(matches!(answer.status, 401 | 503), "{answer:?}");
+    answer.status
+}
+
+/// Demands that these sessions have ended at all nodes.
+pub(super) fn stay_out(nodes: &[&Server], tokens: &[Token]) {
+    for token in tokens {
+        for node in nodes {
             until("the node knows of the end", || {
-                let answer = node.call("GET", "/headers", &token.auth);
-                let refused = matches!(answer.status, 401 | 503);
-                assert!(refused, "answered {confirmed}: {answer:?}");
-                (answer.status == 401).then_some(())
+                (is_not_in(node, token) == 401).then_some(())
             });
         }
     }
-    (done, confirmed.iter().filter(|was| **was).count())
 }
 
 fn takes_over(fault: Fault, full: usize) {
-    let Some((mut pair, [a, b])) = Pair::start() else {
+    let Some((mut pair, nodes)) = Pair::start() else {
         return;
     };
-    a.sign_up(EMAIL, PASSWORD);
-    let kept = a.get_token(EMAIL, PASSWORD);
+    let nodes = nodes.each_ref();
+    nodes[0].sign_up(EMAIL, PASSWORD);
+    let kept = nodes[0].get_token(EMAIL, PASSWORD);
     let mut answered = 0;
     for _ in 0..rounds(1, full) {
-        let (before, first) = ends_around([&a, &b], &kept, || pair.fail(fault));
-        answered += first;
-        goes_by_the_new_accounts(&pair.deployment, [&a, &b]);
+        let (before, first) = ends_around(&nodes, &kept, || pair.fail(fault));
+        answered += first.len();
+        goes_by_the_new_accounts(&pair.deployment, &nodes);
         drop(before);
         pair.follow();
+        stay_out(&nodes, &first);
     }
     assert!(answered > 0, "no end was answered in time");
 }

@@ -16,6 +16,7 @@ macro_rules! on_every_engine {
 }
 
 mod backup;
+mod cluster;
 mod commands;
 mod cut;
 mod ends;
