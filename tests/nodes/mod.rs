@@ -36,6 +36,7 @@ mod tls;
 use crate::support::database::Database;
 use crate::support::redis::{self as real, Cluster};
 use crate::support::server::{Server, Setup};
+use crate::support::wait::until;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -60,9 +61,9 @@ pub(crate) enum Outage {
     DatabaseHalted,
     /// The database is stopped.
     DatabaseDown,
-    /// The server of Redis stands still.
+    /// The servers of Redis stand still, all of them.
     RedisHalted,
-    /// The server of Redis is killed.
+    /// The servers of Redis are killed, all of them.
     RedisDown,
 }
 
@@ -147,32 +148,53 @@ impl Deployment {
         std::array::from_fn(|_| first.take().unwrap_or_else(|| self.node().start()))
     }
 
-    /// What of it may be out of order.
+    /// What of it may be out of order. Of nodes on a cluster, only that: their database is no other than on one server.
     pub(crate) fn outages(&self) -> Vec<Outage> {
-        let mut all = vec![Outage::DatabaseHalted, Outage::DatabaseDown];
-        if let Store::One(_) = &self.store {
-            all.extend([Outage::RedisHalted, Outage::RedisDown]);
+        let of_the_database = [Outage::DatabaseHalted, Outage::DatabaseDown];
+        let of_redis = [Outage::RedisHalted, Outage::RedisDown];
+        match &self.store {
+            Store::Database => of_the_database.to_vec(),
+            Store::One(_) => [of_the_database, of_redis].concat(),
+            Store::Six(_) => of_redis.to_vec(),
         }
-        all
+    }
+
+    fn servers(&self) -> &[real::Server] {
+        match &self.store {
+            Store::Database => &[],
+            Store::One(server) => std::slice::from_ref(server),
+            Store::Six(cluster) => &cluster.servers,
+        }
     }
 
     pub(crate) fn out(&self, outage: Outage) {
-        match (outage, &self.store) {
-            (Outage::DatabaseHalted, _) => self.database.halt(),
-            (Outage::DatabaseDown, _) => self.database.down(),
-            (Outage::RedisHalted, Store::One(server)) => server.pause(),
-            (Outage::RedisDown, Store::One(server)) => server.kill(),
-            _ => panic!("{outage:?} of what isn't there"),
+        match outage {
+            Outage::DatabaseHalted => self.database.halt(),
+            Outage::DatabaseDown => self.database.down(),
+            Outage::RedisHalted => self.servers().iter().for_each(real::Server::pause),
+            Outage::RedisDown => self.servers().iter().for_each(real::Server::kill),
         }
     }
 
+    /// Ends it. A cluster is back when its servers have found each other again.
     pub(crate) fn back(&self, outage: Outage) {
-        match (outage, &self.store) {
-            (Outage::DatabaseHalted, _) => self.database.go_on(),
-            (Outage::DatabaseDown, _) => self.database.up(),
-            (Outage::RedisHalted, Store::One(server)) => server.go_on(),
-            (Outage::RedisDown, Store::One(server)) => assert!(server.begin()),
-            _ => panic!("{outage:?} of what isn't there"),
+        match outage {
+            Outage::DatabaseHalted => self.database.go_on(),
+            Outage::DatabaseDown => self.database.up(),
+            Outage::RedisHalted => self.servers().iter().for_each(real::Server::go_on),
+            Outage::RedisDown => assert!(self.servers().iter().all(real::Server::begin)),
+        }
+        if let Store::Six(cluster) = &self.store {
+            // Who has stood still finds only after a moment that others don't answer.
+            let mut in_a_row = 0;
+            until("the cluster is repaired", || {
+                in_a_row = if redis::is_repaired(cluster) {
+                    in_a_row + 1
+                } else {
+                    0
+                };
+                (in_a_row == 10).then_some(())
+            });
         }
     }
 }
