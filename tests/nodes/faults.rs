@@ -1,7 +1,7 @@
 //! Nodes and databases that fail: nobody is let in after the answer of an end, and what can't be known is 503.
 
 use super::ends::{never_after, rounds};
-use super::failover::ended_at_last;
+use super::failover::{ended_at_last, lets_in};
 use super::{Deployment, EMAIL, Outage, PASSWORD};
 use crate::pages::page;
 use crate::support::http::{Request, send};
@@ -325,4 +325,36 @@ fn a_refresh_or_a_log_in_that_wasnt_answered_is_repeated_at_another_node(deploym
             a.refuses(&token.auth);
         }
     }
+}
+
+/// A node dies between the change of an account and the ends that it has to bring about: another one makes them.
+#[test]
+fn what_a_killed_node_has_left_to_end_is_ended_by_another_one() {
+    let Some(deployment) = Deployment::redis() else {
+        return;
+    };
+    let [mut a, b] = deployment.start();
+    let account = a.sign_up(EMAIL, PASSWORD);
+    let token = a.get_token(EMAIL, PASSWORD);
+    deployment.out(Outage::RedisDown);
+    until("the node misses its store", || {
+        (a.call("GET", "/headers", &token.auth).status == 503).then_some(())
+    });
+    let disable = ["users", "disable", &account.id];
+    let disabled = a.setup().lacre(disable).output().unwrap();
+    assert!(!disabled.status.success(), "{disabled:?}");
+    a.kill9();
+    deployment.back(Outage::RedisDown);
+    let left = || deployment.database.sql("SELECT count(*) FROM owed_ends");
+    assert_eq!(left(), "1");
+    // Nothing else has ended it.
+    lets_in(&b, &token);
+    // For a minute it may be that of a change under way.
+    let earlier = "UPDATE owed_ends SET created_at = created_at - 61";
+    deployment.database.sql(earlier);
+    let c = deployment.node().start();
+    for node in [&b, &c] {
+        node.refuses(&token.auth);
+    }
+    assert_eq!(left(), "0");
 }
