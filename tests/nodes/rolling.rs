@@ -4,16 +4,29 @@
 //! byte of the answer has come, as `retry-on conn-failure empty-response` has `HAProxy` do; and through `HAProxy`.
 
 use super::ends::{Over, never_after, rounds};
-use super::{Deployment, EMAIL, PASSWORD};
+use super::{Deployment, EMAIL, PASSWORD, Store};
 use crate::support::http::{Answer, Connection, Request, send};
 use crate::support::proxy::Haproxy;
 use crate::support::server::{Server, Setup, Token};
+use serde_json::Value;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+
+on_every_engine!(
+    postgres:
+        a_rolling_restart_under_load_fails_no_request_and_logs_nobody_out,
+        a_rolling_change_of_the_master_key_logs_nobody_out;
+    redis:
+        a_rolling_restart_under_load_fails_no_request_and_logs_nobody_out,
+        a_rolling_change_of_the_master_key_logs_nobody_out;
+    cluster:
+        a_rolling_restart_under_load_fails_no_request_and_logs_nobody_out,
+        a_rolling_change_of_the_master_key_logs_nobody_out;
+);
 
 /// The nodes behind one address.
 struct Balancer {
@@ -149,12 +162,8 @@ fn node(deployment: &Deployment) -> Setup {
     node.env("LACRE_SESSION__MAX_PER_USER", "10000")
 }
 
-#[test]
-fn a_rolling_restart_under_load_fails_no_request_and_logs_nobody_out() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
-    let sessions = replaced(&mut nodes(&deployment), |_, node| node.restart());
+fn a_rolling_restart_under_load_fails_no_request_and_logs_nobody_out(deployment: &Deployment) {
+    let sessions = replaced(&mut nodes(deployment), |_, node| node.restart());
     assert!(sessions.len() >= 4);
 }
 
@@ -224,12 +233,8 @@ fn an_upgrade_under_load_fails_no_request_and_logs_nobody_out() {
 }
 
 /// A new master key is put on every node as it is restarted, then everything is sealed under it, under load.
-#[test]
-fn a_rolling_change_of_the_master_key_logs_nobody_out() {
-    let Some(deployment) = Deployment::new() else {
-        return;
-    };
-    let (path, mut nodes) = (deployment.master_key(), nodes(&deployment));
+fn a_rolling_change_of_the_master_key_logs_nobody_out(deployment: &Deployment) {
+    let (path, mut nodes) = (deployment.master_key(), nodes(deployment));
     let sessions = replaced(&mut nodes, |number, node| {
         if number == 0 {
             let before = std::fs::read_to_string(&path).unwrap();
@@ -242,7 +247,14 @@ fn a_rolling_change_of_the_master_key_logs_nobody_out() {
     // One of the nodes may have begun with it already.
     let rotate = || nodes[1].operator(&["keys", "rotate", "--master"]);
     let (_, during) = loaded(|request| balancer.send(request), rotate);
-    let sealed = "SELECT DISTINCT encode(substr(sealed, 1, 5), 'hex') FROM keystore_sessions";
-    assert_eq!(deployment.database.sql(sealed), "0100000002");
+    let status: Value =
+        serde_json::from_str(&nodes[2].operator(&["keys", "status", "--json"])).unwrap();
+    let masters = status["master"].as_array().unwrap();
+    let newest = (&masters[0]["id"], &masters[1]["records"]);
+    assert_eq!(newest, (&Value::from(2), &Value::from(0)), "{status}");
+    if matches!(deployment.store, Store::Database) {
+        let sealed = "SELECT DISTINCT encode(substr(sealed, 1, 5), 'hex') FROM keystore_sessions";
+        assert_eq!(deployment.database.sql(sealed), "0100000002");
+    }
     all_good(&nodes, &[sessions, during].concat());
 }
