@@ -279,6 +279,11 @@ impl Keystore {
         self.inner.store.settled().await
     }
 
+    /// Returns as soon as a record can be read, or with the error that a read would have now: see [`Store::readable`].
+    pub async fn readable(&self) -> Result<(), KeystoreError> {
+        self.inner.store.readable().await
+    }
+
     /// Whether this process is to do now what one process does for all of a store: see [`Store::take_turn`].
     pub async fn takes_turn(
         &self,

@@ -201,6 +201,12 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    /// Answers as soon as a read can be made; where one has to fail now, with its error. For whoever holds up others
+    /// while reading, and is to wait for the store before that. Where one process has the store to itself, that is at once.
+    fn readable(&self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Whether this process is to do now what one process does for all of a store, such as a sweep; it is then
     /// nobody else's turn for the time `every`. Who has the store to itself always is.
     fn take_turn(&self, chore: &'static str, every: Duration) -> Answer<'_, bool> {

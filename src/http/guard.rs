@@ -22,7 +22,7 @@ use super::origin::{Trail, TrustedProxies};
 use super::outside::{self, Issuers, OutsideUser};
 use super::problem::{Code, Missing, Problem};
 use super::token_kinds::TokenKinds;
-use super::turns::next_turn;
+use super::turns::{next_turn, next_turn_to_read};
 use super::visitor::{Found, Verified, Verifier, Visitor};
 use crate::lacre::Lacre;
 use crate::sessions::guard::{LiveSession, Refusal};
@@ -182,7 +182,7 @@ impl TokenGuard {
 
     /// The session of a token that has to be opened anew, for which it waits for its turn.
     async fn unknown(&self, token: &[u8]) -> Result<LiveSession, Refusal> {
-        let turn = next_turn().await;
+        let turn = next_turn_to_read(self.lacre.keystore()).await;
         let opened = self.demands.kinds.open(&self.lacre, token).await;
         drop(turn);
         opened

@@ -9,6 +9,7 @@
 //! This room must never refuse a request: each that waits is verified in the end.
 
 use futures_util::task::AtomicWaker;
+use lacre_keystore::Keystore;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -25,6 +26,16 @@ thread_local! {
 /// Waits for the next turn on this worker.
 pub(super) async fn next_turn() -> Turn {
     THIS_WORKER.with(Turns::clone).next().await
+}
+
+/// The same, for who reads the keystore while it has its turn: it waits until that can be read before, for in its
+/// turn it holds up all others. Where it can't be read there is no turn, and nobody needs one: what is refused for that
+/// costs next to nothing.
+pub(super) async fn next_turn_to_read(keystore: &Keystore) -> Turn {
+    match keystore.readable().await {
+        Ok(()) => next_turn().await,
+        Err(_) => Turn { _permit: None },
+    }
 }
 
 /// A turn, which lasts until it is dropped.

@@ -159,7 +159,6 @@ impl PostgresStore {
     }
 
     /// Waits until there is a lease by this database.
-    #[cfg(feature = "redis")]
     pub(crate) async fn leased(&self) -> Result<(), KeystoreError> {
         self.inner.lease.held(PATIENCE).await.map(drop)
     }
@@ -298,6 +297,10 @@ impl Store for PostgresStore {
         Box::pin(self.change(PATIENCE, |inner| async move {
             Ok(((), change::barrier(&inner).await?))
         }))
+    }
+
+    fn readable(&self) -> Answer<'_, ()> {
+        Box::pin(self.leased())
     }
 
     fn health(&self) -> Result<(), KeystoreError> {

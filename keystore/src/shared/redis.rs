@@ -357,6 +357,13 @@ impl Store for RedisStore {
         ))
     }
 
+    fn readable(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.inner.open()?;
+            self.inner.lease.held(PATIENCE).await.map(drop)
+        })
+    }
+
     fn health(&self) -> Result<(), KeystoreError> {
         self.inner.open()?;
         if self.inner.lease.over_for(LAPSE) {

@@ -142,6 +142,13 @@ impl Store for SplitStore {
         self.records.settled()
     }
 
+    fn readable(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.rest.leased().await?;
+            self.records.readable().await
+        })
+    }
+
     fn take_turn(&self, chore: &'static str, every: Duration) -> Answer<'_, bool> {
         self.rest.take_turn(chore, every)
     }

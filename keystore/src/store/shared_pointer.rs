@@ -111,6 +111,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).settled()
     }
 
+    fn readable(&self) -> Answer<'_, ()> {
+        (**self).readable()
+    }
+
     fn take_turn(&self, chore: &'static str, every: Duration) -> Answer<'_, bool> {
         (**self).take_turn(chore, every)
     }

@@ -18,7 +18,7 @@ use crate::http::body::{FormOnly, Members};
 use crate::http::csrf::CsrfError;
 use crate::http::origin::{Trail, TrustedProxies};
 use crate::http::problem::{Code, Problem};
-use crate::http::turns::next_turn;
+use crate::http::turns::next_turn_to_read;
 use crate::ops::{self, Answer, OpsError, Request};
 use crate::service::Caller;
 use crate::sessions::grant::Issued;
@@ -217,8 +217,8 @@ async fn renew(request: &HttpRequest, visit: &Visit) -> Result<(), Refused> {
     let (Some(token), true) = (token, is_due && request.method() == Method::GET) else {
         return Ok(());
     };
-    let turn = next_turn().await;
     let service = &visit.desk.service;
+    let turn = next_turn_to_read(service.lacre().keystore()).await;
     let refreshed = service.refresh(token.as_bytes(), visit.trail.origin(), turn);
     match refreshed.await {
         Ok(issued) if issued.handle == *visit.session.handle() => visit.keeps(&issued),

@@ -11,7 +11,7 @@ use super::super::origin::Trail;
 use super::super::problem::{Code, Problem, Reason};
 use super::super::request_line;
 use super::super::schema::Shape as _;
-use super::super::turns::next_turn;
+use super::super::turns::next_turn_to_read;
 use super::answers::TokenAnswer;
 use super::bodies::{PasswordChange, Reauthentication, RefreshRequest};
 use super::caller::Caller;
@@ -73,7 +73,7 @@ pub(in crate::http) async fn refresh(
         });
     })?;
     // Anybody can make up a token that has to be opened to be refused.
-    let turn = next_turn().await;
+    let turn = next_turn_to_read(lacre.keystore()).await;
     let refreshed = service.refresh(token.text.as_bytes(), trail.origin(), turn);
     let refreshed = refreshed.await;
     let issued = refreshed.map_err(refused)?;
