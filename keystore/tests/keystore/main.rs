@@ -23,6 +23,7 @@ mod postgres;
 mod postgres_eras;
 mod postgres_layouts;
 mod postgres_notes;
+mod processes;
 mod redis;
 mod refused;
 mod reopening;

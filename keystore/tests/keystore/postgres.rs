@@ -36,9 +36,10 @@ fn clock() -> RunningClock {
     })
 }
 
+/// A number that no other store has, of another process either.
 fn node() -> i64 {
     static NEXT: AtomicI64 = AtomicI64::new(1);
-    NEXT.fetch_add(1, Ordering::SeqCst)
+    i64::from(std::process::id()) * 1_000_000 + NEXT.fetch_add(1, Ordering::SeqCst)
 }
 
 fn options(connections: u32) -> PostgresOptions {
@@ -98,7 +99,7 @@ impl Schema {
     }
 
     async fn open_at(&self, url: &str) -> Result<PostgresStore, KeystoreError> {
-        PostgresStore::open(url, options(6), clock()).await
+        opened(url).await
     }
 
     /// A store with so many connections.
@@ -127,6 +128,10 @@ impl Drop for Schema {
         });
         dropped.join().unwrap();
     }
+}
+
+pub(crate) async fn opened(url: &str) -> Result<PostgresStore, KeystoreError> {
+    PostgresStore::open(url, options(6), clock()).await
 }
 
 pub(crate) fn is_available() -> bool {

@@ -25,7 +25,7 @@ use lacre_keystore::{
 use rand::rngs::SysRng;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::support::{child, key, many, record, ring, user};
+use crate::support::{key, many, record, ring, user};
 use beside::journal_url;
 use server::{Server, is_available};
 
@@ -60,7 +60,7 @@ async fn journal_at(url: &str, node: i64) -> Result<Journal, KeystoreError> {
     Journal::open(url, options).await
 }
 
-async fn opened(url: &str) -> Result<RedisStore, KeystoreError> {
+pub(crate) async fn opened(url: &str) -> Result<RedisStore, KeystoreError> {
     opened_with(url, options()).await
 }
 
@@ -79,10 +79,10 @@ async fn opened_beside(
 }
 
 /// Two processes' stores on one server.
-struct Redis {
-    one: Arc<RedisStore>,
+pub(crate) struct Redis {
+    pub(crate) one: Arc<RedisStore>,
     two: Arc<RedisStore>,
-    server: Server,
+    pub(crate) server: Server,
 }
 
 impl Fixture for Redis {
@@ -113,12 +113,12 @@ impl Fixture for Redis {
 
 lacre_keystore::conformance_suite!(Redis);
 
-fn keystore(store: &Arc<RedisStore>) -> Keystore {
+pub(crate) fn keystore(store: &Arc<RedisStore>) -> Keystore {
     Keystore::open(Arc::clone(store), ring(), SysRng).unwrap()
 }
 
 /// A test that needs a server, on a runtime with two threads.
-fn with_stores<A: Future<Output = ()>>(test: impl FnOnce(Arc<Redis>) -> A) {
+pub(crate) fn with_stores<A: Future<Output = ()>>(test: impl FnOnce(Arc<Redis>) -> A) {
     if is_available() {
         lacre_keystore::conformance::run(async { test(Arc::new(Redis::new().await)).await });
     }
@@ -374,38 +374,6 @@ fn a_removal_of_all_that_wasnt_over_is_gone_on_with() {
             four.get(&key(1, 2)).await.unwrap().is_some(),
             "it is over now"
         );
-    });
-}
-
-#[test]
-fn another_process_ends_what_is_current_here() {
-    with_stores(|stores| async move {
-        let one = keystore(&stores.one);
-        for session in 0..5 {
-            put(&one, &key(1, session)).await;
-            let read = one.get(&key(1, session)).await.unwrap().unwrap();
-            let mut ends = child(
-                "redis::the_other_process",
-                format!("{} {session}", stores.server.url()),
-            );
-            // It ends with status 0 when its removal has been answered.
-            assert!(ends.wait().unwrap().success());
-            assert!(!one.is_current(&key(1, session), &read.version));
-            assert!(one.get(&key(1, session)).await.unwrap().is_none());
-        }
-    });
-}
-
-#[test]
-#[ignore = "the other process of another_process_ends_what_is_current_here"]
-fn the_other_process() {
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).unwrap();
-    let (url, session) = line.trim().split_once(' ').unwrap();
-    let name = key(1, session.parse().unwrap());
-    lacre_keystore::conformance::run(async {
-        let other = keystore(&Arc::new(opened(url).await.unwrap()));
-        assert_eq!(other.remove(&name).await, Ok(true));
     });
 }
 
