@@ -10,18 +10,30 @@ pub(crate) enum Server {
 
 pub(crate) const SERVERS: [Server; 2] = [Server::Primary, Server::Replica];
 
-/// What a server holds.
+/// Up to where a feed goes, or somebody knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::struct_excessive_bools)] // independent facts
+pub(crate) enum Feed {
+    /// Nothing has ended.
+    Start,
+    /// The end is in it.
+    End,
+    /// It was cut off behind that.
+    Cut,
+}
+
+/// What a server holds, or a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Held {
-    pub(crate) alive: bool,
     /// The session's record is there.
     pub(crate) record: bool,
-    /// Its end is in the feed.
-    pub(crate) end: bool,
-    /// The feed was cut off behind it.
-    pub(crate) trimmed: bool,
+    pub(crate) feed: Feed,
 }
+
+/// Before anything has happened.
+pub(crate) const BEFORE: Held = Held {
+    record: true,
+    feed: Feed::Start,
+};
 
 /// A history of a server: the primary's before a restart, its after it, the replica's once it leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,38 +47,47 @@ pub(crate) enum History {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Takeover {
     None,
-    /// A majority has voted: there is a new epoch.
-    Voted,
-    /// The replica serves.
+    /// The two who vote see the primary as failed. The replica still follows it, where it can.
+    Failed,
+    /// The replica serves, and nobody else has heard of it.
     Serves,
-    /// Everybody can learn that it leads.
+    /// Of the two who vote, one has heard of it: with itself, most see it lead.
+    Heard,
+    /// Both have.
     Announced,
+}
+
+/// What has become of the replica, as the primary sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Link {
+    Follows,
+    /// It doesn't confirm anything.
+    Away,
+    /// Besides, the cluster has agreed that it has failed.
+    Failed,
 }
 
 /// A poll on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::struct_excessive_bools)] // independent facts
 pub(crate) struct Poll {
     /// Ticks since its sending, no more than the longest lease.
     pub(crate) age: u8,
-    pub(crate) to: Server,
     pub(crate) served: Option<Served>,
-    /// What a majority said about the leader after the poll was sent.
-    pub(crate) evidence: Option<Evidence>,
+    /// The replica has what was written by it.
+    pub(crate) copied: bool,
+    /// The server has said, behind it, that it is confirmed and that it leads.
+    pub(crate) confirmed: bool,
+    /// Most have said, after it was sent, that they see its server lead.
+    pub(crate) agreed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Served {
     /// For how many ticks the lease is.
     pub(crate) lease: u8,
-    pub(crate) brings_end: bool,
-    pub(crate) trimmed: bool,
+    pub(crate) feed: Feed,
     pub(crate) history: History,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Evidence {
-    pub(crate) new_epoch: bool,
-    pub(crate) names_replica: bool,
 }
 
 /// A guarded request.
@@ -80,7 +101,6 @@ pub(crate) enum Request {
     /// It has read the lease.
     Leased {
         late: bool,
-        history: History,
     },
     /// In the wrong order: it has looked at what is kept, and hasn't read the lease.
     Found {
@@ -92,18 +112,36 @@ pub(crate) enum Request {
         from: Server,
         /// An end has come in since it asked.
         overtaken: bool,
+        /// The server that the lease is from.
         history: History,
         answer: Option<(bool, History)>,
+    },
+}
+
+/// Where a node is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
+    Nowhere,
+    /// It knows where the feed is, and not yet what was before. `journal`: whether the end was written down, once it has
+    /// read that.
+    Arriving {
+        to: Server,
+        history: History,
+        journal: Option<bool>,
+    },
+    /// It polls.
+    There {
+        to: Server,
+        history: History,
     },
 }
 
 /// A process that guards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Node {
-    pub(crate) to: Server,
-    /// The history that its lease is from.
-    pub(crate) history: History,
-    pub(crate) knows_new_epoch: bool,
+    pub(crate) place: Place,
+    /// Up to where it knows the feed.
+    pub(crate) cursor: Feed,
     /// Ticks that are left of its lease.
     pub(crate) lease: u8,
     /// It keeps the session's key.
@@ -120,12 +158,22 @@ pub(crate) enum Caller {
     UnderWay {
         longer: u8,
     },
+    /// It has written the end down; `again` where it had before.
+    Written {
+        again: bool,
+    },
     /// The change was made there.
     Made {
         longer: u8,
         at: Server,
         history: History,
         found_nothing: bool,
+        /// The replica has it.
+        copied: bool,
+    },
+    /// In the wrong order: it is confirmed, and not written down yet.
+    Confirmed {
+        left: u8,
     },
     /// It is confirmed.
     Waits {
@@ -141,38 +189,43 @@ pub(crate) enum Caller {
 pub(crate) struct World {
     pub(crate) primary: Held,
     pub(crate) replica: Held,
-    /// What is on the primary's disk: the record, the end.
-    pub(crate) disk: (bool, bool),
-    pub(crate) takeover: Takeover,
+    /// What is on the primary's disk.
+    pub(crate) disk: Held,
+    pub(crate) primary_alive: bool,
     /// The primary has learnt that it doesn't lead any more.
     pub(crate) primary_knows: bool,
     pub(crate) restarted: bool,
+    pub(crate) takeover: Takeover,
+    /// Those who haven't heard that the replica leads see the primary lead.
+    pub(crate) unnoticed: bool,
+    pub(crate) link: Link,
     pub(crate) node: Node,
     pub(crate) callers: [Caller; 2],
     pub(crate) asked_again: bool,
+    /// Whether each caller has written the end down.
+    pub(crate) journal: [bool; 2],
     /// By how many ticks the lease was lengthened.
     pub(crate) longer: u8,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        let held = Held {
-            alive: true,
-            record: true,
-            end: false,
-            trimmed: false,
-        };
         Self {
-            primary: held,
-            replica: held,
-            disk: (true, false),
-            takeover: Takeover::None,
+            primary: BEFORE,
+            replica: BEFORE,
+            disk: BEFORE,
+            primary_alive: true,
             primary_knows: false,
             restarted: false,
+            takeover: Takeover::None,
+            unnoticed: false,
+            link: Link::Follows,
             node: Node {
-                to: Server::Primary,
-                history: History::First,
-                knows_new_epoch: false,
+                place: Place::There {
+                    to: Server::Primary,
+                    history: History::First,
+                },
+                cursor: Feed::Start,
                 lease: 0,
                 keeps: false,
                 poll: None,
@@ -180,6 +233,7 @@ impl World {
             },
             callers: [Caller::Idle; 2],
             asked_again: false,
+            journal: [false; 2],
             longer: 0,
         }
     }
@@ -200,10 +254,23 @@ impl World {
 
     /// Whether a server takes changes and answers reads.
     pub(crate) fn serves(&self, server: Server) -> bool {
-        let taken_over = self.takeover >= Takeover::Serves;
         match server {
-            Server::Primary => self.primary.alive && !(taken_over && self.primary_knows),
-            Server::Replica => taken_over,
+            Server::Primary => self.primary_alive && !self.primary_knows,
+            Server::Replica => self.takeover >= Takeover::Serves,
+        }
+    }
+
+    /// Whether most of those who lead see this one lead, itself among them, or all of them.
+    pub(crate) fn is_seen(&self, server: Server, all: bool) -> bool {
+        match server {
+            Server::Primary => match self.takeover {
+                Takeover::None => true,
+                Takeover::Serves => self.unnoticed,
+                Takeover::Heard => self.unnoticed && !all,
+                Takeover::Failed | Takeover::Announced => false,
+            },
+            Server::Replica if all => self.takeover >= Takeover::Announced,
+            Server::Replica => self.takeover >= Takeover::Heard,
         }
     }
 
@@ -215,8 +282,35 @@ impl World {
         }
     }
 
+    /// Whether what was asked at this server can still be answered on the same connection.
+    pub(crate) fn connected(&self, to: Server, history: History) -> bool {
+        self.serves(to) && self.history(to) == history
+    }
+
     pub(crate) fn answered(&self) -> bool {
         self.callers.contains(&Caller::Answered)
+    }
+
+    /// What a server that answers nobody any more holds makes no difference.
+    pub(crate) fn tidy(&mut self) {
+        if !self.serves(Server::Primary) {
+            self.primary = BEFORE;
+            self.disk = BEFORE;
+            self.unnoticed = false;
+            if self.takeover >= Takeover::Serves {
+                self.link = Link::Follows;
+            }
+        }
+    }
+}
+
+impl Held {
+    /// The session ends here. Where it has already, that is told all the same.
+    pub(crate) fn end(&mut self) {
+        if self.record || self.feed == Feed::Start {
+            self.feed = Feed::End;
+        }
+        self.record = false;
     }
 }
 
