@@ -79,7 +79,7 @@ cluster-upgrade: ## Replace three nodes of an earlier commit, one after the othe
 	LACRE_TEST_EARLIER="$$earlier/built/debug/lacre" $(CARGO) test --locked $$flags --test main -- \
 		--nocapture --include-ignored --exact nodes::rolling::an_upgrade_under_load_fails_no_request_and_logs_nobody_out
 
-model: ## Search the lease of several processes with all faults at once (4 GiB of memory, some minutes)
+model: ## Search the lease with several faults of its store at once (2 GiB of memory, some minutes)
 	@flags=$$(.ci/need build); $(CARGO) test --release --locked $$flags -p lacre-keystore --test lease -- \
 		--include-ignored $(ARGS)
 
