@@ -27,13 +27,7 @@ impl Database {
 
     /// The same with these settings besides, each as `-c name=value`.
     pub(crate) fn start_with(settings: &str) -> Option<Self> {
-        let Some(programs) = programs() else {
-            skip(
-                "no node was started on PostgreSQL",
-                "install the package postgresql (`.ci/need` does)",
-            );
-            return None;
-        };
+        let programs = found()?;
         let database = Self {
             home: TempDir::new().unwrap(),
             programs,
@@ -276,9 +270,46 @@ fn children(of: i32) -> Vec<i32> {
         .collect()
 }
 
+/// The programs of `PostgreSQL` as an ordinary user has them: a directory for the front of a script's PATH, whose programs
+/// may write into `home`. `None`, said on standard error, where none are installed.
+pub(crate) fn in_path(home: &Path) -> Option<TempDir> {
+    let programs = found()?;
+    let folder = TempDir::new().unwrap();
+    let root = rustix::process::getuid().is_root();
+    let user = if root {
+        run(Command::new("chown").arg("postgres:postgres").arg(home));
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        AS_SERVER.join(" ")
+    } else {
+        String::new()
+    };
+    for name in ["initdb", "pg_ctl", "createdb", "pg_basebackup", "psql"] {
+        let program = programs.join(name);
+        let script = format!(
+            "#!/bin/sh\nHOME=/ exec {user} {} \"$@\"\n",
+            program.display()
+        );
+        let path = folder.path().join(name);
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    }
+    Some(folder)
+}
+
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
+}
+
+fn found() -> Option<PathBuf> {
+    let found = programs();
+    if found.is_none() {
+        skip(
+            "no node was started on PostgreSQL",
+            "install the package postgresql (`.ci/need` does)",
+        );
+    }
+    found
 }
 
 fn programs() -> Option<PathBuf> {
@@ -287,18 +318,21 @@ fn programs() -> Option<PathBuf> {
     programs.filter(|bin| bin.join("initdb").exists()).max()
 }
 
+/// What runs a program as the user of the server.
+const AS_SERVER: [&str; 6] = [
+    "setpriv",
+    "--reuid",
+    "postgres",
+    "--regid",
+    "postgres",
+    "--clear-groups",
+];
+
 /// The server refuses to run as root, so root starts it as the user that the Debian package makes.
 fn as_server(program: &Path) -> Command {
     let mut command = if rustix::process::getuid().is_root() {
-        let mut command = Command::new("setpriv");
-        command.args([
-            "--reuid",
-            "postgres",
-            "--regid",
-            "postgres",
-            "--clear-groups",
-        ]);
-        command.arg(program);
+        let mut command = Command::new(AS_SERVER[0]);
+        command.args(&AS_SERVER[1..]).arg(program);
         command
     } else {
         Command::new(program)
