@@ -174,6 +174,31 @@ impl Lease {
             .ok_or_else(|| KeystoreError::unavailable("it doesn't answer in time"))
     }
 
+    /// Waits until a poll has counted that was sent at this time or later: so its servers led after that, and had what was
+    /// made at them before. `store_unavailable` where none has within this time.
+    #[cfg(feature = "redis")]
+    pub(crate) async fn counted_since(
+        &self,
+        time: u64,
+        patience: Duration,
+    ) -> Result<(), KeystoreError> {
+        let mut rounds = self.rounds.subscribe();
+        let counted = async {
+            loop {
+                rounds.borrow_and_update();
+                if self.sent_at.load(Ordering::Relaxed) >= time {
+                    return Some(());
+                }
+                rounds.changed().await.ok()?;
+            }
+        };
+        let counted = tokio::time::timeout(patience, counted).await;
+        counted
+            .ok()
+            .flatten()
+            .ok_or_else(|| KeystoreError::unavailable("it doesn't answer in time"))
+    }
+
     /// Waits until the lease was renewed so many times more, for which nobody waits until a poll is due.
     #[cfg(feature = "postgres")]
     pub(crate) async fn rounds(&self, more: u64, patience: Duration) -> Result<(), KeystoreError> {

@@ -62,9 +62,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::io::Io;
 use super::journal::Journal;
-use super::lease::{Lease, RunningClock};
+use super::lease::{Lease, RunningClock, Standing};
 use super::poller::Poller;
 use super::postgres::notes::{self, Notes};
 use crate::error::KeystoreError;
@@ -190,6 +192,7 @@ impl RedisStore {
         // Before it is handed over: who waits for all that is under way waits for this one from now on.
         let under_way = Arc::clone(&self.inner.under_way).read_owned().await;
         self.inner.open()?;
+        let (standing, until) = (self.inner.lease.standing(), Instant::now() + patience);
         let (answer, made) = self
             .ask(patience, |inner| async move {
                 let made = change(inner).await;
@@ -204,9 +207,31 @@ impl RedisStore {
             })
             .await?;
         if let Some(wait) = made.wait {
-            tokio::time::sleep(wait).await;
+            self.stands(made.written, standing, (wait, until + wait))
+                .await?;
         }
         Ok(answer)
+    }
+
+    /// Waits until no process goes by what was before a change that has just been made, and until its servers are known to
+    /// have led after it: one that is cut off may take changes until it finds out itself, and where all its replicas had failed it
+    /// asks nobody (`docs/decisions/0080-answered-behind-a-poll.md`).
+    async fn stands(
+        &self,
+        written: bool,
+        standing: Standing,
+        (wait, until): (Duration, Instant),
+    ) -> Result<(), KeystoreError> {
+        let lease = &self.inner.lease;
+        let made_at = lease.now();
+        tokio::time::sleep(wait).await;
+        let left = until.saturating_duration_since(Instant::now());
+        lease.counted_since(made_at, left).await?;
+        // What isn't written down was made at the servers of then alone.
+        if !written && lease.standing() != standing {
+            return Err(KeystoreError::unavailable("another server has taken over"));
+        }
+        Ok(())
     }
 
     /// Asks the database of the journal about notes.

@@ -47,18 +47,31 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(1);
 pub(super) struct Made {
     /// How long the answer has to wait, where it says that something has ended.
     pub(super) wait: Option<Duration>,
+    /// It was written down in the journal before it was made, and has been made: whoever connects to other servers makes
+    /// it there once more before it lets anybody in.
+    pub(super) written: bool,
+}
+
+impl Made {
+    fn written(self, written: bool) -> Self {
+        Self { written, ..self }
+    }
 }
 
 /// What a bucket says that takes no changes now.
 const HELD: u64 = 3;
 
-const NO_WAIT: Made = Made { wait: None };
+const NO_WAIT: Made = Made {
+    wait: None,
+    written: false,
+};
 
 /// The wait for a lease of so many microseconds, and one per cent: clocks differ in rate.
 fn wait(lease_us: u64) -> Made {
     let lease = Duration::from_micros(lease_us);
     Made {
         wait: Some(lease + lease / 100),
+        written: false,
     }
 }
 
@@ -202,7 +215,12 @@ pub(super) async fn apply(
         noted(inner, note.as_ref(), left.collect()).await?;
     }
     let waits = writes.iter().any(|write| write.ends_tokens);
-    Ok((fits, if waits { wait(said.lease_us) } else { NO_WAIT }))
+    let made = if waits {
+        wait(said.lease_us).written(fits && !ends.is_empty())
+    } else {
+        NO_WAIT
+    };
+    Ok((fits, made))
 }
 
 /// Leaves the notes of records that have gone.
@@ -234,7 +252,7 @@ pub(super) async fn remove(
         let sealed = sealed.ok_or_else(strange)?;
         noted(inner, note.as_ref(), vec![(key, sealed)]).await?;
     }
-    Ok((said.what == 1, wait(said.lease_us)))
+    Ok((said.what == 1, wait(said.lease_us).written(true)))
 }
 
 /// What a removal of a range has taken away.
@@ -261,7 +279,7 @@ impl Removed {
             seen: usize::try_from(seen).map_err(|_| strange())?,
             last,
             gone,
-            made: wait(said.lease_us),
+            made: wait(said.lease_us).written(true),
         })
     }
 
@@ -347,6 +365,7 @@ pub(super) async fn remove_all(
             let removed = Removed::of(said.taken()?)?;
             latest = Made {
                 wait: latest.wait.max(removed.made.wait),
+                ..removed.made
             };
             let (seen, next) = (removed.seen, [b"(", &removed.last[..]].concat());
             count += removed

@@ -116,7 +116,7 @@ impl Layout {
                     .filter(|(_, owner)| *owner == node.id)
                     .map(|(bucket, _)| *bucket)
                     .collect(),
-                replicas: view.successors(&node.id),
+                replicas: view.successors(&node.id).count(),
                 replicas_known: view.nodes.iter().filter(|one| of_it(one, &node.id)).count(),
             })
         });

@@ -3,11 +3,11 @@
 //! A poll asks every server that leads, at once: for its feeds behind the last entry that is known; for a change; for
 //! the confirmation of that change by every replica that may take its place; and for how it sees its cluster. A replica
 //! that has been promoted confirms nothing more to the server of before. So who has all confirmations led when
-//! the feeds were read, and what they brought is confirmed as well. Besides, a majority of those who lead must see each as
+//! the feeds were read, and what they brought is confirmed as well. Besides, all of those who lead must see each as
 //! leading: where all replicas of one have failed, nobody else could contradict it.
 //!
 //! Where an entry that was known isn't there any more, or a connection has broken, or another server leads, everything is
-//! connected anew, the ends of the journal are made once more, and everything that is kept is read once more. Where a
+//! connected anew, the ends of the journal are made once more behind a poll that would count, and everything that is kept is read once more. Where a
 //! server has even lost an entry that was confirmed, that is said.
 //!
 //! This room must never renew the lease before everything that a poll brought has been applied, nor give one for servers
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use tokio::runtime::Handle;
 
 use super::bucket::Bucket;
@@ -193,9 +193,7 @@ impl<'i> Polling<'i> {
             return Ok(Round::Unconfirmed);
         }
         if !agreed(&seen.map, &views) {
-            return Err(KeystoreError::unavailable(
-                "most of its servers see another one lead",
-            ));
+            return Err(disagreed());
         }
         let lease = lease.ok_or_else(strange)?;
         if std::mem::take(&mut seen.unconfirmed) {
@@ -212,6 +210,7 @@ impl<'i> Polling<'i> {
         let inner = self.inner;
         inner.set_map(None);
         let (map, cursors, known) = in_time(self.connected()).await?;
+        in_time(lead(inner, &map, &cursors)).await?;
         let replaying = replay((&inner.journal, &inner.replayed), &map, known);
         let stopped = async {
             while !stop.is_asked() {
@@ -296,6 +295,33 @@ impl<'i> Polling<'i> {
     }
 }
 
+/// Whether these servers lead now, by what a poll counts by. What is read from the journal after that has all that
+/// was made at servers which they have taken the place of.
+async fn lead(
+    inner: &Inner,
+    map: &Map,
+    cursors: &HashMap<Bucket, Entry>,
+) -> Result<(), KeystoreError> {
+    let asked = map.shards.iter().map(async |shard| {
+        let brought = polled(inner, shard, cursors, &mut None).await?;
+        let brought = brought.ok_or_else(|| {
+            KeystoreError::unavailable("an entry that was there a moment ago isn't")
+        })?;
+        brought.view.map_err(Lack::into_error)
+    });
+    let views = try_join_all(asked).await?;
+    let views: Vec<_> = views.into_iter().flatten().collect();
+    if agreed(map, &views) {
+        Ok(())
+    } else {
+        Err(disagreed())
+    }
+}
+
+fn disagreed() -> KeystoreError {
+    KeystoreError::unavailable("some of its servers see another one lead")
+}
+
 /// The answer, or an error where it takes too long.
 async fn in_time<T>(
     answer: impl Future<Output = Result<T, KeystoreError>>,
@@ -304,7 +330,7 @@ async fn in_time<T>(
     answer.unwrap_or_else(|_| Err(KeystoreError::unavailable("it doesn't answer in time")))
 }
 
-/// Whether most of those who lead see each of them as leading; who is alone needs nobody.
+/// Whether all of those who lead see each of them as leading; who is alone needs nobody.
 pub(super) fn agreed(map: &Map, views: &[Arc<View>]) -> bool {
     map.shards.iter().all(|shard| {
         let Some(id) = &shard.witness.id else {
@@ -312,7 +338,7 @@ pub(super) fn agreed(map: &Map, views: &[Arc<View>]) -> bool {
         };
         let slots = &shard.witness.slots;
         let agree = views.iter().filter(|view| view.leads(id, slots)).count();
-        agree * 2 > map.shards.len()
+        agree == map.shards.len()
     })
 }
 

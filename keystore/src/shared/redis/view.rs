@@ -59,12 +59,10 @@ impl View {
             .filter(|node| node.primary && !node.slots.is_empty())
     }
 
-    /// How many servers may take the place of this one.
-    pub(super) fn successors(&self, id: &str) -> usize {
+    /// The servers that may take the place of this one.
+    pub(super) fn successors<'v>(&'v self, id: &'v str) -> impl Iterator<Item = &'v Node> {
         let replicas = self.nodes.iter();
-        replicas
-            .filter(|node| node.of.as_deref() == Some(id) && !node.failed)
-            .count()
+        replicas.filter(move |node| node.of.as_deref() == Some(id) && !node.failed)
     }
 
     /// Whether this server leads all of these slots, by this view.
@@ -165,8 +163,8 @@ f :0@0 master,fail,noaddr - 1 1 1 disconnected
         assert_eq!(view.owner(16000).unwrap().id, "b");
         assert_eq!(view.owner(16001), None);
         assert_eq!(view.primaries().count(), 2);
-        assert_eq!(view.successors("a"), 2, "a suspicion isn't enough");
-        assert_eq!(view.successors("b"), 0);
+        assert_eq!(view.successors("a").count(), 2, "a suspicion isn't enough");
+        assert_eq!(view.successors("b").count(), 0);
         assert!(view.leads("a", &[0, 5460]) && !view.leads("a", &[5461]));
         assert!(!view.leads("f", &[]) && !view.leads("c", &[]));
         let places: Vec<_> = view.nodes.iter().map(|node| node.address.clone()).collect();

@@ -107,7 +107,7 @@ pub(super) async fn all(
     }
     if !agreed(map, &views) {
         return Err(KeystoreError::unavailable(
-            "most of its servers see another one lead",
+            "some of its servers see another one lead",
         ));
     }
     Ok(all)
