@@ -23,7 +23,7 @@ impl Case {
     }
 }
 
-/// What the protocol demands. Where it is more than the programs do, that is said.
+/// What the protocol demands.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools)] // each is taken away alone
 pub(crate) struct Rules {
@@ -50,7 +50,7 @@ pub(crate) struct Rules {
     /// A poll counts only when its own change is confirmed by the replica, unless the cluster has agreed that that has
     /// failed.
     pub(crate) confirmed_polls: bool,
-    /// A poll counts only when most of those who lead see its server lead, after it was sent.
+    /// A poll counts only when those who lead see its server lead, after it was sent.
     pub(crate) agreed: bool,
     /// A replica is left out only when the cluster has agreed that it has failed, not because its primary misses it.
     pub(crate) failed_by_agreement: bool,
@@ -64,11 +64,11 @@ pub(crate) struct Rules {
     pub(crate) journal_first: bool,
     /// What is written down is made once more before there is a lease.
     pub(crate) replayed_first: bool,
-    /// Not built: an end is answered only when its server was seen to lead after it was made.
+    /// An end is answered only when its server was seen to lead after it was made.
     pub(crate) ends_by_who_leads: bool,
-    /// Not built: it is seen to lead by all who vote, not by most.
+    /// It is seen to lead by all who vote, not by most.
     pub(crate) all_agree: bool,
-    /// Not built: the journal is read only when the server that a node has connected to was seen to lead since.
+    /// The journal is read only when the server that a node has connected to was seen to lead since.
     pub(crate) journal_by_who_leads: bool,
 }
 
@@ -93,9 +93,9 @@ impl Rules {
             lengthened_alone: true,
             journal_first: true,
             replayed_first: true,
-            ends_by_who_leads: false,
-            all_agree: false,
-            journal_by_who_leads: false,
+            ends_by_who_leads: true,
+            all_agree: true,
+            journal_by_who_leads: true,
         }
     }
 }
