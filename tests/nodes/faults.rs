@@ -217,7 +217,9 @@ fn without_the_store_it_is_503_within_a_second_and_back_within_two(deployment: &
                 scope.spawn(|| askers.are_told(node, outage));
             }
         });
-        nodes.iter().for_each(|node| askers.are_told_at_once(node));
+        for node in &nodes {
+            askers.are_told_at_once(node);
+        }
         let ready = until("readiness says so", || {
             let ready = nodes[1].manage("/readyz");
             (ready.status == 503).then(|| ready.json())
