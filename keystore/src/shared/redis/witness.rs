@@ -124,15 +124,20 @@ impl Witness {
         };
         let view = self.led(who)?;
         // The word of one that has failed, or that the cluster doesn't know, doesn't stand for that of one that can take the
-        // place.
-        let confirmed: Vec<_> = confirmed.map(|(address, _)| address).collect();
+        // place; nor does one word stand for two.
+        let mut confirmed: Vec<_> = confirmed.map(|(address, _)| address).collect();
         let (mut needed, mut lacking) = (0, 0);
         for replica in view.successors(id) {
             needed += 1;
-            let has = |address| confirmed.contains(&address);
-            lacking += usize::from(!replica.address.as_ref().is_some_and(has));
+            let own = |address: &&Address| replica.address.as_ref() == Some(*address);
+            match confirmed.iter().position(own) {
+                Some(place) => {
+                    confirmed.swap_remove(place);
+                }
+                None => lacking += 1,
+            }
         }
-        let others = confirmed.len() + lacking - needed;
+        let others = confirmed.len();
         self.replicas.store(needed + others, Ordering::SeqCst);
         if lacking > 0 {
             return Err(Lack::Replicas);
@@ -257,6 +262,21 @@ mod tests {
         assert_eq!(hear(&witness, &[C, D, stuck], says(SAID)), Ok(()));
         assert_eq!(witness.replicas(), 2, "and not where it takes nothing");
         assert_eq!(hear(&witness, &[C, D, stranger], says(SAID)), Ok(()));
+    }
+
+    /// A replica that has lost its name has a new one at its address, beside the one of before until that has failed.
+    #[test]
+    fn one_word_stands_for_one_of_two_at_the_same_address() {
+        let twice = format!("{SAID}g 10.0.0.4:7000@17000 slave a 0 1 3 connected\n");
+        let witness = witness(Some("a"));
+        assert_eq!(hear(&witness, &[C, D], says(&twice)), Err(Lack::Replicas));
+        assert_eq!(witness.replicas(), 3);
+        let failed = twice.replace(
+            "g 10.0.0.4:7000@17000 slave",
+            "g 10.0.0.4:7000@17000 slave,fail",
+        );
+        assert_eq!(hear(&witness, &[C, D], says(&failed)), Ok(()));
+        assert_eq!(witness.replicas(), 2);
     }
 
     #[test]
