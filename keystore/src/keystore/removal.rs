@@ -195,7 +195,7 @@ pub struct SweepStep {
     pub rest: Option<KeyRange>,
 }
 
-/// The removal of a record as it was read.
+/// The removals of records as they were read.
 fn removals(others: &[(RecordKey, Stored)]) -> Vec<Write> {
     let others = others.iter();
     let mut writes: Vec<_> = others.map(|(other, seen)| removal(other, seen)).collect();
@@ -205,6 +205,7 @@ fn removals(others: &[(RecordKey, Stored)]) -> Vec<Write> {
     writes
 }
 
+/// The removal of a record as it was read.
 pub(super) fn removal(key: &RecordKey, seen: &Stored) -> Write {
     Write {
         key: *key,
