@@ -118,7 +118,7 @@ impl Open {
         token: &[u8],
         key: &SessionKey,
         signers: &VerifyingKeys,
-    ) -> Result<Claims, TokenError> {
+    ) -> Result<Box<Claims>, TokenError> {
         UnopenedToken::parse(token)?
             .open(key, signers)?
             .check(&Expected {

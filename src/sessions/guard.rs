@@ -27,7 +27,7 @@ use thiserror::Error;
 #[derive(Debug, Clone)]
 pub struct LiveSession {
     /// The claims of the token that was presented.
-    pub claims: Claims,
+    pub claims: Box<Claims>,
     /// Where the session's record lies.
     pub key: RecordKey,
     /// When the session began.

@@ -273,7 +273,10 @@ impl Refresher {
 
     /// Opens a refresh token with the record that it belongs to. Which generations are worth
     /// something is for the caller to say.
-    async fn open_refresh(&self, token: &[u8]) -> Result<(RecordKey, Stored, Claims), Refusal> {
+    async fn open_refresh(
+        &self,
+        token: &[u8],
+    ) -> Result<(RecordKey, Stored, Box<Claims>), Refusal> {
         let now = self.records.now();
         self.rules.check_length(token)?;
         let unopened = UnopenedToken::parse(token)?;

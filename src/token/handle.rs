@@ -52,9 +52,10 @@ impl fmt::Debug for Handle {
 /// Whether `text` is 1 to `longest` characters of the base64url alphabet.
 pub(crate) fn is_name(text: &str, longest: usize) -> bool {
     (1..=longest).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        // No end before the last byte: so the compiler makes vector instructions of it.
+        && text.bytes().fold(true, |good, byte| {
+            good & (byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        })
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ impl KnownToken {
 pub struct OpenedToken {
     handle: Handle,
     kind: TokenKind,
-    claims: Claims,
+    claims: Box<Claims>,
 }
 
 /// What a token must say to be good here and now.
@@ -169,7 +169,7 @@ impl OpenedToken {
     }
 
     /// Checks the claims and gives them away.
-    pub fn check(self, expected: &Expected<'_>) -> Result<Claims, TokenError> {
+    pub fn check(self, expected: &Expected<'_>) -> Result<Box<Claims>, TokenError> {
         let claims = self.claims;
         if self.kind != expected.kind {
             return Err(TokenError::Kind);

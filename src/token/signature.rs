@@ -320,7 +320,7 @@ pub(crate) struct Signed<'a> {
 }
 
 /// The claims of an encoded claim set.
-pub(super) fn read_claims(encoded: &[u8]) -> Result<Claims, TokenError> {
+pub(super) fn read_claims(encoded: &[u8]) -> Result<Box<Claims>, TokenError> {
     let claims = base64url::decode(encoded).ok_or(TokenError::InnerForm)?;
     Claims::parse(&Wiped::from(claims))
 }

@@ -286,7 +286,7 @@ impl Forge {
     }
 
     /// What lacre says to a token for this session at [`NOW`].
-    pub(crate) fn verdict(&self, token: &[u8]) -> Result<Claims, TokenError> {
+    pub(crate) fn verdict(&self, token: &[u8]) -> Result<Box<Claims>, TokenError> {
         let (session_key, signers) = &self.reader;
         UnopenedToken::parse(token)?
             .open(session_key, signers)?

@@ -11,15 +11,14 @@ use serde_json::Map;
 use std::fmt;
 
 /// Whole seconds and counters stay below 2^53, so that every JSON reader sees the same number.
-const NUMBERS_END: u64 = 1 << 53;
+pub(super) const NUMBERS_END: u64 = 1 << 53;
 
 /// The claims of a JSON object with nothing after it; `None` for anything else.
-pub(super) fn claims(text: &[u8]) -> Option<Claims> {
-    let text = std::str::from_utf8(text).ok()?;
+pub(super) fn claims(text: &str) -> Option<Box<Claims>> {
     let mut parser = serde_json::Deserializer::from_str(text);
     let claims = parser.deserialize_map(ClaimSet).ok()?;
     parser.end().ok()?;
-    Some(claims)
+    Some(Box::new(claims))
 }
 
 struct ClaimSet;

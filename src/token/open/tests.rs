@@ -23,7 +23,7 @@ fn open(token: &str) -> Result<OpenedToken, TokenError> {
     UnopenedToken::parse(token.as_bytes())?.open(&session_key(), &signers)
 }
 
-fn result(claims: &Value, expected: &Expected<'_>) -> Result<Claims, TokenError> {
+fn result(claims: &Value, expected: &Expected<'_>) -> Result<Box<Claims>, TokenError> {
     open(&sealed_with(TokenKind::Access, claims, 5)).and_then(|opened| opened.check(expected))
 }
 
