@@ -16,7 +16,7 @@ APART = --bench server --bench scale --bench oracle
 PROGRAM ?=
 OUT ?= target/dist
 
-.PHONY: cluster cluster-upgrade deb image dist package-test help run test soak model faults backup-drill bench bench-steps bench-peers bench-million bench-ten-million bench-nodes bench-nodes-million bench-page bench-check \
+.PHONY: cluster cluster-upgrade deb image dist package-test help run test soak model faults backup-drill bench bench-steps bench-peers bench-profile bench-million bench-ten-million bench-nodes bench-nodes-million bench-page bench-check \
 	bench-cost bench-instructions bench-oracle bench-oracle-dialects bench-python bench-gateway interop interop-apache browser fuzz vectors mutations mutants lint
 
 help: ## Show this list
@@ -98,6 +98,9 @@ bench-cost: ## Measure what tokens and log-ins cost the processor, by threads (A
 
 bench-peers: ## Measure a guarded call of the whole service beside actix-session, express-session, better-auth and Flask
 	@$(BENCH)/beside.py; python3 tests/bench/page.py
+
+bench-profile: ## Sample where the processor's time of each kind of request goes, as root (ARGS=PROGRAM samples that one, and keeps nothing)
+	@.ci/need perf; $(BENCH)/profiled.py $(ARGS); python3 tests/bench/page.py
 
 bench-million: ## Measure a store of a million sessions (ARGS="1000 100000" for other numbers)
 	@$(BENCH)/million.py $(ARGS); python3 tests/bench/page.py

@@ -27,6 +27,14 @@ OPERATIONS = {"open": (30, "open"), "guard_first": (30, "guard"), "guard_warm": 
               "seal": (60, None), "issue": (40, None)}
 MARGIN = 0.05
 
+# What the instructions of a token in use are for, by the library or the name of the function; the first that matches counts.
+WARM = "guard_warm"
+PARTS = {
+    "SHA-512": r"libcrypto", "AES": r"aes|aws_lc", "base64": r"base64",
+    "claims": r"claims|serde|handle::Handle|from_utf8", "memory given out and taken back": r"malloc|free|alloc",
+    "memory copied and compared": r"mem(cpy|set|move|cmp|chr)",
+}
+
 STEADY = {
     # aws-lc and OpenSSL: no RDRAND (bit 62 of the first word); in the second no RDSEED, ADX and SHA,
     # and nothing of AVX-512, VAES and their kin.
@@ -50,19 +58,38 @@ def run(program, *arguments, wrapper=()):
     return done.stdout.strip()
 
 
-def count(program, name, tokens):
-    """Instructions of one operation, on the thread that does it."""
+def counted(program, name, tokens, out):
+    """Writes down the instructions of one operation, on the thread that does it, and returns their number."""
     times, token = OPERATIONS[name]
     given = [tokens[token]] if token else []
-    with tempfile.TemporaryDirectory() as place:
-        out = Path(place) / "callgrind"
-        run(program, name, str(times), *given,
-            wrapper=["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
-                     "--toggle-collect=*instructions::counted*"])
-        total = int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.M)[1])
+    run(program, name, str(times), *given,
+        wrapper=["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--toggle-collect=*instructions::counted*"])
+    total = int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.M)[1])
     if total < times * 1000:
         sys.exit(f"{name}: callgrind did not find what to count")
     return round(total / times)
+
+
+def count(program, name, tokens):
+    with tempfile.TemporaryDirectory() as place:
+        return counted(program, name, tokens, Path(place) / "callgrind")
+
+
+def parts(program, tokens):
+    """What the instructions of a token in use are for."""
+    with tempfile.TemporaryDirectory() as place:
+        out = Path(place) / "callgrind"
+        whole = counted(program, WARM, tokens, out)
+        told = subprocess.run(["callgrind_annotate", "--threshold=100", out], check=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True).stdout
+    found, times = dict.fromkeys([*PARTS, "all else"], 0), OPERATIONS[WARM][0]
+    # Behind the numbers stand the file and the function, and the library in brackets.
+    for number, where in re.findall(r"^ *([\d,]+) \([^)]*\)  (\S*:.*)$", told, re.M):
+        part = next((part for part, pattern in PARTS.items() if re.search(pattern, where)), "all else")
+        found[part] += int(number.replace(",", "")) / times
+    if abs(sum(found.values()) / whole - 1) > 0.01:
+        sys.exit(f"{sum(found.values()):.0f} of {whole} instructions have a name")
+    return {part: round(number) for part, number in found.items()}
 
 
 def counts(program, tokens):
@@ -78,7 +105,7 @@ def main():
     if sys.argv[1:] == ["--write"]:
         tokens = {name: run(program, f"token_{name}") for name in ("open", "guard")}
         now = counts(program, tokens)
-        keep("instructions", {"counts": {kind: now}, "tokens": tokens})
+        keep("instructions", {"counts": {kind: now}, "parts": {kind: parts(program, tokens)}, "tokens": tokens})
         for name, number in now.items():
             print(f"{name:12} {number:>9,}")
         return

@@ -7,20 +7,25 @@ nothing was measured for is shown as a dash.
 """
 
 import re
+from math import exp, factorial, floor
 
 from beside import OURS, PEERS
 from check import at, bars, kept, ratio, shown
-from cost import KEY_PAIR, LOG_IN, SEAL, TOKEN
+from cost import KEY_PAIR, LOG_IN, ONE_LOG_IN, ONE_TOKEN, SEAL, TOKEN
 from gateway import HANDLER, INTROSPECT, NGINX
 import nodes_page
 from nodes import ENDERS
 from nodes_guard import GUARD_SHARE
 from harness import HERE, RESULTS, ROOT
-from service import FIRST
-from plots import COLOURS, bars as bar_plot, lines, spaced
+from service import FIRST, FIRST_RATE, STORMS
+from plots import COLOURS, bars as bar_plot, lines, spaced, stacked
+from profiled import FIRST_OPEN, KERNEL, STORE
 
 PARTS = ("guards", "steps", "service", "million", "instructions", "python", "gateway", "cost", "peers", "ten_million",
-         "nodes", "nodes_million")
+         "nodes", "nodes_million", "profile")
+# Of the parts of a guard's instructions, those without which no token is decrypted.
+DECRYPTING = ("SHA-512", "AES", "base64")
+WORKER, SQLITE_THREAD = "actix-server wo", "sqlx-sqlite-wor"
 GUARDS = [
     ("no guard", "no guard"),
     ("lacre", "**lacre's guard, token in use**"),
@@ -194,6 +199,16 @@ def instruction_table(instructions):
     return table(("operation", *kinds), rows)
 
 
+def parts_plot(instructions):
+    rows = [(f"a token in use, {machine}", of, f"{spaced(sum(of.values()))}") for machine, of in instructions["parts"].items()]
+    return stacked("What the instructions of a token in use are for", rows, "instructions")
+
+
+def parts_table(instructions):
+    rows = [(part, spaced(number)) for of in instructions.get("parts", {}).values() for part, number in of.items()]
+    return table(("what they are for", "instructions"), rows)
+
+
 def by_length(steps):
     """{length: µs} of the guard, warm and cold."""
     found = {"warm": {}, "cold": {}}
@@ -227,14 +242,15 @@ def latency_plot(service):
                  log_y=True, x_names=[f"p{name}" for name in names])
 
 
-def session_plot(million):
-    levels = million["levels"]
-    ticks = [one["sessions"] for one in levels]
-    return lines("Guarded calls by live sessions", {
-        name: [(one["sessions"], one["guarded"]["latency_us"][p]) for one in levels]
-        for name, p in (("p50", "50"), ("p99", "99"), ("p99.9", "99.9"))
-    }, "live sessions in the store (log scale)", "microseconds (log scale)", ticks, log_x=True,
-        log_y=True)
+def session_plot(million, ten):
+    # Ten million were measured on another day, and another machine: of these percentiles the ratio of the two ends counts.
+    series = {
+        f"{name}{run}": [(one["sessions"], one["guarded"]["latency_us"][p]) for one in part["levels"]]
+        for run, part in (("", million), (", to ten million", ten)) if part
+        for name, p in (("p50", "50"), ("p99", "99"))}
+    ticks = sorted({sessions for points in series.values() for sessions, _ in points})
+    return lines("Guarded calls by live sessions", series, "live sessions in the store (log scale)", "microseconds (log scale)",
+                 ticks, log_x=True, log_y=True)
 
 
 def length_plot(steps):
@@ -253,9 +269,68 @@ def turn_plot(million):
     }, "turnovers", "MiB", list(range(len(rounds))))
 
 
-def plots(guards, steps, service, million):
+def profile_table(profile):
+    kinds = profile.get("kinds", {})
+    groups = list(dict.fromkeys(group for of in kinds.values() for group in of))
+    return table(("what is asked", "all, µs", *(f"{group}, µs" for group in groups)),
+                 [(kind, shown(sum(of.values())), *(shown(of.get(group, 0)) for group in groups)) for kind, of in kinds.items()])
+
+
+def profile_plot(profile):
+    rows = []
+    for kind, of in profile["kinds"].items():
+        whole = sum(of.values())
+        rows.append((kind, {group: 100 * us / whole for group, us in of.items()}, f"{shown(whole)} µs"))
+    return stacked("What the processor does for a request", rows, "per cent of its time")
+
+
+def opening_plot(steps):
+    ns = steps["ns"]
+    first = {words: ns[step] / 1000 for words, step in (
+        ("form and strict header", "open/parse_and_header"), ("ECDH, key derivation, unwrap", "open/ecdh_and_unwrap"),
+        ("inner ES256 signature", "floor/es256_verify"), ("claims into their types", "open/claims"))}
+    known = sum(first.values())
+    whole, guard, floor = (ns[step] / 1000 for step in ("open/whole", "deployed/guard_cold", "floor/ecdh_and_es256_verify"))
+    first["MAC, decryption, the rest"] = max(whole - known, 0)
+    through = {**first, "record read, content key kept": max(guard - whole, 0)}
+    return stacked("A token that is opened for the first time", [
+        ("first open", first, f"{shown(whole)} µs"), ("the same through the guard", through, f"{shown(guard)} µs"),
+        ("floor", {"one ECDH and one ES256 verification": floor}, f"{shown(floor)} µs")], "microseconds")
+
+
+def issue_plot(service):
+    rows = [(name, one["rate"], COLOURS[5 if "Flask" in name else 0]) for name, one in service["issuing"].items()]
+    return bar_plot("Tokens a second, on one core", rows, "answers a second")
+
+
+def peer_plot(peers, guards):
+    rows = [(name, peers["variants"][name]["rate"], COLOURS[0 if name == OURS else 5])
+            for name in [OURS, *PEERS] if name in peers["variants"]]
+    if guards:
+        rows.append(("no guard (other run)", guards["variants"]["no guard"]["rate"], COLOURS[7]))
+    return bar_plot("A guarded call of the whole service, on one core", rows, "requests a second")
+
+
+def trouble_plot(service):
+    rows = [(f"{'full load' if call == 'full' else 'leisure'}: {kind}", one["latency_us"]["99"], COLOURS[0 if call == "full" else 1])
+            for call, kinds in service["calls"].items() for kind, one in kinds.items()]
+    return bar_plot("Guarded calls beside trouble, on one core", rows, "99th percentile, microseconds")
+
+
+def plots(guards, steps, service, million, ten, peers, profile, instructions):
     """The plots whose numbers are there."""
     drawn = {}
+    if instructions.get("parts"):
+        drawn["instructions"] = parts_plot(instructions)
+    if profile:
+        drawn["profile"] = profile_plot(profile)
+    if peers:
+        drawn["peers"] = peer_plot(peers, guards)
+    if steps:
+        drawn["opening"] = opening_plot(steps)
+    if service:
+        drawn["issuing"] = issue_plot(service)
+        drawn["trouble"] = trouble_plot(service)
     if guards:
         drawn["throughput"] = throughput_plot(guards)
     if service:
@@ -263,7 +338,7 @@ def plots(guards, steps, service, million):
     if steps:
         drawn["length"] = length_plot(steps)
     if million:
-        drawn["sessions"] = session_plot(million)
+        drawn["sessions"] = session_plot(million, ten)
         drawn["turnover"] = turn_plot(million)
     return drawn
 
@@ -304,6 +379,97 @@ def arithmetic(guards, steps, cost, peers, service):
     return {name: "-" for name in names} | {name: "-" if one is None else shown(one) for name, one in found.items()}
 
 
+def guard_floor(guards, instructions):
+    """Microseconds of the guard that the MAC, the cipher and base64 take, by their part of its instructions."""
+    parts = next(iter(instructions.get("parts", {}).values()), None)
+    open_rate, rate = (at(guards, "variants", name, "rate") for name in ("no guard", "lacre"))
+    if not parts or not open_rate or not rate:
+        return None
+    return (1e6 / rate - 1e6 / open_rate) * sum(parts[one] for one in DECRYPTING) / sum(parts.values())
+
+
+def waited(rate, each):
+    """The 99th percentile of the wait before one server that takes `each` for everyone, who come at random (M/D/1)."""
+    busy = rate * each
+
+    def within(time):
+        terms = (busy * turn - rate * time for turn in range(floor(time / each) + 1))
+        return (1 - busy) * sum(part**turn / factorial(turn) * exp(-part) for turn, part in enumerate(terms))
+
+    low, high = 0.0, 50 * each / (1 - busy)
+    while high - low > each / 1000:
+        middle = (low + high) / 2
+        low, high = (low, middle) if within(middle) >= 0.99 else (middle, high)
+    return high
+
+
+def bounds_table(parts):
+    """Of each bar of a request, what bounds it."""
+    guards, steps, service, cost, peers, profile, instructions = (
+        parts[name] for name in ("guards", "steps", "service", "cost", "peers", "profile", "instructions"))
+    known = {bar.what: bar for bar in bars()}
+    rows = []
+
+    def row(beginning, bound, why, by, plot):
+        found = [bar for what, bar in known.items() if what.startswith(beginning)]
+        rows.append((found[0].what, found[0].wanted(), found[0].got(), "-" if bound is None else shown(bound), why, by,
+                     f"[{plot}](performance/{plot}.svg)"))
+
+    def rate(name):
+        return at(guards, "variants", name, "rate")
+
+    least = guard_floor(guards, instructions)
+    most = 1e6 / (1e6 / rate("no guard") + least) if least else None
+    decrypts = "the MAC, the cipher and base64 of a token, and nothing else in the guard"
+    for name, beginning in (("no guard", "warm guard against no guard"), ("HS256 JWT", "warm guard against HS256"),
+                            ("ES256 JWT", "warm guard against ES256")):
+        row(beginning, ratio(most, rate(name)), decrypts, "`guards`, `instructions`", "throughput")
+    of_warm = next(iter(instructions.get("parts", {}).values()), {})
+    row("warm guard by callgrind", sum(of_warm.get(one, 0) for one in DECRYPTING) or None, "the same", "`instructions`", "instructions")
+    for beginning in ("first open against", "the same through the guard"):
+        row(beginning, 1, "one ECDH and one verified signature", "`steps`", "opening")
+    seal, pair = (at(cost, "alone", name) for name in (SEAL, KEY_PAIR))
+    crypto = 2 * seal + pair if seal and pair else None
+    flask = at(service, "issuing", "Flask, jwcrypto, not durable", "rate")
+    row("`getToken` by a client", ratio(1e6 / crypto, flask) if crypto else None,
+        "two tokens and a key pair, and nothing else on the core", "`cost`, `service`", "issuing")
+    of_token = at(profile, "kinds", TOKEN) or {}
+    # Of what was sampled, which itself takes time, the share counts.
+    share = ratio(of_token.get(KERNEL, 0) + of_token.get(STORE, 0), sum(of_token.values()))
+    given = share * (at(cost, "kinds", TOKEN, "us") or 0) if share else None
+    row("the same, processor time of it all", ratio(crypto + given, crypto) if crypto and given else None,
+        "the same, the kernel's part of a request, its answer and its write, and the store's", "`cost`, `profile`", "profile")
+
+    def spent(kind, what):
+        return at(cost, "kinds", kind, what)
+
+    one, log_in = spent(ONE_TOKEN, "wall_us"), spent(ONE_LOG_IN, "threads") or {}
+    asked = log_in.get(SQLITE_THREAD, 0)
+    colder = log_in.get(WORKER, 0) - (spent(ONE_TOKEN, "threads") or {}).get(WORKER, 0)
+    row("log-in by password, one at a time", ratio(one + asked + colder, one) if one and log_in else None,
+        "a token, one question to SQLite, and the worker on caches that argon2 has emptied", "`cost`", "profile")
+    row("log-ins by password, as fast", ratio(spent(ONE_TOKEN, "us") + asked, spent(TOKEN, "us")) if one and log_in else None,
+        "a token that nobody shares a flush with, and one question to SQLite", "`cost`", "profile")
+    opening = at(steps, "ns", "open/whole")
+    row("refresh, durable", ratio(spent(TOKEN, "us"), spent(TOKEN, "us") - pair + opening / 1000) if crypto and opening else None,
+        "a `getToken` without its key pair, and one token opened", "`cost`, `steps`", "issuing")
+    for storm in STORMS:
+        again = "each again after" if "pause" in STORMS[storm] else "each again at once"
+        for beginning in (f"p99 at full load in a storm of log-ins, {again}", f"p99 at leisure in a storm of log-ins, {again}"):
+            row(beginning, 1, "a storm that nobody feels", "", "trouble")
+    row("p99 at full load while 1000 first", 1, "the same of first opens", "", "trouble")
+    quiet, opened = at(service, "calls", "leisure", "quiet", "latency_us"), sum((at(profile, "kinds", FIRST_OPEN) or {}).values())
+    wait = waited(FIRST_RATE / 1e6, opened) if opened else None
+    row("p99 at leisure while 1000 first", ratio(quiet["50"] + wait, quiet["99"]) if quiet and wait else None,
+        f"the median of quiet, and the wait of who comes at random behind openings of {shown(opened)} µs, served in turn (M/D/1)",
+        "`service`, `profile`", "trouble")
+    row("ten million sessions: disk", 1, "the live bytes", "", "sessions")
+    row("p99 with ten million", 1, "a store whose size nobody feels", "", "sessions")
+    best = max((at(peers, "variants", name, "rate") or 0 for name in PEERS), default=0)
+    row("guarded call of the whole", ratio(most, best), "no guard, and " + decrypts, "`guards`, `instructions`, `peers`", "peers")
+    return table(("what", "bar", "measured", "bound", "of what", "by", "plot"), rows)
+
+
 def several(nodes, many):
     """What is said of several nodes."""
     waiting = "Not measured yet: `make bench-nodes`."
@@ -326,7 +492,7 @@ def sized(nodes, many):
 
 
 def values(parts):
-    guards, steps, service, million, instructions, python, gateway, cost, peers, ten, nodes, many = parts.values()
+    guards, steps, service, million, instructions, python, gateway, cost, peers, ten, nodes, many, profile = parts.values()
     return {
         **several(nodes, many),
         "bars": bar_table(),
@@ -343,6 +509,11 @@ def values(parts):
         "turned": spaced(at(million, "turned", "sessions") or 0),
         "lengths": length_table(steps),
         "instructions": instruction_table(instructions),
+        "bounds": bounds_table(parts),
+        "warm": spaced(at(instructions, "counts", "x86_64", "guard_warm") or 0),
+        "floor": spaced(sum(at(instructions, "parts", "x86_64", one) or 0 for one in DECRYPTING)),
+        "parts": parts_table(instructions),
+        "profile": profile_table(profile) if profile else "Not measured yet: `make bench-profile`.",
         "python": python_table(python),
         "gateway": gateway_table(gateway),
         **arithmetic(guards, steps, cost, peers, service),
@@ -361,8 +532,8 @@ def main():
     page = re.sub(r"\{\{(\w+)\}\}", lambda found: str(known[found[1]]), template)
     (ROOT / "docs" / "performance.md").write_text(page)
     sized(parts["nodes"], parts["nodes_million"])
-    guards, steps, service, million, *_ = parts.values()
-    for name, svg in plots(guards, steps, service, million).items():
+    drawn = plots(*(parts[name] for name in ("guards", "steps", "service", "million", "ten_million", "peers", "profile", "instructions")))
+    for name, svg in drawn.items():
         (RESULTS / f"{name}.svg").write_text(svg)
 
 

@@ -4,7 +4,7 @@ from html import escape
 from math import ceil, floor, log10
 
 INK, FAINT, PAPER = "#1f2328", "#d0d7de", "#ffffff"
-COLOURS = ["#8b1a1a", "#2f6f9f", "#b8860b", "#3a7d44", "#6b4c9a", "#57606a"]
+COLOURS = ["#8b1a1a", "#2f6f9f", "#b8860b", "#3a7d44", "#6b4c9a", "#57606a", "#c2703d", "#9aa4ae"]
 FONT = 'font-family="Helvetica, Arial, sans-serif"'
 
 
@@ -61,9 +61,14 @@ def steps_to(most, about=5):
     return [step * number for number in range(ceil(most / step) + 1)]
 
 
+def room(names):
+    """What names need before their bars."""
+    return 24 + 7 * max(len(name) for name in names)
+
+
 def bars(title, rows, axis):
     """Horizontal bars: (name, value, colour), each with its number behind it."""
-    left, right, top, each = 190, 110, 46, 30
+    left, right, top, each = room(name for name, _, _ in rows), 110, 46, 30
     height = top + each * len(rows) + 52
     picture = Picture(760, height, title)
     ticks = steps_to(max(value for _, value, _ in rows))
@@ -80,6 +85,34 @@ def bars(title, rows, axis):
         picture.text(left + value * scale + 6, y + 20, spaced(value))
     picture.line([(left, top), (left, bottom)])
     picture.text(left + (picture.width - left - right) / 2, bottom + 40, axis, anchor="middle")
+    return picture.svg()
+
+
+def stacked(title, rows, axis):
+    """Horizontal bars of several parts: (name, {part: value}, words behind it); a legend below."""
+    parts = list(dict.fromkeys(part for _, of, _ in rows for part in of))
+    left, right, top, each, line = room(name for name, _, _ in rows), 90, 46, 30, 22
+    bottom = top + each * len(rows)
+    picture = Picture(760, bottom + 64 + line * ceil(len(parts) / 2), title)
+    ticks = steps_to(max(sum(of.values()) for _, of, _ in rows))
+    scale = (picture.width - left - right) / ticks[-1]
+    for tick in ticks:
+        x = left + tick * scale
+        picture.line([(x, top), (x, bottom)], FAINT)
+        picture.text(x, bottom + 18, short(tick), anchor="middle", size=12)
+    for number, (name, of, words) in enumerate(rows):
+        y, x = top + each * number, left
+        picture.text(left - 8, y + 20, name, anchor="end")
+        for part, value in of.items():
+            picture.bar(x, y + 5, value * scale, each - 10, COLOURS[parts.index(part) % len(COLOURS)])
+            x += value * scale
+        picture.text(x + 6, y + 20, words)
+    picture.line([(left, top), (left, bottom)])
+    picture.text(left + (picture.width - left - right) / 2, bottom + 40, axis, anchor="middle")
+    for number, part in enumerate(parts):
+        x, y = 60 + 350 * (number % 2), bottom + 60 + line * (number // 2)
+        picture.bar(x, y - 10, 14, 14, COLOURS[number % len(COLOURS)])
+        picture.text(x + 22, y + 2, part, size=12)
     return picture.svg()
 
 
