@@ -150,19 +150,19 @@ mod tests {
         claims
     }
 
-    fn name() -> impl Strategy<Value = String> {
-        r"[ -~äß漢]{1,12}"
-    }
+    /// Texts of all kinds, and those that hardly ever need an escape.
+    const ANY: &str = r"[ -~äß漢]{1,12}";
+    const TAME: &str = r"[a-zA-Z0-9@.ä]{1,12}";
 
     prop_compose! {
-        fn any_claims()(
-            (issuer, subject, token_id, audience) in (name(), name(), name(), prop::collection::vec(name(), 1..3)),
+        fn any_claims(name: &'static str)(
+            (issuer, subject, token_id, audience) in (name, name, name, prop::collection::vec(name, 1..3)),
             (issued_at, expires_at, generation) in (0..NUMBERS_END, 0..NUMBERS_END, 0..NUMBERS_END),
             session in "[A-Za-z0-9_-]{1,43}",
-            texts in prop::collection::vec(prop::option::of(name()), 6),
-            (roles, permissions) in (prop::collection::vec(name(), 0..3), prop::collection::vec(name(), 0..3)),
+            texts in prop::collection::vec(prop::option::of(name), 6),
+            (roles, permissions) in (prop::collection::vec(name, 0..3), prop::collection::vec(name, 0..3)),
             (fresh, not_before, authenticated_at) in (any::<Option<bool>>(), prop::option::of(0..NUMBERS_END), prop::option::of(0..100_u64)),
-            additional in prop::option::of(name()),
+            additional in prop::option::weighted(0.2, name),
         ) -> Claims {
             let mut texts = texts.into_iter();
             let mut next = || texts.next().flatten();
@@ -234,7 +234,7 @@ mod tests {
         /// Whatever is read here, the parser reads as the same; and what has neither escapes, nor several
         /// audiences, nor claims of the caller's own is read here.
         #[test]
-        fn the_parser_reads_the_same(claims in any_claims()) {
+        fn the_parser_reads_the_same(claims in any_claims(ANY)) {
             let text = written(&claims);
             let read = super::claims(&text);
             let ordinary = !text.contains('\\') && claims.audience.len() == 1 && claims.additional.is_empty();
@@ -246,8 +246,8 @@ mod tests {
         /// The same where something was put in, taken out or put elsewhere.
         #[test]
         fn the_parser_reads_the_same_of_what_was_changed(
-            claims in any_claims(),
-            changes in prop::collection::vec((any::<Index>(), any::<Index>(), r#"[\\"{}\[\],:0-9a-z \n-]{0,3}"#), 1..4),
+            claims in any_claims(TAME),
+            changes in prop::collection::vec((any::<Index>(), any::<Index>(), r#"[\\"{}\[\],:0-9a-z \n-]{0,3}"#), 1..3),
         ) {
             let mut text: Vec<char> = written(&claims).chars().collect();
             for (first, second, new) in changes {
