@@ -8,7 +8,6 @@ A sample says which function was running, not on whose behalf. What a request ta
 same seconds, so the parts of one request add up to it. Needs `perf`, and root or kernel.perf_event_paranoid of 1.
 """
 
-import json
 import re
 import subprocess
 import sys
