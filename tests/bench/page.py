@@ -445,7 +445,7 @@ def bounds_table(parts):
     share = ratio(of_token.get(KERNEL, 0) + of_token.get(STORE, 0), sum(of_token.values()))
     given = share * (at(cost, "kinds", TOKEN, "us") or 0) if share else None
     row("the same, processor time of it all", ratio(crypto + given, crypto) if crypto and given else None,
-        "the same, the kernel's part of a request, its answer and its write, and the store's", "`cost`, `profile`", "profile")
+        "the same, what the kernel and the store do for it, and nothing for HTTP, tasks, texts, memory and the log", "`cost`, `profile`", "profile")
 
     def spent(kind, what):
         return at(cost, "kinds", kind, what)
