@@ -7,7 +7,6 @@ nothing was measured for is shown as a dash.
 """
 
 import re
-from math import exp, factorial, floor
 
 from beside import OURS, PEERS
 from check import at, bars, kept, ratio, shown
@@ -17,9 +16,9 @@ import nodes_page
 from nodes import ENDERS
 from nodes_guard import GUARD_SHARE
 from harness import HERE, RESULTS, ROOT
-from service import FIRST, FIRST_RATE, STORMS
+from service import FIRST, STORMS
 from plots import COLOURS, bars as bar_plot, lines, spaced, stacked
-from profiled import FIRST_OPEN, KERNEL, STORE
+from profiled import KERNEL, STORE
 
 PARTS = ("guards", "steps", "service", "million", "instructions", "python", "gateway", "cost", "peers", "ten_million",
          "nodes", "nodes_million", "profile")
@@ -395,21 +394,6 @@ def without_memory(guards, instructions):
     return shown(1e6 / (1e6 / bare + spent) / hs256) if spent and hs256 else "-"
 
 
-def waited(rate, each):
-    """The 99th percentile of the wait before one server that takes `each` for everyone, who come at random (M/D/1)."""
-    busy = rate * each
-
-    def within(time):
-        terms = (busy * turn - rate * time for turn in range(floor(time / each) + 1))
-        return (1 - busy) * sum(part**turn / factorial(turn) * exp(-part) for turn, part in enumerate(terms))
-
-    low, high = 0.0, 50 * each / (1 - busy)
-    while high - low > each / 1000:
-        middle = (low + high) / 2
-        low, high = (low, middle) if within(middle) >= 0.99 else (middle, high)
-    return high
-
-
 def bounds_table(parts):
     """Of each bar of a request, what bounds it."""
     guards, steps, service, cost, peers, profile, instructions = (
@@ -464,12 +448,8 @@ def bounds_table(parts):
         again = "each again after" if "pause" in STORMS[storm] else "each again at once"
         for beginning in (f"p99 at full load in a storm of log-ins, {again}", f"p99 at leisure in a storm of log-ins, {again}"):
             row(beginning, 1, "a storm that nobody feels", "", "trouble")
-    row("p99 at full load while 1000 first", 1, "the same of first opens", "", "trouble")
-    quiet, opened = at(service, "calls", "leisure", "quiet", "latency_us"), sum((at(profile, "kinds", FIRST_OPEN) or {}).values())
-    wait = waited(FIRST_RATE / 1e6, opened) if opened else None
-    row("p99 at leisure while 1000 first", ratio(quiet["50"] + wait, quiet["99"]) if quiet and wait else None,
-        f"the median of quiet, and the wait of who comes at random behind openings of {shown(opened)} µs, served in turn (M/D/1)",
-        "`service`, `profile`", "trouble")
+    for call in ("at full load", "at leisure"):
+        row(f"p99 {call} while 1000 first", 1, "first opens that nobody feels", "", "trouble")
     row("ten million sessions: disk", 1, "the live bytes", "", "sessions")
     row("p99 with ten million", 1, "a store whose size nobody feels", "", "sessions")
     best = max((at(peers, "variants", name, "rate") or 0 for name in PEERS), default=0)
