@@ -246,7 +246,7 @@ def session_plot(million, ten):
     series = {
         f"{name}{run}": [(one["sessions"], one["guarded"]["latency_us"][p]) for one in part["levels"]]
         for run, part in (("", million), (", to ten million", ten)) if part
-        for name, p in (("p50", "50"), ("p99", "99"))}
+        for name, p in (("p50", "50"), ("p99", "99"), ("p99.9", "99.9"))}
     ticks = sorted({sessions for points in series.values() for sessions, _ in points})
     return lines("Guarded calls by live sessions", series, "live sessions in the store (log scale)", "microseconds (log scale)",
                  ticks, log_x=True, log_y=True)
