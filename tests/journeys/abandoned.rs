@@ -33,11 +33,15 @@ fn log_in(address: &str, password: &str) -> Request {
     request.json(json!({"email": EMAIL, "password": password}))
 }
 
-/// How long a request takes whose answer is waited for.
+/// How long a request takes at least whose answer is waited for: one that waits for the processor by chance takes longer,
+/// and resets that are spread over that would come when most are answered.
 fn usual(server: &Server, request: &Request) -> Duration {
-    let begun = Instant::now();
-    server.send(request).expect(401);
-    begun.elapsed()
+    let took = (0..5).map(|_| {
+        let begun = Instant::now();
+        server.send(request).expect(401);
+        begun.elapsed()
+    });
+    took.min().unwrap()
 }
 
 /// Sends guesses, each on a connection of its own that is reset: at once up to when the answer is due,
