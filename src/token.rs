@@ -8,7 +8,7 @@ mod agreement;
 pub mod base64url;
 mod claims;
 mod content;
-mod curve;
+pub mod curve;
 mod diagnosis;
 mod error;
 mod handle;

@@ -152,7 +152,7 @@ impl SessionKey {
     /// ECDH and the Concat KDF: the key-encryption key.
     fn agree(&self, other: &EphemeralPublicKey) -> Option<Zeroizing<[u8; 32]>> {
         let z = curve::of_point(other.sec1(), &self.scalar())?;
-        Some(concat_kdf(&z[1..33]))
+        Some(concat_kdf(z.as_ref()))
     }
 
     /// The same key-encryption key, where both private halves are at hand. Z = (e·d)·G is a multiple

@@ -1,87 +1,81 @@
 //! Multiples of points of P-256, of which key pairs and agreements on keys are made (SEC 1 §3.2, §3.3).
 //!
-//! OpenSSL's own ECDH consists of these calls. They are made one by one here, since whatever takes a
-//! private key as a whole, in either engine, multiplies the base point once or twice besides, to
-//! find the public half and to compare it (`docs/decisions/0079-points.md`).
+//! Two engines have them, since the quicker one asks much of the processor (`docs/decisions/0082-engines.md`).
 //!
-//! This room must never be given a scalar that isn't 1..n-1, or a point that nobody has checked.
+//! This room must never give a scalar to an engine that leaves it in memory, or take a point that nobody
+//! has checked.
+
+mod by_aws_lc;
+#[cfg(target_arch = "x86_64")]
+mod by_graviola;
 
 use super::stack;
-use openssl::bn::{BigNum, BigNumContext};
-use openssl::ec::{EcGroup, EcPoint, PointConversionForm};
-use openssl::error::ErrorStack;
-use openssl::nid::Nid;
-use std::sync::LazyLock;
 use zeroize::Zeroizing;
 
 /// A point that is not infinity, in uncompressed SEC 1 form: `04 ‖ x ‖ y`.
-pub(super) type Uncompressed = [u8; 65];
+pub type Uncompressed = [u8; 65];
 
-/// The base point times `scalar`; `None` where the engine has no memory.
+/// What two keys agree on: the `x` of a product of one's point and the other's scalar.
+pub type Agreed = Zeroizing<[u8; 32]>;
+
+/// What multiplies points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// The quicker one, by instructions that processors have since 2015 or so.
+    #[cfg(target_arch = "x86_64")]
+    Graviola,
+    /// Runs everywhere.
+    AwsLc,
+}
+
+impl Engine {
+    /// Each that runs on this processor, the quickest first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        #[cfg(target_arch = "x86_64")]
+        let quick = by_graviola::runs_here().then_some(Self::Graviola);
+        #[cfg(not(target_arch = "x86_64"))]
+        let quick = None;
+        quick.into_iter().chain([Self::AwsLc])
+    }
+
+    fn best() -> Self {
+        Self::all().next().unwrap_or(Self::AwsLc)
+    }
+
+    /// The base point times `scalar`; `None` where that isn't 1..n-1, or the engine has no memory.
+    #[must_use]
+    pub fn of_base(self, scalar: &[u8; 32]) -> Option<Zeroizing<Uncompressed>> {
+        let product = match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Graviola => by_graviola::of_base(scalar),
+            Self::AwsLc => by_aws_lc::of_base(scalar),
+        };
+        stack::sweep();
+        product
+    }
+
+    /// The `x` of `point` times `scalar`; `None` where the point is none, the scalar isn't 1..n-1, or the
+    /// engine has no memory.
+    #[must_use]
+    pub fn of_point(self, point: &Uncompressed, scalar: &[u8; 32]) -> Option<Agreed> {
+        let product = match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Graviola => by_graviola::of_point(point, scalar),
+            Self::AwsLc => by_aws_lc::of_point(point, scalar),
+        };
+        stack::sweep();
+        product
+    }
+}
+
+/// The base point times `scalar`, as [`Engine::of_base`] has it.
 pub(super) fn of_base(scalar: &[u8; 32]) -> Option<Zeroizing<Uncompressed>> {
-    product(None, scalar)
+    Engine::best().of_base(scalar)
 }
 
-/// `point` times `scalar`; `None` where the engine has no memory, or the point is none.
-pub(super) fn of_point(point: &Uncompressed, scalar: &[u8; 32]) -> Option<Zeroizing<Uncompressed>> {
-    product(Some(point), scalar)
-}
-
-fn product(point: Option<&Uncompressed>, scalar: &[u8; 32]) -> Option<Zeroizing<Uncompressed>> {
-    static P256: LazyLock<Option<P256>> = LazyLock::new(|| P256::new().ok());
-    let bytes = P256.as_ref()?.multiply(point, scalar);
-    stack::sweep();
-    let bytes = bytes.ok()?;
-    let mut product = Zeroizing::new([0; 65]);
-    // Infinity has one byte.
-    if bytes.len() != product.len() {
-        return None;
-    }
-    product.copy_from_slice(&bytes);
-    Some(product)
-}
-
-struct P256 {
-    group: EcGroup,
-    /// The base point.
-    x: BigNum,
-    y: BigNum,
-}
-
-impl P256 {
-    fn new() -> Result<Self, ErrorStack> {
-        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
-        let (mut x, mut y) = (BigNum::new()?, BigNum::new()?);
-        let mut context = BigNumContext::new()?;
-        let base = group.generator_opt().ok_or_else(ErrorStack::get)?;
-        base.affine_coordinates(&group, &mut x, &mut y, &mut context)?;
-        Ok(Self { group, x, y })
-    }
-
-    fn multiply(
-        &self,
-        point: Option<&Uncompressed>,
-        scalar: &[u8; 32],
-    ) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
-        // A secure number is wiped when it is given back.
-        let context = &mut BigNumContext::new_secure()?;
-        let mut factor = BigNum::new_secure()?;
-        factor.copy_from_slice(scalar)?;
-        factor.set_const_time();
-        let mut product = EcPoint::new(&self.group)?;
-        match point {
-            None => product.mul_generator2(&self.group, &factor, context)?,
-            Some(point) => {
-                let point = EcPoint::from_bytes(&self.group, point, context)?;
-                product.mul2(&self.group, &point, &factor, context)?;
-            }
-        }
-        let bytes = product.to_bytes(&self.group, PointConversionForm::UNCOMPRESSED, context);
-        let bytes = bytes.map(Zeroizing::new);
-        // The numbers of a point are not: others are written over them.
-        product.set_affine_coordinates(&self.group, &self.x, &self.y, context)?;
-        bytes
-    }
+/// The `x` of `point` times `scalar`, as [`Engine::of_point`] has it.
+pub(super) fn of_point(point: &Uncompressed, scalar: &[u8; 32]) -> Option<Agreed> {
+    Engine::best().of_point(point, scalar)
 }
 
 #[cfg(test)]
@@ -103,33 +97,42 @@ mod tests {
         point.as_bytes().try_into().unwrap()
     }
 
+    /// n minus this.
+    fn order_less(less: u8) -> [u8; 32] {
+        let order = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
+        let digits = |at: usize| u8::from_str_radix(&order[2 * at..2 * at + 2], 16).unwrap();
+        let mut bytes = std::array::from_fn(digits);
+        bytes[31] -= less;
+        bytes
+    }
+
     /// n-1, n-2 and so on, and the first few: what windows and signed digits go wrong at.
     fn ends() -> Vec<SecretKey> {
-        let order = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
-        let last = |less: u8| {
-            let mut bytes: Vec<u8> = (0..32)
-                .map(|at| u8::from_str_radix(&order[2 * at..2 * at + 2], 16).unwrap())
-                .collect();
-            bytes[31] -= less;
-            bytes
-        };
-        let first = |number: u8| [[0; 31].as_slice(), &[number]].concat();
+        let first = |number: u8| std::array::from_fn(|at| if at == 31 { number } else { 0 });
         (1..=17)
-            .flat_map(|number| [first(number), last(number)])
-            .map(|bytes| SecretKey::from_slice(&bytes).unwrap())
+            .flat_map(|number| [first(number), order_less(number)])
+            .map(|bytes: [u8; 32]| SecretKey::from_slice(&bytes).unwrap())
             .collect()
+    }
+
+    /// Both products of every engine are those of `p256`.
+    fn are_right(own: &SecretKey, other: ProjectivePoint) {
+        let (bytes, factor) = (scalar(own), own.to_nonzero_scalar());
+        let point = uncompressed(other);
+        let of_base = uncompressed(ProjectivePoint::GENERATOR * *factor);
+        let of_point = uncompressed(other * *factor);
+        for engine in Engine::all() {
+            assert_eq!(*engine.of_base(&bytes).unwrap(), of_base, "{engine:?}");
+            let agreed = engine.of_point(&point, &bytes).unwrap();
+            assert_eq!(agreed[..], of_point[1..33], "{engine:?}");
+        }
     }
 
     #[test]
     fn products_at_the_ends_of_the_group_are_those_of_another_implementation() {
-        for key in ends() {
-            let base = ProjectivePoint::GENERATOR;
-            let own = key.to_nonzero_scalar();
-            assert_eq!(*of_base(&scalar(&key)).unwrap(), uncompressed(base * *own));
+        for own in ends() {
             for other in ends() {
-                let point = other.public_key().to_projective();
-                let product = of_point(&uncompressed(point), &scalar(&key)).unwrap();
-                assert_eq!(*product, uncompressed(point * *own));
+                are_right(&own, other.public_key().to_projective());
             }
         }
     }
@@ -138,27 +141,37 @@ mod tests {
         #[test]
         fn products_are_those_of_another_implementation(seed: u64) {
             let mut rng = StdRng::seed_from_u64(seed);
-            let (own, other) = (
-                SecretKey::generate_from_rng(&mut rng),
-                SecretKey::generate_from_rng(&mut rng),
-            );
-            let point = other.public_key().to_projective();
-            let factor = *own.to_nonzero_scalar();
-            let base = ProjectivePoint::GENERATOR;
-            prop_assert_eq!(*of_base(&scalar(&own)).unwrap(), uncompressed(base * factor));
-            let product = of_point(&uncompressed(point), &scalar(&own)).unwrap();
-            prop_assert_eq!(*product, uncompressed(point * factor));
+            let [own, other] = std::array::from_fn(|_| SecretKey::generate_from_rng(&mut rng));
+            are_right(&own, other.public_key().to_projective());
         }
     }
 
     #[test]
-    fn what_is_no_point_has_no_product() {
-        let mut scalar = [0; 32];
-        scalar[31] = 2;
-        let mut point = *of_base(&scalar).unwrap();
-        point[64] ^= 1;
-        assert!(of_point(&point, &scalar).is_none());
-        // A multiple that is infinity is no point either.
-        assert!(of_base(&[0; 32]).is_none());
+    fn what_is_no_point_or_no_scalar_has_no_product() {
+        for engine in Engine::all() {
+            let scalar = order_less(1);
+            let point = *engine.of_base(&scalar).unwrap();
+            for (at, bit) in [(0, 1), (0, 4), (1, 1), (32, 1), (64, 1)] {
+                let mut spoilt = point;
+                spoilt[at] ^= bit;
+                assert!(
+                    engine.of_point(&spoilt, &scalar).is_none(),
+                    "{engine:?} {at}"
+                );
+            }
+            for none in [[0; 32], order_less(0), [0xff; 32]] {
+                assert!(engine.of_base(&none).is_none(), "{engine:?}");
+                assert!(engine.of_point(&point, &none).is_none(), "{engine:?}");
+            }
+        }
+    }
+
+    /// Where the tests of the quicker engine would be left out without a word.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn what_is_used_is_the_quickest_that_runs() {
+        let quick = std::fs::read_to_string("/proc/cpuinfo").unwrap();
+        let quick = quick.split_whitespace().any(|flag| flag == "adx");
+        assert_eq!(Engine::best() == Engine::Graviola, quick);
     }
 }

@@ -6,7 +6,7 @@
 //! kernel takes those pages back when they end: what a move has left on a stack is overwritten by
 //! the next call there, and isn't what is asked here.
 
-use crate::support::memory::Needle;
+use crate::support::memory::{MASK, Needle};
 use actix_web::FromRequest as _;
 use actix_web::test::TestRequest;
 use actix_web::web::Bytes;
@@ -19,6 +19,7 @@ use lacre::internals::http::body::{JsonOrForm, Members};
 use lacre::internals::sessions::grant::Grant;
 use lacre::internals::sessions::keyring::Keyring;
 use lacre::internals::token::TokenKind;
+use lacre::internals::token::curve::Engine;
 use lacre::{Lacre, Rules, Subject};
 use lacre_keystore::{Keystore, LocalStore, MasterKey, MasterKeyRing, MemoryEngine};
 use rand::rand_core::UnwrapErr;
@@ -27,6 +28,7 @@ use rand::{TryCryptoRng, TryRng};
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::pin::pin;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use zeroize::Zeroizing;
 
@@ -86,13 +88,27 @@ impl TryRng for Stream {
 
 impl TryCryptoRng for Stream {}
 
-/// Does `work` on a thread of its own, 64 KiB down its stack.
+/// Makes many holes of each small size in the heap. Where the allocator keeps lists of them alone, it takes the oldest
+/// first, so that what is given back then stays as it was left.
+fn holes() -> Vec<Vec<u8>> {
+    let sizes = (24..=200).step_by(16);
+    let mut pieces: Vec<Vec<u8>> = sizes
+        .flat_map(|size| (0..256).map(move |_| Vec::with_capacity(size)))
+        .collect();
+    for piece in pieces.iter_mut().step_by(2) {
+        *piece = Vec::new();
+    }
+    pieces
+}
+
+/// Does `work` on a thread of its own, 64 KiB down its stack, with holes in its heap.
 fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     #[inline(never)]
     #[allow(clippy::large_stack_arrays)] // that is what it is for
     fn deep<T>(work: impl FnOnce() -> T) -> T {
-        let pad = black_box([0_u8; 1 << 16]);
+        let (pad, pieces) = (black_box([0_u8; 1 << 16]), holes());
         let done = work();
+        drop(pieces);
         black_box(pad);
         done
     }
@@ -210,6 +226,50 @@ fn keys_are_gone_from_memory_when_what_they_are_for_has_ended() {
     aside(|| drop(lacre));
     gone(&of_master, "the master key");
     gone(&of_keyring, "a key of the keyring");
+}
+
+/// What an engine has allocated and given back has to be wiped, for it stays until somebody takes it. Each round has
+/// scalars of its own, of which nothing is left.
+#[test]
+fn no_engine_leaves_a_scalar_or_what_was_agreed_on() {
+    for engine in Engine::all() {
+        let drawn = Drawn::default();
+        for round in 0..4 {
+            let agreed = aside(|| {
+                let (mut own, mut other) = (Zeroizing::new([0; 32]), Zeroizing::new([0; 32]));
+                for scalar in [&mut own, &mut other] {
+                    let Ok(()) = drawn.generator().try_fill_bytes(scalar.as_mut());
+                }
+                let point = engine.of_base(&other).unwrap();
+                let agreed = engine.of_point(&point, &own).unwrap();
+                // Nothing may be allocated any more here: it could be written where a scalar was left.
+                agreed.map(|byte| byte ^ MASK)
+            });
+            let agreed = Needle::masked(&agreed);
+            let what = format!("{engine:?}, round {round}: a scalar");
+            gone(&drawn.take(32), &what);
+            gone(&[agreed], &format!("{what}'s product"));
+        }
+    }
+}
+
+/// Given back, most pieces of the heap are soon another's, which would hide what was left in them. So all of it once
+/// more in processes whose allocator keeps no pieces at hand, and takes the oldest first.
+#[test]
+fn nothing_is_left_in_pieces_of_the_heap_that_nobody_takes() {
+    for test in [
+        "keys_are_gone_from_memory_when_what_they_are_for_has_ended",
+        "no_engine_leaves_a_scalar_or_what_was_agreed_on",
+        "a_password_is_gone_from_memory_when_it_was_compared",
+    ] {
+        let mut program = Command::new(std::env::current_exe().unwrap());
+        program.args(["--exact", &format!("hostile::wiped::{test}")]);
+        let tunables = "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0";
+        let done = program.env("GLIBC_TUNABLES", tunables).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stdout);
+        let failed = String::from_utf8_lossy(&done.stderr);
+        assert!(said.contains("1 passed"), "{test}: {said}{failed}");
+    }
 }
 
 /// As a log-in brings it, in JSON or in a form, and as a sign-up stores it.

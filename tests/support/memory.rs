@@ -7,7 +7,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use zeroize::Zeroize as _;
 
-const MASK: u8 = 0x5a;
+/// What the bytes of a needle are masked with.
+pub(crate) const MASK: u8 = 0x5a;
 const CHUNK: usize = 1 << 20;
 
 /// A secret that isn't in memory: its bytes masked.
