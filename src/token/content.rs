@@ -54,17 +54,15 @@ impl ContentKey {
         }
     }
 
-    /// The key that was unwrapped into the first 64 bytes.
-    pub(super) fn from_unwrapped(unwrapped: &[u8; Self::LENGTH + 8]) -> Self {
+    /// The key that was unwrapped into the first 64 bytes. One that isn't genuine, since what it was unwrapped from
+    /// was no wrapped key, does the same work and accepts nothing.
+    pub(super) fn from_unwrapped(unwrapped: &[u8; Self::LENGTH + 8], genuine: bool) -> Self {
         let mut bytes = [0; Self::LENGTH];
         bytes.copy_from_slice(&unwrapped[..Self::LENGTH]);
-        Self {
-            bytes,
-            genuine: true,
-        }
+        Self { bytes, genuine }
     }
 
-    /// Stands in where no key could be unwrapped: does the same work and accepts nothing.
+    /// Stands in where two keys couldn't agree: does the same work and accepts nothing.
     pub(super) fn that_opens_nothing() -> Self {
         Self {
             bytes: [0; Self::LENGTH],
