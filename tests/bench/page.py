@@ -356,7 +356,7 @@ def arithmetic(guards, steps, cost, peers, service):
              "guard_takes": left(1, "lacre")}
     if seal and pair and token and opening:
         crypto, opening = 2 * seal + pair, opening / 1000
-        found |= {"crypto": crypto, "rest": token - crypto, "rest_left": 0.7 * crypto,
+        found |= {"sealing": seal, "crypto": crypto, "rest": token - crypto, "rest_left": 0.7 * crypto,
                   "refresh_crypto": crypto / (2 * seal + opening),
                   "refresh_like": token / (token - pair + opening)}
         if flask := at(service, "issuing", "Flask, jwcrypto, not durable", "rate"):
@@ -373,7 +373,7 @@ def arithmetic(guards, steps, cost, peers, service):
     opens = at(service, "troubles", FIRST, "rate")
     if quiet and beside and opens:
         found |= {"first_us": (1 - beside / quiet) * 1e6 / opens, "first_left": beside / quiet, "first_floor": quiet / beside}
-    names = ("first_us", "first_left", "first_floor", "crypto", "rest", "rest_left", "refresh_crypto", "refresh_like", "flask_crypto", "whole_takes",
+    names = ("first_us", "first_left", "first_floor", "sealing", "crypto", "rest", "rest_left", "refresh_crypto", "refresh_like", "flask_crypto", "whole_takes",
              "best_takes", "twice_takes", "open_takes", "whole_left", "login_most", "login_flush", "login_sqlite")
     return {name: "-" for name in names} | {name: "-" if one is None else shown(one) for name, one in found.items()}
 

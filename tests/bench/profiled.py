@@ -25,11 +25,11 @@ GUARDED, FIRST_OPEN = "guarded call", "guarded call, first open"
 OPEN_PAUSE, OPEN_MOST = 10, 3_300
 PROFILED = (GUARDED, FIRST_OPEN, TOKEN, REFRESH, ONE_TOKEN, LOG_IN, ONE_LOG_IN)
 # What was running, by the library or the name of the function; the first that matches counts. Of OpenSSL's own functions no
-# names are left, and nothing but points of the curve and SHA-512 is asked of it.
+# names are left, and nothing but SHA-512 is asked of it.
 KERNEL, CRYPTO, OTHER = "kernel", "cryptography", "other"
 STORE, SQLITE = "sled", "SQLite"
 GROUPS = {
-    CRYPTO: r"nistz256|^(EC|ec|BN|bn|ossl|EVP|OPENSSL|CRYPTO|SHA512|aws_lc|ecdsa|ECDSA|pkey|Lbignum)_|p256|elliptic_curve|crypto_bigint|"
+    CRYPTO: r"graviola|nistz256|^(EC|ec|BN|bn|ossl|EVP|OPENSSL|CRYPTO|SHA512|aws_lc|ecdsa|ECDSA|pkey|Lbignum)_|p256|elliptic_curve|crypto_bigint|"
             r"primeorder|sha(256|512)|aes|gcm|ghash|hmac|chacha|subtle::|lacre::token::(curve|agreement|content|mac)",
     STORE: r"sled::|crossbeam|lacre_keystore",
     SQLITE: r"sqlite|sqlx|^(pcache|pager|btree|vdbe|wal|unix|yy|where)[A-Z0-9]|lacre::accounts",
