@@ -3,7 +3,8 @@
 //! josekit's own A256CBC-HS512 decrypts and unpads before it compares the tag, and its errors tell a
 //! bad padding from a bad tag: a padding oracle (threat: padding-oracle). Put into a `JweContext` in
 //! its place, [`ContentCipher`] authenticates first and fails in one way. [`SessionDecrypter`]
-//! unwraps with a session's key and never says whether it could (RFC 7516 §11.5).
+//! unwraps with a session's key and never says whether it could (RFC 7516 §11.5). The content key that josekit
+//! is given so, josekit doesn't wipe.
 //!
 //! ```
 //! use josekit::jwe::{ECDH_ES_A256KW, JweContext, JweHeader};

@@ -29,7 +29,7 @@ use std::convert::Infallible;
 use std::hint::black_box;
 use std::pin::pin;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
 /// The bytes of what was drawn in one call, without their being kept: the place in the stream.
@@ -108,7 +108,8 @@ fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     fn deep<T>(work: impl FnOnce() -> T) -> T {
         let (pad, pieces) = (black_box([0_u8; 1 << 16]), holes());
         let done = work();
-        drop(pieces);
+        // Given back as well they would be one with the holes, and the kernel's.
+        std::mem::forget(pieces);
         black_box(pad);
         done
     }
@@ -146,6 +147,7 @@ fn there(needles: &[Needle], what: &str) {
 
 #[test]
 fn keys_are_gone_from_memory_when_what_they_are_for_has_ended() {
+    let _alone = alone();
     let drawn = Drawn::default();
     let master = aside(|| MasterKey::generate(1, &mut drawn.generator()));
     let of_master = drawn.take(32);
@@ -228,26 +230,53 @@ fn keys_are_gone_from_memory_when_what_they_are_for_has_ended() {
     gone(&of_keyring, "a key of the keyring");
 }
 
+/// Held by each of these tests: a search of memory reads all there is into a place of its own, where another would find
+/// it.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What these tests are able to find: a piece that is given back as it is.
+#[test]
+fn what_is_given_back_unwiped_is_found() {
+    let _alone = alone();
+    let needle = Needle::masked(&openssl::sha::sha256(b"given back"));
+    let piece = std::slice::from_ref(&needle);
+    gone(piece, "what was never written");
+    aside(|| {
+        let mut room = vec![1; 64];
+        needle.unmask(&mut room[16..48]);
+        drop(black_box(room));
+    });
+    there(piece, "what was given back");
+}
+
 /// What an engine has allocated and given back has to be wiped, for it stays until somebody takes it. Each round has
 /// scalars of its own, of which nothing is left.
 #[test]
 fn no_engine_leaves_a_scalar_or_what_was_agreed_on() {
+    let _alone = alone();
     for engine in Engine::all() {
         let drawn = Drawn::default();
         for round in 0..4 {
-            let agreed = aside(|| {
+            let (agreed, scalars) = aside(|| {
                 let (mut own, mut other) = (Zeroizing::new([0; 32]), Zeroizing::new([0; 32]));
                 for scalar in [&mut own, &mut other] {
                     let Ok(()) = drawn.generator().try_fill_bytes(scalar.as_mut());
                 }
+                let scalars = drawn.take(32);
+                assert_eq!(scalars.len(), 2);
+                there(&scalars, "a scalar in use");
                 let point = engine.of_base(&other).unwrap();
                 let agreed = engine.of_point(&point, &own).unwrap();
                 // Nothing may be allocated any more here: it could be written where a scalar was left.
-                agreed.map(|byte| byte ^ MASK)
+                (agreed.map(|byte| byte ^ MASK), scalars)
             });
             let agreed = Needle::masked(&agreed);
             let what = format!("{engine:?}, round {round}: a scalar");
-            gone(&drawn.take(32), &what);
+            gone(&scalars, &what);
             gone(&[agreed], &format!("{what}'s product"));
         }
     }
@@ -258,6 +287,7 @@ fn no_engine_leaves_a_scalar_or_what_was_agreed_on() {
 #[test]
 fn nothing_is_left_in_pieces_of_the_heap_that_nobody_takes() {
     for test in [
+        "what_is_given_back_unwiped_is_found",
         "keys_are_gone_from_memory_when_what_they_are_for_has_ended",
         "no_engine_leaves_a_scalar_or_what_was_agreed_on",
         "a_password_is_gone_from_memory_when_it_was_compared",
@@ -276,6 +306,7 @@ fn nothing_is_left_in_pieces_of_the_heap_that_nobody_takes() {
 #[test]
 fn a_password_is_gone_from_memory_when_it_was_compared() {
     const LENGTH: usize = 48;
+    let _alone = alone();
     let letters = openssl::sha::sha512(b"a password");
     let letters = letters.iter().map(|byte| b'a' + byte % 16);
     let needle = Needle::of(letters.take(LENGTH));

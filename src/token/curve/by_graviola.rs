@@ -1,5 +1,5 @@
-//! graviola: proven assembler of s2n-bignum. Its scalars lie on the stack and are wiped as they go, and so are the
-//! processor's wide registers.
+//! graviola: proven assembler of s2n-bignum. It allocates nothing, and wipes scalars as they go, and the processor's wide
+//! registers. Digits of a scalar stay on the stack, which is for the caller to overwrite.
 
 use super::{Agreed, Uncompressed};
 use graviola::key_agreement::p256::{PublicKey, StaticPrivateKey};
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 /// valgrind runs the instructions of ADX, and tells programs that there are none. A program that is built to be counted
 /// by it says so with the variable that graviola looks at.
-const FOR_VALGRIND: bool = option_env!("VALGRIND_BUG_494162").is_some();
+pub(super) const FOR_VALGRIND: bool = option_env!("VALGRIND_BUG_494162").is_some();
 
 /// Whether the processor has what graviola demands. It ends the program where something is missing.
 pub(super) fn runs_here() -> bool {
