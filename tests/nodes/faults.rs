@@ -353,7 +353,8 @@ fn what_a_killed_node_has_left_to_end_is_ended_by_another_one() {
     let account = a.sign_up(EMAIL, PASSWORD);
     let token = a.get_token(EMAIL, PASSWORD);
     deployment.out(Outage::RedisDown);
-    // Not only for one question, which others may be answered after: what is asked of the store is in the journal then.
+    // One question without an answer is too little: while the node has a connection, it writes an end down in the journal
+    // before it asks, and an end that stands there counts.
     until("the node has no store", || {
         let told = a.written();
         told.contains("nothing is known of what has ended")
