@@ -103,6 +103,19 @@ fn the_stand_in_key_refuses_even_what_was_sealed_with_its_bytes() {
     );
 }
 
+/// What comes out of an encrypted key that isn't one must not count as a key, whoever may know its bytes.
+#[test]
+fn bytes_that_were_not_unwrapped_refuse_even_what_was_sealed_with_them() {
+    let [key, none] = [true, false].map(|genuine| ContentKey::from_unwrapped(&[7; 72], genuine));
+    let (mut ciphertext, tag) = key.seal(IV, b"aad", Zeroizing::new(b"x".to_vec())).unwrap();
+    assert_eq!(
+        none.open(&IV, b"aad", &mut ciphertext.clone(), &tag),
+        Err(TokenError::NotAuthentic)
+    );
+    let opened = key.open(&IV, b"aad", &mut ciphertext, &tag);
+    assert_eq!(opened, Ok(&b"x"[..]));
+}
+
 fn unpadded(padded: &[u8]) -> Option<usize> {
     let (is_right, length) = without_padding(padded);
     bool::from(is_right).then_some(length)
